@@ -1,0 +1,1 @@
+"""Self-hosted conferences on FreeSWITCH that speak Twilio's Participants API."""

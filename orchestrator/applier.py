@@ -1,0 +1,250 @@
+"""The listener's engine: keeps what it last saw of each conference, applies events to it, commits what has changed.
+
+The cache makes an event cost no read. A commit names the version it was computed from; if a client's request has
+changed the conference meanwhile, the commit is refused, the state is loaded again and the same events are applied
+again. Events are idempotent (late news is no news), so that is safe after any doubt, Redis' absence included.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, cast
+
+import structlog
+
+from orchestrator.callbacks.entry import Entry
+from orchestrator.callbacks.plan import Callback, plan_callbacks
+from orchestrator.domain.commands import Command, EndConference, RemoveParticipant, UpdateParticipant
+from orchestrator.domain.conference import Participant
+from orchestrator.domain.events import CallInitiated
+from orchestrator.domain.transitions import apply, outstanding_updates
+from orchestrator.errors import Unavailable
+from orchestrator.freeswitch.commands import HangUpMembers, KillChannel, MuteMember, SetExitHook, SwitchCommand
+from orchestrator.freeswitch.events import Translated
+from orchestrator.freeswitch.snapshot import IsAlive, Snapshot, missed_events
+from orchestrator.sids import channel_uuid_of
+from orchestrator.store.commits import Change, CommitStore, Committed, Versioned
+from orchestrator.store.outbox import Lane
+
+CACHED_CONFERENCES: Final = 5_000
+
+Serialize = Callable[[Callback], Sequence[tuple[str, str]]]
+Wake = Callable[[Sequence[Lane]], None]
+Sleep = Callable[[float], object]
+
+log = structlog.get_logger("listener")
+
+
+class Applier:
+    """One per listener. Not for two greenlets at once."""
+
+    def __init__(self, store: CommitStore, serialize: Serialize, wake: Wake, sleep: Sleep) -> None:
+        self._store = store
+        self._serialize = serialize
+        self._wake = wake
+        self._sleep = sleep
+        self._conferences: OrderedDict[str, Versioned] = OrderedDict()
+        self._participants: dict[str, dict[str, Participant]] = {}
+
+    # ------------------------------------------------------------ the two ways in
+
+    def apply_events(self, events: Sequence[Translated]) -> list[SwitchCommand]:
+        """Apply events in order and commit what they change; returns what the switch has to do. Waits for Redis."""
+        orders: list[SwitchCommand] = []
+        left = list(events)
+        while left:
+            try:
+                left = self._apply_once(left, orders)
+            except Unavailable as error:
+                log.error("store_unreachable", error=error.message, waiting=len(left))
+                self._forget(list(self._conferences))
+                self._sleep(0.2)
+        return orders
+
+    def apply_snapshot(self, snapshot: Snapshot, node: str, is_alive: IsAlive) -> list[SwitchCommand]:
+        """Apply what the node's events did not tell us, and repeat what the switch has not done yet."""
+        while True:
+            try:
+                live = self._store.list_live(node)
+                break
+            except Unavailable as error:
+                log.error("store_unreachable", error=error.message)
+                self._sleep(0.2)
+        self._forget(list(live))
+        participants = [participant for group in live.values() for participant in group]
+        missed = missed_events(snapshot, participants, is_alive)
+        orders = self.apply_events(missed)
+        for participant in participants:
+            if participant.removal_requested:
+                orders.append(KillChannel(participant.switch.channel_uuid))
+            elif participant.is_present:
+                orders += self._update_orders(participant, outstanding_updates(participant))
+        return orders
+
+    # ------------------------------------------------------------ one round
+
+    def _apply_once(self, events: list[Translated], orders: list[SwitchCommand]) -> list[Translated]:
+        """Apply and commit; returns the events whose commit was refused."""
+        placed = self._place(events)
+        self._load(placed)
+        changes: dict[str, Change] = {}
+        commands: dict[str, list[SwitchCommand]] = {}
+        for conference_sid, item in placed:
+            try:
+                self._apply_one(conference_sid, item, changes, commands)
+            except Exception:
+                log.exception("event_not_applied", conference_sid=conference_sid, call_sid=item.call_sid)
+        if not changes:
+            return []
+        refused = self._commit(list(changes.values()))
+        for conference_sid, found in commands.items():
+            if conference_sid not in refused:
+                orders += found
+        return [item for conference_sid, item in placed if conference_sid in refused]
+
+    def _place(self, events: Sequence[Translated]) -> list[tuple[str, Translated]]:
+        """Each event with its ConferenceSid; a background job's result does not say it."""
+        unknown = [item.call_sid for item in events if item.conference_sid is None]
+        found = self._store.load_conference_sids(list(dict.fromkeys(unknown)))
+        placed = ((item.conference_sid or found.get(item.call_sid), item) for item in events)
+        return [(conference_sid, item) for conference_sid, item in placed if conference_sid]
+
+    def _load(self, placed: Iterable[tuple[str, Translated]]) -> None:
+        pairs = dict.fromkeys((sid, item.call_sid) for sid, item in placed)
+        missing = [(sid, call) for sid, call in pairs if call not in self._participants.get(sid, {})]
+        unseen = list(dict.fromkeys(sid for sid, _ in pairs if sid not in self._conferences))
+        if not missing and not unseen:
+            return
+        conferences, participants = self._store.load(missing, unseen)
+        self._conferences.update(conferences)
+        for sid, call_sid in missing:
+            if call_sid in participants:
+                self._participants.setdefault(sid, {})[call_sid] = participants[call_sid]
+
+    def _apply_one(
+        self,
+        conference_sid: str,
+        item: Translated,
+        changes: dict[str, Change],
+        commands: dict[str, list[SwitchCommand]],
+    ) -> None:
+        known = self._conferences.get(conference_sid)
+        participant = self._participants.get(conference_sid, {}).get(item.call_sid)
+        if known is None or participant is None:
+            if isinstance(item.event, CallInitiated):
+                # A leg of ours that no record speaks of: its create was refused after all, or the record is lost.
+                commands.setdefault(conference_sid, []).append(KillChannel(channel_uuid_of(item.call_sid)))
+                log.error("unknown_leg_ended", conference_sid=conference_sid, call_sid=item.call_sid)
+            return
+        change = changes.get(conference_sid)
+        conference = change.after if change else known.conference
+        before, current = (change.participants.get(item.call_sid) if change else None) or (participant, participant)
+        outcome = apply(conference, current, item.event)
+        if outcome.conference == conference and outcome.participant == current:
+            return
+        conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, outcome.events)
+        if change is None:
+            change = changes[conference_sid] = Change(known, conference)
+        change.after = conference
+        change.participants[item.call_sid] = (before, current)
+        for callback in callbacks:
+            change.outbox.setdefault(callback.lane, []).append(self._entry(callback))
+        for command in outcome.commands:
+            commands.setdefault(conference_sid, []).extend(self._orders(command, current))
+        _log_transition(before, current, item)
+
+    def _commit(self, changes: list[Change]) -> set[str]:
+        """Write all; returns the conferences whose change was refused, and wakes the lanes of the others."""
+        refused: set[str] = set()
+        lanes: list[Lane] = []
+        for change, committed in zip(changes, self._store.commit(changes), strict=True):
+            sid = change.after.conference_sid
+            if committed is None:
+                refused.add(sid)
+                continue
+            self._remember(change)
+            lanes += [Lane(sid, name) for name in committed.lanes]
+            _log_dropped(sid, committed)
+        self._forget(refused)
+        if lanes:
+            self._wake(lanes)
+        return refused
+
+    # ------------------------------------------------------------ cache
+
+    def _remember(self, change: Change) -> None:
+        sid = change.after.conference_sid
+        if change.after.live_count == 0:
+            self._forget([sid])  # what still comes of its calls is little, and is loaded when it comes
+            return
+        self._conferences[sid] = Versioned(change.after, change.before.version + 1)
+        self._conferences.move_to_end(sid)
+        group = self._participants.setdefault(sid, {})
+        for call_sid, (_, after) in change.participants.items():
+            group[call_sid] = after
+            if after.ended_at is not None:
+                del group[call_sid]
+        while len(self._conferences) > CACHED_CONFERENCES:
+            oldest, _ = self._conferences.popitem(last=False)
+            self._participants.pop(oldest, None)
+
+    def _forget(self, conference_sids: Iterable[str]) -> None:
+        for sid in conference_sids:
+            self._conferences.pop(sid, None)
+            self._participants.pop(sid, None)
+
+    # ------------------------------------------------------------ what follows
+
+    def _entry(self, callback: Callback) -> bytes:
+        return Entry(
+            token=str(uuid.uuid4()),
+            account_sid=callback.conference.account_sid,
+            conference_sid=callback.conference.conference_sid,
+            call_sid=callback.participant.call_sid,
+            kind=callback.kind,
+            url=callback.settings.url,
+            method=callback.settings.method,
+            parameters=tuple(self._serialize(callback)),
+            planned_at=callback.event.at.timestamp(),
+        ).dump()
+
+    def _orders(self, command: Command, participant: Participant) -> list[SwitchCommand]:
+        if isinstance(command, RemoveParticipant):
+            return [KillChannel(participant.switch.channel_uuid)]
+        if isinstance(command, EndConference):
+            calls = self._store.list_live_calls(command.conference_sid)
+            return [
+                HangUpMembers(command.conference_sid),
+                *(KillChannel(channel_uuid_of(call)) for call in calls if call != participant.call_sid),
+            ]
+        return self._update_orders(participant, (cast(UpdateParticipant, command),))
+
+    @staticmethod
+    def _update_orders(participant: Participant, commands: Iterable[UpdateParticipant]) -> list[SwitchCommand]:
+        orders: list[SwitchCommand] = []
+        for command in commands:
+            switch = participant.switch
+            if command.muted is not None and switch.member_id is not None:
+                orders.append(MuteMember(participant.conference_sid, switch.member_id, command.muted))
+            if command.end_conference_on_exit is not None:
+                hook = command.end_conference_on_exit
+                orders.append(SetExitHook(switch.channel_uuid, participant.conference_sid, hook, answered=True))
+        return orders
+
+
+def _log_transition(before: Participant, after: Participant, item: Translated) -> None:
+    log.info(
+        "transition",
+        conference_sid=after.conference_sid,
+        call_sid=after.call_sid,
+        what=type(item.event).__name__,
+        status=str(after.status),
+        was=str(before.status),
+    )
+
+
+def _log_dropped(conference_sid: str, committed: Committed) -> None:
+    if committed.dropped:
+        log.error("callbacks_dropped", conference_sid=conference_sid, reason="depth", count=committed.dropped)

@@ -1,0 +1,37 @@
+"""A callback as it waits in the outbox: everything that every attempt sends again, but for the signature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`token` names the event and stays the same over all attempts; `parameters` are the wire's, in order.
+
+    The signature is not stored: it is made at each attempt with the account's token of that moment.
+    `planned_at` is seconds since 1970.
+    """
+
+    token: str
+    account_sid: str
+    conference_sid: str
+    call_sid: str
+    kind: str
+    url: str
+    method: str
+    parameters: tuple[tuple[str, str], ...]
+    planned_at: float
+
+    def dump(self) -> bytes:
+        """The entry as JSON."""
+        return orjson.dumps(self)
+
+    @classmethod
+    def load(cls, text: str) -> Entry:
+        """The entry from its JSON."""
+        raw = orjson.loads(text)
+        raw["parameters"] = tuple((name, value) for name, value in raw["parameters"])
+        return cls(**raw)

@@ -1,0 +1,87 @@
+"""domain event -> callback kind, as one table; who is told, and the sequence numbers.
+
+Subscription words and callback kinds: wire-contract sections 8.1 and 8.2. A sequence number is given to a callback
+that will be sent, so a client sees numbers without gaps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from orchestrator.domain.conference import CallbackSettings, Conference, Participant
+from orchestrator.domain.events import (
+    CallAnswered,
+    CallEnded,
+    CallInitiated,
+    CallRang,
+    ConferenceEnded,
+    ConferenceStarted,
+    Event,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantMuted,
+    ParticipantUnmuted,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`source` decides the lane and the settings; `word` is the subscription, `kind` the callback."""
+
+    source: Literal["conference", "call"]
+    word: str
+    kind: str
+
+
+PLAN: Final[dict[type[Event], Row]] = {
+    ConferenceStarted: Row("conference", "start", "conference-start"),
+    ConferenceEnded: Row("conference", "end", "conference-end"),
+    ParticipantJoined: Row("conference", "join", "participant-join"),
+    ParticipantLeft: Row("conference", "leave", "participant-leave"),
+    ParticipantMuted: Row("conference", "mute", "participant-mute"),
+    ParticipantUnmuted: Row("conference", "mute", "participant-unmute"),
+    CallInitiated: Row("call", "initiated", "initiated"),
+    CallRang: Row("call", "ringing", "ringing"),
+    CallAnswered: Row("call", "answered", "answered"),
+    CallEnded: Row("call", "completed", "completed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One callback to be sent: `kind` is Twilio's word, the states are those right after `event`."""
+
+    lane: str
+    kind: str
+    settings: CallbackSettings
+    sequence_number: int
+    event: Event
+    conference: Conference
+    participant: Participant
+
+
+def plan_callbacks(
+    conference: Conference, participant: Participant, events: tuple[Event, ...]
+) -> tuple[Conference, Participant, list[Callback]]:
+    """The callbacks that `events` lead to, and the states with their sequence numbers counted on."""
+    callbacks = []
+    for event in events:
+        row = PLAN[type(event)]
+        if row.source == "conference":
+            settings = conference.callbacks if conference.callbacks_fixed else participant.conference_callbacks
+            number, lane = conference.sequence_number, "conference"
+        else:
+            settings, number, lane = (
+                participant.progress_callbacks,
+                participant.call_sequence_number,
+                participant.call_sid,
+            )
+        if settings is None or row.word not in settings.events:
+            continue
+        callbacks.append(Callback(lane, row.kind, settings, number, event, conference, participant))
+        if row.source == "conference":
+            conference = replace(conference, sequence_number=number + 1)
+        else:
+            participant = replace(participant, call_sequence_number=number + 1)
+    return conference, participant, callbacks

@@ -1,0 +1,68 @@
+"""An RQ worker that runs many jobs at once on gevent.
+
+Delivering a callback is waiting for a receiver: RQ's own workers run one job at a time, so one receiver that takes
+15 s would hold up everybody else's callbacks. The loop, the registries and the heartbeats stay RQ's own.
+"""
+
+from __future__ import annotations
+
+import copy
+import signal
+from typing import Any, Final
+
+import gevent
+from gevent.pool import Pool
+from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.timeouts import BaseDeathPenalty
+
+JOBS_AT_ONCE: Final = 1000
+STOP_SECONDS: Final = 20.0
+"""How long a stopping worker waits for attempts under way; what is left is delivered again by another one."""
+
+
+class GeventDeathPenalty(BaseDeathPenalty):
+    """RQ's job timeout without SIGALRM, which would hit whichever job is running."""
+
+    def setup_death_penalty(self) -> None:
+        """Start the clock."""
+        self._timer = gevent.Timeout(self._timeout, self._exception("job ran longer than its timeout"))
+        self._timer.start()
+
+    def cancel_death_penalty(self) -> None:
+        """Stop it."""
+        self._timer.close()
+
+
+class GeventWorker(SimpleWorker):
+    """`execute_job` starts a greenlet instead of doing the work itself; a full pool makes the loop wait."""
+
+    death_penalty_class = GeventDeathPenalty
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__([queue], connection=queue.connection, serializer=JSONSerializer, log_job_description=False)
+        self._jobs = Pool(JOBS_AT_ONCE)
+
+    def _install_signal_handlers(self) -> None:
+        """RQ's handlers raise inside whatever greenlet runs; ours raises in the loop, which then winds up."""
+        loop = gevent.getcurrent()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, gevent.kill, loop, StopRequested)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run the job beside the others. A copy of the worker holds the job's own execution record."""
+        horse: Any = copy.copy(self)
+        self._jobs.wait_available()
+        self._jobs.spawn(self._run, horse, job, queue)
+
+    @staticmethod
+    def _run(horse: Any, job: Job, queue: Queue) -> None:
+        horse.prepare_execution(job)
+        horse.perform_job(job, queue)
+
+    def teardown(self) -> None:
+        """Let attempts under way finish, then sign off."""
+        self._jobs.join(timeout=STOP_SECONDS)
+        super().teardown()  # type: ignore[no-untyped-call]  # RQ's own is untyped

@@ -1,0 +1,73 @@
+"""`orchestrator check`: one line for each part, exit status 1 if anything is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.errors import ApiError
+from orchestrator.freeswitch.client import CommandRefused
+from orchestrator.freeswitch.commands import CoreUuid
+from orchestrator.settings import Settings
+from orchestrator.wiring import build_accounts, build_node_store, build_nodes, build_queue_probe
+
+
+def check(settings: Settings) -> int:
+    """Print what was found; returns the exit status."""
+    failed = False
+    for is_fine, text in (*_settings(settings), *_redis(settings), *_nodes(settings)):
+        print(f"{'ok' if is_fine else 'WRONG'}  {text}")
+        failed = failed or not is_fine
+    return 1 if failed else 0
+
+
+def _settings(settings: Settings) -> Iterator[tuple[bool, str]]:
+    yield (
+        bool(settings.freeswitch_nodes),
+        "FREESWITCH_NODES "
+        + (", ".join(f"{node.name}={node.host}:{node.port}" for node in settings.freeswitch_nodes) or "is not set"),
+    )
+    yield (
+        bool(settings.freeswitch_password),
+        "FREESWITCH_PASSWORD " + ("is set" if settings.freeswitch_password else "is not set"),
+    )
+    route = settings.outbound_route
+    yield bool(route), f"OUTBOUND_ROUTE {route or 'is not set: phone numbers cannot be dialled'}"
+    yield True, f"SIP_ROUTE {settings.sip_route}"
+    yield True, f"CLIENT_ROUTE {settings.client_route or 'is not set: client: addresses cannot be dialled'}"
+
+
+def _redis(settings: Settings) -> Iterator[tuple[bool, str]]:
+    try:
+        accounts = build_accounts(settings).list_accounts()
+        yield (
+            bool(accounts),
+            f"Redis answers; {len(accounts)} account(s)"
+            + ("" if accounts else ": make one with `orchestrator account create`"),
+        )
+    except ApiError as error:
+        yield False, f"Redis: {error.message}"
+    problem = build_queue_probe(settings)()
+    yield problem is None, "RQ's Redis " + ("answers" if problem is None else f"is not reachable: {problem}")
+
+
+def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
+    nodes = build_nodes(settings)
+    nodes.start()
+    for address in settings.freeswitch_nodes:
+        try:
+            core_uuid = nodes.get(address.name).send(CoreUuid()).strip()
+            yield True, f"node {address.name} answers, core {core_uuid}"
+        except (ApiError, CommandRefused) as error:
+            yield False, f"node {address.name}: {error}"
+        yield _listener(settings, address.name)
+    nodes.stop()
+
+
+def _listener(settings: Settings, node: str) -> tuple[bool, str]:
+    try:
+        seen = build_node_store(settings).load_node(node)
+    except ApiError as error:
+        return False, f"node {node}: {error.message}"
+    if not seen:
+        return False, f"node {node} has no listener: run `orchestrator listen`"
+    return True, f"node {node} is followed by {seen.get('listener', '?')}, {seen.get('dropped', '0')} events dropped"

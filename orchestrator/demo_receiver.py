@@ -1,0 +1,47 @@
+"""The receiver of `orchestrator up`: prints every callback that arrives, and whether its signature is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from gevent.pywsgi import WSGIServer
+
+from orchestrator.dialects.twilio.signature import sign
+
+MAX_BODY = 64 * 1024
+
+
+class DemoReceiver:
+    """Listens on a free loopback port. `show` gets one line for each callback."""
+
+    def __init__(self, auth_token: str, show: Callable[[str], object]) -> None:
+        self._auth_token = auth_token
+        self._show = show
+        self._server = WSGIServer(("127.0.0.1", 0), self._serve, log=None)
+
+    def start(self) -> None:
+        """Listen."""
+        self._server.start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_port}/callbacks"
+
+    def _serve(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        length = min(int(environ.get("CONTENT_LENGTH") or 0), MAX_BODY)
+        pairs = parse_qsl(environ["wsgi.input"].read(length).decode(), keep_blank_values=True)
+        right = environ.get("HTTP_X_TWILIO_SIGNATURE") == sign(self._auth_token, self.url, pairs)
+        self._show(_line(dict(pairs), "signature ok" if right else "SIGNATURE WRONG"))
+        start_response("204 No Content", [])
+        return [b""]
+
+
+def _line(parameters: dict[str, str], verdict: str) -> str:
+    """One line; `!r` keeps what came over the network from writing to the terminal."""
+    kind = parameters.get("StatusCallbackEvent") or f"call {parameters.get('CallStatus', '?')}"
+    names = ("SequenceNumber", "ParticipantLabel", "Muted", "ReasonParticipantLeft", "ReasonConferenceEnded")
+    rest = " ".join(f"{name}={parameters[name]!r}" for name in names if name in parameters)
+    return f"callback {kind!r} {rest} CallSid={parameters.get('CallSid', '-')!r} {verdict}"

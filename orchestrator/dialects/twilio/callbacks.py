@@ -1,0 +1,148 @@
+"""Callbacks out: the parameters of every callback kind (wire-contract sections 8.1 and 8.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final, cast
+
+from orchestrator.callbacks.plan import Callback
+from orchestrator.dialects.twilio.serializers import API_VERSION, rfc2822
+from orchestrator.domain.conference import CallStatus, Participant
+from orchestrator.domain.events import CallEnded, ParticipantLeft
+from orchestrator.domain.hangup import final_call_status
+
+Parameters = list[tuple[str, str]]
+
+_PLACES: Final = tuple(
+    f"{party}{place}" for party in ("From", "To", "Caller", "Called") for place in ("City", "State", "Zip", "Country")
+)
+
+_REASON_TEXTS: Final = {
+    "conference-ended-via-api": "The conference was ended with a request to the API",
+    "participant-with-end-conference-on-exit-left": "A participant with EndConferenceOnExit left",
+    "participant-with-end-conference-on-exit-kicked": "A participant with EndConferenceOnExit was removed",
+    "last-participant-kicked": "The last participant was removed",
+    "last-participant-left": "The last participant left",
+}
+
+SIP_TIMEOUT: Final = 487
+"""What Twilio reports when nobody answered in time (wire-contract section 8.1): our CANCEL's own answer."""
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _conference(callback: Callback) -> Parameters:
+    conference = callback.conference
+    return [
+        ("ConferenceSid", conference.conference_sid),
+        ("FriendlyName", conference.friendly_name),
+        ("AccountSid", conference.account_sid),
+        ("SequenceNumber", str(callback.sequence_number)),
+        ("Timestamp", rfc2822(callback.event.at)),
+        ("StatusCallbackEvent", callback.kind),
+    ]
+
+
+def _participant(callback: Callback) -> Parameters:
+    participant = callback.participant
+    parameters = [
+        *_conference(callback),
+        ("CallSid", participant.call_sid),
+        ("Muted", _boolean(participant.muted)),
+        ("Hold", _boolean(participant.hold)),
+        ("Coaching", _boolean(participant.coaching)),
+        ("EndConferenceOnExit", _boolean(participant.end_conference_on_exit)),
+        ("StartConferenceOnEnter", _boolean(participant.start_conference_on_enter)),
+    ]
+    if participant.call_sid_to_coach:
+        parameters.append(("CallSidToCoach", participant.call_sid_to_coach))
+    if participant.label:
+        parameters.append(("ParticipantLabel", participant.label))
+    return parameters
+
+
+def _leave(callback: Callback) -> Parameters:
+    event = cast(ParticipantLeft, callback.event)
+    return [
+        *_participant(callback),
+        ("ParticipantCallStatus", str(final_call_status(callback.participant))),
+        ("ReasonParticipantLeft", str(event.reason)),
+    ]
+
+
+def _end(callback: Callback) -> Parameters:
+    conference, participant = callback.conference, callback.participant
+    parameters = _conference(callback)
+    if conference.ending_call_sid:
+        parameters.append(("CallSidEndingConference", conference.ending_call_sid))
+        if conference.ending_call_sid == participant.call_sid and participant.label:
+            parameters.append(("ParticipantLabelEndingConference", participant.label))
+    if conference.end_reason:
+        reason = str(conference.end_reason)
+        parameters += [("ReasonConferenceEnded", reason), ("Reason", _REASON_TEXTS[reason])]
+    return parameters
+
+
+def _call(callback: Callback, status: CallStatus) -> Parameters:
+    participant = callback.participant
+    parameters = [
+        ("CallSid", participant.call_sid),
+        ("AccountSid", participant.account_sid),
+        ("From", participant.from_),
+        ("To", participant.to),
+        ("Caller", participant.from_),
+        ("Called", participant.to),
+        ("Direction", "outbound-api"),
+        ("ApiVersion", API_VERSION),
+        ("CallStatus", str(status)),
+        ("CallbackSource", "call-progress-events"),
+        ("SequenceNumber", str(callback.sequence_number)),
+        ("Timestamp", rfc2822(callback.event.at)),
+    ]
+    if not participant.to.startswith(("sip:", "client:")):
+        parameters += [(name, "") for name in _PLACES]
+    return parameters
+
+
+def _completed(callback: Callback) -> Parameters:
+    event, participant = cast(CallEnded, callback.event), callback.participant
+    status = final_call_status(participant)
+    seconds = _talked_seconds(participant)
+    parameters = [
+        *_call(callback, status),
+        ("CallDuration", str(seconds)),
+        ("Duration", str(math.ceil(seconds / 60))),
+    ]
+    sip_status = event.sip_status or (SIP_TIMEOUT if status is CallStatus.NO_ANSWER else None)
+    if sip_status is not None:
+        parameters.append(("SipResponseCode", str(sip_status)))
+    return parameters
+
+
+def _talked_seconds(participant: Participant) -> int:
+    if participant.answered_at is None or participant.ended_at is None:
+        return 0
+    return round((participant.ended_at - participant.answered_at).total_seconds())
+
+
+SERIALIZERS: Final[dict[str, Callable[[Callback], Parameters]]] = {
+    "conference-start": _conference,
+    "conference-end": _end,
+    "participant-join": _participant,
+    "participant-leave": _leave,
+    "participant-mute": _participant,
+    "participant-unmute": _participant,
+    "initiated": lambda callback: _call(callback, CallStatus.INITIATED),
+    "ringing": lambda callback: _call(callback, CallStatus.RINGING),
+    "answered": lambda callback: _call(callback, CallStatus.IN_PROGRESS),
+    "completed": _completed,
+}
+"""Callback kind -> its parameters. A planned kind without a row fails the guard test."""
+
+
+def serialize_callback(callback: Callback) -> Parameters:
+    """The parameters of a callback, in the order in which they are sent."""
+    return SERIALIZERS[callback.kind](callback)

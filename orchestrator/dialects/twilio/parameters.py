@@ -1,0 +1,150 @@
+"""Parsers of single values: wire text -> a typed value, or an error that names the parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from orchestrator.errors import BadParameter
+from orchestrator.freeswitch.dial_string import CLIENT_NAME, PHONE_NUMBER, SIP_ADDRESS, SIP_USER
+from orchestrator.sids import is_sid, looks_like_call_sid
+
+Parser = Callable[[str, Sequence[str]], Any]
+"""(parameter name, its values; at least one) -> the value. Raises BadParameter."""
+
+MAX_URL: Final = 4096
+_URL_TEXT: Final = re.compile(r"[!-~]+", re.ASCII)
+_CUSTOM: Final = re.compile(r"[A-Za-z0-9._~%=&+:@/-]{0,800}", re.ASCII)
+
+
+def boolean(name: str, values: Sequence[str]) -> bool:
+    """`true` or `false`, in any case: Python SDKs before 9 send `True`."""
+    word = values[-1].strip().lower()
+    if word not in ("true", "false"):
+        raise BadParameter(f"{name}: '{values[-1][:64]}' is neither true nor false")
+    return word == "true"
+
+
+def lenient_boolean(name: str, values: Sequence[str]) -> bool:
+    """Anything other than true is false (seeds 002 and 004, update of Muted)."""
+    return values[-1].strip().lower() == "true"
+
+
+def text(longest: int, *, shortest: int = 0, code: int = 20001) -> Parser:
+    """Free text, carried unchanged."""
+
+    def parse(name: str, values: Sequence[str]) -> str | None:
+        value = values[-1]
+        if not shortest <= len(value) <= longest:
+            raise BadParameter(f"{name}: has to have {shortest} to {longest} characters", code=code)
+        return value or None
+
+    return parse
+
+
+def integer(least: int, most: int, code: int = 20001) -> Parser:
+    """A whole number within bounds."""
+
+    def parse(name: str, values: Sequence[str]) -> int:
+        value = values[-1].strip()
+        if re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) is None or not least <= int(value) <= most:
+            raise BadParameter(f"{name}: has to be a whole number from {least} to {most}", code=code)
+        return int(value)
+
+    return parse
+
+
+def word(*allowed: str, code: int = 20001) -> Parser:
+    """One of the words, in any case; returned as written here."""
+    by_lower = {item.lower(): item for item in allowed}
+
+    def parse(name: str, values: Sequence[str]) -> str:
+        found = by_lower.get(values[-1].strip().lower())
+        if found is None:
+            raise BadParameter(f"{name}: has to be one of {', '.join(allowed)}", code=code)
+        return found
+
+    return parse
+
+
+def words(*allowed: str) -> Parser:
+    """A list: repeated keys, each split at spaces and commas; unknown words are ignored (wire-contract section 3.6)."""
+
+    def parse(name: str, values: Sequence[str]) -> tuple[str, ...]:
+        found = {item.strip().lower() for value in values for item in re.split(r"[\s,]+", value)}
+        return tuple(item for item in allowed if item in found)
+
+    return parse
+
+
+def url(name: str, values: Sequence[str]) -> str | None:
+    """An absolute http or https URL in printable ASCII, or nothing."""
+    value = values[-1]
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or len(value) > MAX_URL or _URL_TEXT.fullmatch(value) is None:
+        raise BadParameter(f"{name}: is not an absolute http or https URL", code=21205)
+    return value
+
+
+def possibly_empty_url(name: str, values: Sequence[str]) -> str:
+    """A URL, or an empty text that means something of its own (WaitUrl: silence)."""
+    return url(name, values) or ""
+
+
+method = word("GET", "POST", code=21209)
+
+
+def sid(prefix: str, code: int = 20001) -> Parser:
+    """A SID of one kind, or nothing."""
+
+    def parse(name: str, values: Sequence[str]) -> str | None:
+        value = values[-1]
+        if value and not is_sid(prefix, value):
+            raise BadParameter(f"{name}: is not a SID that begins with {prefix}", code=code)
+        return value or None
+
+    return parse
+
+
+def label(name: str, values: Sequence[str]) -> str | None:
+    """At most 128 characters, no slash, nothing that would be read as a CallSid (16024)."""
+    value = values[-1]
+    if len(value) > 128 or "/" in value or "%2f" in value.lower() or looks_like_call_sid(value):
+        raise BadParameter(f"{name}: has to be at most 128 characters without '/', and no CallSid", code=16024)
+    return value or None
+
+
+def called(name: str, values: Sequence[str]) -> str:
+    """`To`: a phone number, `sip:user@host` or `client:name`, the last two with `?key=value&…` behind them."""
+    value = values[-1].strip(" ")
+    kind, _, rest = value.partition(":")
+    address, _, custom = rest.partition("?")
+    if kind == "sip":
+        fits = SIP_ADDRESS.fullmatch(address) is not None and _CUSTOM.fullmatch(custom) is not None
+    elif kind == "client":
+        fits = CLIENT_NAME.fullmatch(address) is not None and _CUSTOM.fullmatch(custom) is not None
+    elif kind == "app":
+        raise BadParameter(f"{name}: applications (app:…) are not available on this server", code=21218)
+    else:
+        fits = PHONE_NUMBER.fullmatch(value) is not None
+    if not fits:
+        raise BadParameter(f"{name}: '{value[:64]}' is not a phone number, sip: address or client:", code=21211)
+    return value
+
+
+def caller(name: str, values: Sequence[str]) -> str:
+    """`From`, `CallerId`: a phone number, `client:name`, or the user part of a SIP address."""
+    value = values[-1].strip(" ")
+    name_part = value.removeprefix("client:")
+    shapes = (CLIENT_NAME,) if name_part != value else (PHONE_NUMBER, SIP_USER)
+    if not any(shape.fullmatch(name_part) for shape in shapes):
+        raise BadParameter(f"{name}: '{value[:64]}' is not a phone number, client: or SIP user", code=21212)
+    return value

@@ -1,0 +1,155 @@
+"""Twilio's paths under /2010-04-01. Order of checks: credentials, path, required, formats, state."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import uuid
+from typing import Any
+
+from flask import Blueprint, Response, json, request
+
+from orchestrator.dialects.twilio import paging, schemas
+from orchestrator.dialects.twilio.filters import parse_conference_filters
+from orchestrator.dialects.twilio.serializers import (
+    API_VERSION,
+    conferences_uri,
+    participants_uri,
+    serialize_conference,
+    serialize_participant,
+)
+from orchestrator.domain.conference import Participant
+from orchestrator.errors import AccountSuspended, ApiError, AuthenticationFailed, MethodNotAllowed, NotFound
+from orchestrator.handlers import Handlers
+from orchestrator.sids import is_sid
+from orchestrator.store.accounts import AccountStore
+
+PREFIX = f"/{API_VERSION}"
+_PATH_ACCOUNT = re.compile(re.escape(PREFIX) + r"/Accounts/([^/]*)/")
+
+
+def make_blueprint(handlers: Handlers, accounts: AccountStore) -> Blueprint:
+    """All routes of the dialect, bound to the objects they act on."""
+    blueprint = Blueprint("twilio", __name__, url_prefix=f"{PREFIX}/Accounts/<account_sid>")
+    _add_authentication(blueprint, accounts)
+    _add_conferences(blueprint, handlers)
+    _add_participants(blueprint, handlers)
+    return blueprint
+
+
+def _add_authentication(blueprint: Blueprint, accounts: AccountStore) -> None:
+    @blueprint.before_app_request
+    def authenticate() -> None:
+        """HTTP Basic with AccountSid and AuthToken; the path has to name the same account."""
+        if not request.path.startswith(f"{PREFIX}/"):
+            return
+        match = _PATH_ACCOUNT.match(request.path)
+        credentials = request.authorization
+        if credentials is None or credentials.type != "basic" or match is None:
+            raise AuthenticationFailed("Your AccountSid or AuthToken was incorrect.")
+        sid, token = credentials.username or "", credentials.password or ""
+        account = accounts.load_account(sid) if is_sid("AC", sid) else None
+        known = account.auth_token if account is not None else "-"
+        right = hmac.compare_digest(known.encode(), token.encode("utf-8", "surrogateescape"))
+        if account is None or not right or match[1] != sid:
+            raise AuthenticationFailed("Your AccountSid or AuthToken was incorrect.")
+        if account.status != "active":
+            raise AccountSuspended("This account is suspended.")
+
+    @blueprint.after_app_request
+    def name_request(response: Response) -> Response:
+        """Twilio names every request; support asks for it."""
+        response.headers["Twilio-Request-Id"] = f"RQ{uuid.uuid4().hex}"
+        return response
+
+
+def _add_conferences(blueprint: Blueprint, handlers: Handlers) -> None:
+    @blueprint.get("/Conferences.json")
+    def list_conferences(account_sid: str) -> Response:
+        wanted = paging.parse_page(request.args)
+        matches, given = parse_conference_filters(request.args)
+        rows = (row for row in handlers.list_conferences(account_sid) if matches(row))
+        found = paging.page_of(wanted, rows, lambda row: row.conference_sid)
+        path = f"{conferences_uri(account_sid)}.json"
+        return _json(
+            paging.envelope(
+                "conferences", wanted, found, serialize_conference, lambda row: row.conference_sid, path, given
+            )
+        )
+
+    @blueprint.get("/Conferences/<segment>.json")
+    def fetch_conference(account_sid: str, segment: str) -> Response:
+        return _json(serialize_conference(handlers.fetch_conference(account_sid, _conference_sid(segment))))
+
+    @blueprint.post("/Conferences/<segment>.json")
+    def update_conference(account_sid: str, segment: str) -> Response:
+        sid = _conference_sid(segment)
+        ends = schemas.parse_conference_update(request.form)
+        act = handlers.end_conference if ends else handlers.fetch_conference
+        return _json(serialize_conference(act(account_sid, sid)))
+
+
+def _add_participants(blueprint: Blueprint, handlers: Handlers) -> None:
+    participants = "/Conferences/<segment>/Participants.json"
+    participant = "/Conferences/<segment>/Participants/<reference>.json"
+
+    @blueprint.get(participants)
+    def list_participants(account_sid: str, segment: str) -> Response:
+        sid = _conference_sid(segment)
+        wanted = paging.parse_page(request.args)
+        flags = schemas.parse_flags(request.args, ("Muted", "Hold", "Coaching"))
+        rows = [row for row in handlers.list_participants(account_sid, sid) if _has(row, flags)]
+        given = [(name, "true" if value else "false") for name, value in flags.items()]
+        found = paging.page_of(wanted, rows, lambda row: row.call_sid)
+        path = f"{participants_uri(account_sid, sid)}.json"
+        return _json(
+            paging.envelope("participants", wanted, found, serialize_participant, lambda row: row.call_sid, path, given)
+        )
+
+    @blueprint.post(participants)
+    def create_participant(account_sid: str, segment: str) -> Response:
+        command = schemas.parse_create(request.form)
+        name = segment if is_sid("CF", segment) else schemas.parse_conference_name(segment)
+        created, queue_time_ms = handlers.create_participant(account_sid, name, command)
+        return _json(serialize_participant(created, queue_time_ms), 201)
+
+    @blueprint.get(participant)
+    def fetch_participant(account_sid: str, segment: str, reference: str) -> Response:
+        found = handlers.fetch_participant(account_sid, _conference_sid(segment), reference)
+        return _json(serialize_participant(found))
+
+    @blueprint.post(participant)
+    def update_participant(account_sid: str, segment: str, reference: str) -> Response:
+        sid = _conference_sid(segment)
+        update = schemas.parse_update(request.form)
+        changed = handlers.update_participant(
+            account_sid, sid, reference, muted=update.muted, end_conference_on_exit=update.end_conference_on_exit
+        )
+        return _json(serialize_participant(changed))
+
+    @blueprint.delete(participant)
+    def remove_participant(account_sid: str, segment: str, reference: str) -> Response:
+        handlers.remove_participant(account_sid, _conference_sid(segment), reference)
+        response = Response(status=204)
+        del response.headers["Content-Type"]
+        return response
+
+
+def no_such_path() -> ApiError:
+    """Twilio's 404 for a path that it does not know."""
+    return NotFound(f"The requested resource {request.path[:512]} was not found")
+
+
+def _conference_sid(segment: str) -> str:
+    if not is_sid("CF", segment):
+        raise MethodNotAllowed("Method not allowed: a ConferenceSid is needed here, not a FriendlyName")
+    return segment
+
+
+def _has(participant: Participant, flags: dict[str, bool]) -> bool:
+    values = {"Muted": participant.muted_as_asked, "Hold": participant.hold, "Coaching": participant.coaching}
+    return all(values[name] is wanted for name, wanted in flags.items())
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(json.dumps(body), status=status, mimetype="application/json")

@@ -1,0 +1,190 @@
+"""Requests in: the parameters of each operation as tables, and the commands that they become.
+
+Names, defaults and ranges: wire-contract sections 3.3 to 3.5. Unknown parameters are ignored, as Twilio does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from orchestrator.dialects.twilio import parameters as p
+from orchestrator.domain.commands import CreateParticipant
+from orchestrator.domain.conference import CallbackSettings
+from orchestrator.errors import BadParameter
+from orchestrator.freeswitch.dial_string import PHONE_NUMBER
+
+
+class Form(Protocol):
+    """A request's parameters: werkzeug's MultiDict."""
+
+    def getlist(self, key: str) -> list[str]:
+        """All values of a parameter, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRow:
+    """The three parameters of one kind of callback, and the CreateParticipant field they make up."""
+
+    url: str
+    field: str
+    words: tuple[str, ...]
+    default: tuple[str, ...]
+
+
+CREATE: Final[Mapping[str, tuple[str, p.Parser]]] = {
+    "From": ("from_", p.caller),
+    "To": ("to", p.called),
+    "Label": ("label", p.label),
+    "Timeout": ("timeout_seconds", p.integer(5, 600, code=21208)),
+    "TimeLimit": ("time_limit_seconds", p.integer(1, 86_400)),
+    "Muted": ("muted", p.boolean),
+    "Beep": ("beep", p.word("true", "false", "onEnter", "onExit")),
+    "StartConferenceOnEnter": ("start_conference_on_enter", p.boolean),
+    "EndConferenceOnExit": ("end_conference_on_exit", p.boolean),
+    "EarlyMedia": ("early_media", p.boolean),
+    "MaxParticipants": ("max_participants", p.integer(2, 250)),
+    "Coaching": ("coaching", p.boolean),
+    "CallSidToCoach": ("call_sid_to_coach", p.sid("CA")),
+    "WaitUrl": ("wait_url", p.possibly_empty_url),
+    "WaitMethod": ("wait_method", p.method),
+    "Region": ("region", p.word("us1", "us2", "ie1", "de1", "sg1", "br1", "au1", "jp1")),
+    "JitterBufferSize": ("jitter_buffer_size", p.word("off", "small", "medium", "large")),
+    "CallerId": ("caller_id", p.caller),
+    "CallerDisplayName": ("caller_display_name", p.text(255, shortest=2)),
+    "CallReason": ("call_reason", p.text(1024)),
+    "CallToken": ("call_token", p.text(8192)),
+    "Byoc": ("byoc", p.sid("BY", code=21300)),
+    "SipAuthUsername": ("sip_auth_username", p.text(255, code=21221)),
+    "SipAuthPassword": ("sip_auth_password", p.text(255, code=21221)),
+    "ClientNotificationUrl": ("client_notification_url", p.url),
+    "Record": ("record", p.boolean),
+    "RecordingChannels": ("recording_channels", p.word("mono", "dual")),
+    "RecordingTrack": ("recording_track", p.word("inbound", "outbound", "both")),
+    "Trim": ("trim", p.word("trim-silence", "do-not-trim")),
+    "ConferenceRecord": ("conference_record", p.word("true", "false", "record-from-start", "do-not-record")),
+    "ConferenceTrim": ("conference_trim", p.word("trim-silence", "do-not-trim")),
+    "MachineDetection": ("machine_detection", p.word("Enable", "DetectMessageEnd", code=21234)),
+    "MachineDetectionTimeout": ("machine_detection_timeout_seconds", p.integer(3, 59, code=21234)),
+    "MachineDetectionSpeechThreshold": ("machine_detection_speech_threshold_ms", p.integer(1000, 6000, code=21234)),
+    "MachineDetectionSpeechEndThreshold": (
+        "machine_detection_speech_end_threshold_ms",
+        p.integer(500, 5000, code=21234),
+    ),
+    "MachineDetectionSilenceTimeout": ("machine_detection_silence_timeout_ms", p.integer(2000, 10_000, code=21234)),
+}
+"""Parameter -> the field of CreateParticipant and its parser. One row per parameter."""
+
+CREATE_CALLBACKS: Final = (
+    CallbackRow(
+        "StatusCallback", "progress_callbacks", ("initiated", "ringing", "answered", "completed"), ("completed",)
+    ),
+    CallbackRow(
+        "ConferenceStatusCallback",
+        "conference_callbacks",
+        ("start", "end", "join", "leave", "mute", "hold", "modify", "speaker", "announcement"),
+        ("start", "end"),
+    ),
+    CallbackRow(
+        "RecordingStatusCallback",
+        "recording_callbacks",
+        ("started", "in-progress", "paused", "resumed", "stopped", "completed", "failed", "absent"),
+        ("completed",),
+    ),
+    CallbackRow(
+        "ConferenceRecordingStatusCallback",
+        "conference_recording_callbacks",
+        ("in-progress", "completed", "failed", "absent"),
+        ("completed",),
+    ),
+    CallbackRow("AmdStatusCallback", "amd_callbacks", (), ()),
+)
+
+NOT_YET: Final = ("Hold", "AnnounceUrl", "Coaching", "CallSidToCoach", "WaitUrl", "BeepOnExit")
+"""Update parameters that a client would believe in and that change nothing yet: refused, not swallowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantUpdate:
+    """An update request; None: leave as it is."""
+
+    muted: bool | None
+    end_conference_on_exit: bool | None
+
+
+def parse_create(form: Form) -> CreateParticipant:
+    """A create request. Order of checks: required, formats, then what goes with what."""
+    for name, code in (("To", 21201), ("From", 21213)):
+        if not any(form.getlist(name)):
+            raise BadParameter(f"{name}: is required", code=code)
+    fields: dict[str, Any] = {}
+    for name, (field, parser) in CREATE.items():
+        values = form.getlist(name)
+        if values:
+            fields[field] = parser(name, values)
+    for row in CREATE_CALLBACKS:
+        fields[row.field] = _callback_settings(row, form)
+    _check_together(fields, form)
+    return CreateParticipant(**fields)
+
+
+def _callback_settings(row: CallbackRow, form: Form) -> CallbackSettings | None:
+    given_method, given_words = form.getlist(f"{row.url}Method"), form.getlist(f"{row.url}Event")
+    method = p.method(f"{row.url}Method", given_method) if any(given_method) else "POST"
+    events = p.words(*row.words)(f"{row.url}Event", given_words) if any(given_words) else row.default
+    target = p.url(row.url, form.getlist(row.url) or [""])
+    return CallbackSettings(target, method, events) if target else None
+
+
+def _check_together(fields: dict[str, Any], form: Form) -> None:
+    is_phone = not fields["to"].startswith(("sip:", "client:"))
+    for name, field in (("From", "from_"), ("CallerId", "caller_id")):
+        value = fields.get(field)
+        if is_phone and value is not None and PHONE_NUMBER.fullmatch(value) is None:
+            raise BadParameter(f"{name}: has to be a phone number, because To is one", code=21212)
+    coached = fields.get("call_sid_to_coach")
+    if fields.get("coaching") and coached is None:
+        raise BadParameter("CallSidToCoach: is required with Coaching=true")
+    if coached is not None and "coaching" not in fields:
+        fields["coaching"] = True
+    record = fields.get("conference_record")
+    if record in ("true", "false"):
+        fields["conference_record"] = "record-from-start" if record == "true" else "do-not-record"
+
+
+def parse_update(form: Form) -> ParticipantUpdate:
+    """An update of a participant."""
+    for name in NOT_YET:
+        if any(form.getlist(name)):
+            raise BadParameter(f"{name}: this server cannot change it yet", code=16099)
+    muted, end_on_exit = form.getlist("Muted"), form.getlist("EndConferenceOnExit")
+    return ParticipantUpdate(
+        muted=p.lenient_boolean("Muted", muted) if muted else None,
+        end_conference_on_exit=p.boolean("EndConferenceOnExit", end_on_exit) if end_on_exit else None,
+    )
+
+
+def parse_conference_update(form: Form) -> bool:
+    """An update of a conference: True if it is to end. Anything but `completed` is an error (`complete` is common)."""
+    if any(form.getlist("AnnounceUrl")):
+        raise BadParameter("AnnounceUrl: this server cannot announce yet", code=16099)
+    status = form.getlist("Status")
+    if not status:
+        return False
+    p.word("completed")("Status", status)
+    return True
+
+
+def parse_flags(arguments: Form, names: Sequence[str]) -> dict[str, bool]:
+    """List filters that are true or false, those that were given."""
+    return {name: p.boolean(name, values) for name in names if any(values := arguments.getlist(name))}
+
+
+def parse_conference_name(segment: str) -> str:
+    """A FriendlyName where a conference is to be created or found: 1 to 128 characters."""
+    name = segment.strip()
+    if not 1 <= len(name) <= 128:
+        raise BadParameter("FriendlyName: has to have 1 to 128 characters")
+    return name

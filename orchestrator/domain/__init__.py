@@ -1,0 +1,1 @@
+"""Pure rules: no Flask, Redis, sockets, clock or logging."""

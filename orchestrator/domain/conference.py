@@ -1,0 +1,172 @@
+"""Conference and Participant: frozen values, changed only by `transitions.apply`.
+
+Status words are the wire's, exactly (wire-contract sections 3.2 and 4). Mind `completed` and `complete`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class ConferenceStatus(StrEnum):
+    """`init` until two people are present and one of them starts conferences."""
+
+    INIT = "init"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+
+
+class ParticipantStatus(StrEnum):
+    """Only ever moves forward; `complete` after having been connected, `failed` if never connected."""
+
+    QUEUED = "queued"
+    CONNECTING = "connecting"
+    RINGING = "ringing"
+    CONNECTED = "connected"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+class EndReason(StrEnum):
+    """`reason_conference_ended`, with hyphens (wire-contract section 4)."""
+
+    VIA_API = "conference-ended-via-api"
+    END_ON_EXIT_LEFT = "participant-with-end-conference-on-exit-left"
+    END_ON_EXIT_KICKED = "participant-with-end-conference-on-exit-kicked"
+    LAST_KICKED = "last-participant-kicked"
+    LAST_LEFT = "last-participant-left"
+
+
+class LeaveReason(StrEnum):
+    """`ReasonParticipantLeft`, with underscores (wire-contract section 8.2)."""
+
+    CONFERENCE_ENDED_VIA_API = "conference_ended_via_api"
+    MODERATOR_ENDED_CONFERENCE = "moderator_ended_conference"
+    UPDATED_VIA_API = "participant_updated_via_api"
+    HUNG_UP = "participant_hung_up"
+    ADD_FAILED = "participant_add_failed"
+
+
+class CallStatus(StrEnum):
+    """Twilio's words for a call, as in CallStatus and ParticipantCallStatus."""
+
+    QUEUED = "queued"
+    INITIATED = "initiated"
+    RINGING = "ringing"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    BUSY = "busy"
+    FAILED = "failed"
+    NO_ANSWER = "no-answer"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackSettings:
+    """Where a client wants to be told: an absolute URL, `GET` or `POST`, and the subscribed words."""
+
+    url: str
+    method: str = "POST"
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchRef:
+    """Where a call lives. FreeSWITCH's own nouns stop here: `node` is a name of FREESWITCH_NODES, `channel_uuid`
+    the call leg, `member_id` its number in the conference (unique on the node, new at every join)."""
+
+    node: str
+    channel_uuid: str
+    member_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conference:
+    """One conference of one account, pinned to one node.
+
+    `live_count` counts participants that are not `complete` or `failed`; `present_count` those that have joined;
+    `starter_count` those of them with StartConferenceOnEnter. `sequence_number` is that of the next callback.
+    `end_reason` is set as soon as it is decided, `status` becomes `completed` when the last call has ended.
+    `callbacks_fixed` turns true with the first join: from then on later callback settings are ignored.
+    """
+
+    conference_sid: str
+    account_sid: str
+    friendly_name: str
+    node: str
+    created_at: datetime
+    updated_at: datetime
+    status: ConferenceStatus = ConferenceStatus.INIT
+    region: str | None = None
+    end_reason: EndReason | None = None
+    ending_call_sid: str | None = None
+    live_count: int = 0
+    present_count: int = 0
+    starter_count: int = 0
+    callbacks: CallbackSettings | None = None
+    callbacks_fixed: bool = False
+    sequence_number: int = 1
+
+    @property
+    def is_ending(self) -> bool:
+        """True once it is decided that this conference ends; nobody may be added any more."""
+        return self.end_reason is not None or self.status is ConferenceStatus.COMPLETED
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One call, from the request that created it until its end.
+
+    `muted` is what the switch said last; `muted_wanted` what a client asked for and no event has confirmed yet.
+    `end_on_exit_dialled` is the EndConferenceOnExit that the leg was dialled with.
+    `answered_at`, `joined_at`, `left_at`, `ended_at`: aware UTC, None until it happened. `hangup_cause` is
+    FreeSWITCH's word and `sip_status` the far end's SIP answer, verbatim. `call_sequence_number` is that of the
+    next call-progress callback. `options_json` holds the create parameters that have no field of their own.
+    """
+
+    call_sid: str
+    conference_sid: str
+    account_sid: str
+    switch: SwitchRef
+    from_: str
+    to: str
+    created_at: datetime
+    updated_at: datetime
+    label: str | None = None
+    status: ParticipantStatus = ParticipantStatus.QUEUED
+    muted: bool = False
+    muted_wanted: bool | None = None
+    hold: bool = False
+    coaching: bool = False
+    call_sid_to_coach: str | None = None
+    start_conference_on_enter: bool = True
+    end_conference_on_exit: bool = False
+    end_on_exit_dialled: bool = False
+    removal_requested: bool = False
+    answered_at: datetime | None = None
+    joined_at: datetime | None = None
+    left_at: datetime | None = None
+    ended_at: datetime | None = None
+    hangup_cause: str | None = None
+    sip_status: int | None = None
+    progress_callbacks: CallbackSettings | None = None
+    conference_callbacks: CallbackSettings | None = None
+    call_sequence_number: int = 0
+    options_json: str = "{}"
+
+    @property
+    def is_live(self) -> bool:
+        """True while the participant is connecting to, or in, the conference."""
+        return self.status not in (ParticipantStatus.COMPLETE, ParticipantStatus.FAILED)
+
+    @property
+    def is_present(self) -> bool:
+        """True while the participant is in the conference."""
+        return self.status is ParticipantStatus.CONNECTED
+
+    @property
+    def muted_as_asked(self) -> bool:
+        """What a client is shown: its own last request, or what the switch says if there is none open."""
+        return self.muted if self.muted_wanted is None else self.muted_wanted

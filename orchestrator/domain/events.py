@@ -1,0 +1,94 @@
+"""What has happened, in the past tense.
+
+The first group comes from the switch (through `freeswitch.events`, or through a snapshot that stands in for
+missed events); the second is derived by `transitions`. Every event carries `at`, aware UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.domain.conference import LeaveReason
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Anything that has happened at a moment."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallInitiated(Event):
+    """The switch has made the outgoing leg."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRang(Event):
+    """The far end rings, or sends early media. A far end that answers at once never does."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered(Event):
+    """The far end has answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded(Event):
+    """The leg is gone. `cause` is FreeSWITCH's word, `sip_status` the far end's SIP answer if it gave one."""
+
+    cause: str
+    sip_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DialFailed(Event):
+    """The switch could not make a leg at all (no such gateway, out of memory): no other event will come."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAdded(Event):
+    """The leg has become a member of the conference; before the answer, too, if it has early media."""
+
+    member_id: int
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRemoved(Event):
+    """The leg is no longer a member."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantMuted(Event):
+    """The switch no longer lets the conference hear the participant."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantUnmuted(Event):
+    """The switch lets the conference hear the participant again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantJoined(Event):
+    """Derived: the call is answered and its leg is a member."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantLeft(Event):
+    """Derived: exactly one for every participant, joined or not."""
+
+    reason: LeaveReason
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceStarted(Event):
+    """Derived: two people are present and one of them starts conferences."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceEnded(Event):
+    """Derived: nobody is left who is in the conference or on the way to it."""

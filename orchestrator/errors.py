@@ -1,0 +1,92 @@
+"""Every error that a client can be told, with Twilio's code and the HTTP status.
+
+Codes: https://www.twilio.com/docs/api/errors ; statuses that Twilio does not publish follow wire-contract
+section 10. `ApiError` subclasses are raised anywhere above the domain and rendered by the dialect.
+"""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """An answer other than success: `code` (Twilio's), `http_status`, and a message for a human."""
+
+    code = 20500
+    http_status = 500
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+
+
+class AuthenticationFailed(ApiError):
+    """The AccountSid or AuthToken is wrong, or the path names another account."""
+
+    code, http_status = 20003, 401
+
+
+class AccountSuspended(ApiError):
+    """The credentials are right and the operator has suspended the account."""
+
+    code, http_status = 20006, 403
+
+
+class NotFound(ApiError):
+    """No such resource in this account; a foreign one is told the same way."""
+
+    code, http_status = 20404, 404
+
+
+class MethodNotAllowed(ApiError):
+    """The path exists, the verb does not; or a FriendlyName stands where a SID is needed."""
+
+    code, http_status = 20004, 405
+
+
+class BadParameter(ApiError):
+    """A parameter that cannot be what was sent; the message names it."""
+
+    code, http_status = 20001, 400
+
+
+class BodyTooLarge(ApiError):
+    """The request body is larger than 64 kB."""
+
+    code, http_status = 20001, 413
+
+
+class ConferenceNotActive(ApiError):
+    """The conference to join is completed or ending (404: it cannot be addressed any more)."""
+
+    code, http_status = 16022, 404
+
+
+class ConferenceCompleted(ApiError):
+    """An update that a completed conference cannot take."""
+
+    code, http_status = 16001, 400
+
+
+class ConferenceFull(ApiError):
+    """MaxParticipants is reached."""
+
+    code, http_status = 16020, 400
+
+
+class LabelInUse(ApiError):
+    """Another active participant of this conference has the label."""
+
+    code, http_status = 16026, 400
+
+
+class CoachedCallMissing(ApiError):
+    """CallSidToCoach is not an active participant of this conference."""
+
+    code, http_status = 16028, 400
+
+
+class Unavailable(ApiError):
+    """The switch or Redis is away; the same request may succeed later."""
+
+    code, http_status = 20503, 503

@@ -1,0 +1,1 @@
+"""The only folder that may spell a FreeSWITCH string."""

@@ -1,0 +1,108 @@
+"""(event name, subclass, action) -> domain event. Two tables; what is in neither is not ours and is dropped.
+
+Headers and their order: freeswitch-facts.md, "Order of events"; mod_conference `conference_event.c`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from orchestrator.domain.events import (
+    CallAnswered,
+    CallEnded,
+    CallInitiated,
+    CallRang,
+    DialFailed,
+    Event,
+    MemberAdded,
+    MemberRemoved,
+    ParticipantMuted,
+    ParticipantUnmuted,
+)
+from orchestrator.freeswitch.dial_string import CONFERENCE_VARIABLE
+from orchestrator.sids import call_sid_of, is_sid
+
+Headers = Mapping[str, str]
+Translator = Callable[[Headers, datetime], Event | None]
+
+SUBSCRIPTION: Final = (
+    "CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE "
+    "BACKGROUND_JOB CUSTOM conference::maintenance"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A domain event and the call it is about; `conference_sid` is None where FreeSWITCH does not say it."""
+
+    call_sid: str
+    conference_sid: str | None
+    event: Event
+
+
+def translate_event(headers: Headers) -> Translated | None:
+    """Translate one event of the switch; None for those that mean nothing to us, and for foreign channels."""
+    name = headers.get("Event-Name", "")
+    if name == "CUSTOM":
+        translator = CONFERENCE_ACTIONS.get(headers.get("Action", ""))
+        conference_sid = headers.get("Conference-Name")
+    else:
+        translator = EVENT_NAMES.get(name)
+        conference_sid = headers.get(f"variable_{CONFERENCE_VARIABLE}")
+    if translator is None:
+        return None
+    channel_uuid = headers.get("Job-UUID" if name == "BACKGROUND_JOB" else "Unique-ID", "")
+    call_sid = call_sid_of(channel_uuid)
+    if call_sid is None or (conference_sid is not None and not is_sid("CF", conference_sid)):
+        return None
+    event = translator(headers, _moment(headers))
+    return None if event is None else Translated(call_sid, conference_sid, event)
+
+
+def _moment(headers: Headers) -> datetime:
+    """`Event-Date-Timestamp` is microseconds since 1970."""
+    return datetime.fromtimestamp(int(headers["Event-Date-Timestamp"]) / 1_000_000, UTC)
+
+
+def _outgoing(make: Callable[[datetime], Event]) -> Translator:
+    def translate(headers: Headers, at: datetime) -> Event | None:
+        return make(at) if headers.get("Call-Direction") == "outbound" else None
+
+    return translate
+
+
+def translate_hangup(headers: Headers, at: datetime) -> Event:
+    """The cause is FreeSWITCH's, the SIP status the far end's if it gave one."""
+    sip_status = headers.get("variable_sip_term_status", "")
+    return CallEnded(at, headers.get("Hangup-Cause", "UNKNOWN"), int(sip_status) if sip_status.isdecimal() else None)
+
+
+def translate_job(headers: Headers, at: datetime) -> Event | None:
+    """An originate that failed; one that succeeded tells us nothing that the channel's events do not."""
+    result = headers.get("_body", "").strip()
+    return DialFailed(at, result.removeprefix("-ERR").strip()) if result.startswith("-ERR") else None
+
+
+def translate_add_member(headers: Headers, at: datetime) -> Event:
+    """`Speak` is false for a member that the conference does not hear."""
+    return MemberAdded(at, int(headers["Member-ID"]), headers.get("Speak") == "false")
+
+
+EVENT_NAMES: Final[dict[str, Translator]] = {
+    "CHANNEL_CREATE": _outgoing(CallInitiated),
+    "CHANNEL_PROGRESS": _outgoing(CallRang),
+    "CHANNEL_PROGRESS_MEDIA": _outgoing(CallRang),
+    "CHANNEL_ANSWER": _outgoing(CallAnswered),
+    "CHANNEL_HANGUP_COMPLETE": translate_hangup,
+    "BACKGROUND_JOB": translate_job,
+}
+
+CONFERENCE_ACTIONS: Final[dict[str, Translator]] = {
+    "add-member": translate_add_member,
+    "del-member": lambda _, at: MemberRemoved(at),
+    "mute-member": lambda _, at: ParticipantMuted(at),
+    "unmute-member": lambda _, at: ParticipantUnmuted(at),
+}

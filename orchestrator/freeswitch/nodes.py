@@ -1,0 +1,121 @@
+"""The nodes of FREESWITCH_NODES, each with one connection that comes back by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import gevent
+import structlog
+from gevent.event import Event
+
+from orchestrator.freeswitch.client import EventSocket, NodeUnavailable
+from orchestrator.freeswitch.commands import SwitchCommand
+
+FIRST_BACKOFF_SECONDS: Final = 0.1
+LAST_BACKOFF_SECONDS: Final = 1.0
+"""State has to be true within 5 s of a node's return, so nobody sleeps longer than this."""
+
+log = structlog.get_logger("nodes")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAddress:
+    """A node's name and its event socket."""
+
+    name: str
+    host: str
+    port: int
+
+
+class Node:
+    """One FreeSWITCH, as a process that sends commands sees it. Any number of greenlets may use it at once."""
+
+    def __init__(self, address: NodeAddress, password: str) -> None:
+        self.address = address
+        self._password = password
+        self._socket: EventSocket | None = None
+        self._stopping = Event()
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+        self.tried = Event()
+
+    @property
+    def is_connected(self) -> bool:
+        """True while commands can be sent."""
+        return self._socket is not None and self._socket.connected
+
+    def start(self) -> None:
+        """Connect in the background, and again whenever the connection is lost."""
+        self._greenlet = gevent.spawn(self._stay_connected)
+
+    def stop(self) -> None:
+        """Disconnect and stay so."""
+        self._stopping.set()
+        if self._socket is not None:
+            self._socket.close()
+        if self._greenlet is not None:
+            self._greenlet.join(timeout=2)
+
+    def _stay_connected(self) -> None:
+        backoff = FIRST_BACKOFF_SECONDS
+        while not self._stopping.is_set():
+            connection = EventSocket(self.address.host, self.address.port, self._password)
+            try:
+                connection.connect()
+            except NodeUnavailable as error:
+                log.warning("node_unreachable", node=self.address.name, error=error.message)
+                self.tried.set()
+                self._stopping.wait(backoff)
+                backoff = min(backoff * 2, LAST_BACKOFF_SECONDS)
+                continue
+            self._socket = connection
+            self.tried.set()
+            backoff = FIRST_BACKOFF_SECONDS
+            log.info("node_connected", node=self.address.name)
+            connection.wait_closed()
+            log.warning("node_disconnected", node=self.address.name)
+
+    def send(self, command: SwitchCommand) -> str:
+        """Run a command now and return FreeSWITCH's text. Raises NodeUnavailable, CommandRefused."""
+        return self._connection().api(command.render())
+
+    def start_job(self, command: SwitchCommand, job_uuid: str) -> None:
+        """Run a command in the background. Raises NodeUnavailable, CommandRefused."""
+        self._connection().bgapi(command.render(), job_uuid)
+
+    def _connection(self) -> EventSocket:
+        connection = self._socket
+        if connection is None or not connection.connected:
+            raise NodeUnavailable(f"Node {self.address.name} is away")
+        return connection
+
+
+class Nodes:
+    """All nodes of this process by name."""
+
+    def __init__(self, addresses: Iterable[NodeAddress], password: str) -> None:
+        self._nodes = {address.name: Node(address, password) for address in addresses}
+
+    def start(self) -> None:
+        """Connect to all of them, and wait until each has been tried once."""
+        for node in self._nodes.values():
+            node.start()
+        for node in self._nodes.values():
+            node.tried.wait(timeout=2)
+
+    def stop(self) -> None:
+        """Disconnect from all of them."""
+        for node in self._nodes.values():
+            node.stop()
+
+    def get(self, name: str) -> Node:
+        """The node of that name. Raises NodeUnavailable if it is no longer among FREESWITCH_NODES."""
+        node = self._nodes.get(name)
+        if node is None:
+            raise NodeUnavailable(f"Node {name} is not one of FREESWITCH_NODES")
+        return node
+
+    def connected_names(self) -> list[str]:
+        """The nodes that can take commands now."""
+        return [name for name, node in self._nodes.items() if node.is_connected]

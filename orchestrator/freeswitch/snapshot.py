@@ -1,0 +1,150 @@
+"""What a node holds now -> the domain events that we have missed. Missed events are events: there is no second path.
+
+FreeSWITCH replays nothing to a client that was away. So after every (re)connect, and now and then for ghosts, what
+`show channels` and `conference json_list` say is compared with what the store believes about the node's calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from orchestrator.domain.conference import Participant, ParticipantStatus
+from orchestrator.domain.events import (
+    CallAnswered,
+    CallEnded,
+    CallInitiated,
+    CallRang,
+    DialFailed,
+    Event,
+    MemberAdded,
+    MemberRemoved,
+    ParticipantMuted,
+    ParticipantUnmuted,
+)
+from orchestrator.freeswitch.client import EventSocket
+from orchestrator.freeswitch.commands import ListChannels, ListConferences
+from orchestrator.freeswitch.events import Translated
+from orchestrator.sids import call_sid_of, is_sid
+
+DIAL_GRACE: Final = timedelta(seconds=2)
+"""A participant this young may have no channel yet: its originate is on the way. The next snapshot looks again."""
+
+LOST_CAUSE: Final = "RECOVERY_ON_TIMER_EXPIRE"
+"""The cause we give a call whose end nobody saw: FreeSWITCH's own word for a leg that fell silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a conference on the node."""
+
+    conference_sid: str
+    member_id: int
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All channels of a node (CallSid -> FreeSWITCH's callstate) and all members of our conferences."""
+
+    taken_at: datetime
+    channels: dict[str, str] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
+
+
+SNAPSHOT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RawSnapshot:
+    """The node's own words, as they came between two events."""
+
+    taken_at: datetime
+    channels: str
+    conferences: str
+
+
+def take_snapshot(connection: EventSocket, put: Callable[[RawSnapshot], None]) -> None:
+    """Ask the node what it holds. `put` is called by the socket's reader, so the snapshot takes its place among the
+    events, and none that was sent after it is undone by it. Raises NodeUnavailable, CommandRefused."""
+    taken_at = datetime.now(UTC)
+    channels = connection.api(ListChannels().render(), SNAPSHOT_SECONDS)
+    connection.api(
+        ListConferences().render(), SNAPSHOT_SECONDS, lambda text: put(RawSnapshot(taken_at, channels, text))
+    )
+
+
+def parse_snapshot(raw: RawSnapshot) -> Snapshot:
+    """Read a snapshot. Raises ValueError, KeyError if it is not what FreeSWITCH 1.10 answers."""
+    snapshot = Snapshot(raw.taken_at)
+    for row in orjson.loads(raw.channels).get("rows", []):
+        call_sid = call_sid_of(row["uuid"])
+        if call_sid is not None and row.get("direction") == "outbound":
+            snapshot.channels[call_sid] = row.get("callstate", "")
+    for conference in _conferences(raw.conferences):
+        if is_sid("CF", conference.get("conference_name", "")):
+            _read_members(snapshot, conference)
+    return snapshot
+
+
+def _conferences(text: str) -> list[dict[str, Any]]:
+    """Without any conference the answer is a sentence, not a list."""
+    return list(orjson.loads(text)) if text.startswith("[") else []
+
+
+def _read_members(snapshot: Snapshot, conference: dict[str, Any]) -> None:
+    for row in conference.get("members", []):
+        call_sid = call_sid_of(row.get("uuid", "")) if row.get("type", "caller") == "caller" else None
+        if call_sid is not None:
+            muted = not row["flags"].get("can_speak", True)
+            snapshot.members[call_sid] = Member(conference["conference_name"], int(row["id"]), muted)
+
+
+IsAlive = Callable[[str], bool]
+"""channel UUID -> whether the node still has it; raises NodeUnavailable."""
+
+
+def missed_events(snapshot: Snapshot, live: Iterable[Participant], is_alive: IsAlive) -> list[Translated]:
+    """The events that lead from what the store believes of `live` to what the node holds.
+
+    `show channels` reads a database that lags behind, so a channel that it does not show is asked for by its UUID.
+    """
+    return [
+        Translated(participant.call_sid, participant.conference_sid, event)
+        for participant in live
+        for event in _missed(snapshot, participant, is_alive)
+    ]
+
+
+def _missed(snapshot: Snapshot, participant: Participant, is_alive: IsAlive) -> list[Event]:
+    at = snapshot.taken_at
+    callstate = snapshot.channels.get(participant.call_sid, "")
+    if not callstate and participant.call_sid not in snapshot.members:
+        return _absent(participant, at, is_alive)
+    events: list[Event] = []
+    if participant.status is ParticipantStatus.QUEUED:
+        events.append(CallInitiated(at))
+    if callstate in ("RINGING", "EARLY"):
+        events.append(CallRang(at))
+    if callstate in ("ACTIVE", "HELD", "UNHELD"):
+        events.append(CallAnswered(at))
+    member = snapshot.members.get(participant.call_sid)
+    if member is not None and member.conference_sid == participant.conference_sid:
+        events.append(MemberAdded(at, member.member_id, member.muted))
+        events.append(ParticipantMuted(at) if member.muted else ParticipantUnmuted(at))
+    elif participant.is_present:
+        events.append(MemberRemoved(at))
+    return events
+
+
+def _absent(participant: Participant, at: datetime, is_alive: IsAlive) -> list[Event]:
+    too_young = at - participant.created_at < DIAL_GRACE
+    if too_young or is_alive(participant.switch.channel_uuid):
+        return []
+    if participant.status is ParticipantStatus.QUEUED:
+        return [DialFailed(at, LOST_CAUSE)]
+    return [CallEnded(at, LOST_CAUSE)]

@@ -1,0 +1,270 @@
+"""DOWN: a client's command -> a record of what it wants -> a FreeSWITCH command; and the reads.
+
+The API writes intent; facts are written by listener.py from the switch's events. "Read your writes" holds because
+an answer is given only when a GET sent next shows the change: a mute is shown from its intent, an end is awaited.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+import structlog
+
+from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant
+from orchestrator.domain.conference import Conference, ConferenceStatus, Participant, SwitchRef
+from orchestrator.errors import BadParameter, ConferenceNotActive, NotFound, Unavailable
+from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
+from orchestrator.freeswitch.commands import HangUpMembers, KillChannel, MuteMember, SetExitHook
+from orchestrator.freeswitch.dial_string import Originate, Routes, destination_of
+from orchestrator.freeswitch.nodes import Node, Nodes
+from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
+from orchestrator.store.conferences import ConferenceStore
+
+CONFIRM_SECONDS: Final = 1.8
+"""How long an answer waits for the event that makes it true; a client is promised an answer within 2 s."""
+
+log = structlog.get_logger("handlers")
+
+
+class Handlers:
+    """Every command and read of the API. `account_sid` is always the authenticated account."""
+
+    def __init__(self, store: ConferenceStore, nodes: Nodes, routes: Routes) -> None:
+        self._store = store
+        self._nodes = nodes
+        self._routes = routes
+
+    # ------------------------------------------------------------ create
+
+    def create_participant(self, account_sid: str, name: str, command: CreateParticipant) -> tuple[Participant, int]:
+        """Dial somebody into the conference `name` (a ConferenceSid or a FriendlyName).
+
+        Returns the participant and its queue time in ms (this server has no queue: 0).
+        Raises BadParameter, NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing, Unavailable.
+        """
+        if command.coaching and not command.muted:
+            # A coach may be heard by one person only, and relations between members are a later issue: until then a
+            # coach is a monitor, heard by nobody. This fails closed.
+            command = replace(command, muted=True)
+        destination = destination_of(command.to, self._routes)
+        while True:
+            conference = self._conference_for(account_sid, name, command)
+            self._reachable(conference.node)
+            participant = _new_participant(conference, command)
+            originate = Originate(command, participant, destination)
+            originate.render()  # refuses what cannot be carried, before anything is written
+            candidate = None if is_sid("CF", name) else conference
+            try:
+                conference = self._store.create_participant(command, participant, candidate)
+                break
+            except ConferenceNotActive:
+                if candidate is None:
+                    raise  # addressed by SID: it is over. By name: it ended just now, and the name is free again
+
+        # The conference says on which node: another process may have made it first, on its own choice.
+        self._nodes.get(conference.node).start_job(originate, participant.switch.channel_uuid)
+        log.info("participant_created", conference_sid=conference.conference_sid, call_sid=participant.call_sid)
+        return participant, 0
+
+    def _conference_for(self, account_sid: str, name: str, command: CreateParticipant) -> Conference:
+        """The conference to join: the one with that SID, the active one with that name, or a new one."""
+        if is_sid("CF", name):
+            conference = self._store.load_conference(account_sid, name)
+            if conference.is_ending:
+                raise ConferenceNotActive(f"The conference {name} has ended")
+            return conference
+        sid = self._store.claim_name(account_sid, name, mint_sid("CF"))
+        try:
+            return self._store.load_conference(account_sid, sid)
+        except NotFound:
+            now = datetime.now(UTC)
+            node = self._choose_node()
+            return Conference(sid, account_sid, name, node, created_at=now, updated_at=now, region=command.region)
+
+    def _choose_node(self) -> str:
+        names = self._nodes.connected_names()
+        if not names:
+            raise NodeUnavailable("No FreeSWITCH node is reachable")
+        return random.choice(names)  # noqa: S311 -- spreads load, keeps no secret
+
+    # ------------------------------------------------------------ reads
+
+    def fetch_participant(self, account_sid: str, conference_sid: str, reference: str) -> Participant:
+        """A live participant by CallSid or label. Raises NotFound."""
+        return self._store.load_participant(account_sid, conference_sid, reference)
+
+    def list_participants(self, account_sid: str, conference_sid: str) -> list[Participant]:
+        """The live participants, newest first. Raises NotFound."""
+        return self._store.list_participants(account_sid, conference_sid)
+
+    def fetch_conference(self, account_sid: str, conference_sid: str) -> Conference:
+        """A conference, also a completed one. Raises NotFound."""
+        return self._store.load_conference(account_sid, conference_sid)
+
+    def list_conferences(self, account_sid: str) -> Iterable[Conference]:
+        """The account's conferences, newest first."""
+        return self._store.list_conferences(account_sid)
+
+    # ------------------------------------------------------------ update
+
+    def update_participant(
+        self,
+        account_sid: str,
+        conference_sid: str,
+        reference: str,
+        *,
+        muted: bool | None = None,
+        end_conference_on_exit: bool | None = None,
+    ) -> Participant:
+        """Change a live participant; None leaves a property as it is. Raises NotFound, BadParameter, Unavailable."""
+        if muted is None and end_conference_on_exit is None:
+            return self._store.load_participant(account_sid, conference_sid, reference)
+        if end_conference_on_exit is not None:
+            participant = self._store.load_participant(account_sid, conference_sid, reference)
+            changed = self._change_end_on_exit(participant, end_conference_on_exit)
+        if muted is not None:
+            changed = self._change_muted(account_sid, conference_sid, reference, muted)
+        return changed
+
+    def _change_muted(self, account_sid: str, conference_sid: str, reference: str, muted: bool) -> Participant:
+        """Before the join the listener sends the command when the leg becomes a member."""
+        participant, before = self._store.request_muted(account_sid, conference_sid, reference, muted)
+        try:
+            if participant.coaching and not muted:
+                raise BadParameter("Muted: coaching is not available yet, so a coach stays muted", code=16000)
+            if participant.switch.member_id is not None:
+                command = MuteMember(conference_sid, participant.switch.member_id, muted)
+                self._nodes.get(participant.switch.node).send(command)
+        except (CommandRefused, BadParameter, Unavailable) as error:
+            self._store.undo_muted(participant, muted, before)
+            if isinstance(error, CommandRefused):
+                raise NotFound(f"The participant {reference} has just left") from error
+            raise
+        return replace(participant, muted_wanted=muted)
+
+    def _change_end_on_exit(self, participant: Participant, value: bool) -> Participant:
+        """The switch first: what it does when the leg goes is what counts. See `SetExitHook`."""
+        node = self._nodes.get(participant.switch.node)
+        self._set_exit_hook(node, participant, value)
+        changed = self._store.save_end_on_exit(participant, value)
+        if changed.answered_at is not None and participant.answered_at is None:
+            self._set_exit_hook(node, changed, value)  # answered meanwhile
+        return changed
+
+    @staticmethod
+    def _set_exit_hook(node: Node, participant: Participant, value: bool) -> None:
+        command = SetExitHook(
+            participant.switch.channel_uuid, participant.conference_sid, value, participant.answered_at is not None
+        )
+        try:
+            node.send(command)
+        except CommandRefused:
+            # No such channel: not dialled yet (the listener sets the hook when it joins), or gone just now.
+            log.info("exit_hook_not_set", call_sid=participant.call_sid)
+
+    # ------------------------------------------------------------ ends
+
+    def remove_participant(self, account_sid: str, conference_sid: str, reference: str) -> None:
+        """End the participant's call, ringing or not; returns when that has happened. Raises NotFound, Unavailable."""
+        participant = self._store.load_participant(account_sid, conference_sid, reference)
+        node = self._reachable(participant.switch.node)
+        call_sid = participant.call_sid
+        self._store.request_removal(account_sid, conference_sid, call_sid)
+
+        def is_gone() -> bool:
+            try:
+                self._store.load_participant(account_sid, conference_sid, call_sid)
+            except NotFound:
+                return True
+            return False
+
+        self._await(is_gone, lambda: _kill(node, call_sid))
+
+    def end_conference(self, account_sid: str, conference_sid: str) -> Conference:
+        """End every call of the conference; returns when it is completed. Raises NotFound, Unavailable."""
+        node = self._reachable(self._store.load_conference(account_sid, conference_sid).node)
+        conference = self._store.request_end(account_sid, conference_sid)
+
+        def is_completed() -> bool:
+            nonlocal conference
+            conference = self._store.load_conference(account_sid, conference_sid)
+            return conference.status is ConferenceStatus.COMPLETED
+
+        def hang_up() -> None:
+            # Nobody has joined, or all have left: then there is no such conference on the switch.
+            with contextlib.suppress(CommandRefused):
+                node.send(HangUpMembers(conference_sid))
+            for participant in self._store.list_participants(account_sid, conference_sid):
+                _kill(node, participant.call_sid)
+
+        if not is_completed():
+            self._await(is_completed, hang_up)
+        return conference
+
+    def _reachable(self, name: str) -> Node:
+        node = self._nodes.get(name)
+        if not node.is_connected:
+            raise NodeUnavailable(f"Node {name} is away")
+        return node
+
+    def _await(self, is_true: Callable[[], bool], act: Callable[[], None]) -> None:
+        """Act until the store shows it, at growing intervals. Raises Unavailable after CONFIRM_SECONDS."""
+        deadline = time.monotonic() + CONFIRM_SECONDS
+        pause = 0.005
+        act_again_at = 0.0
+        while True:
+            now = time.monotonic()
+            if now >= act_again_at:
+                act()
+                act_again_at = now + 0.25
+            if is_true():
+                return
+            if now > deadline:
+                raise Unavailable("The switch has been told, and has not confirmed it yet: try again")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.1)
+
+
+def _kill(node: Node, call_sid: str) -> None:
+    # No such channel: it has ended, or is still to be made (the listener ends it when it is).
+    with contextlib.suppress(CommandRefused):
+        node.send(KillChannel(channel_uuid_of(call_sid)))
+
+
+def _new_participant(conference: Conference, command: CreateParticipant) -> Participant:
+    call_sid = mint_sid("CA")
+    now = datetime.now(UTC)
+    return Participant(
+        call_sid=call_sid,
+        conference_sid=conference.conference_sid,
+        account_sid=conference.account_sid,
+        switch=SwitchRef(conference.node, channel_uuid_of(call_sid)),
+        from_=command.from_,
+        to=command.to,
+        created_at=now,
+        updated_at=now,
+        label=command.label,
+        muted=command.muted,
+        coaching=command.coaching,
+        call_sid_to_coach=command.call_sid_to_coach,
+        start_conference_on_enter=command.start_conference_on_enter,
+        end_conference_on_exit=command.end_conference_on_exit,
+        end_on_exit_dialled=command.end_conference_on_exit,
+        progress_callbacks=command.progress_callbacks,
+        conference_callbacks=command.conference_callbacks,
+        options_json=_stored_options(command),
+    )
+
+
+def _stored_options(command: CreateParticipant) -> str:
+    """The create parameters without a field of their own that differ from their defaults."""
+    given = asdict(command)
+    plain = {field.name: field.default for field in fields(CreateParticipant)}
+    return orjson.dumps({name: given[name] for name in NOT_SENT_YET if given[name] != plain[name]}).decode()

@@ -1,0 +1,199 @@
+"""UP: ESL event -> translate -> apply -> plan -> one commit. One per node; no HTTP here.
+
+The socket's reader only appends to a queue. `Applier` takes whatever has come, and writes each conference that has
+changed in one atomic step together with its sequence numbers and callbacks. Nothing is acknowledged to the switch, so
+whatever is lost between the two (a crash, Redis away, a full queue) is made up by a snapshot through the same path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import Final, cast
+
+import gevent
+import orjson
+import structlog
+from gevent.event import Event as Signal
+from gevent.queue import Empty, Full, Queue
+
+from orchestrator.applier import Applier
+from orchestrator.errors import Unavailable
+from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnavailable
+from orchestrator.freeswitch.commands import ChannelExists, CoreUuid, SwitchCommand
+from orchestrator.freeswitch.events import SUBSCRIPTION, Translated, translate_event
+from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, NodeAddress
+from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot, parse_snapshot, take_snapshot
+from orchestrator.store.nodes import NodeStore
+
+QUEUE_LENGTH: Final = 100_000
+"""As many events as mod_event_socket itself would hold for us; then we drop, say so, and resynchronise."""
+
+BATCH_LENGTH: Final = 500
+AUDIT_SECONDS: Final = 15.0
+"""How often a snapshot looks for ghosts while nothing is wrong."""
+
+SECOND_LOOK_SECONDS: Final = 2.5
+"""After a (re)connect: calls too young for the first snapshot are old enough for this one."""
+
+log = structlog.get_logger("listener")
+
+
+class Listener:
+    """Follows one node for ever. `run` returns after `stop`, or when another listener has taken the node over."""
+
+    def __init__(
+        self,
+        address: NodeAddress,
+        password: str,
+        applier: Applier,
+        nodes: NodeStore,
+        name: str,
+    ) -> None:
+        self._address = address
+        self._password = password
+        self._applier = applier
+        self._nodes = nodes
+        self._name = name
+        self._queue: Queue[bytes | RawSnapshot] = Queue(QUEUE_LENGTH)
+        self._dropped = 0
+        self._stopping = Signal()
+        self._resync = Signal()
+        self._socket: EventSocket | None = None
+
+    # ------------------------------------------------------------ running
+
+    def run(self) -> None:
+        """Connect, follow, reconnect."""
+        worker = gevent.spawn(self._apply_for_ever)
+        worker.link_exception(lambda _: self.stop())  # a defect: end the process, let its supervisor start a new one
+        backoff = FIRST_BACKOFF_SECONDS
+        while not self._stopping.is_set():
+            connection = EventSocket(self._address.host, self._address.port, self._password, on_event=self._take)
+            try:
+                connection.connect()
+                self._follow(connection)
+                backoff = FIRST_BACKOFF_SECONDS
+            except (NodeUnavailable, CommandRefused) as error:
+                log.warning("node_unreachable", node=self._address.name, error=str(error))
+            finally:
+                connection.close()
+                self._socket = None
+            self._stopping.wait(backoff)
+            backoff = min(backoff * 2, LAST_BACKOFF_SECONDS)
+        worker.get(timeout=5)
+
+    def stop(self) -> None:
+        """Finish what has been read, then return from `run`."""
+        self._stopping.set()
+        self._resync.set()
+
+    def _follow(self, connection: EventSocket) -> None:
+        """Subscribe first, then take the snapshot: what happens in between is seen by both, and counts once."""
+        connection.command(f"event json {SUBSCRIPTION}")
+        core_uuid = connection.api(CoreUuid().render()).strip()
+        self._socket = connection
+        gevent.spawn(connection.keep_awake)
+        log.info("node_connected", node=self._address.name, core_uuid=core_uuid)
+        audited = False
+        while connection.connected and not self._stopping.is_set():
+            self._resync.clear()
+            take_snapshot(connection, self._take)
+            due = time.monotonic() + (AUDIT_SECONDS if audited else SECOND_LOOK_SECONDS)
+            audited = True
+            while connection.connected and time.monotonic() < due and not self._resync.is_set():
+                self._report(core_uuid)
+                self._resync.wait(1.0)
+
+    def _report(self, core_uuid: str) -> None:
+        """Tell operators that this node is followed. Redis being away is not the node's trouble."""
+        try:
+            self._nodes.save_node(
+                self._address.name,
+                core_uuid=core_uuid,
+                connected="1",
+                listener=self._name,
+                queued=str(self._queue.qsize()),
+                dropped=str(self._dropped),
+                seen_at=str(int(time.time())),
+            )
+        except Unavailable as error:
+            log.warning("store_unreachable", error=error.message)
+
+    # ------------------------------------------------------------ events
+
+    def _take(self, item: bytes | RawSnapshot) -> None:
+        """On the reader's greenlet: must not block."""
+        try:
+            self._queue.put_nowait(item)
+        except Full:
+            if self._dropped == 0 or not self._resync.is_set():
+                log.error("events_dropped", node=self._address.name, queue=QUEUE_LENGTH)
+            self._dropped += 1
+            self._resync.set()
+
+    def _apply_for_ever(self) -> None:
+        while not (self._stopping.is_set() and self._queue.empty()):
+            events, snapshot = read_batch(self._next_items())
+            commands = self._applier.apply_events(events)
+            if snapshot is not None:
+                commands += self._audit(snapshot)
+            self._send(commands)
+
+    def _audit(self, snapshot: Snapshot) -> list[SwitchCommand]:
+        try:
+            return self._applier.apply_snapshot(snapshot, self._address.name, self._is_alive)
+        except NodeUnavailable as error:
+            log.warning("audit_broken_off", node=self._address.name, error=error.message)
+            return []
+
+    def _is_alive(self, channel_uuid: str) -> bool:
+        connection = self._socket
+        if connection is None:
+            raise NodeUnavailable(f"Node {self._address.name} is away")
+        return connection.api(ChannelExists(channel_uuid).render()).strip() == "true"
+
+    def _next_items(self) -> list[bytes | RawSnapshot]:
+        """All that has come, up to and including the next snapshot: what it says holds for that moment."""
+        items: list[bytes | RawSnapshot] = []
+        with contextlib.suppress(Empty):
+            items.append(self._queue.get(timeout=0.5))
+            while len(items) < BATCH_LENGTH and not isinstance(items[-1], RawSnapshot):
+                items.append(self._queue.get_nowait())
+        return items
+
+    def _send(self, commands: Sequence[SwitchCommand]) -> None:
+        """What the switch must do because of what happened. Lost ones are found by the next audit."""
+        for command in commands:
+            connection = self._socket
+            if connection is None:
+                return
+            try:
+                connection.api(command.render())
+            except (CommandRefused, NodeUnavailable) as error:
+                log.info("order_refused", order=command.render(), error=str(error).strip())
+
+
+def read_batch(items: Sequence[bytes | RawSnapshot]) -> tuple[list[Translated], Snapshot | None]:
+    """Translate what was read. What cannot be read is logged and dropped: the next audit makes up for it."""
+    events: list[Translated] = []
+    for item in items:
+        try:
+            if isinstance(item, RawSnapshot):
+                return events, parse_snapshot(item)
+            translated = translate_event(parse_event(item))
+        except (ValueError, KeyError) as error:
+            log.error("event_unreadable", error=repr(error)[:200])
+            continue
+        if translated is not None:
+            events.append(translated)
+    return events, None
+
+
+def parse_event(body: bytes) -> dict[str, str]:
+    """An event's headers. A far end may have put bytes into one that are no UTF-8: the others count all the same."""
+    try:
+        return cast(dict[str, str], orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return cast(dict[str, str], orjson.loads(body.decode("utf-8", "replace")))

@@ -1,0 +1,70 @@
+"""What `orchestrator api`, `listen` and `work` run. Each returns when it has been told to stop by SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import gevent
+import structlog
+from gunicorn.app.base import BaseApplication
+
+from orchestrator import wiring
+from orchestrator.settings import Settings
+
+log = structlog.get_logger("processes")
+
+
+class _Api(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn with settings from ours instead of from its command line."""
+
+    def __init__(self, settings: Settings, workers: int) -> None:
+        self._settings = settings
+        self._workers = workers
+        super().__init__()
+
+    def load_config(self) -> None:
+        options = {
+            "bind": self._settings.orchestrator_bind,
+            "worker_class": "gevent",
+            "workers": self._workers,
+            "graceful_timeout": 5,
+            "keepalive": 30,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Runs in the worker, after the fork: sockets must not be shared between processes."""
+        app, nodes = wiring.build_api(self._settings)
+        nodes.start()
+        return app
+
+
+def run_api(settings: Settings, workers: int) -> None:
+    """Serve the API."""
+    log.info("api_starting", bind=settings.orchestrator_bind, workers=workers)
+    _Api(settings, workers).run()
+
+
+def run_listener(settings: Settings) -> None:
+    """Follow every node."""
+    listeners = wiring.build_listeners(settings)
+    for listener in listeners:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, listener.stop)
+    log.info("listener_starting", nodes=[address.name for address in settings.freeswitch_nodes])
+    gevent.joinall([gevent.spawn(listener.run) for listener in listeners], raise_error=True)
+    log.info("listener_stopped")
+
+
+def run_worker(settings: Settings) -> None:
+    """Deliver callbacks. The worker handles signals itself: attempts under way are finished first."""
+    worker, sweep = wiring.build_worker(settings)
+    gevent.spawn(sweep.run, gevent.sleep)
+    log.info("worker_starting", name=worker.name)
+    gevent.spawn(worker.work, logging_level="WARNING").get()
+    log.info("worker_stopped")

@@ -1,0 +1,206 @@
+"""The API commands (mod_commands.c), one small function each, with the real ones' replies to the letter."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
+from orchestrator.sandbox.channel import Channel
+from orchestrator.sandbox.conference_api import conference
+from orchestrator.sandbox.originate import originate
+from orchestrator.sandbox.show import show
+from orchestrator.sandbox.switch_strings import separate_string
+
+if TYPE_CHECKING:
+    from orchestrator.sandbox.node import Node
+
+MAX_SESSIONS = 1000
+MAX_SESSIONS_PER_SECOND = 200
+VERSION = "1.10.12-release+sandbox~64bit"
+NO_SUCH_CHANNEL = "-ERR No such channel!\n"
+OK = "+OK\n"
+
+
+def up_time(milliseconds: int) -> str:
+    """`0 years, 0 days, …` as switch_core_measure_time and its printers have it."""
+    seconds, ms = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    years, days = divmod(days, 365)
+    amounts = {"year": years, "day": days, "hour": hours, "minute": minutes, "second": seconds}
+    amounts |= {"millisecond": ms, "microsecond": 0}
+    return ", ".join(f"{amount} {unit}{'' if amount == 1 else 's'}" for unit, amount in amounts.items())
+
+
+def _status(node: Node, argument: str) -> str:
+    count = len(node.sessions)
+    return (
+        f"UP {up_time(int((time.time() - node.started_at) * 1000))}\n"
+        f"FreeSWITCH (Version {VERSION}) is ready\n"
+        f"{node.sessions_since_startup} session(s) since startup\n"
+        f"{count} session(s) - peak {node.sessions_peak}, last 5min {node.sessions_peak} \n"
+        f"0 session(s) per Sec out of max {MAX_SESSIONS_PER_SECOND}, peak 0, last 5min 0 \n"
+        f"{MAX_SESSIONS} session(s) max\n"
+        "min idle cpu 0.00/100.00\n"
+        "Current Stack Size/Max 240K/8192K\n"
+    )
+
+
+def _version(node: Node, argument: str) -> str:
+    if "short" in argument:
+        return VERSION.partition("-")[0] + "\n"
+    return f"FreeSWITCH Version {VERSION} (sandbox 64bit)\n"
+
+
+def _global_getvar(node: Node, argument: str) -> str:
+    return {"core_uuid": node.core_uuid, "hostname": "sandbox"}.get(argument, "")
+
+
+def _hostname(node: Node, argument: str) -> str:
+    return "sandbox"
+
+
+def _uptime(node: Node, argument: str) -> str:
+    seconds = time.time() - node.started_at
+    return f"{int(seconds * 1000) if argument == 'ms' else int(seconds)}\n"
+
+
+def _echo(node: Node, argument: str) -> str:
+    return argument
+
+
+def _create_uuid(node: Node, argument: str) -> str:
+    return str(uuid.uuid4())
+
+
+def _hupall(node: Node, argument: str) -> str:
+    cause = cause_named(argument) if argument else "MANAGER_REQUEST"
+    for session in tuple(node.sessions.values()):
+        session.channel.hang_up(cause)
+    return f"+OK hangup all channels with cause {cause}\n"
+
+
+def _uuid_exists(node: Node, argument: str) -> str:
+    return "true" if _channel(node, argument) else "false"
+
+
+def _uuid_kill(node: Node, argument: str) -> str:
+    if not argument:
+        return "-USAGE: <uuid> [cause]\n"
+    channel_uuid, _, cause = argument.partition(" ")
+    channel = _channel(node, channel_uuid)
+    if channel is None:
+        return NO_SUCH_CHANNEL
+    channel.hang_up(cause_named(cause) if cause else NORMAL_CLEARING)
+    return OK
+
+
+def _uuid_getvar(node: Node, argument: str) -> str:
+    match separate_string(argument, " ", 4):
+        case [channel_uuid, name, *_]:
+            channel = _channel(node, channel_uuid)
+            return NO_SUCH_CHANNEL if channel is None else channel.variables.get(name, "_undef_")
+        case _:
+            return "-USAGE: <uuid> <var>\n"
+
+
+def _uuid_setvar(node: Node, argument: str) -> str:
+    """The value is everything behind the name; without one the variable is unset."""
+    channel_uuid, _, rest = argument.strip(" ").partition(" ")
+    name, _, value = rest.lstrip(" ").partition(" ")
+    if not name:
+        return "-USAGE: <uuid> <var> [value]\n"
+    channel = _channel(node, channel_uuid)
+    if channel is None:
+        return NO_SUCH_CHANNEL
+    _set_variable(channel, name, "".join(separate_string(value, "\0")))
+    return OK
+
+
+def _uuid_setvar_multi(node: Node, argument: str) -> str:
+    usage = "-USAGE: <uuid> <var>=<value>;<var>=<value>...\n"
+    channel_uuid, space, assignments = argument.partition(" ")
+    if not space:
+        return "" if argument else usage
+    channel = _channel(node, channel_uuid)
+    if channel is None:
+        return NO_SUCH_CHANNEL + usage
+    for assignment in separate_string(assignments, ";", 64):
+        name, _, value = assignment.partition("=")
+        if not name:
+            return "-ERR No variable specified\n"
+        _set_variable(channel, name, value)
+    return OK
+
+
+def _sched_hangup(node: Node, argument: str) -> str:
+    words = separate_string(argument, " ", 4)
+    if not words:
+        return "-USAGE: [+]<time> <uuid> [<cause>]\n"
+    when, channel_uuid, cause = (*words, "", "")[:3]
+    channel = _channel(node, channel_uuid)
+    if channel is None:
+        return NO_SUCH_CHANNEL
+    cause_name = cause_named(cause) if cause else "ALLOTTED_TIMEOUT"
+    seconds = _number(when[1:])
+    if seconds == 0:
+        channel.hang_up(cause_name)
+        return OK
+    runtime = int(time.time()) + seconds if when.startswith("+") else _number(when)
+    node.scheduler.add(runtime, channel_uuid, lambda: _hang_up_if_there(node, channel_uuid, cause_name))
+    return OK
+
+
+def _sched_del(node: Node, argument: str) -> str:
+    deleted = node.scheduler.delete(int(argument)) if argument.isdigit() else node.scheduler.delete_group(argument)
+    return f"+OK Deleted: {deleted}\n"
+
+
+def _hang_up_if_there(node: Node, channel_uuid: str, cause: str) -> None:
+    """sch_hangup_callback: the channel may have gone meanwhile."""
+    channel = _channel(node, channel_uuid)
+    if channel is not None:
+        channel.hang_up(cause)
+
+
+def _channel(node: Node, channel_uuid: str) -> Channel | None:
+    """switch_core_session_locate: a channel that has been hung up is not found, though its last events are to come."""
+    session = node.sessions.get(channel_uuid)
+    return None if session is None or session.channel.hung_up.is_set() else session.channel
+
+
+def _set_variable(channel: Channel, name: str, value: str) -> None:
+    """switch_channel_set_variable: an empty value removes the variable."""
+    channel.variables.pop(name, None)
+    if value:
+        channel.variables[name] = value
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+COMMANDS: dict[str, Callable[[Node, str], str]] = {
+    "conference": conference,
+    "create_uuid": _create_uuid,
+    "echo": _echo,
+    "global_getvar": _global_getvar,
+    "hostname": _hostname,
+    "hupall": _hupall,
+    "originate": originate,
+    "sched_del": _sched_del,
+    "sched_hangup": _sched_hangup,
+    "show": show,
+    "status": _status,
+    "uptime": _uptime,
+    "uuid_exists": _uuid_exists,
+    "uuid_getvar": _uuid_getvar,
+    "uuid_kill": _uuid_kill,
+    "uuid_setvar": _uuid_setvar,
+    "uuid_setvar_multi": _uuid_setvar_multi,
+    "version": _version,
+}

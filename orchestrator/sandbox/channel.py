@@ -1,0 +1,293 @@
+"""A channel: one outbound call leg, its variables, and the headers that its events carry.
+
+The events and their order are those of switch_channel.c and switch_core_state_machine.c; `session.py` moves it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gevent.event import Event as Signal
+
+from orchestrator.sandbox.causes import NUMBERS, q850_of
+from orchestrator.sandbox.phones import Refuse
+from orchestrator.sandbox.switch_strings import expand_variables
+
+_STATE_NUMBERS = {
+    "CS_NEW": 0,
+    "CS_INIT": 1,
+    "CS_ROUTING": 2,
+    "CS_EXECUTE": 4,
+    "CS_CONSUME_MEDIA": 7,
+    "CS_HANGUP": 10,
+    "CS_REPORTING": 11,
+    "CS_DESTROY": 12,
+}
+_CALL_STATE_NUMBERS = {"DOWN": 0, "RINGING": 2, "EARLY": 3, "ACTIVE": 4, "HANGUP": 7}
+_CODEC_HEADERS = {
+    "Channel-Read-Codec-Name": "PCMU",
+    "Channel-Read-Codec-Rate": "8000",
+    "Channel-Read-Codec-Bit-Rate": "64000",
+    "Channel-Write-Codec-Name": "PCMU",
+    "Channel-Write-Codec-Rate": "8000",
+    "Channel-Write-Codec-Bit-Rate": "64000",
+}
+_MOMENTS = ("Answered", "Progress", "Progress-Media", "Hangup")
+
+
+class ChannelHost(Protocol):
+    """What a channel needs of its node."""
+
+    def fire(self, name: str, headers: dict[str, str]) -> None:
+        """Fire an event."""
+
+    def api(self, command: str, argument: str) -> str:
+        """Run an API command."""
+
+
+class Execute(Protocol):
+    """How a channel runs an application that a variable names; its session gives it."""
+
+    def __call__(self, application: str, data: str, /) -> object:
+        """Run it to its end."""
+
+
+def microseconds_now() -> int:
+    """FreeSWITCH counts time in microseconds since 1970."""
+    return int(time.time() * 1_000_000)
+
+
+@dataclass(slots=True)
+class CallerProfile:
+    """switch_caller_profile_t: who is shown to whom. The two sides change places when the call is transferred."""
+
+    caller_name: str
+    caller_number: str
+    destination: str
+    callee_name: str = "Outbound Call"
+    callee_number: str = ""
+    dialplan: str = ""
+
+    def flip(self) -> None:
+        """switch_channel_flip_cid."""
+        self.caller_name, self.callee_name = self.callee_name, self.caller_name
+        self.caller_number, self.callee_number = self.callee_number, self.caller_number
+
+
+@dataclass(slots=True, eq=False)
+class Channel:
+    """One leg. `hung_up` is set the moment that it is hung up; its session notices a frame later."""
+
+    host: ChannelHost
+    channel_uuid: str
+    name: str
+    profile: CallerProfile
+    variables: dict[str, str]
+    execute: Execute = field(default=lambda application, data: None)
+    state: str = "CS_NEW"
+    call_state: str = "DOWN"
+    answer_state: str = "ringing"
+    hangup_cause: str | None = None
+    in_dialplan: bool = False
+    current_application: tuple[str, str] = ("", "")
+    created_at: int = field(default_factory=microseconds_now)
+    moments: dict[str, int] = field(default_factory=dict)
+    early_media: Signal = field(default_factory=Signal)
+    answered: Signal = field(default_factory=Signal)
+    hung_up: Signal = field(default_factory=Signal)
+
+    # --- what its events say -------------------------------------------------------------------------------------
+
+    def basic_headers(self) -> dict[str, str]:
+        """switch_channel_event_set_basic_data."""
+        headers = {
+            "Channel-State": self.state,
+            "Channel-Call-State": self.call_state,
+            "Channel-State-Number": str(_STATE_NUMBERS[self.state]),
+            "Channel-Name": self.name,
+            "Unique-ID": self.channel_uuid,
+            "Call-Direction": "outbound",
+            "Presence-Call-Direction": "outbound",
+            "Channel-HIT-Dialplan": "true" if self.in_dialplan else "false",
+            "Channel-Call-UUID": self.channel_uuid,
+            "Answer-State": self.answer_state,
+        }
+        if self.hangup_cause is not None:
+            headers["Hangup-Cause"] = self.hangup_cause
+        if "Answered" in self.moments or "Progress-Media" in self.moments:
+            headers |= _CODEC_HEADERS
+        return headers | self._caller_headers()
+
+    def _caller_headers(self) -> dict[str, str]:
+        """switch_caller_profile_event_set_data."""
+        profile = self.profile
+        headers = {
+            "Caller-Direction": "outbound",
+            "Caller-Logical-Direction": "outbound",
+            "Caller-Dialplan": profile.dialplan,
+            "Caller-Caller-ID-Name": profile.caller_name,
+            "Caller-Caller-ID-Number": profile.caller_number,
+            "Caller-Orig-Caller-ID-Name": self.variables.get("origination_caller_id_name", ""),
+            "Caller-Orig-Caller-ID-Number": self.variables.get("origination_caller_id_number", "0000000000"),
+            "Caller-Callee-ID-Name": profile.callee_name,
+            "Caller-Callee-ID-Number": profile.callee_number,
+            "Caller-Network-Addr": "127.0.0.1",
+            "Caller-Destination-Number": profile.destination,
+            "Caller-Unique-ID": self.channel_uuid,
+            "Caller-Source": "src/switch_ivr_originate.c",
+            "Caller-Context": "default",
+            "Caller-Channel-Name": self.name,
+            "Caller-Profile-Index": "1",
+        }
+        headers = {name: value for name, value in headers.items() if value}
+        headers["Caller-Channel-Created-Time"] = str(self.created_at)
+        for moment in _MOMENTS:
+            headers[f"Caller-Channel-{moment}-Time"] = str(self.moments.get(moment, 0))
+        return headers
+
+    def full_headers(self) -> dict[str, str]:
+        """switch_channel_event_set_data: the basic ones and every variable."""
+        return self.basic_headers() | {f"variable_{name}": value for name, value in self.variables.items()}
+
+    def fire(self, name: str, extra: dict[str, str] | None = None) -> None:
+        """An event with everything that is known of the channel."""
+        self.host.fire(name, self.full_headers() | (extra or {}))
+
+    # --- what happens to it --------------------------------------------------------------------------------------
+
+    def set_state(self, state: str) -> None:
+        """switch_channel_set_running_state."""
+        self.state = state
+        self.host.fire("CHANNEL_STATE", self.basic_headers())
+
+    def set_call_state(self, call_state: str) -> None:
+        """switch_channel_set_callstate."""
+        former, self.call_state = self.call_state, call_state
+        numbered = {
+            "Original-Channel-Call-State": former,
+            "Channel-Call-State-Number": str(_CALL_STATE_NUMBERS[call_state]),
+        }
+        self.host.fire("CHANNEL_CALLSTATE", numbered | self.basic_headers())
+
+    def mark_ring_ready(self) -> None:
+        """180 from the far end (switch_channel_mark_ring_ready): CHANNEL_PROGRESS."""
+        if self.hung_up.is_set() or "Progress" in self.moments or "Answered" in self.moments:
+            return
+        self._name_callee()
+        self.moments["Progress"] = microseconds_now()
+        self.fire("CHANNEL_PROGRESS")
+        self._run_hooks("execute_on_ring", "api_on_ring")
+        self.set_call_state("RINGING")
+
+    def mark_pre_answered(self) -> None:
+        """183 with media (switch_channel_mark_pre_answered): CHANNEL_PROGRESS_MEDIA."""
+        if self.hung_up.is_set() or "Progress-Media" in self.moments or "Answered" in self.moments:
+            return
+        self._name_callee()
+        self.moments["Progress-Media"] = microseconds_now()
+        self.answer_state = "early"
+        self.variables["endpoint_disposition"] = "EARLY MEDIA"
+        self.fire("CHANNEL_PROGRESS_MEDIA")
+        self._run_hooks("execute_on_pre_answer", "execute_on_media", "api_on_pre_answer", "api_on_media")
+        self.set_call_state("EARLY")
+        self.early_media.set()
+
+    def mark_answered(self) -> None:
+        """200 (switch_channel_mark_answered): CHANNEL_ANSWER. The hooks on media run once, with the first media."""
+        if self.hung_up.is_set() or "Answered" in self.moments:
+            return
+        self._name_callee()
+        self.moments["Answered"] = microseconds_now()
+        self.answer_state = "answered"
+        self.fire("CHANNEL_ANSWER")
+        self.variables["endpoint_disposition"] = "ANSWER"
+        self._run_hooks("execute_on_answer")
+        if "Progress-Media" not in self.moments:
+            self._run_hooks("execute_on_media", "api_on_media")
+        self._run_hooks("api_on_answer")
+        self.set_call_state("ACTIVE")
+        self.answered.set()
+
+    def refuse(self, refusal: Refuse) -> None:
+        """A final SIP response other than 200 (sofia_handle_sip_i_state of mod_sofia/sofia.c)."""
+        status = str(refusal.sip_status)
+        self.variables |= {
+            "sip_hangup_disposition": "recv_refuse",
+            "sip_invite_failure_status": status,
+            "sip_invite_failure_phrase": refusal.phrase,
+            "sip_term_status": status,
+            "proto_specific_hangup_cause": f"sip:{status}",
+            "sip_term_cause": str(NUMBERS[refusal.cause]),
+        }
+        self.hang_up(refusal.cause)
+
+    def far_end_hangs_up(self) -> None:
+        """BYE from the far end (sofia_handle_sip_i_bye)."""
+        self.variables |= {
+            "sip_term_status": "200",
+            "proto_specific_hangup_cause": "sip:200",
+            "sip_term_cause": "16",
+        }
+        self.hang_up("NORMAL_CLEARING")
+        self.variables["sip_hangup_disposition"] = "recv_bye"
+
+    def hang_up(self, cause: str) -> None:
+        """switch_channel_perform_hangup: CHANNEL_HANGUP at once, the rest is the session's. The first one counts."""
+        if self.hung_up.is_set():
+            return
+        self.hung_up.set()
+        self.hangup_cause = cause
+        self.answer_state = "hangup"
+        self.fire("CHANNEL_HANGUP")
+
+    def close_dialog(self) -> None:
+        """What sofia_on_hangup tells the far end, and writes down, when it was us who hung up."""
+        self.moments["Hangup"] = microseconds_now()
+        cause = self.hangup_cause or "NONE"
+        self.variables |= {"hangup_cause": cause, "hangup_cause_q850": str(q850_of(cause))}
+        if "sip_hangup_disposition" in self.variables:
+            return
+        if "Answered" in self.moments:
+            self.variables["sip_hangup_disposition"] = "send_bye"
+        else:
+            self.variables |= {
+                "sip_hangup_disposition": "send_cancel",
+                "sip_invite_failure_status": "487",
+                "sip_invite_failure_phrase": "CANCEL",
+            }
+
+    def set_timing_variables(self) -> None:
+        """switch_channel_set_timestamps: what a call record needs."""
+        ended_at = self.moments["Hangup"]
+        answered_at = self.moments.get("Answered", 0)
+        stamps = {
+            "start": self.created_at,
+            "answer": answered_at,
+            "progress": self.moments.get("Progress", 0),
+            "progress_media": self.moments.get("Progress-Media", 0),
+            "end": ended_at,
+        }
+        for name, moment in stamps.items():
+            self.variables |= {f"{name}_epoch": str(moment // 1_000_000), f"{name}_uepoch": str(moment)}
+        seconds = ended_at // 1_000_000 - self.created_at // 1_000_000
+        billed = ended_at // 1_000_000 - answered_at // 1_000_000 if answered_at else 0
+        self.variables |= {
+            "duration": str(seconds),
+            "billsec": str(billed),
+            "mduration": str((ended_at - self.created_at) // 1000),
+            "billmsec": str((ended_at - answered_at) // 1000 if answered_at else 0),
+        }
+
+    def _name_callee(self) -> None:
+        if self.profile.callee_name == "Outbound Call":
+            self.profile.callee_name = self.profile.callee_number
+
+    def _run_hooks(self, *prefixes: str) -> None:
+        """switch_channel_execute_on and _api_on: every variable whose name begins so, in the order they were set."""
+        for prefix in prefixes:
+            for name in [name for name in self.variables if name.startswith(prefix)]:
+                command, _, argument = self.variables[name].partition(" ")
+                run = self.host.api if prefix.startswith("api_on") else self.execute
+                run(command, expand_variables(argument, self.variables))

@@ -1,0 +1,78 @@
+"""The `conference` command: find the conference, find the subcommand, find the members (conference_api.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.sandbox import conference_commands as commands
+from orchestrator.sandbox.conference import Conference, Member
+from orchestrator.sandbox.conference_list import OF_ONE, count, json_list, list_members
+from orchestrator.sandbox.switch_strings import separate_string
+
+if TYPE_CHECKING:
+    from orchestrator.sandbox.node import Node
+
+_MAX_WORDS = 25
+# Those that need no conference (conference_api_main_real).
+_WITHOUT_CONFERENCE = {"count": count, "json_list": json_list, "list": list_members}
+
+
+def conference(node: Node, argument: str) -> str:
+    """conference_api_main_real."""
+    words = separate_string(argument, " ", _MAX_WORDS)
+    if not words:
+        return _help()
+    found = node.find_conference(words[0])
+    if found is not None:
+        return _dispatch(found, words[1:])
+    listing = _WITHOUT_CONFERENCE.get(words[0].lower())
+    if listing is not None:
+        return listing(tuple(node.conferences.values()), words[1:])
+    return f"-ERR Conference {words[0]} not found\n"
+
+
+def _dispatch(found: Conference, words: list[str]) -> str:
+    """conference_api_dispatch: three kinds of subcommand, told apart by the table that they stand in."""
+    if not words:
+        return "Conference command, not specified.\nTry 'help'\n"
+    name, arguments = words[0].lower(), words[1:]
+    if name in _WITHOUT_CONFERENCE:
+        return _WITHOUT_CONFERENCE[name]((found,), [OF_ONE, *arguments])
+    if name in commands.FOR_MEMBERS:
+        return _for_members(found, name, arguments)
+    if name in commands.FOR_CONFERENCE:
+        function, usage = commands.FOR_CONFERENCE[name]
+        reply = function(found, arguments)
+        return f"{name} {usage}" if reply is None else reply
+    return f"-ERR Conference command '{words[0]}' not found.\n"
+
+
+def _for_members(found: Conference, name: str, words: list[str]) -> str:
+    """`<id>`, `all`, `non_moderator` or `last` (the one with the highest id)."""
+    function, usage = commands.FOR_MEMBERS[name]
+    target, data = (*words, "", "")[:2]
+    if target.isdigit() and int(target):
+        member = found.member(int(target))
+        return f"-ERR Non-Existant ID {target}\n" if member is None else function(found, member, data)
+    if target.lower() == "last" and found.members:
+        return function(found, max(found.members, key=_by_id), data)
+    if target.lower() == "all":
+        return "".join(function(found, member, data) for member in tuple(found.members))
+    if target.lower() == "non_moderator":
+        return "".join(
+            f"Skipping moderator (member id {member.member_id}).\n"
+            if member.moderator
+            else function(found, member, data)
+            for member in tuple(found.members)
+        )
+    return f"{name} {usage}"
+
+
+def _by_id(member: Member) -> int:
+    return member.member_id
+
+
+def _help() -> str:
+    tables = {name: usage for name, (_, usage) in commands.FOR_MEMBERS.items()}
+    tables |= {name: usage for name, (_, usage) in commands.FOR_CONFERENCE.items()}
+    return "".join(f"<conf name> {name} {usage}\n" for name, usage in tables.items())

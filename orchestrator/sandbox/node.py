@@ -1,0 +1,144 @@
+"""One run of a FreeSWITCH: its channels, conferences and tasks, and the events that tell of them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+
+import gevent
+import structlog
+from gevent.pool import Group
+
+from orchestrator.sandbox import api
+from orchestrator.sandbox.conference import Conference
+from orchestrator.sandbox.events import Event, EventStamp
+from orchestrator.sandbox.scheduler import Scheduler
+from orchestrator.sandbox.session import Session
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 20
+
+
+class Node:
+    """Everything that a restart forgets. `sinks` get every event; a new run has a new Core-UUID."""
+
+    def __init__(self) -> None:
+        """A node that has just been started."""
+        self.core_uuid = str(uuid.uuid4())
+        self.started_at = time.time()
+        self.sessions: dict[str, Session] = {}
+        self.conferences: dict[str, Conference] = {}
+        self.sinks: set[Callable[[Event], None]] = set()
+        self.sessions_since_startup = 0
+        self.sessions_peak = 0
+        self.scheduler = Scheduler(self)
+        self._stamp = EventStamp(self.core_uuid)
+        self._last_member_id = 0
+        self._greenlets = Group()
+        self.spawn(self._beat)
+
+    # --- greenlets -----------------------------------------------------------------------------------------------
+
+    def spawn(self, function: Callable[..., None], *arguments: object) -> gevent.Greenlet[..., object]:
+        """A greenlet that dies with this run."""
+        return self.spawn_later(0, function, *arguments)
+
+    def spawn_later(
+        self, seconds: float, function: Callable[..., None], *arguments: object
+    ) -> gevent.Greenlet[..., object]:
+        """The same, begun later."""
+        greenlet: gevent.Greenlet[..., object] = gevent.Greenlet(function, *arguments)
+        self._greenlets.add(greenlet)
+        if seconds:
+            greenlet.start_later(seconds)
+        else:
+            greenlet.start()
+        return greenlet
+
+    def end(self) -> None:
+        """The process is gone: no event, no BYE, nothing remembered."""
+        self.sinks.clear()
+        self._greenlets.kill(block=False)
+
+    # --- events --------------------------------------------------------------------------------------------------
+
+    def fire(self, name: str, headers: dict[str, str], subclass: str | None = None, body: str | None = None) -> None:
+        """switch_event_fire: stamp it and hand it to every listener."""
+        event = Event(self._stamp.headers(name, subclass) | headers, body)
+        for sink in tuple(self.sinks):
+            sink(event)
+
+    def _beat(self) -> None:
+        """send_heartbeat of switch_core.c."""
+        while True:
+            uptime_ms = int((time.time() - self.started_at) * 1000)
+            self.fire(
+                "HEARTBEAT",
+                {
+                    "Event-Info": "System Ready",
+                    "Up-Time": api.up_time(uptime_ms),
+                    "FreeSWITCH-Version": api.VERSION,
+                    "Uptime-msec": str(uptime_ms),
+                    "Session-Count": str(len(self.sessions)),
+                    "Max-Sessions": str(api.MAX_SESSIONS),
+                    "Session-Per-Sec": str(api.MAX_SESSIONS_PER_SECOND),
+                    "Session-Since-Startup": str(self.sessions_since_startup),
+                    "Session-Peak-Max": str(self.sessions_peak),
+                    "Heartbeat-Interval": str(HEARTBEAT_SECONDS),
+                    "Idle-CPU": "100.000000",
+                },
+            )
+            gevent.sleep(HEARTBEAT_SECONDS)
+
+    # --- commands ------------------------------------------------------------------------------------------------
+
+    def api(self, command: str, argument: str) -> str:
+        """switch_api_execute: the reply as it goes over the wire, and an API event that says so."""
+        function = api.COMMANDS.get(command.lower())
+        if function is None:
+            return f"-ERR {command} Command not found!\n"
+        reply = function(self, argument)
+        headers = {"API-Command": command}
+        self.fire("API", headers | ({"API-Command-Argument": argument} if argument else {}))
+        return reply
+
+    # --- what it holds -------------------------------------------------------------------------------------------
+
+    def add_session(self, session: Session) -> None:
+        """A channel has been made."""
+        self.sessions[session.channel.channel_uuid] = session
+        self.sessions_since_startup += 1
+        self.sessions_peak = max(self.sessions_peak, len(self.sessions))
+
+    def forget_session(self, session: Session) -> None:
+        """A channel has been destroyed."""
+        self.sessions.pop(session.channel.channel_uuid, None)
+
+    def find_conference(self, name: str) -> Conference | None:
+        """conference_find: one that is ending is not found any more, even if members are still in it."""
+        conference = self.conferences.get(name)
+        if conference is not None and conference.ending.is_set():
+            self.forget_conference(conference)
+            return None
+        return conference
+
+    def join_conference(self, name: str, profile_name: str) -> Conference:
+        """The conference of that name, made if there is none (conference_new)."""
+        conference = self.find_conference(name)
+        if conference is None:
+            conference = Conference(self, name, profile_name)
+            self.conferences[name] = conference
+            conference.create()
+        return conference
+
+    def forget_conference(self, conference: Conference) -> None:
+        """It is not found by its name any more; one of the same name that was made since is left alone."""
+        if self.conferences.get(conference.name) is conference:
+            del self.conferences[conference.name]
+
+    def next_member_id(self) -> int:
+        """Member ids are unique on the node, not in the conference."""
+        self._last_member_id += 1
+        return self._last_member_id

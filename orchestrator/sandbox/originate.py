@@ -1,0 +1,186 @@
+"""`originate`: dial, wait for the outcome, and send the answered leg to its applications.
+
+originate_function of mod_commands.c and switch_ivr_originate of switch_ivr_originate.c, for one leg. Where the real one
+would dial several (a `,`, `|` or `:_:` in the destination) the sandbox refuses and logs an error: nobody means that.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import gevent
+import structlog
+
+from orchestrator.sandbox.channel import CallerProfile, Channel
+from orchestrator.sandbox.phones import script_for
+from orchestrator.sandbox.session import Application, Session
+from orchestrator.sandbox.switch_strings import has_variable, parse_variable_blocks, separate_string
+
+if TYPE_CHECKING:
+    from orchestrator.sandbox.node import Node
+
+log = structlog.get_logger(__name__)
+
+USAGE = (
+    "-USAGE: <call url> <exten>|&<application_name>(<app_args>)"
+    " [<dialplan>] [<context>] [<cid_name>] [<cid_num>] [<timeout_sec>]\n"
+)
+_WORDS = range(2, 8)
+_DEFAULT_TIMEOUT_SECONDS = 60
+_SOFIA_PROFILES = frozenset({"internal", "external", "gateway"})
+_MORE_LEGS = (",", "|")
+# Splits the whole dial string, inside {} too.
+_ENTERPRISE_SEPARATOR = ":_:"
+# The originating thread looks at its leg every 20 ms; half of that on average.
+_POLL_SECONDS = 0.01
+
+
+class Failure(Exception):
+    """The leg was not made, or not answered; `cause` goes into the reply."""
+
+    def __init__(self, cause: str) -> None:
+        """The hangup cause that the caller is told."""
+        super().__init__(cause)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The words of the command, taken apart."""
+
+    variables: dict[str, str]
+    destination: str
+    extension: str
+    dialplan: str
+    timeout_seconds: int
+
+
+def originate(node: Node, argument: str) -> str:
+    """Blocks until the leg is answered (or has early media that is not ignored), refused, or timed out."""
+    words = separate_string(argument, " ", 10)
+    if len(words) not in _WORDS:
+        return USAGE
+    try:
+        request = _parse(words)
+        session = _dial(node, request)
+        _await_outcome(session.channel, request)
+    except Failure as failure:
+        return f"-ERR {failure.cause}\n"
+    _send_on(session, request)
+    return f"+OK {session.channel.channel_uuid}\n"
+
+
+def _parse(words: list[str]) -> Request:
+    given = [None if word.lower() == "undef" else word for word in words] + [None] * 7
+    if _ENTERPRISE_SEPARATOR in words[0]:
+        log.error("sandbox_refuses_several_legs", dial_string=words[0])
+        raise Failure("DESTINATION_OUT_OF_ORDER")
+    blocks = parse_variable_blocks(words[0])
+    if blocks is None:
+        log.error("originate_parse_error", dial_string=words[0])
+        raise Failure("DESTINATION_OUT_OF_ORDER")
+    variables, destination = blocks
+    for name, override in (
+        ("origination_caller_id_name", given[4]),
+        ("origination_caller_id_number", given[5]),
+    ):
+        if override is not None:
+            variables.setdefault(name, override)
+    timeout = variables.get("originate_timeout") or given[6] or ""
+    return Request(
+        variables=variables,
+        destination=destination,
+        extension=words[1],
+        dialplan=given[2] or "XML",
+        timeout_seconds=int(timeout) if timeout.isdigit() and int(timeout) else _DEFAULT_TIMEOUT_SECONDS,
+    )
+
+
+def _dial(node: Node, request: Request) -> Session:
+    number, channel_name = _route(request.destination)
+    variables = _channel_variables(request.variables, channel_name)
+    channel_uuid = request.variables.get("origination_uuid") or str(uuid.uuid4())
+    if channel_uuid in node.sessions:
+        log.error("originate_duplicate_uuid", channel_uuid=channel_uuid)
+        raise Failure("DESTINATION_OUT_OF_ORDER")
+    profile = CallerProfile(
+        caller_name=variables.get("origination_caller_id_name", ""),
+        caller_number=variables.get("origination_caller_id_number", "0000000000"),
+        destination=number.replace("+", "%2B"),
+        callee_number=number,
+    )
+    variables |= {"uuid": channel_uuid, "call_uuid": channel_uuid, "sip_to_user": number}
+    channel = Channel(node, channel_uuid, channel_name, profile, variables)
+    session = Session(node, channel, script_for(number))
+    node.add_session(session)
+    session.start()
+    return session
+
+
+def _route(destination: str) -> tuple[str, str]:
+    """The dialled number and the channel's name; only sofia is known, and only its usual profiles."""
+    if any(separator in destination for separator in _MORE_LEGS):
+        log.error("sandbox_refuses_several_legs", destination=destination)
+        raise Failure("DESTINATION_OUT_OF_ORDER")
+    endpoint, _, address = destination.partition("/")
+    if endpoint == "user":
+        raise Failure("SUBSCRIBER_ABSENT")
+    if endpoint != "sofia":
+        raise Failure("CHAN_NOT_IMPLEMENTED")
+    profile_name, _, target = address.partition("/")
+    if profile_name not in _SOFIA_PROFILES:
+        raise Failure("INVALID_PROFILE")
+    if profile_name == "gateway":
+        profile_name, target = "external", target.partition("/")[2]
+    if not target:
+        raise Failure("USER_NOT_REGISTERED")
+    number = target.removeprefix("sip:").partition("@")[0]
+    return number, f"sofia/{profile_name}/{target.replace('+', '%2B', 1)}"
+
+
+def _channel_variables(given: dict[str, str], channel_name: str) -> dict[str, str]:
+    """What sofia sets, then what the caller gave; a value that would be expanded is refused, with a log line."""
+    kept = {}
+    for name, value in given.items():
+        if has_variable(value):
+            log.critical("invalid_data_contains_a_variable", variable=name)
+        else:
+            kept[name] = value
+    _, profile_name, target = channel_name.split("/", 2)
+    own = {
+        "direction": "outbound",
+        "is_outbound": "true",
+        "sip_profile_name": profile_name,
+        "channel_name": channel_name,
+        "sip_destination_url": f"sip:{target}",
+        "sip_call_id": str(uuid.uuid4()),
+    }
+    return own | kept | {"originate_early_media": "false", "originate_endpoint": "sofia"}
+
+
+def _await_outcome(channel: Channel, request: Request) -> None:
+    """The wait loop of switch_ivr_originate. Timeouts count whole seconds of the clock, so they come early."""
+    signals = [channel.answered, channel.hung_up]
+    if request.variables.get("ignore_early_media", "false").lower() in ("false", "no", "0"):
+        signals.append(channel.early_media)
+    deadline = int(time.time()) + request.timeout_seconds
+    gevent.wait(signals, timeout=max(0.0, deadline - time.time()), count=1)
+    if not any(signal.is_set() for signal in signals):
+        channel.hang_up("NO_ANSWER")
+        raise Failure("NO_ANSWER")
+    gevent.sleep(_POLL_SECONDS)
+    if channel.hung_up.is_set():
+        raise Failure(channel.hangup_cause or "NORMAL_CLEARING")
+
+
+def _send_on(session: Session, request: Request) -> None:
+    """`&app(data)` runs at once; anything else is an extension of the dialplan."""
+    extension = request.extension
+    if extension.startswith("&") and len(extension) > 1:
+        name, _, data = extension[1:].partition(")")[0].partition("(")
+        session.execute([Application(name, data)])
+    else:
+        session.transfer(extension, request.dialplan)

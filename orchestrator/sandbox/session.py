@@ -1,0 +1,239 @@
+"""The life of one channel: dial, run its applications, hang up (switch_core_state_machine.c, switch_core_session.c).
+
+Each session is one greenlet, as it is one thread in FreeSWITCH; the far end is a second one beside it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import gevent
+import structlog
+from gevent.event import Event as Signal
+
+from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
+from orchestrator.sandbox.channel import Channel
+from orchestrator.sandbox.conference import Member
+from orchestrator.sandbox.phones import Answer, EarlyMedia, HangUp, Refuse, Ring, Script, Step, Wait
+from orchestrator.sandbox.switch_strings import expand_variables, separate_string
+
+if TYPE_CHECKING:
+    from orchestrator.sandbox.node import Node
+
+log = structlog.get_logger(__name__)
+
+# From INVITE to the first answer over loopback, seen on the real one.
+_SIGNALLING_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One dialplan application with its data."""
+
+    name: str
+    data: str
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """switch_core_session_t with its state machine."""
+
+    node: Node
+    channel: Channel
+    script: Script
+    applications: list[Application] = field(default_factory=list)
+    transferred: Signal = field(default_factory=Signal)
+    member_id: int | None = None
+
+    def start(self) -> None:
+        """Announce the channel, so that nothing can be said of it before, and dial."""
+        channel = self.channel
+        channel.execute = self._execute
+        self.node.fire("CHANNEL_OUTGOING", channel.full_headers())
+        channel.set_state("CS_INIT")
+        channel.fire("CHANNEL_CREATE")
+        channel.fire("CHANNEL_ORIGINATE")
+        channel.set_state("CS_ROUTING")
+        channel.set_state("CS_CONSUME_MEDIA")
+        self.node.spawn(self._run)
+
+    # --- what others ask of it -----------------------------------------------------------------------------------
+
+    def execute(self, applications: list[Application]) -> None:
+        """switch_channel_set_caller_extension: `&app(data)` of originate."""
+        self.applications = applications
+        self.transferred.set()
+
+    def transfer(self, extension: str, dialplan: str) -> None:
+        """switch_ivr_session_transfer. Only the `inline` dialplan is known here: no XML is read."""
+        self.channel.set_state("CS_ROUTING")
+        if dialplan.lower() != "inline":
+            log.error("sandbox_knows_only_inline_dialplan", extension=extension, dialplan=dialplan)
+            self.channel.hang_up("NO_ROUTE_DESTINATION")
+            return
+        self.channel.profile.dialplan = "inline"
+        self.execute(parse_inline(extension))
+
+    # --- its thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        channel = self.channel
+        far_end = self.node.spawn(self._play_far_end)
+        gevent.wait([self.transferred, channel.hung_up], count=1)
+        while self.transferred.is_set() and not channel.hung_up.is_set():
+            self.transferred.clear()
+            self._execute_all()
+        if not channel.hung_up.is_set():
+            channel.hang_up(NORMAL_CLEARING)
+        far_end.kill(block=False)
+        self._finish()
+
+    def _play_far_end(self) -> None:
+        gevent.sleep(_SIGNALLING_SECONDS)
+        for step in self.script:
+            self._play_step(step)
+
+    def _play_step(self, step: Step) -> None:
+        match step:
+            case Wait(seconds=seconds):
+                gevent.sleep(seconds)
+            case Ring():
+                self.channel.mark_ring_ready()
+            case EarlyMedia():
+                self.channel.mark_pre_answered()
+            case Answer():
+                self.channel.mark_answered()
+            case Refuse():
+                self.channel.refuse(step)
+            case HangUp():
+                self.channel.far_end_hangs_up()
+
+    def _execute_all(self) -> None:
+        """CS_EXECUTE: one application after the other until one is hung up or transferred under it."""
+        channel = self.channel
+        channel.in_dialplan = True
+        if "channel_cid_flipped" not in channel.variables:
+            channel.variables["channel_cid_flipped"] = "yes"
+            channel.profile.flip()
+        channel.set_state("CS_EXECUTE")
+        for application in self.applications:
+            if channel.hung_up.is_set() or self.transferred.is_set():
+                return
+            self._execute(application.name, application.data)
+
+    def _execute(self, name: str, data: str) -> None:
+        """switch_core_session_exec: the data is expanded first; CHANNEL_EXECUTE before, _COMPLETE after."""
+        channel = self.channel
+        run = APPLICATIONS.get(name)
+        if run is None:
+            log.error("sandbox_has_no_such_application", application=name)
+            channel.hang_up("DESTINATION_OUT_OF_ORDER")
+            return
+        data = expand_variables(data, channel.variables)
+        channel.current_application = (name, data)
+        channel.variables |= {"current_application": name, "current_application_data": data}
+        described = {
+            "Application": name,
+            "Application-Data": data,
+            "Application-UUID": str(uuid.uuid4()),
+        }
+        channel.fire("CHANNEL_EXECUTE", described)
+        run(self, data)
+        channel.fire("CHANNEL_EXECUTE_COMPLETE", described)
+
+    def _finish(self) -> None:
+        """switch_core_session_hangup_state, then _reporting_state: the hook runs before CHANNEL_HANGUP_COMPLETE."""
+        channel = self.channel
+        channel.set_state("CS_HANGUP")
+        channel.close_dialog()
+        channel.set_call_state("HANGUP")
+        hook = channel.variables.get("api_hangup_hook")
+        if hook:
+            command, _, argument = hook.partition(" ")
+            self.node.api(command, expand_variables(argument, channel.variables))
+        channel.set_timing_variables()
+        channel.set_state("CS_REPORTING")
+        channel.fire("CHANNEL_HANGUP_COMPLETE")
+        gevent.sleep(0)
+        channel.fire("CHANNEL_DESTROY")
+        channel.set_state("CS_DESTROY")
+        self.node.forget_session(self)
+
+
+def parse_inline(extension: str) -> list[Application]:
+    """inline_dialplan_hunt (mod_dptools.c): `app:data,app:data`; `m:X:` in front names another delimiter."""
+    delimiter = ","
+    if extension.startswith("m:") and extension[3:4] == ":":
+        delimiter, extension = extension[2], extension[4:]
+    applications = []
+    for part in separate_string(extension, delimiter, 128):
+        name, _, data = part.partition(":")
+        applications.append(Application(name.strip(" "), data))
+    return applications
+
+
+# --- applications: mod_dptools.c and mod_conference.c -----------------------------------------------------------------
+
+
+def _set(session: Session, data: str) -> None:
+    """set_function: `name=value`; nothing behind the = unsets."""
+    name, _, value = data.partition("=")
+    session.channel.variables.pop(name, None)
+    if value:
+        session.channel.variables[name] = value
+
+
+def _answer(session: Session, data: str) -> None:
+    """answer_function: an outbound leg cannot answer itself."""
+
+
+def _hangup(session: Session, data: str) -> None:
+    session.channel.hang_up(cause_named(data))
+
+
+def _sched_hangup(session: Session, data: str) -> None:
+    """sched_hangup_function: `[+]<time> [<cause>]`, of this channel."""
+    when, _, cause = data.partition(" ")
+    session.node.api("sched_hangup", f"{when} {session.channel.channel_uuid} {cause}")
+
+
+def _sleep(session: Session, data: str) -> None:
+    session.channel.hung_up.wait(int(data) / 1000)
+
+
+def _park(session: Session, data: str) -> None:
+    """switch_ivr_park: CHANNEL_PARK until the channel is hung up or sent elsewhere."""
+    session.channel.fire("CHANNEL_PARK")
+    gevent.wait([session.transferred, session.channel.hung_up], count=1)
+    session.channel.fire("CHANNEL_UNPARK")
+
+
+def _conference(session: Session, data: str) -> None:
+    """conference_function: join or make `name[@profile][+flags{…}]`; until put out, hung up or sent elsewhere."""
+    channel = session.channel
+    address, _, flags = data.partition("+flags{")
+    name, _, profile_name = address.strip(" ").rpartition("@")
+    given_flags = [flags.partition("}")[0], channel.variables.get("conference_member_flags", "")]
+    conference = session.node.join_conference(name or profile_name, profile_name if name else "default")
+    if session.member_id is None:
+        session.member_id = session.node.next_member_id()
+    member = Member(session.member_id, channel)
+    member.set_flags("|".join(flag for flag in given_flags if flag))
+    conference.add(member)
+    gevent.wait([member.stopped, session.transferred, channel.hung_up], count=1)
+    gevent.sleep(conference.seconds_to_notice(member))
+    conference.remove(member)
+
+
+APPLICATIONS: dict[str, Callable[[Session, str], None]] = {
+    "answer": _answer,
+    "conference": _conference,
+    "hangup": _hangup,
+    "park": _park,
+    "sched_hangup": _sched_hangup,
+    "set": _set,
+    "sleep": _sleep,
+}

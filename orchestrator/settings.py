@@ -1,0 +1,109 @@
+"""Typed settings from the environment, validated when a process starts. Their names are fixed."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from orchestrator.freeswitch.nodes import NodeAddress
+
+_NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
+_BIND = re.compile(r"(?P<host>[^\s]+):(?P<port>\d{1,5})", re.ASCII)
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong; `problems` has a line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable of the same name in upper case."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="state, labels, outbox")
+    queue_redis_url: str = Field("", description="RQ's Redis; empty: the same as REDIS_URL")
+    freeswitch_nodes: Annotated[tuple[NodeAddress, ...], NoDecode] = Field(
+        (), description="name=host:port of each node's event socket, separated by commas"
+    )
+    freeswitch_password: str = Field("", description="the event socket's password, the same on every node", repr=False)
+    orchestrator_bind: str = Field("127.0.0.1:8080", description="where the API listens")
+    orchestrator_public_url: str = Field(
+        "", description="how clients reach the API, for links in answers; empty: http:// and ORCHESTRATOR_BIND"
+    )
+    outbound_route: str = Field(
+        "", description="how a phone number is dialled, e.g. sofia/gateway/carrier/{number}; empty: not at all"
+    )
+    sip_route: str = Field("sofia/internal/{address}", description="how a sip: address is dialled")
+    client_route: str = Field("", description="how client:name is dialled, with {name}; empty: not at all")
+    log_level: str = Field("info", description="debug, info, warning or error")
+
+    @field_validator("freeswitch_nodes", mode="before")
+    @classmethod
+    def _parse_nodes(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        nodes = []
+        for text in filter(None, (part.strip() for part in value.split(","))):
+            match = _NODE.fullmatch(text)
+            if match is None:
+                raise ValueError(f"'{text}' is not name=host:port")
+            nodes.append(NodeAddress(match["name"], match["host"], int(match["port"])))
+        if len({node.name for node in nodes}) < len(nodes):
+            raise ValueError("two nodes have the same name")
+        return tuple(nodes)
+
+    @field_validator("orchestrator_bind")
+    @classmethod
+    def _check_bind(cls, value: str) -> str:
+        match = _BIND.fullmatch(value)
+        if match is None or int(match["port"]) > 65535:
+            raise ValueError(f"'{value}' is not host:port")
+        return value
+
+    @field_validator("outbound_route", "sip_route", "client_route")
+    @classmethod
+    def _check_route(cls, value: str, info: object) -> str:
+        placeholder = {"outbound_route": "{number}", "sip_route": "{address}", "client_route": "{name}"}
+        wanted = placeholder[str(getattr(info, "field_name", ""))]
+        if value and (value.count(wanted) != 1 or re.search(r"[\s{}|]", value.replace(wanted, ""))):
+            raise ValueError(f"needs {wanted} once, and no spaces, other braces or '|'")
+        return value
+
+    @property
+    def bind_host(self) -> str:
+        """The API's listening address."""
+        return self.orchestrator_bind.rpartition(":")[0]
+
+    @property
+    def bind_port(self) -> int:
+        """The API's port; 0 lets the kernel choose."""
+        return int(self.orchestrator_bind.rpartition(":")[2])
+
+    @property
+    def rq_url(self) -> str:
+        """RQ's Redis."""
+        return self.queue_redis_url or self.redis_url
+
+    @property
+    def public_url(self) -> str:
+        """Base of absolute URLs, without a slash at its end."""
+        return (self.orchestrator_public_url or f"http://{self.orchestrator_bind}").rstrip("/")
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises SettingsError naming each wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsError(problems) from error

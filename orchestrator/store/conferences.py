@@ -1,0 +1,238 @@
+"""What the API asks of the store: create, find, list, record what a client wants. Facts are written by commits.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import redis
+
+from orchestrator.domain.commands import CreateParticipant
+from orchestrator.domain.conference import Conference, EndReason, Participant
+from orchestrator.errors import (
+    CoachedCallMissing,
+    ConferenceFull,
+    ConferenceNotActive,
+    LabelInUse,
+    NotFound,
+)
+from orchestrator.sids import is_sid, looks_like_call_sid
+from orchestrator.store import keys, scripts
+from orchestrator.store.connection import redis_errors
+from orchestrator.store.records import (
+    decode_conference,
+    decode_participant,
+    encode_conference,
+    encode_participant,
+)
+
+_TRIMMED_PER_CREATE = 10
+_ROWS_PER_READ = 200
+
+
+class ConferenceStore:
+    """The conferences and participants of all accounts; every verb names the account it acts for."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis: Any = client
+        self._claim = client.register_script(scripts.CLAIM_NAME)
+        self._create = client.register_script(scripts.CREATE_PARTICIPANT)
+        self._find = client.register_script(scripts.FIND_PARTICIPANT)
+        self._want_muted = client.register_script(scripts.WANT_MUTED)
+        self._unwant_muted = client.register_script(scripts.UNWANT_MUTED)
+        self._change = client.register_script(scripts.CHANGE_PARTICIPANT)
+        self._request_end = client.register_script(scripts.REQUEST_END)
+
+    # ------------------------------------------------------------ create
+
+    def claim_name(self, account_sid: str, name: str, candidate: str) -> str:
+        """The ConferenceSid that `name` stands for; `candidate` from now on if it stood for none.
+
+        Two callers with the same new name get the same SID. A name whose conference is over is free again.
+        """
+        with redis_errors():
+            key = keys.account_names(account_sid)
+            current = str(self._claim(keys=[key], args=[name, candidate, ""]))
+            while current != candidate and self._is_over(current):
+                current = str(self._claim(keys=[key], args=[name, candidate, current]))
+            return current
+
+    def _is_over(self, conference_sid: str) -> bool:
+        status, end_reason = self._redis.hmget(keys.conference(conference_sid), "status", "end_reason")
+        if status is None:
+            # Claimed a moment ago by a create that has not come to its second step, or died before it did;
+            # its claim is good: whoever comes next makes the conference under that SID.
+            return False
+        return bool(status == "completed" or end_reason)
+
+    def create_participant(
+        self, command: CreateParticipant, participant: Participant, conference: Conference | None
+    ) -> Conference:
+        """Write a new participant, and with it the conference if `conference` is given and does not exist yet.
+
+        Raises: NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing, Unavailable.
+        """
+        sid = participant.conference_sid
+        made_ms = int(participant.created_at.timestamp() * 1000)
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.set(keys.call(participant.call_sid), sid, ex=keys.RETENTION_SECONDS)
+            if conference is not None:
+                pipe.zadd(keys.OPEN_CONFERENCES, {sid: made_ms}, nx=True)
+                index = keys.account_conferences(participant.account_sid)
+                pipe.zadd(index, {sid: made_ms}, nx=True)
+                pipe.zrange(index, 0, _TRIMMED_PER_CREATE - 1)
+            written = pipe.execute()
+            oldest = written[-1] if conference is not None else ()
+            answer = self._create(
+                keys=[
+                    keys.conference(sid),
+                    keys.participant(sid, participant.call_sid),
+                    keys.live_participants(sid),
+                    keys.labels(sid),
+                ],
+                args=[
+                    participant.account_sid,
+                    participant.call_sid,
+                    made_ms,
+                    participant.label or "",
+                    command.max_participants,
+                    command.call_sid_to_coach or "",
+                    json.dumps(encode_participant(participant)),
+                    json.dumps([*encode_conference(conference), "version", "0"]) if conference else "",
+                ],
+            )
+            self._trim(participant.account_sid, [old for old in oldest if old != sid])
+            if answer[0] != "ok":
+                self._redis.delete(keys.call(participant.call_sid))
+                raise _refusal(answer[0], command)
+        return decode_conference(answer[1])[0]
+
+    def _trim(self, account_sid: str, oldest: Sequence[str]) -> None:
+        """Forget conferences that have expired; ten at every create that adds one, so the index stays bounded."""
+        if oldest:
+            pipe = self._redis.pipeline(transaction=False)
+            for sid in oldest:
+                pipe.exists(keys.conference(sid))
+            gone = [sid for sid, exists in zip(oldest, pipe.execute(), strict=True) if not exists]
+            if gone:
+                self._redis.zrem(keys.account_conferences(account_sid), *gone)
+
+    # ------------------------------------------------------------ participants
+
+    def load_participant(self, account_sid: str, conference_sid: str, reference: str) -> Participant:
+        """A live participant by CallSid or label. Raises NotFound."""
+        return decode_participant(self._run(self._find, account_sid, conference_sid, reference)[1])
+
+    def request_muted(
+        self, account_sid: str, conference_sid: str, reference: str, muted: bool
+    ) -> tuple[Participant, str]:
+        """Record that a client wants `muted`; returns the participant and what undoes it (`undo_muted`)."""
+        answer = self._run(self._want_muted, account_sid, conference_sid, reference, "1" if muted else "0")
+        return decode_participant(answer[1]), str(answer[2])
+
+    def undo_muted(self, participant: Participant, muted: bool, before: str) -> None:
+        """Take a wish back that the switch could not be told."""
+        with redis_errors():
+            key = keys.participant(participant.conference_sid, participant.call_sid)
+            self._unwant_muted(keys=[key], args=["1" if muted else "0", before])
+
+    def request_removal(self, account_sid: str, conference_sid: str, reference: str) -> Participant:
+        """Record that a client removes the participant, so that its leave can say so."""
+        answer = self._run(self._change, account_sid, conference_sid, reference, "removal_requested", "1")
+        return decode_participant(answer[1])
+
+    def save_end_on_exit(self, participant: Participant, value: bool) -> Participant:
+        """Store a changed EndConferenceOnExit."""
+        answer = self._run(
+            self._change,
+            participant.account_sid,
+            participant.conference_sid,
+            participant.call_sid,
+            "end_conference_on_exit",
+            "1" if value else "0",
+        )
+        return decode_participant(answer[1])
+
+    def _run(self, script: Any, account_sid: str, conference_sid: str, reference: str, *args: str) -> Any:
+        kind = "call" if looks_like_call_sid(reference) else "label"
+        if kind == "call" and not is_sid("CA", reference):
+            raise NotFound(f"The participant {reference} was not found")
+        with redis_errors():
+            answer = script(
+                keys=[
+                    keys.conference(conference_sid),
+                    keys.labels(conference_sid),
+                    keys.participant(conference_sid, ""),
+                ],
+                args=[account_sid, reference, kind, *args],
+            )
+        if answer[0] != "ok":
+            raise NotFound(f"The participant {reference} was not found in conference {conference_sid}")
+        return answer
+
+    def list_participants(self, account_sid: str, conference_sid: str) -> list[Participant]:
+        """The live participants, newest first. Raises NotFound if the conference is not the account's."""
+        self.load_conference(account_sid, conference_sid)
+        with redis_errors():
+            call_sids = self._redis.zrevrange(keys.live_participants(conference_sid), 0, -1)
+            found = self._hashes(keys.participant(conference_sid, sid) for sid in call_sids)
+        participants = (decode_participant(flat) for flat in found if flat)
+        return [participant for participant in participants if participant.is_live]
+
+    # ------------------------------------------------------------ conferences
+
+    def load_conference(self, account_sid: str, conference_sid: str) -> Conference:
+        """Any conference of the account, completed ones included. Raises NotFound."""
+        with redis_errors():
+            (flat,) = self._hashes([keys.conference(conference_sid)])
+        if not flat:
+            raise NotFound(f"The conference {conference_sid} was not found")
+        conference = decode_conference(flat)[0]
+        if conference.account_sid != account_sid:
+            raise NotFound(f"The conference {conference_sid} was not found")
+        return conference
+
+    def list_conferences(self, account_sid: str) -> Iterable[Conference]:
+        """All conferences of the account, newest first; read in chunks, so a caller may stop early."""
+        index = keys.account_conferences(account_sid)
+        start = 0
+        while True:
+            with redis_errors():
+                sids = self._redis.zrevrange(index, start, start + _ROWS_PER_READ - 1)
+                found = self._hashes(keys.conference(sid) for sid in sids)
+            for flat in found:
+                if flat:
+                    yield decode_conference(flat)[0]
+            if len(sids) < _ROWS_PER_READ:
+                return
+            start += _ROWS_PER_READ
+
+    def request_end(self, account_sid: str, conference_sid: str) -> Conference:
+        """Record that a client ends the conference; from now on nobody can be added. Raises NotFound."""
+        with redis_errors():
+            answer = self._request_end(
+                keys=[keys.conference(conference_sid)], args=[account_sid, str(EndReason.VIA_API)]
+            )
+        if answer[0] != "ok":
+            raise NotFound(f"The conference {conference_sid} was not found")
+        return decode_conference(answer[1])[0]
+
+    def _hashes(self, names: Iterable[str]) -> list[list[str]]:
+        pipe = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipe.hgetall(name)
+        return [[text for pair in found.items() for text in pair] for found in pipe.execute()]
+
+
+def _refusal(verdict: str, command: CreateParticipant) -> Exception:
+    if verdict == "full":
+        return ConferenceFull(f"The conference has MaxParticipants ({command.max_participants}) participants")
+    if verdict == "label":
+        return LabelInUse(f"Label: another participant of this conference is called '{command.label}'")
+    if verdict == "coach":
+        return CoachedCallMissing(f"CallSidToCoach: {command.call_sid_to_coach} is not in this conference")
+    if verdict == "ended":
+        return ConferenceNotActive("The conference has ended")
+    return NotFound("The conference was not found")

@@ -1,0 +1,38 @@
+"""A Redis connection with deadlines, and Redis' errors as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from orchestrator.errors import Unavailable
+
+DEADLINE_SECONDS = 1.5
+"""An API answer is due within 2 s, also when Redis is away; so no wait for Redis may be longer than this."""
+
+
+def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
+    """A client whose every wait ends. Its pool is bounded; a caller waits for a free connection, then fails."""
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=DEADLINE_SECONDS,
+        socket_timeout=DEADLINE_SECONDS,
+        socket_connect_timeout=DEADLINE_SECONDS,
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 1),
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Turn whatever Redis raises into `Unavailable` (503/20503)."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise Unavailable(f"The data store is not reachable: {type(error).__name__}") from error

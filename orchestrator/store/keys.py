@@ -1,0 +1,112 @@
+"""Every Redis key: its builder, type, lifetime and owner. docs/redis-schema.md is generated from KEYS.
+
+All keys of one conference carry the hash tag ``{CF…}``, those of one account ``{AC…}``, so that each Lua script
+stays inside one slot of a Redis Cluster. SIDs, node names and lane names are checked before they get here;
+text from outside (labels, friendly names) is only ever a hash field or a value, never part of a key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+RETENTION_SECONDS: Final = 7 * 24 * 3600
+"""How long a completed conference, its participants and a call's index stay readable."""
+
+NODE_SECONDS: Final = 15
+"""A node whose listener has said nothing for this long is shown as unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One row of the schema; `lifetime` names the owner that ends the key."""
+
+    pattern: str
+    type: str
+    holds: str
+    lifetime: str
+
+
+KEYS: Final[tuple[Key, ...]] = (
+    Key("accounts", "set", "every AccountSid", "for ever; one member per account"),
+    Key("account:{AC}", "hash", "auth_token, status, friendly_name, created_at", "until the operator deletes it"),
+    Key("account:{AC}:conferences", "zset", "ConferenceSid by created_at (ms)",
+        "each create trims members whose conference has expired"),
+    Key("account:{AC}:names", "hash", "FriendlyName -> ConferenceSid of the active conference",
+        "field removed when the conference completes; a stale one is replaced by the next create"),
+    Key("conferences:open", "zset", "ConferenceSid of every conference that is active or has callbacks waiting, by ms",
+        "member removed by the sweep when both have ended"),
+    Key("conference:{CF}", "hash", "the Conference record and its `version`", "7 days after it has completed"),
+    Key("conference:{CF}:participants", "zset", "CallSid of live participants by created_at (ms)",
+        "member removed when the participant has left; empty zsets vanish"),
+    Key("conference:{CF}:labels", "hash", "label -> CallSid of live participants",
+        "field removed when the participant has left"),
+    Key("conference:{CF}:participant:CA", "hash", "the Participant record", "7 days after the call has ended"),
+    Key("conference:{CF}:lanes", "set", "lanes whose outbox is not empty", "member removed by the drain"),
+    Key("outbox:{CF}:lane", "list", "callbacks of one lane in order, JSON; lane: `conference` or a CallSid",
+        "emptied by the drain; at most 10,000 entries"),
+    Key("outbox:{CF}:lane:lease", "string", "the drain that works on the lane", "30 s, renewed per attempt"),
+    Key("outbox:{CF}:lane:retry", "hash", "attempts and due time of the callback at the lane's head",
+        "deleted when that callback leaves the lane"),
+    Key("call:{CA}", "string", "ConferenceSid of the call", "7 days after it was created"),
+    Key("node:{name}", "hash", "what the listener last saw: core_uuid, connected, seen_at, listener",
+        "15 s after the listener's last word"),
+    Key("callbacks:dropped", "hash", "reason -> number of callbacks given up", "for ever; one field per reason"),
+)  # fmt: skip
+
+ACCOUNTS: Final = "accounts"
+OPEN_CONFERENCES: Final = "conferences:open"
+DROPPED: Final = "callbacks:dropped"
+CONFERENCE_LANE: Final = "conference"
+
+
+def account(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}"
+
+
+def account_conferences(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:conferences"
+
+
+def account_names(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:names"
+
+
+def conference(conference_sid: str) -> str:
+    return f"conference:{{{conference_sid}}}"
+
+
+def live_participants(conference_sid: str) -> str:
+    return f"conference:{{{conference_sid}}}:participants"
+
+
+def labels(conference_sid: str) -> str:
+    return f"conference:{{{conference_sid}}}:labels"
+
+
+def participant(conference_sid: str, call_sid: str) -> str:
+    return f"conference:{{{conference_sid}}}:participant:{call_sid}"
+
+
+def lanes(conference_sid: str) -> str:
+    return f"conference:{{{conference_sid}}}:lanes"
+
+
+def outbox(conference_sid: str, lane: str) -> str:
+    return f"outbox:{{{conference_sid}}}:{lane}"
+
+
+def lease(conference_sid: str, lane: str) -> str:
+    return f"outbox:{{{conference_sid}}}:{lane}:lease"
+
+
+def retry(conference_sid: str, lane: str) -> str:
+    return f"outbox:{{{conference_sid}}}:{lane}:retry"
+
+
+def call(call_sid: str) -> str:
+    return f"call:{{{call_sid}}}"
+
+
+def node(name: str) -> str:
+    return f"node:{{{name}}}"

@@ -1,0 +1,102 @@
+"""Conference and Participant as Redis hashes: one field per property, readable with HGETALL.
+
+None is an empty string, a boolean `1` or `0`, a moment ISO 8601 in UTC, callback settings JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final
+
+from orchestrator.domain.conference import (
+    CallbackSettings,
+    Conference,
+    ConferenceStatus,
+    EndReason,
+    Participant,
+    ParticipantStatus,
+    SwitchRef,
+)
+
+Codec = tuple[Callable[[Any], str], Callable[[str], Any]]
+
+
+def _optional(codec: Codec) -> Codec:
+    encode, decode = codec
+    return (lambda value: "" if value is None else encode(value)), (lambda text: decode(text) if text else None)
+
+
+def _encode_settings(settings: CallbackSettings) -> str:
+    return json.dumps([settings.url, settings.method, list(settings.events)])
+
+
+def _decode_settings(text: str) -> CallbackSettings:
+    url, method, events = json.loads(text)
+    return CallbackSettings(url, method, tuple(events))
+
+
+_TEXT: Final[Codec] = (str, str)
+_INT: Final[Codec] = (str, int)
+_BOOL: Final[Codec] = (lambda value: "1" if value else "0", lambda text: text == "1")
+_MOMENT: Final[Codec] = (lambda value: value.isoformat(), datetime.fromisoformat)
+_SETTINGS: Final[Codec] = (_encode_settings, _decode_settings)
+
+_BY_ANNOTATION: Final[dict[str, Codec]] = {
+    "str": _TEXT,
+    "int": _INT,
+    "bool": _BOOL,
+    "datetime": _MOMENT,
+    "ConferenceStatus": (str, ConferenceStatus),
+    "ParticipantStatus": (str, ParticipantStatus),
+    "EndReason": (str, EndReason),
+    "CallbackSettings": _SETTINGS,
+}
+
+
+def _codec(annotation: str) -> Codec:
+    plain = annotation.removesuffix(" | None")
+    codec = _BY_ANNOTATION[plain]
+    return codec if plain == annotation else _optional(codec)
+
+
+_CONFERENCE: Final = {f.name: _codec(str(f.type)) for f in fields(Conference)}
+_PARTICIPANT: Final = {f.name: _codec(str(f.type)) for f in fields(Participant) if f.name != "switch"}
+_SWITCH: Final = {f.name: _codec(str(f.type)) for f in fields(SwitchRef)}
+
+
+def _changes(table: Mapping[str, Codec], before: object | None, after: object) -> list[str]:
+    flat: list[str] = []
+    for name, (encode, _) in table.items():
+        value = getattr(after, name)
+        if before is None or getattr(before, name) != value:
+            flat += (name, encode(value))
+    return flat
+
+
+def encode_conference(after: Conference, before: Conference | None = None) -> list[str]:
+    """The fields that differ from `before` (all without it), as name, value, name, value …"""
+    return _changes(_CONFERENCE, before, after)
+
+
+def encode_participant(after: Participant, before: Participant | None = None) -> list[str]:
+    """The fields that differ from `before`. `muted_wanted` belongs to the API and is written by no one else."""
+    flat = _changes(_PARTICIPANT, before, after)
+    return flat + _changes(_SWITCH, before.switch if before else None, after.switch)
+
+
+def decode_conference(flat: Sequence[str]) -> tuple[Conference, int]:
+    """A Conference and its version from HGETALL's flat answer."""
+    raw = dict(zip(flat[::2], flat[1::2], strict=True))
+    values = {name: decode(raw[name]) for name, (_, decode) in _CONFERENCE.items()}
+    return Conference(**values), int(raw["version"])
+
+
+def decode_participant(flat: Sequence[str]) -> Participant:
+    """A Participant from HGETALL's flat answer."""
+    raw = dict(zip(flat[::2], flat[1::2], strict=True))
+    values = {name: decode(raw[name]) for name, (_, decode) in _PARTICIPANT.items()}
+    switch = {name: decode(raw[name]) for name, (_, decode) in _SWITCH.items()}
+    return Participant(switch=SwitchRef(**switch), **values)

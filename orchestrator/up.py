@@ -1,0 +1,221 @@
+"""`orchestrator up`: everything on one machine, in the foreground, for people who want to try it.
+
+Starts what is missing (an embedded Redis, the sandbox switch), then the same commands that a real installation runs,
+and a small receiver that shows the callbacks which arrive. Every child dies with this process, however it ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+from pathlib import Path
+from typing import Final
+
+import gevent
+from gevent.event import Event
+
+from orchestrator.demo_receiver import DemoReceiver
+from orchestrator.errors import ApiError
+from orchestrator.sandbox.embedded_redis import EmbeddedRedis, EmbeddedRedisError
+from orchestrator.settings import Settings
+from orchestrator.sids import mint_sid
+from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.wiring import build_accounts
+
+DATA: Final = Path("var")
+START_SECONDS: Final = 20.0
+RESTART_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 10.0
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+
+
+class CannotStart(Exception):
+    """Something is in the way; the text is for the person at the terminal."""
+
+
+class Child:
+    """One `orchestrator …` process. Its log goes to var/<name>.log; if it dies it is started again."""
+
+    def __init__(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
+        self.name = name
+        self._arguments = arguments
+        self._environment = environment
+        self.log_path = DATA / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it."""
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "orchestrator", *self._arguments],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C in a terminal reaches the whole group; only this process may act on it.
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    def keep_running(self, stopping: Event) -> None:
+        """Watch it until `stopping`; start it again when it dies."""
+        while not stopping.wait(0.2):
+            if self._process is not None and self._process.poll() is not None:
+                print(f"{self.name} ended with status {self._process.returncode}, see {self.log_path}; again …")
+                stopping.wait(RESTART_SECONDS)
+                if not stopping.is_set():
+                    self.start()
+
+    def stop(self) -> None:
+        """Ask it to stop; make it after STOP_SECONDS."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def _die_with_parent() -> None:
+    """prctl(2): the kernel sends SIGTERM to the child when the thread that made it ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def up(settings: Settings) -> int:
+    """Run until Ctrl-C or SIGTERM; returns the exit status."""
+    stopping = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, stopping.set)
+    redis: EmbeddedRedis | None = None
+    children: list[Child] = []
+    try:
+        _check_port(settings.bind_host, settings.bind_port)
+        DATA.mkdir(exist_ok=True)
+        environment = dict(os.environ)
+        if "REDIS_URL" not in os.environ:
+            redis = EmbeddedRedis(DATA / "redis")
+            environment["REDIS_URL"] = redis.start()
+        settings = settings.model_copy(update={"redis_url": environment.get("REDIS_URL", settings.redis_url)})
+        account = _account(build_accounts(settings))
+        receiver = DemoReceiver(account.auth_token, print)
+        receiver.start()
+        children = _children(settings, environment)
+        for child in children:
+            child.start()
+            gevent.spawn(child.keep_running, stopping)
+        _await_health(settings, stopping)
+        print(_welcome(settings, account, receiver.url, redis), flush=True)
+        stopping.wait()
+    except (CannotStart, EmbeddedRedisError, ApiError) as error:
+        print(f"orchestrator up: {error}", file=sys.stderr)
+        return 1
+    finally:
+        stopping.set()
+        for child in reversed(children):
+            child.stop()
+        if redis is not None:
+            redis.stop()
+    print("stopped")
+    return 0
+
+
+def _children(settings: Settings, environment: dict[str, str]) -> list[Child]:
+    children = []
+    if not settings.freeswitch_nodes:
+        port = _free_port()
+        environment["FREESWITCH_PASSWORD"] = settings.freeswitch_password or secrets.token_hex(16)
+        environment["FREESWITCH_NODES"] = f"sandbox=127.0.0.1:{port}"
+        environment.setdefault("OUTBOUND_ROUTE", "sofia/internal/{number}@sandbox")
+        environment.setdefault("CLIENT_ROUTE", "sofia/internal/{name}@sandbox")
+        children.append(Child("sandbox", ["sandbox", "--port", str(port)], environment))
+    for name in ("listen", "work", "api"):
+        children.append(Child(name, [name], environment))
+    return children
+
+
+def _check_port(host: str, port: int) -> None:
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((host, port))
+    except OSError as error:
+        raise CannotStart(f"ORCHESTRATOR_BIND {host}:{port} cannot be used: {error.strerror}") from error
+    finally:
+        probe.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _account(accounts: AccountStore) -> Account:
+    """The first active account; a new one where there is none."""
+    for account in accounts.list_accounts():
+        if account.status == "active":
+            return account
+    account = Account(mint_sid("AC"), secrets.token_hex(16), "active", "made by orchestrator up")
+    accounts.save_account(account)
+    return account
+
+
+def _await_health(settings: Settings, stopping: Event) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    url = f"http://{settings.orchestrator_bind}/healthz"
+    while not stopping.is_set():
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise CannotStart(f"the API does not answer at {url}, see {DATA / 'api.log'}") from None
+            stopping.wait(0.1)
+
+
+def _welcome(settings: Settings, account: Account, receiver: str, redis: EmbeddedRedis | None) -> str:
+    base, sid, token = settings.public_url, account.account_sid, account.auth_token
+    switch = (
+        ", ".join(node.name for node in settings.freeswitch_nodes)
+        or "SANDBOX: a simulated switch. No phone rings and nobody hears anything; set FREESWITCH_NODES for a real one"
+    )
+    number = "+15550002001"
+    return textwrap.dedent(f"""
+        switch       {switch}
+        redis        {f"embedded, kept in {DATA / 'redis'}" if redis else "REDIS_URL"}
+        base URL     {base}
+        AccountSid   {sid}
+        AuthToken    {token}
+        callbacks    sent to {receiver} are shown below, with their signature checked
+        logs         {DATA}/api.log, listen.log, work.log
+
+        curl:
+          curl -u {sid}:{token} {base}/2010-04-01/Accounts/{sid}/Conferences/Standup/Participants.json \\
+            -d From=+15550009999 -d To={number} -d Label=alice \\
+            -d StatusCallback={receiver} -d StatusCallbackEvent='initiated ringing answered completed' \\
+            -d ConferenceStatusCallback={receiver} -d ConferenceStatusCallbackEvent='start end join leave mute'
+
+        Python (pip install twilio):
+          from twilio.rest import Client
+          client = Client("{sid}", "{token}")
+          client.api.base_url = "{base}"
+          alice = client.conferences("Standup").participants.create(
+              from_="+15550009999", to="{number}", label="alice",
+              status_callback="{receiver}", status_callback_event=["initiated", "ringing", "answered", "completed"],
+              conference_status_callback="{receiver}",
+              conference_status_callback_event=["start", "end", "join", "leave", "mute"])
+          print(alice.call_sid, alice.conference_sid)
+
+        Ctrl-C stops everything.
+        """)

@@ -1,0 +1,98 @@
+"""Builds Redis, nodes, stores and queues once, for every process. Nothing else knows how the parts are put together."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+import gevent
+from flask import Flask
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+
+from orchestrator.app import create_app
+from orchestrator.applier import Applier
+from orchestrator.callbacks.deliver import Sender
+from orchestrator.callbacks.drain import Drainer, Sweep, Wakeups, make_queue, use_drainer
+from orchestrator.callbacks.worker import GeventWorker
+from orchestrator.dialects.twilio.callbacks import serialize_callback
+from orchestrator.dialects.twilio.signature import sign
+from orchestrator.freeswitch.dial_string import Routes
+from orchestrator.freeswitch.nodes import NodeAddress, Nodes
+from orchestrator.handlers import Handlers
+from orchestrator.listener import Listener
+from orchestrator.settings import Settings
+from orchestrator.store.accounts import AccountStore
+from orchestrator.store.commits import CommitStore
+from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.connection import connect
+from orchestrator.store.nodes import NodeStore
+from orchestrator.store.outbox import OutboxStore
+
+
+def build_accounts(settings: Settings) -> AccountStore:
+    """For the command line."""
+    return AccountStore(connect(settings.redis_url))
+
+
+def build_api(settings: Settings) -> tuple[Flask, Nodes]:
+    """The API process: its WSGI application, and the nodes that it keeps connections to."""
+    client = connect(settings.redis_url)
+    nodes = Nodes(settings.freeswitch_nodes, settings.freeswitch_password)
+    routes = Routes(settings.outbound_route, settings.sip_route, settings.client_route)
+    return create_app(Handlers(ConferenceStore(client), nodes, routes), AccountStore(client)), nodes
+
+
+def build_listeners(settings: Settings) -> list[Listener]:
+    """The listener process: one listener per node, each with its own socket and its own view of the store."""
+    return [_build_listener(settings, address) for address in settings.freeswitch_nodes]
+
+
+def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
+    client = connect(settings.redis_url)
+    wakeups = Wakeups(build_queue(settings))
+    applier = Applier(CommitStore(client), serialize_callback, wakeups.wake, gevent.sleep)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    return Listener(address, settings.freeswitch_password, applier, NodeStore(client), name)
+
+
+def build_worker(settings: Settings) -> tuple[GeventWorker, Sweep]:
+    """The worker process: RQ's worker, and the sweep that runs beside it."""
+    client = connect(settings.redis_url)
+    outbox = OutboxStore(client)
+    queue = build_queue(settings)
+    wakeups = Wakeups(queue)
+    sender = Sender(sign, time.monotonic)
+    use_drainer(Drainer(outbox, AccountStore(client), sender, wakeups))
+    return GeventWorker(queue), Sweep(outbox, wakeups)
+
+
+def build_queue(settings: Settings) -> Queue:
+    """RQ's queue, on a connection of its own: RQ stores bytes, and blocks on it for minutes."""
+    return make_queue(Redis.from_url(settings.rq_url, socket_connect_timeout=1.5))
+
+
+def build_nodes(settings: Settings) -> Nodes:
+    """For `orchestrator check`."""
+    return Nodes(settings.freeswitch_nodes, settings.freeswitch_password)
+
+
+def build_node_store(settings: Settings) -> NodeStore:
+    """For `orchestrator check`."""
+    return NodeStore(connect(settings.redis_url))
+
+
+def build_queue_probe(settings: Settings) -> Callable[[], str | None]:
+    """A test of RQ's Redis: None, or what is wrong."""
+
+    def probe() -> str | None:
+        try:
+            build_queue(settings).connection.ping()
+        except RedisError as error:
+            return type(error).__name__
+        return None
+
+    return probe

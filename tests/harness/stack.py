@@ -1,0 +1,279 @@
+"""The whole service as processes of its own: Redis, a switch, the API, a listener, workers, and a receiver."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any, Protocol
+
+from twilio.rest import Client
+
+from orchestrator.sandbox.embedded_redis import EmbeddedRedis
+from tests.harness.freeswitch import REPOSITORY, EslSocket, FarEnd, FreeSwitch, FreeSwitchError
+from tests.harness.polling import eventually
+from tests.harness.receiver import Receiver
+
+_PR_SET_PDEATHSIG = 1
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """One `orchestrator …` command."""
+
+    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], directory: Path) -> None:
+        self.name = name
+        self._arguments = arguments
+        self._environment = environment
+        self.log_path = directory / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert self._process is None, f"{self.name} is running"
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "orchestrator", *self._arguments],
+                env=self._environment,
+                cwd=REPOSITORY,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, f"{self.name} is not running"
+        return self._process.pid
+
+    def kill_9(self) -> None:
+        """End it, and what it started, as a crash of the machine would."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self, seconds: float = 15.0) -> int:
+        """SIGTERM; returns the exit status."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        try:
+            status = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill_9()
+            return -9
+        self._process = None
+        return status
+
+    def log(self) -> str:
+        return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
+
+
+class Switch(Protocol):
+    """What a stack needs of a switch, real or simulated."""
+
+    name: str
+    esl_port: int
+    password: str
+    outbound_route: str
+    sip_domain: str
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill_9(self) -> None: ...
+    def api(self, command: str) -> str: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def hang_up_far_end(self) -> None: ...
+    def log_errors(self) -> list[str]: ...
+
+
+class SandboxSwitch:
+    """Our simulated FreeSWITCH, as a process."""
+
+    name = "sandbox"
+    outbound_route = "sofia/internal/{number}@sandbox"
+    sip_domain = "sandbox"
+
+    def __init__(self, directory: Path) -> None:
+        self.esl_port = free_port()
+        self.password = secrets.token_hex(12)
+        environment = dict(os.environ) | {"FREESWITCH_PASSWORD": self.password}
+        self._process = Process("sandbox", ["sandbox", "--port", str(self.esl_port)], environment, directory)
+
+    def start(self) -> None:
+        self._process.start()
+
+        def is_ready() -> bool:
+            try:
+                return "UP" in self.api("status")
+            except (OSError, FreeSwitchError):
+                return False
+
+        eventually(is_ready, "the sandbox answers")
+
+    def stop(self) -> None:
+        self._process.stop()
+
+    def kill_9(self) -> None:
+        self._process.kill_9()
+
+    def api(self, command: str) -> str:
+        connection = EslSocket(self.esl_port, self.password)
+        try:
+            return connection.command(f"api {command}")
+        finally:
+            connection.close()
+
+    def pause(self) -> None:
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def hang_up_far_end(self) -> None:
+        """The simulated phones live and die with the switch."""
+
+    def log_errors(self) -> list[str]:
+        return [line for line in self._process.log().splitlines() if '"error"' in line or "Traceback" in line]
+
+
+class RealSwitch(FreeSwitch):
+    """A FreeSWITCH with freeswitch-conf, and a second one whose dialplan plays the phones."""
+
+    name = "freeswitch"
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory / "node")
+        self.far_end = FarEnd(directory / "farend")
+        self.outbound_route = "sofia/internal/{number}@" + self.far_end.sip_host
+        self.sip_domain = self.far_end.sip_host
+
+    def start(self) -> None:
+        if self.far_end._process is None:
+            self.far_end.start()
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self.far_end.stop()
+
+    def hang_up_far_end(self) -> None:
+        """A killed node sends no BYE: its phones would talk to its old ports for ever."""
+        self.far_end.api("hupall")
+
+
+class Stack:
+    """A running service. `client` is the unmodified Twilio SDK, pointed at it."""
+
+    def __init__(self, switch: Switch, directory: Path, workers: int = 1) -> None:
+        self.switch = switch
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.redis = EmbeddedRedis(directory / "redis")
+        self.account_sid = "AC" + secrets.token_hex(16)
+        self.auth_token = secrets.token_hex(16)
+        self.receiver = Receiver(self.auth_token)
+        self.bind = f"127.0.0.1:{free_port()}"
+        self._workers = workers
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{self.bind}"
+
+    def start(self) -> None:
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("FREESWITCH_", "REDIS_", "TWILIO_", "ORCHESTRATOR_"))
+        } | {
+            "REDIS_URL": self.redis.start(),
+            "FREESWITCH_NODES": f"fs1=127.0.0.1:{self.switch.esl_port}",
+            "FREESWITCH_PASSWORD": self.switch.password,
+            "ORCHESTRATOR_BIND": self.bind,
+            "OUTBOUND_ROUTE": self.switch.outbound_route,
+            "CLIENT_ROUTE": self.switch.outbound_route.replace("{number}", "{name}"),
+        }
+        self.switch.start()
+        self.receiver.start()
+        self.orchestrator("account", "create", "--sid", self.account_sid, "--token", self.auth_token)
+        self.api = self._process("api")
+        self.listener = self._process("listen")
+        self.workers = [self._process("work", f"work{number}") for number in range(self._workers)]
+        for process in (self.api, self.listener, *self.workers):
+            process.start()
+        self.await_ready()
+
+    def _process(self, command: str, name: str | None = None) -> Process:
+        return Process(name or command, [command], self.environment, self.directory)
+
+    def await_ready(self) -> None:
+        """Until the API answers and the listener follows the node."""
+
+        def is_ready() -> bool:
+            try:
+                with urllib.request.urlopen(f"{self.base_url}/healthz", timeout=1):
+                    pass
+            except OSError:
+                return False
+            return self.orchestrator_status("check") == 0
+
+        eventually(is_ready, "the service is ready", seconds=30)
+
+    def orchestrator(self, *arguments: str) -> str:
+        """Run an `orchestrator` command to its end; returns what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        return done.stdout
+
+    def orchestrator_status(self, *arguments: str) -> int:
+        command = [sys.executable, "-m", "orchestrator", *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, timeout=30, check=False).returncode
+
+    def stop(self) -> None:
+        for process in (self.api, self.listener, *self.workers):
+            process.stop()
+        self.receiver.stop()
+        self.switch.stop()
+        self.redis.stop()
+
+    def client(self, sid: str | None = None, token: str | None = None) -> Client:
+        client = Client(sid or self.account_sid, token or self.auth_token)
+        client.api.base_url = self.base_url
+        return client
+
+    def call_settings(self, **more: Any) -> dict[str, Any]:
+        """Arguments of `participants.create` that subscribe to everything."""
+        return {
+            "from_": "+15550009999",
+            "status_callback": self.receiver.url(),
+            "status_callback_event": ["initiated", "ringing", "answered", "completed"],
+            "conference_status_callback": self.receiver.url(),
+            "conference_status_callback_event": ["start", "end", "join", "leave", "mute"],
+            **more,
+        }
