@@ -28,7 +28,7 @@ class _Api(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "bind": self._settings.orchestrator_bind,
             "worker_class": "gevent",
             "workers": self._workers,
-            "graceful_timeout": 5,
+            "graceful_timeout": 3,  # every answer is due within 2 s; what is left are idle connections
             "keepalive": 30,
             "loglevel": "warning",
             "control_socket_disable": True,
@@ -63,7 +63,8 @@ def run_listener(settings: Settings) -> None:
 
 def run_worker(settings: Settings) -> None:
     """Deliver callbacks. The worker handles signals itself: attempts under way are finished first."""
-    worker, sweep = wiring.build_worker(settings)
+    worker, drainer, sweep = wiring.build_worker(settings)
+    gevent.spawn(drainer.keep_leases, gevent.sleep)
     gevent.spawn(sweep.run, gevent.sleep)
     log.info("worker_starting", name=worker.name)
     gevent.spawn(worker.work, logging_level="WARNING").get()

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         nodes = []
         for text in filter(None, (part.strip() for part in value.split(","))):
             match = _NODE.fullmatch(text)
-            if match is None:
+            if match is None or int(match["port"]) > 65535:
                 raise ValueError(f"'{text}' is not name=host:port")
             nodes.append(NodeAddress(match["name"], match["host"], int(match["port"])))
         if len({node.name for node in nodes}) < len(nodes):

@@ -59,15 +59,16 @@ def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
     return Listener(address, settings.freeswitch_password, applier, NodeStore(client), name)
 
 
-def build_worker(settings: Settings) -> tuple[GeventWorker, Sweep]:
-    """The worker process: RQ's worker, and the sweep that runs beside it."""
+def build_worker(settings: Settings) -> tuple[GeventWorker, Drainer, Sweep]:
+    """The worker process: RQ's worker, what its jobs run on, and the sweep that runs beside it."""
     client = connect(settings.redis_url)
     outbox = OutboxStore(client)
     queue = build_queue(settings)
     wakeups = Wakeups(queue)
     sender = Sender(sign, time.monotonic)
-    use_drainer(Drainer(outbox, AccountStore(client), sender, wakeups))
-    return GeventWorker(queue), Sweep(outbox, wakeups)
+    drainer = Drainer(outbox, AccountStore(client), sender, wakeups)
+    use_drainer(drainer)
+    return GeventWorker(queue), drainer, Sweep(outbox, wakeups)
 
 
 def build_queue(settings: Settings) -> Queue:

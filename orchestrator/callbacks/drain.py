@@ -20,7 +20,7 @@ from orchestrator.callbacks.retry import GIVE_UP_SECONDS, delay_seconds, is_deli
 from orchestrator.errors import Unavailable
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.connection import redis_errors
-from orchestrator.store.outbox import Lane, OutboxStore
+from orchestrator.store.outbox import LEASE_MS, Head, Lane, OutboxStore
 
 QUEUE_NAME: Final = "callbacks"
 CALLBACKS_PER_JOB: Final = 200
@@ -67,11 +67,31 @@ class Drainer:
         self._accounts = accounts
         self._sender = sender
         self._wakeups = wakeups
+        self._leased: set[Lane] = set()
+
+    def keep_leases(self, sleep: Callable[[float], object]) -> None:
+        """Renew for ever the leases of the lanes under way; if this process dies, others have them 5 s later."""
+        while True:
+            try:
+                if self._leased:
+                    self._outbox.renew(list(self._leased))
+            except Unavailable as error:
+                log.warning("leases_not_renewed", error=error.message)
+            sleep(LEASE_MS / 4000)
 
     def drain(self, lane: Lane) -> None:
         """Deliver until the lane is empty, has to wait, or has had its turn."""
         owner = uuid.uuid4().hex
         head = self._outbox.load_head(lane, owner, _now_ms())
+        if head.verdict != "ok":
+            return
+        self._leased.add(lane)
+        try:
+            self._work_off(lane, owner, head)
+        finally:
+            self._leased.discard(lane)
+
+    def _work_off(self, lane: Lane, owner: str, head: Head) -> None:
         attempts = head.attempts
         for _ in range(CALLBACKS_PER_JOB):
             if head.verdict != "ok":

@@ -75,6 +75,8 @@ def _initiated(participant: Participant, event: Event) -> tuple[Participant, tup
 
 
 def _rang(participant: Participant, event: Event) -> tuple[Participant, tuple[Event, ...]]:
+    if participant.answered_at is not None:
+        return participant, ()
     return replace(participant, status=RINGING), (*_implied(participant, event), event)
 
 

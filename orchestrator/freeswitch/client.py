@@ -214,7 +214,7 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
                     if not self.connected:
                         raise NodeUnavailable(f"Node {self._name} is not connected")
                     self._commands_sent.append((reply, on_reply))
-                    self.sock.sendall(packet)
+                    self._write(packet)
                 text = reply.get()
         except gevent.Timeout as timeout:
             self.close()
@@ -223,6 +223,13 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
             self.close()
             raise NodeUnavailable(f"Node {self._name} has dropped the connection") from error
         return text or ""
+
+    def _write(self, packet: bytes) -> None:
+        try:
+            self.sock.sendall(packet)
+        except BaseException:
+            self.close()  # half of it may be on its way (the caller was killed), and would swallow the next command
+            raise
 
     def api(self, line: str, seconds: float = REPLY_SECONDS, on_reply: Callable[[str], None] | None = None) -> str:
         """Run an API command; returns its output. Raises CommandRefused on `-ERR`."""

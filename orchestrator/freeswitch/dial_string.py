@@ -30,6 +30,9 @@ TIMEOUT_BUFFER_SECONDS: Final = 5
 SAFE_VALUE: Final = re.compile(r"[A-Za-z0-9+._~@:;=&?/!*() -]*", re.ASCII)
 """What a variable's value may be made of: nothing that FreeSWITCH gives a meaning to."""
 
+ANOTHER_ORIGINATE: Final = ":_:"
+"""Wherever it stands, FreeSWITCH cuts a dial string there and dials both parts (switch_ivr_originate.c)."""
+
 PHONE_NUMBER: Final = re.compile(r"\+?[1-9][0-9]{1,14}", re.ASCII)
 CLIENT_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,120}", re.ASCII)
 SIP_USER: Final = re.compile(r"[A-Za-z0-9+_][A-Za-z0-9+._~!*-]{0,127}", re.ASCII)
@@ -70,7 +73,7 @@ class Originate:
 
 
 def _escaped(value: str) -> str:
-    if SAFE_VALUE.fullmatch(value) is None:
+    if SAFE_VALUE.fullmatch(value) is None or ANOTHER_ORIGINATE in value:
         raise BadParameter("a value cannot be carried to the switch")
     return value.replace(" ", "\\s")
 

@@ -14,7 +14,7 @@ from orchestrator.freeswitch.client import EventSocket, NodeUnavailable
 from orchestrator.freeswitch.commands import SwitchCommand
 
 FIRST_BACKOFF_SECONDS: Final = 0.1
-LAST_BACKOFF_SECONDS: Final = 1.0
+LAST_BACKOFF_SECONDS: Final = 0.5
 """State has to be true within 5 s of a node's return, so nobody sleeps longer than this."""
 
 log = structlog.get_logger("nodes")
@@ -75,6 +75,7 @@ class Node:
             log.info("node_connected", node=self.address.name)
             connection.wait_closed()
             log.warning("node_disconnected", node=self.address.name)
+            self._stopping.wait(backoff)  # a node that lets us in and drops us is not hammered
 
     def send(self, command: SwitchCommand) -> str:
         """Run a command now and return FreeSWITCH's text. Raises NodeUnavailable, CommandRefused."""

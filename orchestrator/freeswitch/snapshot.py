@@ -32,7 +32,7 @@ from orchestrator.freeswitch.events import Translated
 from orchestrator.sids import call_sid_of, is_sid
 
 DIAL_GRACE: Final = timedelta(seconds=2)
-"""A participant this young may have no channel yet: its originate is on the way. The next snapshot looks again."""
+"""A queued participant this young may have no channel yet: its originate is on the way. The next snapshot tells."""
 
 LOST_CAUSE: Final = "RECOVERY_ON_TIMER_EXPIRE"
 """The cause we give a call whose end nobody saw: FreeSWITCH's own word for a leg that fell silent."""
@@ -125,26 +125,26 @@ def _missed(snapshot: Snapshot, participant: Participant, is_alive: IsAlive) -> 
     callstate = snapshot.channels.get(participant.call_sid, "")
     if not callstate and participant.call_sid not in snapshot.members:
         return _absent(participant, at, is_alive)
+    member = snapshot.members.get(participant.call_sid)
+    is_member = member is not None and member.conference_sid == participant.conference_sid
     events: list[Event] = []
+    if participant.switch.member_id is not None and not is_member:
+        events.append(MemberRemoved(at))  # first, or an answer would make it join
     if participant.status is ParticipantStatus.QUEUED:
         events.append(CallInitiated(at))
     if callstate in ("RINGING", "EARLY"):
         events.append(CallRang(at))
     if callstate in ("ACTIVE", "HELD", "UNHELD"):
         events.append(CallAnswered(at))
-    member = snapshot.members.get(participant.call_sid)
-    if member is not None and member.conference_sid == participant.conference_sid:
+    if member is not None and is_member:
         events.append(MemberAdded(at, member.member_id, member.muted))
         events.append(ParticipantMuted(at) if member.muted else ParticipantUnmuted(at))
-    elif participant.is_present:
-        events.append(MemberRemoved(at))
     return events
 
 
 def _absent(participant: Participant, at: datetime, is_alive: IsAlive) -> list[Event]:
-    too_young = at - participant.created_at < DIAL_GRACE
+    is_queued = participant.status is ParticipantStatus.QUEUED
+    too_young = is_queued and at - participant.created_at < DIAL_GRACE
     if too_young or is_alive(participant.switch.channel_uuid):
         return []
-    if participant.status is ParticipantStatus.QUEUED:
-        return [DialFailed(at, LOST_CAUSE)]
-    return [CallEnded(at, LOST_CAUSE)]
+    return [DialFailed(at, LOST_CAUSE) if is_queued else CallEnded(at, LOST_CAUSE)]

@@ -94,6 +94,13 @@ class EmbeddedRedis:
             process.kill()
             process.wait()
 
+    def kill_9(self) -> None:
+        """End it as a crash would. `start` brings it back on the port that it was given."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
     def _start_on(self, executable: str, port: int) -> str:
         self._port = port
         options = {
@@ -111,6 +118,8 @@ class EmbeddedRedis:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # Ctrl-C in a terminal reaches the whole group; whoever started us decides who stops when.
+                start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
         try:

@@ -27,9 +27,7 @@ def separate_string(text: str, delimiter: str, limit: int = 0) -> list[str]:
 
 def _split_at(text: str, delimiter: str) -> list[str]:
     """separate_string_char_delim: a quote without a partner is an ordinary character."""
-    if not text:
-        return []
-    parts, start, position, quoted = [], 0, 1, False
+    parts, start, position, quoted = [], 0, 0, False
     while position < len(text):
         character = text[position]
         if character == "\\":

@@ -127,7 +127,11 @@ class CommitStore:
                 self._commit(keys=names, args=[change.before.version, body], client=pipe)
             answers = pipe.execute()
             self._release_names(changes, answers)
-        return [_committed(answer) for answer in answers]
+            committed = [_committed(answer) for answer in answers]
+            dropped = sum(one.dropped for one in committed if one is not None)
+            if dropped:
+                self._redis.hincrby(keys.DROPPED, "depth", dropped)
+        return committed
 
     def _release_names(self, changes: Sequence[Change], answers: Sequence[list[Any]]) -> None:
         """A completed conference gives its FriendlyName free (if we die here, the next create does it)."""

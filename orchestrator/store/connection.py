@@ -24,7 +24,8 @@ def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
         socket_timeout=DEADLINE_SECONDS,
         socket_connect_timeout=DEADLINE_SECONDS,
         decode_responses=True,
-        retry=Retry(NoBackoff(), 1),
+        # A broken connection is made anew once; a silent Redis is not waited for twice.
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
     return redis.Redis(connection_pool=pool)
 

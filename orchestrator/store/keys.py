@@ -45,7 +45,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("conference:{CF}:lanes", "set", "lanes whose outbox is not empty", "member removed by the drain"),
     Key("outbox:{CF}:lane", "list", "callbacks of one lane in order, JSON; lane: `conference` or a CallSid",
         "emptied by the drain; at most 10,000 entries"),
-    Key("outbox:{CF}:lane:lease", "string", "the drain that works on the lane", "30 s, renewed per attempt"),
+    Key("outbox:{CF}:lane:lease", "string", "the drain that works on the lane", "5 s, renewed while its drain lives"),
     Key("outbox:{CF}:lane:retry", "hash", "attempts and due time of the callback at the lane's head",
         "deleted when that callback leaves the lane"),
     Key("call:{CA}", "string", "ConferenceSid of the call", "7 days after it was created"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,8 +11,8 @@ import redis
 from orchestrator.store import keys, scripts
 from orchestrator.store.connection import redis_errors
 
-LEASE_MS = 30_000
-"""Longer than any single attempt (15 s), so a lease only runs out when its drain has died."""
+LEASE_MS = 5_000
+"""A lease is renewed while its drain lives (`renew`), so it only runs out when the worker process has died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,12 @@ class OutboxStore:
         """Lease the lane and read its head."""
         with redis_errors():
             answer = self._take(
-                keys=[*_lane_keys(lane), keys.retry(lane.conference_sid, lane.name)],
-                args=[owner, LEASE_MS, now_ms],
+                keys=[
+                    *_lane_keys(lane),
+                    keys.retry(lane.conference_sid, lane.name),
+                    keys.lanes(lane.conference_sid),
+                ],
+                args=[owner, LEASE_MS, now_ms, lane.name],
             )
         if answer[0] == "ok":
             return Head("ok", str(answer[1]), int(answer[2]))
@@ -77,10 +82,17 @@ class OutboxStore:
             )
 
     def release(self, lane: Lane, owner: str) -> None:
-        """Give a lease back, and forget the lane if it is empty."""
+        """Give a lease back."""
         with redis_errors():
-            outbox, lease = _lane_keys(lane)
-            self._release(keys=[lease, keys.lanes(lane.conference_sid), outbox], args=[owner, lane.name])
+            self._release(keys=[keys.lease(lane.conference_sid, lane.name)], args=[owner])
+
+    def renew(self, lanes: Iterable[Lane]) -> None:
+        """Keep the leases of lanes that this process is working on."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for lane in lanes:
+                pipe.pexpire(keys.lease(lane.conference_sid, lane.name), LEASE_MS)
+            pipe.execute()
 
     def save_dropped(self, reason: str, count: int) -> None:
         """Count callbacks that were given up."""

@@ -30,6 +30,8 @@ local conference = KEYS[1]
 local account = redis.call('HGET', conference, 'account_sid')
 if account and account ~= ARGV[1] then return {'missing'} end
 if not account and ARGV[8] == '' then return {'missing'} end
+-- The client repeats a command whose answer was lost with the connection: then it is written already.
+if account and redis.call('EXISTS', KEYS[2]) == 1 then return {'ok', redis.call('HGETALL', conference)} end
 if account then
   local state = redis.call('HMGET', conference, 'status', 'end_reason', 'live_count')
   if state[1] == 'completed' or state[2] ~= '' then return {'ended'} end
@@ -64,8 +66,12 @@ WANT_MUTED: Final = (
     _FIND
     + """
 -- ARGV[4]: '1' or '0'. Nothing is written if the switch has said so already and no other request is open.
-local known = redis.call('HMGET', participant, 'muted', 'muted_wanted')
-if known[1] ~= ARGV[4] or known[2] ~= '' then redis.call('HSET', participant, 'muted_wanted', ARGV[4]) end
+-- Before the join only the listener can tell the switch, when it applies the join: it has to see this.
+local known = redis.call('HMGET', participant, 'muted', 'muted_wanted', 'member_id')
+if known[1] ~= ARGV[4] or known[2] ~= '' then
+  redis.call('HSET', participant, 'muted_wanted', ARGV[4])
+  if known[3] == '' then redis.call('HINCRBY', KEYS[1], 'version', 1) end
+end
 return {'ok', redis.call('HGETALL', participant), known[2]}
 """
 )
@@ -144,12 +150,15 @@ return answer
 """
 
 TAKE_LANE: Final = """
--- KEYS outbox, lease, retry; ARGV owner, lease ms, now ms.
+-- KEYS outbox, lease, retry, lanes; ARGV owner, lease ms, now ms, lane. An empty lane is forgotten.
 -- Returns {'busy'} | {'wait', due ms} | {'empty'} | {'ok', entry, attempts}
 local holder = redis.call('GET', KEYS[2])
 if holder and holder ~= ARGV[1] then return {'busy'} end
 local head = redis.call('LINDEX', KEYS[1], 0)
-if not head then return {'empty'} end
+if not head then
+  redis.call('SREM', KEYS[4], ARGV[4])
+  return {'empty'}
+end
 local retry = redis.call('HMGET', KEYS[3], 'attempts', 'due')
 if retry[2] and tonumber(retry[2]) > tonumber(ARGV[3]) then return {'wait', retry[2]} end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
@@ -182,7 +191,6 @@ return 1
 """
 
 RELEASE_LANE: Final = """
--- KEYS lease, lanes, outbox; ARGV owner, lane. Forgets an empty lane.
+-- KEYS lease; ARGV owner
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
-if redis.call('LLEN', KEYS[3]) == 0 then redis.call('SREM', KEYS[2], ARGV[2]) end
 """

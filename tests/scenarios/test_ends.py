@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from twilio.rest.api.v2010.account.conference.participant import ParticipantInstance
 
+from orchestrator.sids import channel_uuid_of
 from tests.harness.freeswitch import FarEnd
 from tests.harness.polling import eventually
 from tests.harness.stack import Stack
@@ -55,7 +56,7 @@ def test_one_with_end_conference_on_exit_takes_the_others_along(stack: Stack, ho
     if how == "removed":
         stack.client().conferences(conference_sid).participants(moderator).delete()
     else:
-        stack.switch.api(f"uuid_kill {_uuid(moderator)}")
+        stack.switch.api(f"uuid_kill {channel_uuid_of(moderator)}")
     end = _end(stack, conference_sid)
     leaves = [r for r in stack.receiver.of(conference_sid) if r.kind == "participant-leave"]
 
@@ -74,7 +75,7 @@ def test_end_conference_on_exit_can_change_during_the_call(stack: Stack, last_wo
     participants = stack.client().conferences(conference_sid).participants
     changed = participants(created[0].call_sid).update(end_conference_on_exit=last_word)
     assert changed.end_conference_on_exit is last_word
-    stack.switch.api(f"uuid_kill {_uuid(created[0].call_sid)}")
+    stack.switch.api(f"uuid_kill {channel_uuid_of(created[0].call_sid)}")
     stack.receiver.await_kind(conference_sid, "participant-leave", 3 if last_word else 1)
 
     if last_word:
@@ -90,7 +91,7 @@ def test_end_conference_on_exit_holds_while_the_listener_is_dead(own_stack: Stac
     stack = own_stack
     conference_sid, created = _meeting(stack, "nobody listens", end_conference_on_exit=True)
     stack.listener.kill_9()
-    stack.switch.api(f"uuid_kill {_uuid(created[0].call_sid)}")
+    stack.switch.api(f"uuid_kill {channel_uuid_of(created[0].call_sid)}")
     eventually(lambda: "CF" not in stack.switch.api("conference json_list"), "the switch has ended it", seconds=2)
     stack.listener.start()
 
@@ -108,8 +109,3 @@ def test_completing_a_conference_ends_calls_that_still_ring(stack: Stack) -> Non
     assert ended.status == "completed"
     stack.receiver.await_kind(late.call_sid, "call canceled")
     assert stack.receiver.kinds(conference_sid).count("participant-join") == 3
-
-
-def _uuid(call_sid: str) -> str:
-    digits = call_sid[2:]
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

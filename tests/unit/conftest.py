@@ -1,0 +1,56 @@
+"""A real Redis for the unit tests, and hypothesis with few examples and no deadline: a slow machine fails nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+from hypothesis import settings
+
+from orchestrator.sandbox.embedded_redis import EmbeddedRedis
+from orchestrator.store.connection import connect
+from tests.unit.fake_esl import FakeEsl, Script
+
+settings.register_profile("unit", max_examples=60, deadline=None)
+settings.load_profile("unit")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis that all tests share; it is never stopped in between."""
+    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """The same Redis, empty."""
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+    return redis_server
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    """A connection as the product makes it, to an empty Redis."""
+    connected = connect(redis_url)
+    yield connected
+    connected.close()
+
+
+@pytest.fixture
+def fake_esl() -> Iterator[Callable[..., FakeEsl]]:
+    """Starts scripted event socket servers; they end with the test."""
+    started: list[FakeEsl] = []
+
+    def start(script: Script, receive_buffer: int = 0) -> FakeEsl:
+        server = FakeEsl(script, receive_buffer)
+        server.start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()

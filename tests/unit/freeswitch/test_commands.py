@@ -1,0 +1,60 @@
+"""Every FreeSWITCH command, spelled out."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from orchestrator.freeswitch import commands
+from orchestrator.freeswitch.commands import (
+    ChannelExists,
+    CoreUuid,
+    HangUpMembers,
+    KillChannel,
+    ListChannels,
+    ListConferences,
+    MuteMember,
+    SetExitHook,
+    SwitchCommand,
+    set_exit_hook_on_answer,
+)
+from tests.unit.examples import CF, UUID
+
+SPELLED: list[tuple[SwitchCommand, str]] = [
+    (MuteMember(CF, 7, True), f"conference {CF} mute 7"),
+    (MuteMember(CF, 7, False), f"conference {CF} unmute 7"),
+    (HangUpMembers(CF), f"conference {CF} hup all"),
+    (KillChannel(UUID), f"uuid_kill {UUID}"),
+    (ChannelExists(UUID), f"uuid_exists {UUID}"),
+    (SetExitHook(UUID, CF, True, True), f"uuid_setvar {UUID} api_hangup_hook conference {CF} hup all"),
+    (SetExitHook(UUID, CF, False, True), f"uuid_setvar {UUID} api_hangup_hook"),
+    (
+        SetExitHook(UUID, CF, True, False),
+        f"uuid_setvar {UUID} execute_on_answer set api_hangup_hook=conference {CF} hup all",
+    ),
+    (SetExitHook(UUID, CF, False, False), f"uuid_setvar {UUID} execute_on_answer"),
+    (ListChannels(), "show channels as json"),
+    (ListConferences(), "conference json_list"),
+    (CoreUuid(), "global_getvar core_uuid"),
+]
+
+
+@pytest.mark.parametrize(("command", "text"), SPELLED)
+def test_a_command_is_spelled_as_freeswitch_wants_it(command: SwitchCommand, text: str) -> None:
+    """Syntax of FreeSWITCH 1.10; one line, nothing behind it."""
+    assert command.render() == text
+
+
+def test_no_command_is_missing_here() -> None:
+    """A new command gets a line above."""
+    made = {name for name, cls in inspect.getmembers(commands, inspect.isclass) if cls.__module__ == commands.__name__}
+
+    assert made - {"SwitchCommand"} == {type(command).__name__ for command, _ in SPELLED}
+
+
+def test_the_hook_that_a_leg_is_dialled_with_is_the_one_that_is_changed_later() -> None:
+    """Otherwise a change of EndConferenceOnExit before the answer would leave the old one in place."""
+    changed = SetExitHook(UUID, CF, True, False).render()
+
+    assert changed.endswith(set_exit_hook_on_answer(CF))

@@ -1,0 +1,228 @@
+"""The dial string: what it says, and that nothing from outside can say anything in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant
+from orchestrator.domain.conference import CallbackSettings, Participant
+from orchestrator.errors import BadParameter
+from orchestrator.freeswitch.dial_string import (
+    RENDERED_FIELDS,
+    VARIABLES,
+    Originate,
+    Routes,
+    caller_user,
+    destination_of,
+)
+from tests.unit.examples import CF, UUID, a_create, a_participant
+
+ROUTES = Routes("sofia/gateway/carrier/{number}", "sofia/internal/{address}", "user/{name}")
+TEXT_FIELDS = sorted(f.name for f in fields(CreateParticipant) if str(f.type).startswith("str"))
+
+HOSTILE = st.one_of(
+    st.sampled_from([
+        "${system(touch x)}", "$${x}", "a,b=c", "a|user/1", "a}user/1", "a{b=c}", "a'b", 'a"b', "a\nb", "a\r\n\r\nb",
+        "%0a", "%7D", "\\n", "\\s", "\\", "a:_:user/1", "[a=b]", "<a=b>", "^^:a=b:", "\x00", "\N{OLD KEY}", "a b", "",
+        " ", "sip:", "client:", "sip:a@b,user/1", "sip:${x}@b", "sip:a@b}x", "sip:[::1]:_:", "sip:[::1],user/1",
+        "client:a:_:b", "client:a,b", "client:a@b?x=y", "+1555\n", "sip:a@b:5060;transport=tcp,x", "+1555 &park",
+    ]),
+    st.text(st.sampled_from("a1+._:,|}{$'\"\n\r%\\ []<>^;&=@?/!~*-\x00\N{OLD KEY}\N{GREEK SMALL LETTER ALPHA}"), max_size=12),
+    st.builds(
+        lambda prefix, text: prefix + text, st.sampled_from(["sip:", "client:", "+1555", "sip:a@"]), st.text(max_size=6)
+    ),
+)  # fmt: skip
+
+
+def participant_of(command: CreateParticipant) -> Participant:
+    """As handlers.py makes it."""
+    return a_participant(
+        from_=command.from_,
+        to=command.to,
+        label=command.label,
+        muted=command.muted,
+        call_sid_to_coach=command.call_sid_to_coach,
+        end_conference_on_exit=command.end_conference_on_exit,
+    )
+
+
+def render(command: CreateParticipant) -> str:
+    return Originate(command, participant_of(command), destination_of(command.to, ROUTES)).render()
+
+
+def variables_of(rendered: str) -> dict[str, str]:
+    """Read the variable block as FreeSWITCH does: up to the brace, cut at the commas, then at the first `=`."""
+    block = rendered.removeprefix("originate {").partition("}")[0]
+    return dict(pair.split("=", 1) for pair in block.split(","))
+
+
+def check_shape(rendered: str, command: CreateParticipant) -> None:
+    """One leg, one variable block, the variables that there have to be, and three arguments."""
+    expected = [name for name, make in VARIABLES.items() if make(command, participant_of(command)) is not None]
+    head, _, arguments = rendered.partition("}")
+    destination, application, dialplan = arguments.split(" ")
+
+    assert head.startswith("originate {")
+    assert re.fullmatch(r"[ -~]+", rendered), "a line break, or what is not ASCII"
+    assert not re.search(r"[\"'$%|<>^]|:_:", rendered), "something that FreeSWITCH gives a meaning to"
+    assert (rendered.count("{"), rendered.count("}")) == (1, 1)
+    assert rendered.replace("\\s", "").count("\\") == 0, "the one escape is that of a space"
+    assert "," not in destination
+    assert list(variables_of(rendered)) == expected
+    assert head.count(",") == len(expected) - 1
+    assert " " not in head.removeprefix("originate ")
+    assert (application, dialplan) == (f"conference:{CF}@orchestrator", "inline")
+
+
+@pytest.mark.parametrize("field", TEXT_FIELDS)
+@given(value=HOSTILE, early_media=st.booleans(), ends=st.booleans(), muted=st.booleans())
+@settings(max_examples=40)
+def test_no_value_can_break_out(field: str, value: str, early_media: bool, ends: bool, muted: bool) -> None:
+    """Whatever stands in any text field: it is refused, or it is one value of one variable of one leg."""
+    command = a_create(early_media=early_media, end_conference_on_exit=ends, muted=muted)
+    command = replace(command, **{field: value})
+    try:
+        rendered = render(command)
+    except BadParameter:
+        return
+
+    check_shape(rendered, command)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
+@example("+1,origination_uuid=x", "sip:a@b", "+1")
+@example("a:_:user/1", "+15550002000", "a:_:user/1")
+def test_no_values_can_break_out_together(from_: str, to: str, caller_id: str) -> None:
+    """All three values that reach the string, at once."""
+    command = a_create(from_=from_, to=to, caller_id=caller_id)
+    try:
+        rendered = render(command)
+    except BadParameter:
+        return
+
+    check_shape(rendered, command)
+
+
+@pytest.mark.parametrize(
+    "bad", ["a,b", "a|b", "a}b", "a{b", "${a}", "a'b", 'a"b', "a\nb", "a%0Ab", "a\\b", "\N{OLD KEY}", "a:_:b"]
+)
+def test_a_caller_that_the_switch_would_read_something_into_is_refused(bad: str) -> None:
+    """Also where the dialect has let it through."""
+    with pytest.raises(BadParameter):
+        render(a_create(caller_id=bad))
+
+
+def test_the_whole_string() -> None:
+    """Every variable, spelled out once."""
+    command = a_create(caller_id="+15550009999", timeout_seconds=30, muted=True, end_conference_on_exit=True)
+
+    assert render(command) == (
+        f"originate {{origination_uuid={UUID},orchestrator_conference_sid={CF},"
+        "origination_caller_id_number=+15550009999,origination_caller_id_name=+15550009999,"
+        "originate_timeout=35,ignore_early_media=false,"
+        f"api_on_pre_answer=sched_hangup\\s+35\\s{UUID}\\sNO_ANSWER,api_on_answer=sched_del\\s{UUID},"
+        f"conference_member_flags=mute,execute_on_answer=set\\sapi_hangup_hook=conference\\s{CF}\\shup\\sall}}"
+        f"sofia/gateway/carrier/+15550002000 conference:{CF}@orchestrator inline"
+    )
+
+
+def test_a_plain_call_has_no_variable_that_it_does_not_need() -> None:
+    """Without early media nothing has to be hung up later; neither muted nor an end on exit."""
+    names = set(variables_of(render(a_create(early_media=False))))
+
+    assert names.isdisjoint({"api_on_pre_answer", "api_on_answer", "conference_member_flags", "execute_on_answer"})
+    assert variables_of(render(a_create(early_media=False)))["ignore_early_media"] == "true"
+
+
+@given(st.integers(5, 600))
+def test_the_timeout_is_twilios_plus_five(seconds: int) -> None:
+    """Twilio adds a buffer of 5 s, with early media and without."""
+    variables = variables_of(render(a_create(timeout_seconds=seconds)))
+
+    assert variables["originate_timeout"] == str(seconds + 5)
+    assert variables["api_on_pre_answer"].startswith(f"sched_hangup\\s+{seconds + 5}\\s")
+
+
+@pytest.mark.parametrize(
+    ("to", "destination"),
+    [
+        ("+15550002000", "sofia/gateway/carrier/+15550002000"),
+        ("15550002000", "sofia/gateway/carrier/15550002000"),
+        ("sip:alice@example.com", "sofia/internal/alice@example.com"),
+        ("sip:alice@example.com?x=1&y=2", "sofia/internal/alice@example.com"),
+        ("sip:example.com:5080;transport=tcp", "sofia/internal/example.com:5080;transport=tcp"),
+        ("sip:a@[2001:db8::1]:5060", "sofia/internal/a@[2001:db8::1]:5060"),
+        ("client:alice", "user/alice"),
+        ("client:alice?x=1", "user/alice"),
+    ],
+)
+def test_each_kind_of_address_has_its_route(to: str, destination: str) -> None:
+    """What stands behind `?` is for the far end's app, not for the dial string."""
+    assert destination_of(to, ROUTES) == destination
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["", "abc", "+0123", "+", "sip:", "sip:a@", "sip:@b", "sip:a@b@c", "sip:a@b;x=y", "sip:a@-b", "client:",
+     "client:a@b", "app:AP1", "+1555 000", "+1" + "5" * 15, "tel:+1555", "sip:a@b:999999"],
+)  # fmt: skip
+def test_an_address_that_cannot_be_dialled_is_21211(to: str) -> None:
+    """The error says which parameter."""
+    with pytest.raises(BadParameter, match="^To:") as caught:
+        destination_of(to, ROUTES)
+
+    assert caught.value.code == 21211
+
+
+@pytest.mark.parametrize(("to", "setting"), [("+15550002000", "OUTBOUND_ROUTE"), ("client:alice", "CLIENT_ROUTE")])
+def test_a_kind_without_a_route_is_21214(to: str, setting: str) -> None:
+    """And the operator reads which setting is missing."""
+    with pytest.raises(BadParameter, match=setting) as caught:
+        destination_of(to, Routes("", "sofia/internal/{address}", ""))
+
+    assert caught.value.code == 21214
+
+
+def test_a_clients_name_is_shown_without_its_scheme() -> None:
+    """`client:alice` calls as `alice`."""
+    assert caller_user("client:alice") == "alice"
+    assert caller_user("+15550001000") == "+15550001000"
+
+
+OTHER: dict[str, Any] = {
+    "from_": "+15550007777", "to": "+15550008888", "caller_id": "+15550006666", "timeout_seconds": 7,
+    "early_media": False, "muted": True, "end_conference_on_exit": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", sorted(RENDERED_FIELDS))
+def test_a_rendered_field_changes_the_string(field: str) -> None:
+    """RENDERED_FIELDS claims no more than it does."""
+    assert render(a_create(**{field: OTHER[field]})) != render(a_create())
+
+
+def another(value: object) -> object:
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int) else "other"
+
+
+@pytest.mark.parametrize("field", sorted({f.name for f in fields(CreateParticipant)} - RENDERED_FIELDS))
+def test_any_other_field_does_not_reach_the_string(field: str) -> None:
+    """A field that reaches the switch is to be named in RENDERED_FIELDS, so that NOT_SENT_YET tells the truth."""
+    value = (
+        CallbackSettings("https://x.example/") if field.endswith("callbacks") else another(getattr(a_create(), field))
+    )
+
+    assert render(a_create(**{field: value})) == render(a_create())
+
+
+def test_what_is_rendered_is_not_called_unsent() -> None:
+    """A field is in one of the two lists."""
+    assert RENDERED_FIELDS.isdisjoint(NOT_SENT_YET)

@@ -1,0 +1,167 @@
+"""Headers of the switch -> domain events. What real ones lead to: test_tapes.py."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.domain.events import (
+    CallAnswered,
+    CallEnded,
+    CallInitiated,
+    CallRang,
+    DialFailed,
+    Event,
+    MemberAdded,
+    MemberRemoved,
+    ParticipantMuted,
+    ParticipantUnmuted,
+)
+from orchestrator.freeswitch.events import CONFERENCE_ACTIONS, EVENT_NAMES, SUBSCRIPTION, Translated, translate_event
+from tests.unit.examples import CA, CF, UUID
+
+AT = datetime(2026, 11, 20, 8, 0, 0, 123456, UTC)
+STAMP = str(int(AT.timestamp()) * 1_000_000 + 123456)
+
+
+def channel(name: str, **headers: str) -> dict[str, str]:
+    return {
+        "Event-Name": name,
+        "Event-Date-Timestamp": STAMP,
+        "Unique-ID": UUID,
+        "Call-Direction": "outbound",
+        "variable_orchestrator_conference_sid": CF,
+        **headers,
+    }
+
+
+def conference(action: str, **headers: str) -> dict[str, str]:
+    return {
+        "Event-Name": "CUSTOM",
+        "Event-Subclass": "conference::maintenance",
+        "Event-Date-Timestamp": STAMP,
+        "Action": action,
+        "Conference-Name": CF,
+        "Unique-ID": UUID,
+        "Member-ID": "7",
+        "Speak": "true",
+        **headers,
+    }
+
+
+@pytest.mark.parametrize(
+    ("headers", "event"),
+    [
+        (channel("CHANNEL_CREATE"), CallInitiated(AT)),
+        (channel("CHANNEL_PROGRESS"), CallRang(AT)),
+        (channel("CHANNEL_PROGRESS_MEDIA"), CallRang(AT)),
+        (channel("CHANNEL_ANSWER"), CallAnswered(AT)),
+        (
+            channel("CHANNEL_HANGUP_COMPLETE", **{"Hangup-Cause": "USER_BUSY", "variable_sip_term_status": "486"}),
+            CallEnded(AT, "USER_BUSY", 486),
+        ),
+        (channel("CHANNEL_HANGUP_COMPLETE", **{"Hangup-Cause": "NO_ANSWER"}), CallEnded(AT, "NO_ANSWER", None)),
+        (channel("CHANNEL_HANGUP_COMPLETE", variable_sip_term_status="4x"), CallEnded(AT, "UNKNOWN", None)),
+        (conference("add-member"), MemberAdded(AT, 7, muted=False)),
+        (conference("add-member", Speak="false"), MemberAdded(AT, 7, muted=True)),
+        (conference("del-member"), MemberRemoved(AT)),
+        (conference("mute-member"), ParticipantMuted(AT)),
+        (conference("unmute-member"), ParticipantUnmuted(AT)),
+    ],
+)
+def test_an_event_of_the_switch_is_a_domain_event(headers: dict[str, str], event: Event) -> None:
+    """With its call, its conference and its own moment to the microsecond."""
+    assert translate_event(headers) == Translated(CA, CF, event)
+
+
+def job(body: str) -> dict[str, str]:
+    return {"Event-Name": "BACKGROUND_JOB", "Event-Date-Timestamp": STAMP, "Job-UUID": UUID, "_body": body}
+
+
+def test_a_failed_originate_is_the_end_of_a_dial() -> None:
+    """The job has the UUID of its leg, and does not say which conference."""
+    assert translate_event(job("-ERR INVALID_GATEWAY\n")) == Translated(CA, None, DialFailed(AT, "INVALID_GATEWAY"))
+
+
+@pytest.mark.parametrize("body", [f"+OK {UUID}\n", "", "\n"])
+def test_an_originate_that_succeeded_says_nothing_new(body: str) -> None:
+    """The channel's own events say it."""
+    assert translate_event(job(body)) is None
+
+
+@pytest.mark.parametrize("name", ["CHANNEL_CREATE", "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA", "CHANNEL_ANSWER"])
+def test_an_incoming_leg_is_not_a_participant(name: str) -> None:
+    """A call from the node to itself shows the inbound leg's events, too."""
+    assert translate_event(channel(name, **{"Call-Direction": "inbound"})) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        channel("CHANNEL_HANGUP"),
+        channel("HEARTBEAT"),
+        channel("CHANNEL_CREATE", **{"Unique-ID": "not-a-uuid"}),
+        channel("CHANNEL_CREATE", **{"Unique-ID": ""}),
+        channel("CHANNEL_CREATE", variable_orchestrator_conference_sid="weekly"),
+        conference("floor-change"),
+        conference("start-talking"),
+        conference("conference-create"),
+        conference("add-member", **{"Conference-Name": "weekly-10.0.0.1"}),
+        {key: value for key, value in conference("add-member").items() if key != "Unique-ID"},
+    ],
+)
+def test_what_is_not_ours_is_dropped(headers: dict[str, str]) -> None:
+    """Other events, other conferences, other channels on the same switch."""
+    assert translate_event(headers) is None
+
+
+def test_a_channels_event_cannot_pass_for_a_conferences() -> None:
+    """Only CUSTOM events have an Action; a header of that name in another event is a caller's doing."""
+    forged = channel("CHANNEL_ANSWER", Action="del-member", **{"Conference-Name": "CF" + "0" * 32})
+
+    assert translate_event(forged) == Translated(CA, CF, CallAnswered(AT))
+
+
+def test_a_leg_without_our_variable_has_no_conference_yet() -> None:
+    """The store knows it by its call."""
+    headers = channel("CHANNEL_ANSWER")
+    del headers["variable_orchestrator_conference_sid"]
+
+    assert translate_event(headers) == Translated(CA, None, CallAnswered(AT))
+
+
+def test_everything_that_is_translated_is_subscribed_to() -> None:
+    """A row for an event that never comes would be dead."""
+    subscribed = SUBSCRIPTION.split()
+
+    assert set(EVENT_NAMES) <= set(subscribed)
+    assert subscribed[-2:] == ["CUSTOM", "conference::maintenance"]
+
+
+NAMES = st.sampled_from([*EVENT_NAMES, "CUSTOM", "CHANNEL_HANGUP", ""])
+VALUES = st.one_of(
+    st.sampled_from([UUID, CF, CA, "7", "true", "false", "inbound", "outbound", "-ERR x", "486"]), st.text()
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"Event-Name": NAMES, "Event-Date-Timestamp": st.integers(0, 4_000_000_000_000_000).map(str)},
+        optional=dict.fromkeys(
+            ["Unique-ID", "Job-UUID", "Conference-Name", "Call-Direction", "Hangup-Cause", "Speak", "_body",
+             "variable_sip_term_status", "variable_orchestrator_conference_sid"],
+            VALUES,
+        ) | {"Action": st.sampled_from([*CONFERENCE_ACTIONS, "floor-change"]), "Member-ID": st.integers(1).map(str)},
+    ).filter(lambda headers: headers.get("Action") != "add-member" or "Member-ID" in headers)
+)  # fmt: skip
+def test_whatever_the_headers_say_it_is_a_call_of_ours_or_nothing(headers: dict[str, str]) -> None:
+    """Never an exception, never a name from outside where a SID belongs."""
+    found = translate_event(headers)
+
+    assert found is None or found.call_sid == CA or found.call_sid[2:].isalnum()
+    assert found is None or found.conference_sid in (None, CF)
+    assert found is None or found.event.at.tzinfo is UTC

@@ -1,0 +1,1 @@
+"""The simulated FreeSWITCH, module by module."""

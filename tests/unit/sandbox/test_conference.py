@@ -1,0 +1,119 @@
+"""Members come and go."""
+
+from __future__ import annotations
+
+from tests.unit.sandbox.client import Client
+
+_LIFE = {
+    "conference-create",
+    "add-member",
+    "del-member",
+    "CHANNEL_HANGUP",
+    "CHANNEL_HANGUP_COMPLETE",
+    "conference-destroy",
+}
+
+
+def test_the_first_member_makes_the_conference_and_the_last_ends_it(client: Client) -> None:
+    """conference-create before the first add-member, conference-destroy after the last del-member."""
+    _, member_id = client.join("+15550001000", "CFx")
+
+    client.api(f"conference CFx kick {member_id}")
+
+    client.event("conference-destroy")
+    assert client.labels(only=_LIFE) == [
+        "conference-create",
+        "add-member",
+        "del-member",
+        "CHANNEL_HANGUP",
+        "CHANNEL_HANGUP_COMPLETE",
+        "conference-destroy",
+    ]
+    created = client.event("conference-create")
+    assert (created["Conference-Name"], created["Conference-Size"]) == ("CFx", "0")
+    assert created["Conference-Profile-Name"] == "orchestrator"
+    assert "Member-ID" not in created
+
+
+def test_a_member_that_is_put_out_leaves_before_its_channel_hangs_up(client: Client) -> None:
+    """kick and hup: del-member, then CHANNEL_HANGUP. uuid_kill: the other way round."""
+    kicked, member_id = client.join("+15550001000", "CFx")
+    killed, _ = client.join("+15550001001", "CFx")
+
+    client.api(f"conference CFx hup {member_id}")
+    client.api(f"uuid_kill {killed}")
+
+    client.event("CHANNEL_HANGUP_COMPLETE", kicked)
+    client.event("CHANNEL_HANGUP_COMPLETE", killed)
+    assert client.labels(kicked, {"del-member", "CHANNEL_HANGUP"}) == ["del-member", "CHANNEL_HANGUP"]
+    assert client.labels(killed, {"del-member", "CHANNEL_HANGUP"}) == ["CHANNEL_HANGUP", "del-member"]
+
+
+def test_endconf_ends_it_for_all(client: Client) -> None:
+    """When a member with the flag leaves, the others are hung up, and that before their del-member."""
+    _, boss_id = client.join("+15550001000", "CFx", "conference_member_flags=endconf")
+    other, _ = client.join("+15550001001", "CFx")
+
+    client.api(f"conference CFx kick {boss_id}")
+
+    client.event("conference-destroy")
+    assert client.labels(other, {"del-member", "CHANNEL_HANGUP"}) == ["CHANNEL_HANGUP", "del-member"]
+
+
+def test_mandatory_members_end_it_when_the_last_has_left(client: Client) -> None:
+    """One of two leaves: it goes on."""
+    flags = "conference_member_flags=mandatory_member_endconf"
+    _, first_id = client.join("+15550001000", "CFx", flags)
+    _, second_id = client.join("+15550001001", "CFx", flags)
+    other, _ = client.join("+15550001002", "CFx")
+
+    client.api(f"conference CFx kick {first_id}")
+    client.until(lambda: client.labels().count("del-member") == 1)
+    assert client.api("conference CFx count") == "2"
+    client.api(f"conference CFx kick {second_id}")
+
+    assert client.event("CHANNEL_HANGUP", other)["Hangup-Cause"] == "NORMAL_CLEARING"
+
+
+def test_join_flags_show_in_add_member(client: Client) -> None:
+    """Mute, deaf and moderator, from the variable or from the application's data."""
+    muted, _ = client.join("+15550001000", "CFx", "conference_member_flags=mute|moderator")
+    deaf = client.originate("+15550001001", "&conference(CFx@orchestrator+flags{deaf})")
+
+    added = client.event("add-member", muted)
+    assert (added["Speak"], added["Hear"], added["Member-Type"]) == ("false", "true", "moderator")
+    assert client.event("add-member", deaf)["Hear"] == "false"
+
+
+def test_member_ids_are_unique_on_the_node(client: Client) -> None:
+    """Not in the conference."""
+    _, first_id = client.join("+15550001000", "CFx")
+    _, second_id = client.join("+15550001001", "CFy")
+
+    assert first_id != second_id
+
+
+def test_a_call_that_joins_an_ending_conference_makes_a_new_one(client: Client) -> None:
+    """Of the same name, with another Conference-Unique-ID: the old one is not found any more."""
+    client.join("+15550001000", "CFx")
+    latecomer = client.originate("+15550002000", "&conference(CFx@orchestrator)")
+    client.event("CHANNEL_PROGRESS", latecomer)
+
+    client.api("conference CFx hup all")
+
+    added = client.event("add-member", latecomer)
+    created = [event["Conference-Unique-ID"] for event in client.events if event.get("Action") == "conference-create"]
+    assert len(created) == 2
+    assert added["Conference-Unique-ID"] == created[1]
+
+
+def test_phones_talk_unless_they_are_muted(client: Client) -> None:
+    """start-talking comes a moment after joining, or after unmute; the floor goes to the first."""
+    _, quiet_id = client.join("+15550001000", "CFx", "conference_member_flags=mute")
+    loud, _ = client.join("+15550001001", "CFx")
+
+    client.event("start-talking", loud)
+    assert client.event("floor-change")["New-ID"] == quiet_id
+    client.api(f"conference CFx unmute {quiet_id}")
+
+    client.until(lambda: client.labels().count("start-talking") == 2)

@@ -1,0 +1,85 @@
+"""Accounts in a real Redis, and how long a process believes what it has read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from orchestrator.store import accounts as accounts_module
+from orchestrator.store import keys
+from orchestrator.store.accounts import CACHE_SECONDS, Account, AccountStore
+from tests.unit.records import ACCOUNT, OTHER_ACCOUNT
+
+Clock = Callable[[float], None]
+
+
+@pytest.fixture
+def tick(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Moves the store's clock on."""
+    now = [1000.0]
+    monkeypatch.setattr(accounts_module.time, "monotonic", lambda: now[0])
+
+    def move(seconds: float) -> None:
+        now[0] += seconds
+
+    return move
+
+
+def test_an_account_is_read_as_it_was_written(client: redis.Redis) -> None:
+    """All its fields; one that does not exist is None."""
+    written = Account(ACCOUNT, "secret", "active", "Ünïcode & Co")
+    AccountStore(client).save_account(written)
+
+    assert AccountStore(client).load_account(ACCOUNT) == written
+    assert AccountStore(client).load_account(OTHER_ACCOUNT) is None
+
+
+def test_accounts_are_listed_by_sid(client: redis.Redis) -> None:
+    """All of them, and the moment of making one survives a change."""
+    store = AccountStore(client)
+    for sid in (OTHER_ACCOUNT, ACCOUNT):
+        store.save_account(Account(sid, "secret", "active"))
+    made_at = client.hget(keys.account(ACCOUNT), "created_at")
+    store.save_account(Account(ACCOUNT, "other", "suspended"))
+
+    assert [(a.account_sid, a.status) for a in store.list_accounts()] == [
+        (ACCOUNT, "suspended"), (OTHER_ACCOUNT, "active"),
+    ]  # fmt: skip
+    assert client.hget(keys.account(ACCOUNT), "created_at") == made_at
+
+
+@pytest.mark.parametrize(
+    "change", [Account(ACCOUNT, "rotated", "active"), Account(ACCOUNT, "secret", "suspended")], ids=["token", "status"]
+)
+def test_a_change_in_another_process_counts_after_the_cache_time(
+    client: redis.Redis, tick: Clock, change: Account
+) -> None:
+    """A rotated token, or a suspension, is known everywhere within a second."""
+    here, elsewhere = AccountStore(client), AccountStore(client)
+    here.save_account(Account(ACCOUNT, "secret", "active"))
+    first = here.load_account(ACCOUNT)
+    elsewhere.save_account(change)
+    assert here.load_account(ACCOUNT) == first
+    tick(CACHE_SECONDS)
+
+    assert here.load_account(ACCOUNT) == change
+
+
+def test_a_change_in_this_process_counts_at_once(client: redis.Redis, tick: Clock) -> None:
+    """Its own cache is not asked."""
+    store = AccountStore(client)
+    assert store.load_account(ACCOUNT) is None
+    store.save_account(Account(ACCOUNT, "secret", "active"))
+
+    assert store.load_account(ACCOUNT) is not None
+
+
+def test_guessed_sids_do_not_fill_the_memory(client: redis.Redis, tick: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache is bounded, whoever asks for whatever."""
+    store = AccountStore(client)
+    store._cache.update({f"AC{number:032x}": (0.0, None) for number in range(10_000)})
+    store.load_account(ACCOUNT)
+
+    assert len(store._cache) == 1
