@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final, cast
 
 import structlog
@@ -96,9 +97,7 @@ class Applier:
                 self._apply_one(conference_sid, item, changes, commands)
             except Exception:
                 log.exception("event_not_applied", conference_sid=conference_sid, call_sid=item.call_sid)
-        if not changes:
-            return []
-        refused = self._commit(list(changes.values()))
+        refused = self._commit(list(changes.values())) if changes else set()
         for conference_sid, found in commands.items():
             if conference_sid not in refused:
                 orders += found
@@ -144,6 +143,7 @@ class Applier:
         outcome = apply(conference, current, item.event)
         if outcome.conference == conference and outcome.participant == current:
             return
+        _log_transition(current, outcome.participant, item)
         conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, outcome.events)
         if change is None:
             change = changes[conference_sid] = Change(known, conference)
@@ -153,7 +153,6 @@ class Applier:
             change.outbox.setdefault(callback.lane, []).append(self._entry(callback))
         for command in outcome.commands:
             commands.setdefault(conference_sid, []).extend(self._orders(command, current))
-        _log_transition(before, current, item)
 
     def _commit(self, changes: list[Change]) -> set[str]:
         """Write all; returns the conferences whose change was refused, and wakes the lanes of the others."""
@@ -183,7 +182,8 @@ class Applier:
         self._conferences.move_to_end(sid)
         group = self._participants.setdefault(sid, {})
         for call_sid, (_, after) in change.participants.items():
-            group[call_sid] = after
+            # As COMMIT does: a wish that the switch has fulfilled is none any more.
+            group[call_sid] = replace(after, muted_wanted=None) if after.muted_wanted is after.muted else after
             if after.ended_at is not None:
                 del group[call_sid]
         while len(self._conferences) > CACHED_CONFERENCES:

@@ -69,7 +69,10 @@ class Handlers:
                     raise  # addressed by SID: it is over. By name: it ended just now, and the name is free again
 
         # The conference says on which node: another process may have made it first, on its own choice.
-        self._nodes.get(conference.node).start_job(originate, participant.switch.channel_uuid)
+        try:
+            self._nodes.get(conference.node).start_job(originate, participant.switch.channel_uuid)
+        except CommandRefused as error:
+            raise Unavailable("The switch does not dial at present") from error
         log.info("participant_created", conference_sid=conference.conference_sid, call_sid=participant.call_sid)
         return participant, 0
 
@@ -135,14 +138,15 @@ class Handlers:
 
     def _change_muted(self, account_sid: str, conference_sid: str, reference: str, muted: bool) -> Participant:
         """Before the join the listener sends the command when the leg becomes a member."""
+        # Looked at first: a wish that stands for a moment only could be what the listener sees at the join.
+        if not muted and self._store.load_participant(account_sid, conference_sid, reference).coaching:
+            raise BadParameter("Muted: coaching is not available yet, so a coach stays muted", code=16000)
         participant, before = self._store.request_muted(account_sid, conference_sid, reference, muted)
         try:
-            if participant.coaching and not muted:
-                raise BadParameter("Muted: coaching is not available yet, so a coach stays muted", code=16000)
             if participant.switch.member_id is not None:
                 command = MuteMember(conference_sid, participant.switch.member_id, muted)
                 self._nodes.get(participant.switch.node).send(command)
-        except (CommandRefused, BadParameter, Unavailable) as error:
+        except (CommandRefused, Unavailable) as error:
             self._store.undo_muted(participant, muted, before)
             if isinstance(error, CommandRefused):
                 raise NotFound(f"The participant {reference} has just left") from error

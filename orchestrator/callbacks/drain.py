@@ -55,8 +55,12 @@ class Wakeups:
             )
             for lane in lanes
         ]
-        if jobs:
-            self._queue.enqueue_many(jobs)
+        try:
+            with redis_errors():
+                if jobs:
+                    self._queue.enqueue_many(jobs)
+        except Unavailable as error:
+            log.warning("wakeups_lost", error=error.message, lanes=len(lanes))  # the sweep finds these lanes
 
 
 class Drainer:

@@ -39,7 +39,7 @@ class Process:
 
     def __init__(self, name: str, arguments: list[str], environment: dict[str, str], directory: Path) -> None:
         self.name = name
-        self._arguments = arguments
+        self.command = [sys.executable, "-m", "orchestrator", *arguments]
         self._environment = environment
         self.log_path = directory / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,7 +48,7 @@ class Process:
         assert self._process is None, f"{self.name} is running"
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "orchestrator", *self._arguments],
+                self.command,
                 env=self._environment,
                 cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,

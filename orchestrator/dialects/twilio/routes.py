@@ -7,7 +7,8 @@ import re
 import uuid
 from typing import Any
 
-from flask import Blueprint, Response, json, request
+import orjson
+from flask import Blueprint, Response, request
 
 from orchestrator.dialects.twilio import paging, schemas
 from orchestrator.dialects.twilio.filters import parse_conference_filters
@@ -152,4 +153,4 @@ def _has(participant: Participant, flags: dict[str, bool]) -> bool:
 
 
 def _json(body: Any, status: int = 200) -> Response:
-    return Response(json.dumps(body), status=status, mimetype="application/json")
+    return Response(orjson.dumps(body), status=status, mimetype="application/json")

@@ -1,0 +1,61 @@
+"""Draws docs/redis-schema.md and docs/state.md from the tables that the program runs on: `python docs/generate.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.callbacks.plan import PLAN
+from orchestrator.domain.conference import ParticipantStatus
+from orchestrator.domain.transitions import EVENT_TABLE, STATE_TABLE
+from orchestrator.store.keys import KEYS
+
+HERE = Path(__file__).parent
+
+
+def redis_schema() -> str:
+    """One row for each key."""
+    rows = [f"| `{key.pattern}` | {key.type} | {key.holds} | {key.lifetime} |" for key in KEYS]
+    return "\n".join(
+        [
+            "# Redis keys",
+            "",
+            "Drawn from `orchestrator/store/keys.py` by `python docs/generate.py`. Keys of one conference share the hash",
+            "tag `{CF…}`, those of one account `{AC…}`: every Lua script stays inside one slot of a Redis Cluster.",
+            "RQ keeps its own keys (`rq:…`) in QUEUE_REDIS_URL.",
+            "",
+            "| Key | Type | Holds | Ends |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def state_tables() -> str:
+    """The two tables of transitions.py and the plan of callbacks."""
+    statuses = list(ParticipantStatus)
+    lines = [
+        "# State",
+        "",
+        "Drawn from `orchestrator/domain/transitions.py` and `orchestrator/callbacks/plan.py` by `python docs/generate.py`.",
+        "A cell names the rule that an event triggers for a participant of that status; `-` is late news, and changes nothing.",
+        "",
+        "| Event | " + " | ".join(statuses) + " |",
+        "|---|" + "---|" * len(statuses),
+    ]
+    for event, row in EVENT_TABLE.items():
+        cells = [rule.__name__.removeprefix("_") if (rule := row[status]) else "-" for status in statuses]
+        lines.append(f"| {event.__name__} | " + " | ".join(cells) + " |")
+    lines += ["", "Then, in this order, what follows from the state:", ""]
+    for rule in STATE_TABLE:
+        lines.append(f"- **{rule.__name__.removeprefix('_')}**: {' '.join((rule.__doc__ or '').split())}")
+    lines += ["", "What a client is told of it:", "", "| Event | Lane | Subscribed by | Callback |", "|---|---|---|---|"]
+    lines += [f"| {event.__name__} | {row.source} | `{row.word}` | `{row.kind}` |" for event, row in PLAN.items()]
+    return "\n".join([*lines, ""])
+
+
+DOCUMENTS = {"redis-schema.md": redis_schema, "state.md": state_tables}
+
+if __name__ == "__main__":
+    for name, draw in DOCUMENTS.items():
+        (HERE / name).write_text(draw(), "utf-8")

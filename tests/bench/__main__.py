@@ -1,0 +1,41 @@
+"""make bench: each figure beside its floor, in one run, as a ratio. Figures of this machine at this moment."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench import latency, mutes, tape
+from tests.bench.report import Row, show
+from tests.conftest import make_switch
+from tests.harness.freeswitch import find_freeswitch
+from tests.harness.stack import Stack
+
+PARTS: dict[str, Callable[[Stack], list[Row]]] = {
+    "mutes": mutes.measure,
+    "latency": latency.measure,
+    "tape": tape.measure,
+}
+
+
+def main(wanted: list[str]) -> int:
+    name = "freeswitch" if find_freeswitch() else "sandbox"
+    print(f"switch: {name}")
+    missed = 0
+    with tempfile.TemporaryDirectory() as directory:
+        for part, measure in PARTS.items():
+            if wanted and part not in wanted:
+                continue
+            stack = Stack(make_switch(name, Path(directory) / part / "switch"), Path(directory) / part)
+            try:
+                stack.start()
+                missed += show(measure(stack))
+            finally:
+                stack.stop()
+    print("every goal is met" if missed == 0 else f"{missed} goal(s) missed")
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))
