@@ -115,6 +115,10 @@ class Handlers:
         """The account's conferences, newest first."""
         return self._store.list_conferences(account_sid)
 
+    def made_at(self, account_sid: str, conference_sid: str, call_sid: str | None = None) -> datetime | None:
+        """When a conference, or a participant that may have left, was created; None if nothing is known of it."""
+        return self._store.load_made_at(account_sid, conference_sid, call_sid)
+
     # ------------------------------------------------------------ update
 
     def update_participant(

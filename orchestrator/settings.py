@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orchestrator.freeswitch.nodes import NodeAddress
+from orchestrator.outgoing.networks import Network, parse_networks
 
 _NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
 _BIND = re.compile(r"(?P<host>[^\s]+):(?P<port>\d{1,5})", re.ASCII)
@@ -42,7 +43,10 @@ class Settings(BaseSettings):
     )
     sip_route: str = Field("sofia/internal/{address}", description="how a sip: address is dialled")
     client_route: str = Field("", description="how client:name is dialled, with {name}; empty: not at all")
-    log_level: str = Field("info", description="debug, info, warning or error")
+    allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (), description="networks that callbacks may go to although they are not public, e.g. 10.1.0.0/16,fd12::/32"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @field_validator("freeswitch_nodes", mode="before")
     @classmethod
@@ -58,6 +62,11 @@ class Settings(BaseSettings):
         if len({node.name for node in nodes}) < len(nodes):
             raise ValueError("two nodes have the same name")
         return tuple(nodes)
+
+    @field_validator("allowed_private_networks", mode="before")
+    @classmethod
+    def _parse_networks(cls, value: object) -> object:
+        return parse_networks(value) if isinstance(value, str) else value
 
     @field_validator("orchestrator_bind")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import redis
@@ -180,6 +181,13 @@ class ConferenceStore:
             found = self._hashes(keys.participant(conference_sid, sid) for sid in call_sids)
         participants = (decode_participant(flat) for flat in found if flat)
         return [participant for participant in participants if participant.is_live]
+
+    def load_made_at(self, account_sid: str, conference_sid: str, call_sid: str | None) -> datetime | None:
+        """When the conference, or the participant (also one that has left), was created; None if it is not known."""
+        key = keys.participant(conference_sid, call_sid) if call_sid else keys.conference(conference_sid)
+        with redis_errors():
+            owner, created_at = self._redis.hmget(key, "account_sid", "created_at")
+        return datetime.fromisoformat(created_at) if owner == account_sid else None
 
     # ------------------------------------------------------------ conferences
 

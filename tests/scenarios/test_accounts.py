@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
@@ -35,7 +37,7 @@ def test_a_foreign_account_finds_nothing_and_changes_nothing(stack: Stack, forei
     )
     stack.receiver.await_kind(own.conference_sid, "participant-join")
     theirs = foreign.conferences(own.conference_sid)
-    attempts = [
+    attempts: list[tuple[Any, dict[str, Any]]] = [
         (theirs.fetch, {}),
         (theirs.update, {"status": "completed"}),
         (theirs.participants.list, {}),

@@ -125,7 +125,7 @@ def _completed(callback: Callback) -> Parameters:
 def _talked_seconds(participant: Participant) -> int:
     if participant.answered_at is None or participant.ended_at is None:
         return 0
-    return round((participant.ended_at - participant.answered_at).total_seconds())
+    return max(0, round((participant.ended_at - participant.answered_at).total_seconds()))
 
 
 SERIALIZERS: Final[dict[str, Callable[[Callback], Parameters]]] = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from datetime import datetime
+from itertools import dropwhile, islice, takewhile
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -50,25 +52,37 @@ def _whole(arguments: Any, name: str, default: int) -> int:
     return int(text)
 
 
-def page_of(request: PageRequest, rows: Iterable[Item], sid_of: Callable[[Item], str]) -> tuple[list[Item], bool]:
-    """The rows of a page, and whether there are more behind it. Reads no more rows than it has to."""
-    if request.before is not None:
-        earlier: list[Item] = []
-        for row in rows:
-            if sid_of(row) == request.before:
-                break
-            earlier.append(row)
-            if len(earlier) > request.size:
-                earlier.pop(0)
-        return earlier, True
-    iterator = iter(rows)
-    if request.after is not None:
-        for row in iterator:
-            if sid_of(row) == request.after:
-                break
+Place = tuple[int, str]
+"""Where a row stands in a list: when it was created in ms, and its SID; as the store sorts them, newest first."""
+
+
+def place(made_at: datetime, sid: str) -> Place:
+    """The place of a row."""
+    return int(made_at.timestamp() * 1000), sid
+
+
+def page_of(
+    request: PageRequest,
+    rows: Iterable[Item],
+    place_of: Callable[[Item], Place],
+    made_at: Callable[[str], datetime | None],
+) -> tuple[list[Item], bool]:
+    """The rows of a page, and whether there are more behind it. Reads no more rows than it has to.
+
+    A PageToken names a row that may have left since; `made_at` still knows when it was created, so the page goes on
+    behind its place. One that nobody knows any more counts as if there were no token.
+    """
+    sid = request.after or request.before
+    at = made_at(sid) if sid else None
+    anchor = place(at, sid) if sid and at else None
+    rest: Iterator[Item]
+    if anchor is None:
+        rest = islice(rows, request.page * request.size, None)
+    elif request.before is not None:
+        return list(deque(takewhile(lambda row: place_of(row) > anchor, rows), request.size)), True
     else:
-        list(islice(iterator, request.page * request.size))
-    found = list(islice(iterator, request.size + 1))
+        rest = dropwhile(lambda row: place_of(row) >= anchor, rows)
+    found = list(islice(rest, request.size + 1))
     return found[: request.size], len(found) > request.size
 
 

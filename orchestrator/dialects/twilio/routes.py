@@ -45,7 +45,10 @@ def _add_authentication(blueprint: Blueprint, accounts: AccountStore) -> None:
         if not request.path.startswith(f"{PREFIX}/"):
             return
         match = _PATH_ACCOUNT.match(request.path)
-        credentials = request.authorization
+        try:
+            credentials = request.authorization
+        except ValueError:  # werkzeug lets base64 that is no ASCII raise
+            credentials = None
         if credentials is None or credentials.type != "basic" or match is None:
             raise AuthenticationFailed("Your AccountSid or AuthToken was incorrect.")
         sid, token = credentials.username or "", credentials.password or ""
@@ -70,7 +73,12 @@ def _add_conferences(blueprint: Blueprint, handlers: Handlers) -> None:
         wanted = paging.parse_page(request.args)
         matches, given = parse_conference_filters(request.args)
         rows = (row for row in handlers.list_conferences(account_sid) if matches(row))
-        found = paging.page_of(wanted, rows, lambda row: row.conference_sid)
+        found = paging.page_of(
+            wanted,
+            rows,
+            lambda row: paging.place(row.created_at, row.conference_sid),
+            lambda sid: handlers.made_at(account_sid, sid),
+        )
         path = f"{conferences_uri(account_sid)}.json"
         return _json(
             paging.envelope(
@@ -101,7 +109,12 @@ def _add_participants(blueprint: Blueprint, handlers: Handlers) -> None:
         flags = schemas.parse_flags(request.args, ("Muted", "Hold", "Coaching"))
         rows = [row for row in handlers.list_participants(account_sid, sid) if _has(row, flags)]
         given = [(name, "true" if value else "false") for name, value in flags.items()]
-        found = paging.page_of(wanted, rows, lambda row: row.call_sid)
+        found = paging.page_of(
+            wanted,
+            rows,
+            lambda row: paging.place(row.created_at, row.call_sid),
+            lambda call_sid: handlers.made_at(account_sid, sid, call_sid),
+        )
         path = f"{participants_uri(account_sid, sid)}.json"
         return _json(
             paging.envelope("participants", wanted, found, serialize_participant, lambda row: row.call_sid, path, given)

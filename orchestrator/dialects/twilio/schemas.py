@@ -103,7 +103,8 @@ CREATE_CALLBACKS: Final = (
 )
 
 NOT_YET: Final = ("Hold", "AnnounceUrl", "Coaching", "CallSidToCoach", "WaitUrl", "BeepOnExit")
-"""Update parameters that a client would believe in and that change nothing yet: refused, not swallowed."""
+"""Update parameters that a client would believe in and that change nothing yet: refused, not swallowed, unless they
+ask for what is so anyway (`false`, or nothing)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def _check_together(fields: dict[str, Any], form: Form) -> None:
 def parse_update(form: Form) -> ParticipantUpdate:
     """An update of a participant."""
     for name in NOT_YET:
-        if any(form.getlist(name)):
+        if any(value.strip().lower() not in ("", "false") for value in form.getlist(name)):
             raise BadParameter(f"{name}: this server cannot change it yet", code=16099)
     muted, end_on_exit = form.getlist("Muted"), form.getlist("EndConferenceOnExit")
     return ParticipantUpdate(

@@ -17,7 +17,7 @@ from tests.unit.examples import a_conference, a_participant
 
 
 def test_the_words_are_the_wires() -> None:
-    """Wire-contract sections 3.2, 4 and 8.2, letter by letter; mind `completed` and `complete`, hyphen and underscore."""
+    """Wire-contract sections 3.2, 4 and 8.2, by the letter; mind `completed` and `complete`, `-` and `_`."""
     assert [*ConferenceStatus] == ["init", "in-progress", "completed"]
     assert [*ParticipantStatus] == ["queued", "connecting", "ringing", "connected", "complete", "failed"]
     assert set(EndReason) == {

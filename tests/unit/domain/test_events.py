@@ -17,7 +17,7 @@ CLASSES = [cls for _, cls in inspect.getmembers(events, inspect.isclass) if issu
 def test_an_event_carries_its_moment_first_and_is_frozen(cls: type[Event]) -> None:
     """`at` is what every later moment of the state is taken from; an event that could change would change history."""
     fields = dataclasses.fields(cls)
-    event = cls(*range(len(fields)))  # type: ignore[arg-type]
+    event = cls(*range(len(fields)))
 
     assert fields[0].name == "at"
     with pytest.raises(dataclasses.FrozenInstanceError):

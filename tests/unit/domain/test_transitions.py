@@ -97,8 +97,17 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 4), event=events())
     def something_happens(self, who: int, event: Event) -> None:
+        self._happen(who, event)
+
+    def _happen(self, who: int, event: Event) -> None:
         self.seconds += 1
         self._apply(who % len(self.participants), replace(event, at=at(self.seconds)))
+
+    @rule(who=st.integers(0, 4), number=st.integers(1, 3), muted=st.booleans())
+    def one_arrives(self, who: int, number: int, muted: bool) -> None:
+        """What mostly happens, so that conferences with several people in them are seen as well."""
+        for event in (CallInitiated(START), CallRang(START), CallAnswered(START), MemberAdded(START, number, muted)):
+            self._happen(who, event)
 
     @rule(who=st.integers(0, 4), which=st.integers(0, 20))
     def something_comes_late_again(self, who: int, which: int) -> None:
@@ -136,6 +145,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._check_step(conference, participant, outcome)
         again = apply(outcome.conference, outcome.participant, event)
 
+        assert not (isinstance(event, MemberRemoved | CallEnded) and outcome.participant.is_present)
         assert again == Outcome(outcome.conference, outcome.participant), "an event was news twice"
 
         self.conference, self.participants[who] = outcome.conference, outcome.participant
@@ -152,12 +162,15 @@ class AnyOrder(RuleBasedStateMachine):
         assert participant.is_live or after.status is participant.status, "complete and failed are final"
         assert (after.joined_at is not None) == (after.status in (CONNECTED, COMPLETE)), "complete: was connected"
         assert all(type(told) in PLAN for told in outcome.events), "an event that no callback is planned for"
+        assert not after.is_present or after.switch.member_id is not None, "in the conference, and no member of it"
         if outcome.events == ():
             assert after.status is participant.status, "a status changed and nobody is told"
         if conference.callbacks_fixed:
             assert outcome.conference.callbacks == conference.callbacks, "only the first to join says where to report"
         if conference.end_reason is not None:
             assert outcome.conference.end_reason is conference.end_reason, "the reason for the end is decided once"
+        if ParticipantJoined in map(type, outcome.events):
+            assert outcome.conference.callbacks_fixed
         if ConferenceStarted in map(type, outcome.events):
             assert outcome.conference.present_count >= 2
             assert outcome.conference.starter_count >= 1
@@ -212,7 +225,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestAnyOrder.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
 
 
 # ---------------------------------------------------------------- each rule by an example

@@ -340,9 +340,9 @@ _STREAM = (
 
 
 def _hear_stream(connection: EventSocket, events: list[bytes]) -> None:
-    callers = [gevent.spawn(connection.api, "a", 5.0), gevent.spawn(connection.command, "b", None, 5.0)]
-    gevent.joinall(callers, raise_error=True)
-    assert [caller.value for caller in callers] == ["first\n\nreply ü", "+OK second"]
+    first = gevent.spawn(connection.api, "a", 5.0)
+    second = gevent.spawn(connection.command, "b", None, 5.0)
+    assert (first.get(), second.get()) == ("first\n\nreply ü", "+OK second")
     assert [json.loads(body)["Event-Name"] for body in events] == ["ONE"]
 
 
@@ -506,7 +506,12 @@ def test_bytes_that_are_no_utf8_end_nothing(connect: Callable[..., EventSocket])
 
 def test_a_slow_connection_does_not_hold_up_the_loop(connect: Callable[..., EventSocket]) -> None:
     """While one greenlet waits for a reply, the others run."""
-    connection = connect(lambda peer: (peer.welcome(), _hang(peer))[1])
+
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        _hang(peer)
+
+    connection = connect(script)
     waiting = gevent.spawn(connection.api, "status", 30.0)
     with _within(SLACK_SECONDS):
         settled(lambda: connection._commands_sent, "the command is sent")

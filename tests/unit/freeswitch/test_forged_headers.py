@@ -1,4 +1,4 @@
-"""Whoever can send one SIP packet tries to forge an event, on a real FreeSWITCH (freeswitch-facts.md, "greenswitch")."""
+"""Whoever can send one SIP packet tries to forge an event, on a real FreeSWITCH."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import socket
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import gevent
 import pytest
@@ -76,7 +77,7 @@ def test_attempts_slow_down_to_the_longest_backoff(
     at: list[float] = []
     nodes = connect(fake_esl(lambda peer: at.append(time.monotonic())))
     settled(lambda: len(at) >= 6, "six attempts")
-    gaps = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(at)]
 
     assert gaps[0] < 0.06 < gaps[3]
     assert max(gaps) < 0.08 + 0.1
@@ -137,5 +138,6 @@ def test_stopping_ends_the_attempts(fake_esl: Start, connect: Callable[..., Node
     nodes.stop()
 
     _refuses_at_once(nodes)
-    assert nodes.get("fs0")._greenlet is not None
-    assert nodes.get("fs0")._greenlet.ready()
+    greenlet = nodes.get("fs0")._greenlet
+    assert greenlet is not None
+    assert greenlet.ready()

@@ -1,4 +1,4 @@
-"""Real events, replayed: tape -> translate_event -> apply gives the right statuses and tells clients the right things."""
+"""Real events, replayed: tape -> translate_event -> apply gives the right statuses, and tells the right things."""
 
 from __future__ import annotations
 
