@@ -26,7 +26,7 @@ from orchestrator.freeswitch.commands import HangUpMembers, KillChannel, MuteMem
 from orchestrator.freeswitch.events import Translated
 from orchestrator.freeswitch.snapshot import IsAlive, Snapshot, missed_events
 from orchestrator.sids import channel_uuid_of
-from orchestrator.store.commits import Change, CommitStore, Committed, Versioned
+from orchestrator.store.commits import Change, CommitStore, Committed, NewCallback, Versioned
 from orchestrator.store.outbox import Lane
 
 CACHED_CONFERENCES: Final = 5_000
@@ -68,20 +68,20 @@ class Applier:
         """Apply what the node's events did not tell us, and repeat what the switch has not done yet."""
         while True:
             try:
-                live = self._store.list_live(node)
+                unended = self._store.list_unended(node)
                 break
             except Unavailable as error:
                 log.error("store_unreachable", error=error.message)
                 self._sleep(0.2)
-        self._forget(list(live))
-        participants = [participant for group in live.values() for participant in group]
-        missed = missed_events(snapshot, participants, is_alive)
-        orders = self.apply_events(missed)
-        for participant in participants:
-            if participant.removal_requested:
-                orders.append(KillChannel(participant.switch.channel_uuid))
-            elif participant.is_present:
-                orders += self._update_orders(participant, outstanding_updates(participant))
+        self._forget(conference.conference_sid for conference, _ in unended)
+        everybody = [participant for _, group in unended for participant in group]
+        orders = self.apply_events(missed_events(snapshot, everybody, is_alive))
+        for conference, group in unended:
+            for participant in group:
+                if participant.removal_requested or conference.is_ending:
+                    orders.append(KillChannel(participant.switch.channel_uuid))
+                elif participant.is_present:
+                    orders += self._update_orders(participant, outstanding_updates(participant))
         return orders
 
     # ------------------------------------------------------------ one round
@@ -91,17 +91,29 @@ class Applier:
         placed = self._place(events)
         self._load(placed)
         changes: dict[str, Change] = {}
-        commands: dict[str, list[SwitchCommand]] = {}
+        commands: dict[str, list[tuple[Command, Participant]]] = {}
         for conference_sid, item in placed:
             try:
                 self._apply_one(conference_sid, item, changes, commands)
             except Exception:
                 log.exception("event_not_applied", conference_sid=conference_sid, call_sid=item.call_sid)
+        orders += self._unknown_legs(placed)
         refused = self._commit(list(changes.values())) if changes else set()
         for conference_sid, found in commands.items():
             if conference_sid not in refused:
-                orders += found
+                orders += [order for command, participant in found for order in self._orders(command, participant)]
         return [item for conference_sid, item in placed if conference_sid in refused]
+
+    def _unknown_legs(self, placed: Iterable[tuple[str, Translated]]) -> list[SwitchCommand]:
+        """Legs of ours that no record speaks of: their create was refused after all, or the record is lost."""
+        orders: list[SwitchCommand] = []
+        for conference_sid, item in placed:
+            if isinstance(item.event, CallInitiated) and not self._participants.get(conference_sid, {}).get(
+                item.call_sid
+            ):
+                log.error("unknown_leg_ended", conference_sid=conference_sid, call_sid=item.call_sid)
+                orders.append(KillChannel(channel_uuid_of(item.call_sid)))
+        return orders
 
     def _place(self, events: Sequence[Translated]) -> list[tuple[str, Translated]]:
         """Each event with its ConferenceSid; a background job's result does not say it."""
@@ -127,15 +139,11 @@ class Applier:
         conference_sid: str,
         item: Translated,
         changes: dict[str, Change],
-        commands: dict[str, list[SwitchCommand]],
+        commands: dict[str, list[tuple[Command, Participant]]],
     ) -> None:
         known = self._conferences.get(conference_sid)
         participant = self._participants.get(conference_sid, {}).get(item.call_sid)
         if known is None or participant is None:
-            if isinstance(item.event, CallInitiated):
-                # A leg of ours that no record speaks of: its create was refused after all, or the record is lost.
-                commands.setdefault(conference_sid, []).append(KillChannel(channel_uuid_of(item.call_sid)))
-                log.error("unknown_leg_ended", conference_sid=conference_sid, call_sid=item.call_sid)
             return
         change = changes.get(conference_sid)
         conference = change.after if change else known.conference
@@ -146,19 +154,19 @@ class Applier:
         _log_transition(current, outcome.participant, item)
         conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, outcome.events)
         if change is None:
-            change = changes[conference_sid] = Change(known, conference)
+            change = changes[conference_sid] = Change(known, conference, uuid.uuid4().hex)
         change.after = conference
         change.participants[item.call_sid] = (before, current)
         for callback in callbacks:
             change.outbox.setdefault(callback.lane, []).append(self._entry(callback))
         for command in outcome.commands:
-            commands.setdefault(conference_sid, []).extend(self._orders(command, current))
+            commands.setdefault(conference_sid, []).append((command, current))
 
     def _commit(self, changes: list[Change]) -> set[str]:
         """Write all; returns the conferences whose change was refused, and wakes the lanes of the others."""
         refused: set[str] = set()
         lanes: list[Lane] = []
-        for change, committed in zip(changes, self._store.commit(changes), strict=True):
+        for change, committed in zip(changes, self._commit_for_certain(changes), strict=True):
             sid = change.after.conference_sid
             if committed is None:
                 refused.add(sid)
@@ -170,6 +178,15 @@ class Applier:
         if lanes:
             self._wake(lanes)
         return refused
+
+    def _commit_for_certain(self, changes: list[Change]) -> list[Committed | None]:
+        """Repeat the same commit until Redis answers: computed anew, mutes that it has kept would be told twice."""
+        while True:
+            try:
+                return self._store.commit(changes)
+            except Unavailable as error:
+                log.error("store_unreachable", error=error.message, changes=len(changes))
+                self._sleep(0.2)
 
     # ------------------------------------------------------------ cache
 
@@ -197,9 +214,10 @@ class Applier:
 
     # ------------------------------------------------------------ what follows
 
-    def _entry(self, callback: Callback) -> bytes:
-        return Entry(
-            token=str(uuid.uuid4()),
+    def _entry(self, callback: Callback) -> NewCallback:
+        token = str(uuid.uuid4())
+        entry = Entry(
+            token=token,
             account_sid=callback.conference.account_sid,
             conference_sid=callback.conference.conference_sid,
             call_sid=callback.participant.call_sid,
@@ -208,13 +226,18 @@ class Applier:
             method=callback.settings.method,
             parameters=tuple(self._serialize(callback)),
             planned_at=callback.event.at.timestamp(),
-        ).dump()
+        )
+        return NewCallback(token, int(entry.planned_at * 1000), entry.dump())
 
     def _orders(self, command: Command, participant: Participant) -> list[SwitchCommand]:
         if isinstance(command, RemoveParticipant):
             return [KillChannel(participant.switch.channel_uuid)]
         if isinstance(command, EndConference):
-            calls = self._store.list_live_calls(command.conference_sid)
+            try:
+                calls = self._store.list_live_calls(command.conference_sid)
+            except Unavailable as error:  # the next snapshot repeats it
+                log.error("store_unreachable", error=error.message)
+                calls = []
             return [
                 HangUpMembers(command.conference_sid),
                 *(KillChannel(channel_uuid_of(call)) for call in calls if call != participant.call_sid),
@@ -247,4 +270,4 @@ def _log_transition(before: Participant, after: Participant, item: Translated) -
 
 def _log_dropped(conference_sid: str, committed: Committed) -> None:
     if committed.dropped:
-        log.error("callbacks_dropped", conference_sid=conference_sid, reason="depth", count=committed.dropped)
+        log.error("callbacks_dropped", conference_sid=conference_sid, reason="depth", count=len(committed.dropped))

@@ -30,6 +30,9 @@ from orchestrator.store.nodes import NodeStore
 QUEUE_LENGTH: Final = 100_000
 """As many events as mod_event_socket itself would hold for us; then we drop, say so, and resynchronise."""
 
+ROOM_SECONDS: Final = 0.1
+"""How often we look whether a full queue has room again for the snapshot that makes up for what was dropped."""
+
 BATCH_LENGTH: Final = 500
 AUDIT_SECONDS: Final = 15.0
 """How often a snapshot looks for ghosts while nothing is wrong."""
@@ -105,6 +108,13 @@ class Listener:
             while connection.connected and time.monotonic() < due and not self._resync.is_set():
                 self._report(core_uuid)
                 self._resync.wait(1.0)
+            self._await_room(connection)
+
+    def _await_room(self, connection: EventSocket) -> None:
+        """After events were dropped: a snapshot that finds the queue full would be dropped as well."""
+        while self._resync.is_set() and connection.connected and not self._stopping.wait(ROOM_SECONDS):
+            if not self._queue.full():
+                return
 
     def _report(self, core_uuid: str) -> None:
         """Tell operators that this node is followed. Redis being away is not the node's trouble."""
@@ -183,7 +193,7 @@ def read_batch(items: Sequence[bytes | RawSnapshot]) -> tuple[list[Translated], 
             if isinstance(item, RawSnapshot):
                 return events, parse_snapshot(item)
             translated = translate_event(parse_event(item))
-        except (ValueError, KeyError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             log.error("event_unreadable", error=repr(error)[:200])
             continue
         if translated is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from orchestrator.callbacks.retry import Schedule
 from orchestrator.freeswitch.nodes import NodeAddress
 from orchestrator.outgoing.networks import Network, parse_networks
 
@@ -46,6 +47,12 @@ class Settings(BaseSettings):
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="networks that callbacks may go to although they are not public, e.g. 10.1.0.0/16,fd12::/32"
     )
+    callback_retry_seconds: Annotated[tuple[float, ...], NoDecode] = Field(
+        Schedule().delays_seconds, description="pauses between attempts, separated by commas; the last is repeated"
+    )
+    callback_give_up_seconds: float = Field(
+        Schedule().give_up_seconds, gt=0, description="how long after the event a callback becomes a dead letter"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @field_validator("freeswitch_nodes", mode="before")
@@ -67,6 +74,19 @@ class Settings(BaseSettings):
     @classmethod
     def _parse_networks(cls, value: object) -> object:
         return parse_networks(value) if isinstance(value, str) else value
+
+    @field_validator("callback_retry_seconds", mode="before")
+    @classmethod
+    def _parse_retries(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            delays = tuple(float(text) for text in value.split(","))
+        except ValueError:
+            delays = ()
+        if not delays or not all(0 < delay <= 86_400 for delay in delays):
+            raise ValueError("needs numbers of seconds above 0, separated by commas")
+        return delays
 
     @field_validator("orchestrator_bind")
     @classmethod

@@ -103,6 +103,8 @@ def up(settings: Settings) -> int:
         _check_port(settings.bind_host, settings.bind_port)
         DATA.mkdir(exist_ok=True)
         environment = dict(os.environ)
+        # The callbacks of people who try it go to this machine; a real installation lists its own networks, or none.
+        environment.setdefault("ALLOWED_PRIVATE_NETWORKS", "127.0.0.0/8,::1/128")
         if "REDIS_URL" not in os.environ:
             redis = EmbeddedRedis(DATA / "redis")
             environment["REDIS_URL"] = redis.start()
@@ -115,7 +117,7 @@ def up(settings: Settings) -> int:
             child.start()
             gevent.spawn(child.keep_running, stopping)
         _await_health(settings, stopping)
-        print(_welcome(settings, account, receiver.url, redis), flush=True)
+        print(_welcome(settings, account, receiver.url, redis, environment["ALLOWED_PRIVATE_NETWORKS"]), flush=True)
         stopping.wait()
     except (CannotStart, EmbeddedRedisError, ApiError) as error:
         print(f"orchestrator up: {error}", file=sys.stderr)
@@ -184,7 +186,7 @@ def _await_health(settings: Settings, stopping: Event) -> None:
             stopping.wait(0.1)
 
 
-def _welcome(settings: Settings, account: Account, receiver: str, redis: EmbeddedRedis | None) -> str:
+def _welcome(settings: Settings, account: Account, receiver: str, redis: EmbeddedRedis | None, networks: str) -> str:
     base, sid, token = settings.public_url, account.account_sid, account.auth_token
     switch = (
         ", ".join(node.name for node in settings.freeswitch_nodes)
@@ -198,6 +200,7 @@ def _welcome(settings: Settings, account: Account, receiver: str, redis: Embedde
         AccountSid   {sid}
         AuthToken    {token}
         callbacks    sent to {receiver} are shown below, with their signature checked
+        networks     callbacks may go to {networks} besides the Internet (ALLOWED_PRIVATE_NETWORKS)
         logs         {DATA}/api.log, listen.log, work.log
 
         curl:

@@ -10,13 +10,19 @@ from collections.abc import Callable
 import gevent
 from flask import Flask
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import Queue
 
 from orchestrator.app import create_app
 from orchestrator.applier import Applier
+from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Sender
-from orchestrator.callbacks.drain import Drainer, Sweep, Wakeups, make_queue, use_drainer
+from orchestrator.callbacks.drain import Drainer
+from orchestrator.callbacks.retry import Schedule
+from orchestrator.callbacks.sweep import Sweep
+from orchestrator.callbacks.wakeups import Wakeups, make_queue, use
 from orchestrator.callbacks.worker import GeventWorker
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.dialects.twilio.signature import sign
@@ -24,13 +30,17 @@ from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import NodeAddress, Nodes
 from orchestrator.handlers import Handlers
 from orchestrator.listener import Listener
+from orchestrator.outgoing.pool import OutgoingPool
+from orchestrator.outgoing.resolver import Resolver
 from orchestrator.settings import Settings
 from orchestrator.store.accounts import AccountStore
+from orchestrator.store.callbacks import CallbackStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.connection import connect
+from orchestrator.store.connection import DEADLINE_SECONDS, connect
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import OutboxStore
+from orchestrator.store.receivers import ReceiverStore
 
 
 def build_accounts(settings: Settings) -> AccountStore:
@@ -61,19 +71,32 @@ def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
 
 def build_worker(settings: Settings) -> tuple[GeventWorker, Drainer, Sweep]:
     """The worker process: RQ's worker, what its jobs run on, and the sweep that runs beside it."""
-    client = connect(settings.redis_url)
+    client = connect(settings.redis_url, max_connections=256)
     outbox = OutboxStore(client)
-    queue = build_queue(settings)
-    wakeups = Wakeups(queue)
-    sender = Sender(sign, time.monotonic)
-    drainer = Drainer(outbox, AccountStore(client), sender, wakeups)
-    use_drainer(drainer)
-    return GeventWorker(queue), drainer, Sweep(outbox, wakeups)
+    wakeups = Wakeups(build_queue(settings))
+    pool = OutgoingPool(Resolver().resolve, settings.allowed_private_networks, num_pools=1000, maxsize=256, block=False)
+    drainer = Drainer(
+        outbox,
+        CallbackStore(client),
+        AccountStore(client),
+        Breaker(ReceiverStore(client)),
+        Sender(pool, sign, time.monotonic),
+        Schedule(settings.callback_retry_seconds, settings.callback_give_up_seconds),
+        wakeups.wake,
+    )
+    use(wakeups, drainer.drain_all)
+    return GeventWorker(make_queue(Redis.from_url(settings.rq_url))), drainer, Sweep(outbox, wakeups)
 
 
 def build_queue(settings: Settings) -> Queue:
-    """RQ's queue, on a connection of its own: RQ stores bytes, and blocks on it for minutes."""
-    return make_queue(Redis.from_url(settings.rq_url, socket_connect_timeout=1.5))
+    """RQ's queue, for those who wake lanes. RQ keeps bytes, so it has a connection of its own; its waits end, too."""
+    connection = Redis.from_url(
+        settings.rq_url,
+        socket_connect_timeout=DEADLINE_SECONDS,
+        socket_timeout=DEADLINE_SECONDS,
+        retry=Retry(NoBackoff(), 1),
+    )
+    return make_queue(connection)
 
 
 def build_nodes(settings: Settings) -> Nodes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,11 @@ from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 import gevent
 import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 from orchestrator.callbacks.entry import Entry
-
-CONNECT_SECONDS: Final = 5.0
-READ_SECONDS: Final = 15.0
-ATTEMPT_SECONDS: Final = CONNECT_SECONDS + READ_SECONDS
-"""For the whole of it: a receiver that sends a byte now and then would never meet READ_SECONDS."""
+from orchestrator.callbacks.overrides import Failure, Overrides
+from orchestrator.outgoing.pool import AddressRefused
 
 MAX_REDIRECTS: Final = 5
 ANSWER_BYTES: Final = 2048
@@ -27,26 +26,58 @@ Sign = Callable[[str, str, Sequence[tuple[str, str]]], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """How one attempt went: an HTTP status, or 0 and the error's name. `url` is what was requested."""
+class Result:
+    """How one attempt went. `url` is what was requested, `status` the HTTP status or 0, `error` what broke instead;
+    `failure` says of which kind it was (None: the receiver has had the event), `answer` how its answer begins."""
 
     url: str
     status: int
     milliseconds: int
+    failure: Failure | None
     error: str = ""
+    answer: str = ""
+    retry_after: str | None = None
+    is_refused: bool = False
 
 
 class Sender:
     """Sends callbacks; connections to a receiver are kept and used again."""
 
-    def __init__(self, sign: Sign, clock: Callable[[], float]) -> None:
+    def __init__(self, pool: urllib3.PoolManager, sign: Sign, clock: Callable[[], float]) -> None:
+        self._pool = pool
         self._sign = sign
         self._clock = clock
-        self._pool = urllib3.PoolManager(num_pools=200, maxsize=100, retries=False)
 
-    def deliver_callback(self, entry: Entry, auth_token: str) -> Attempt:
-        """Make one attempt. Never raises for what a receiver or the network does."""
+    def deliver_callback(self, entry: Entry, auth_token: str, overrides: Overrides, seconds: float) -> Result:
+        """Make one attempt of at most `seconds`. Never raises for what a receiver or the network does."""
         url, signed_url = request_urls(entry)
+        headers, body = self._request(entry, auth_token, signed_url)
+        started = self._clock()
+        status, error, answer, retry_after, refused = 0, "", "", None, False
+        failure: Failure | None = None
+        response: urllib3.BaseHTTPResponse | None = None
+        deadline = gevent.Timeout(seconds)
+        try:
+            with deadline:
+                response = self._open(entry, url, headers, body, overrides)
+                status, retry_after = response.status, response.headers.get("Retry-After")
+                # The answer means nothing to us, but a connection whose answer was read can be used again.
+                start = response.read(ANSWER_BYTES + 1)
+                answer = start[:ANSWER_BYTES].decode("utf-8", "replace")
+                response.release_conn() if len(start) <= ANSWER_BYTES else response.close()
+        except (HTTPError, OSError, ValueError, gevent.Timeout) as broken:
+            if isinstance(broken, gevent.Timeout) and broken is not deadline:
+                raise
+            error, refused = type(broken).__name__, isinstance(broken, AddressRefused)
+            failure = "ct" if isinstance(broken, _NO_CONNECTION) else "rt"
+            if response is not None:
+                response.close()
+        if status:  # it has come, so the receiver has had the event, whatever broke afterwards
+            failure = _failure(status)
+        milliseconds = int((self._clock() - started) * 1000)
+        return Result(url, status, milliseconds, failure, error, answer, retry_after, refused)
+
+    def _request(self, entry: Entry, auth_token: str, signed_url: str) -> tuple[dict[str, str], bytes | None]:
         posted = entry.parameters if entry.method == "POST" else ()
         headers = {
             "User-Agent": USER_AGENT,
@@ -55,48 +86,38 @@ class Sender:
             "I-Twilio-Idempotency-Token": entry.token,
             **_basic_auth(signed_url),
         }
-        body = None
-        if entry.method == "POST":
-            headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-            body = urlencode(posted).encode()
-        started = self._clock()
-        status, error = 0, ""
-        response: urllib3.BaseHTTPResponse | None = None
-        deadline = gevent.Timeout(ATTEMPT_SECONDS)
-        try:
-            with deadline:
-                response = self._pool.request(
-                    entry.method,
-                    url,
-                    body=body,
-                    headers=headers,
-                    # Twilio follows redirects, but a followed POST loses its parameters (wire-contract section 8.8).
-                    redirect=entry.method == "GET",
-                    retries=urllib3.Retry(
-                        total=None,
-                        connect=0,
-                        read=0,
-                        status=0,
-                        other=0,
-                        redirect=MAX_REDIRECTS,
-                        raise_on_redirect=False,
-                    )
-                    if entry.method == "GET"
-                    else False,
-                    timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                    preload_content=False,
-                )
-                status = response.status
-                # The answer means nothing, but a connection whose answer was read can be used again.
-                short = len(response.read(ANSWER_BYTES + 1)) <= ANSWER_BYTES
-                response.release_conn() if short else response.close()
-        except (urllib3.exceptions.HTTPError, OSError, ValueError, gevent.Timeout) as failure:
-            if isinstance(failure, gevent.Timeout) and failure is not deadline:
-                raise
-            error = type(failure).__name__
-            if response is not None:  # the status has come, so the receiver has had the event
-                response.close()
-        return Attempt(url, status, int((self._clock() - started) * 1000), error)
+        if entry.method == "GET":
+            return headers, None
+        headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
+        return headers, urlencode(posted).encode()
+
+    def _open(
+        self, entry: Entry, url: str, headers: dict[str, str], body: bytes | None, overrides: Overrides
+    ) -> urllib3.BaseHTTPResponse:
+        """Twilio follows redirects, but a followed POST loses its parameters (wire-contract section 8.8): GET only."""
+        follows = entry.method == "GET"
+        return self._pool.request(
+            entry.method,
+            url,
+            body=body,
+            headers=headers,
+            redirect=follows,
+            retries=_FOLLOW if follows else False,
+            timeout=urllib3.Timeout(connect=overrides.connect_ms / 1000, read=overrides.read_ms / 1000),
+            preload_content=False,
+        )
+
+
+_FOLLOW: Final = urllib3.Retry(
+    total=None, connect=0, read=0, status=0, other=0, redirect=MAX_REDIRECTS, raise_on_redirect=False
+)
+_NO_CONNECTION: Final = (ConnectTimeoutError, NewConnectionError, SSLError, AddressRefused, ssl.SSLError)
+
+
+def _failure(status: int) -> Failure | None:
+    if status < 400:
+        return None
+    return "4xx" if status < 500 else "5xx"
 
 
 def request_urls(entry: Entry) -> tuple[str, str]:
@@ -108,6 +129,11 @@ def request_urls(entry: Entry) -> tuple[str, str]:
         query = "&".join(filter(None, (parts.query, urlencode(entry.parameters))))
         parts = parts._replace(query=query)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), urlunsplit(parts)
+
+
+def receiver_of(entry: Entry) -> str:
+    """The receiver's host and port, as the URL names them."""
+    return urlsplit(entry.url).netloc.rpartition("@")[2].lower()
 
 
 def _basic_auth(url: str) -> dict[str, str]:

@@ -1,84 +1,76 @@
-"""The RQ job: deliver what waits in one lane, in order, one at a time.
-
-A job is only a wake-up. A doubled one finds the lane leased and goes home; a lost one is found by `Sweep`.
-"""
+"""Drains lanes: delivers what waits in each, in order, one at a time; many lanes at once, each in a greenlet."""
 
 from __future__ import annotations
 
+import random
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
+import gevent
+import orjson
 import structlog
-from rq import Queue
-from rq.serializers import JSONSerializer
+from gevent.pool import Pool
 
-from orchestrator.callbacks.deliver import Attempt, Sender
+from orchestrator.callbacks.breaker import Breaker
+from orchestrator.callbacks.deliver import Result, Sender, receiver_of
 from orchestrator.callbacks.entry import Entry
-from orchestrator.callbacks.retry import GIVE_UP_SECONDS, delay_seconds, is_delivered, is_final
+from orchestrator.callbacks.overrides import Overrides, parse_overrides
+from orchestrator.callbacks.retry import Schedule, is_final, retry_after_seconds
 from orchestrator.errors import Unavailable
 from orchestrator.store.accounts import AccountStore
-from orchestrator.store.connection import redis_errors
-from orchestrator.store.outbox import LEASE_MS, Head, Lane, OutboxStore
+from orchestrator.store.callbacks import Attempt, CallbackStore
+from orchestrator.store.outbox import LEASE_MS, Head, Lane, OutboxStore, Tried
 
-QUEUE_NAME: Final = "callbacks"
-CALLBACKS_PER_JOB: Final = 200
-"""A long lane gives the worker back after this many, so that no lane starves."""
+LANES_AT_ONCE: Final = 3_000
+LANES_PER_ACCOUNT: Final = 1_500
+"""One account's slow receivers cannot take all places; what is beyond waits a moment."""
 
-JOB_SECONDS: Final = CALLBACKS_PER_JOB * 21
-"""Longer than that many attempts can take (5 s to connect, 15 s to answer)."""
+CALLBACKS_PER_TURN: Final = 200
+"""A long lane goes to the back of the queue after this many, so that no lane starves."""
+
+POSTPONED_MS: Final = 500
 
 log = structlog.get_logger("callbacks")
-
-
-class Wakeups:
-    """Enqueues one RQ job per lane. `queue` is RQ's; any worker of it may take the job."""
-
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
-
-    def backlog(self) -> int:
-        """How many wake-ups no worker has taken yet."""
-        return int(self._queue.count)
-
-    def wake(self, lanes: Sequence[Lane]) -> None:
-        """Have these lanes drained soon. One round trip, however many."""
-        jobs = [
-            Queue.prepare_data(
-                drain_lane,
-                args=(lane.conference_sid, lane.name),
-                timeout=JOB_SECONDS,
-                result_ttl=0,
-                failure_ttl=24 * 3600,
-                description=f"drain {lane.conference_sid} {lane.name}",
-            )
-            for lane in lanes
-        ]
-        try:
-            with redis_errors():
-                if jobs:
-                    self._queue.enqueue_many(jobs)
-        except Unavailable as error:
-            log.warning("wakeups_lost", error=error.message, lanes=len(lanes))  # the sweep finds these lanes
 
 
 class Drainer:
     """Works lanes off. One per worker process."""
 
-    def __init__(self, outbox: OutboxStore, accounts: AccountStore, sender: Sender, wakeups: Wakeups) -> None:
+    def __init__(
+        self,
+        outbox: OutboxStore,
+        callbacks: CallbackStore,
+        accounts: AccountStore,
+        breaker: Breaker,
+        sender: Sender,
+        schedule: Schedule,
+        wake: Callable[[Sequence[Lane]], None],
+    ) -> None:
         self._outbox = outbox
+        self._callbacks = callbacks
         self._accounts = accounts
+        self._breaker = breaker
         self._sender = sender
-        self._wakeups = wakeups
+        self._schedule = schedule
+        self._wake = wake
+        self._pool = Pool(LANES_AT_ONCE)
         self._leased: set[Lane] = set()
+        self._in_flight: Counter[str] = Counter()
+
+    def drain_all(self, lanes: Sequence[Lane]) -> None:
+        """Drain several lanes at once; returns when each is empty, has to wait, or has had its turn."""
+        gevent.joinall([self._pool.spawn(self.drain, lane) for lane in lanes])
 
     def keep_leases(self, sleep: Callable[[float], object]) -> None:
         """Renew for ever the leases of the lanes under way; if this process dies, others have them 5 s later."""
         while True:
             try:
                 if self._leased:
-                    self._outbox.renew(list(self._leased))
+                    self._outbox.renew(list(self._leased), _now_ms())
             except Unavailable as error:
                 log.warning("leases_not_renewed", error=error.message)
             sleep(LEASE_MS / 4000)
@@ -86,94 +78,102 @@ class Drainer:
     def drain(self, lane: Lane) -> None:
         """Deliver until the lane is empty, has to wait, or has had its turn."""
         owner = uuid.uuid4().hex
-        head = self._outbox.load_head(lane, owner, _now_ms())
-        if head.verdict != "ok":
-            return
-        self._leased.add(lane)
         try:
-            self._work_off(lane, owner, head)
+            head = self._outbox.load_head(lane, owner, _now_ms())
+            if head.verdict == "ok":
+                self._leased.add(lane)
+                self._work_off(lane, owner, head)
+        except Unavailable as error:
+            # The lease runs out by itself, and a sweep finds the lane.
+            log.warning("lane_left", lane=str(lane), error=error.message)
         finally:
             self._leased.discard(lane)
 
     def _work_off(self, lane: Lane, owner: str, head: Head) -> None:
-        attempts = head.attempts
-        for _ in range(CALLBACKS_PER_JOB):
-            if head.verdict != "ok":
-                break
-            entry = Entry.load(head.entry)
-            if not self._settle(lane, owner, entry, attempts + 1):
-                return
-            head, attempts = self._outbox.commit_head(lane, owner, head.entry), 0
-        self._outbox.release(lane, owner)
-        if head.verdict == "ok":
-            self._wakeups.wake([lane])
+        account_sid = Entry.load(head.entry).account_sid
+        if self._in_flight[account_sid] >= LANES_PER_ACCOUNT:
+            self._outbox.save_postponed(lane, owner, _now_ms() + POSTPONED_MS)
+            return
+        self._in_flight[account_sid] += 1
+        try:
+            for _ in range(CALLBACKS_PER_TURN):
+                following = self._settle(lane, owner, head)
+                if following is None or following.verdict != "ok":
+                    return
+                head = following
+            self._outbox.release(lane, owner)
+            self._wake([lane])
+        finally:
+            self._in_flight[account_sid] -= 1
 
-    def _settle(self, lane: Lane, owner: str, entry: Entry, attempts: int) -> bool:
-        """Make one attempt; True if the entry is done with, False if it has to be tried again later."""
+    # ------------------------------------------------------------ one callback
+
+    def _settle(self, lane: Lane, owner: str, head: Head) -> Head | None:
+        """Try the head of the lane; returns what comes after it, or None if the lane has to wait."""
+        entry = Entry.load(head.entry)
         account = self._accounts.load_account(entry.account_sid)
         if account is None:
-            self._give_up(entry, attempts, "no-account")
-            return True
-        attempt = self._sender.deliver_callback(entry, account.auth_token)
-        _log_attempt(entry, attempts, attempt)
-        if attempt.status and is_delivered(attempt.status):
-            return True
-        if is_final(attempt.status):
-            self._give_up(entry, attempts, f"http-{attempt.status}")
-            return True
-        if time.time() - entry.planned_at > GIVE_UP_SECONDS:
-            self._give_up(entry, attempts, "age")
-            return True
-        self._outbox.save_retry(lane, owner, attempts, _now_ms() + int(delay_seconds(attempts) * 1000))
-        return False
+            return self._bury(lane, owner, entry, Tried(head.token), "no-account")
+        if self._is_too_old(head, _now_ms()):
+            return self._bury(lane, owner, entry, Tried(head.token), "age")
+        pause_ms = self._breaker.pause_ms(entry.account_sid, receiver_of(entry), _now_ms())
+        if pause_ms:
+            self._outbox.save_retry(lane, owner, Tried(head.token), _now_ms() + pause_ms)
+            return None
+        result, attempts = self._try(entry, account.auth_token, head.attempts)
+        tried = Tried(head.token, tuple((attempt.number, orjson.dumps(attempt).decode()) for attempt in attempts))
+        if result.failure is None:
+            self._breaker.succeeded(entry.account_sid, receiver_of(entry))
+            return self._outbox.commit_head(lane, owner, tried, "delivered", "")
+        return self._after_failure(lane, owner, entry, tried, head, result)
 
-    def _give_up(self, entry: Entry, attempts: int, reason: str) -> None:
-        self._outbox.save_dropped(reason, 1)
-        log.error("callback_given_up", reason=reason, attempts=attempts, **_names(entry))
+    def _after_failure(
+        self, lane: Lane, owner: str, entry: Entry, tried: Tried, head: Head, result: Result
+    ) -> Head | None:
+        """The receiver's last word, or another try later."""
+        if result.is_refused:
+            return self._bury(lane, owner, entry, tried, "address-refused")
+        if is_final(result.status):
+            return self._bury(lane, owner, entry, tried, f"http-{result.status}")
+        self._breaker.failed(entry.account_sid, receiver_of(entry), _now_ms())
+        made = head.attempts + len(tried.attempts)
+        delay = self._schedule.delay_seconds(made, random.uniform(-1, 1))  # noqa: S311 -- spreads load, keeps no secret
+        asked = retry_after_seconds(result.retry_after, lambda: datetime.now(UTC))
+        due_ms = _now_ms() + int(max(delay, asked or 0.0) * 1000)
+        if self._is_too_old(head, due_ms):
+            return self._bury(lane, owner, entry, tried, "age")
+        self._outbox.save_retry(lane, owner, tried, due_ms)
+        return None
 
+    def _is_too_old(self, head: Head, at_ms: int) -> bool:
+        return at_ms - head.since_ms > self._schedule.give_up_seconds * 1000
 
-class Sweep:
-    """Wakes lanes that nobody works on although they are due: retries, and wake-ups that were lost."""
-
-    INTERVAL_SECONDS: Final = 1.0
-    MOST_WAITING: Final = 100
-    """With more wake-ups than this on their way none is lost, and adding to them would help nobody."""
-
-    def __init__(self, outbox: OutboxStore, wakeups: Wakeups) -> None:
-        self._outbox = outbox
-        self._wakeups = wakeups
-
-    def run(self, sleep: Callable[[float], object]) -> None:
-        """Sweep for ever."""
+    def _try(self, entry: Entry, auth_token: str, attempts_before: int) -> tuple[Result, list[Attempt]]:
+        """One attempt, and Twilio's quick retries after it as far as the URL's overrides ask for them."""
+        overrides = parse_overrides(entry.url)
+        ends_at = time.monotonic() + overrides.total_ms / 1000
+        attempts: list[Attempt] = []
         while True:
-            try:
-                with redis_errors():
-                    if self._wakeups.backlog() < self.MOST_WAITING:
-                        self._wakeups.wake(self._outbox.list_waiting(_now_ms()))
-            except Unavailable as error:
-                log.warning("sweep_failed", error=error.message)
-            sleep(self.INTERVAL_SECONDS)
+            at_ms = _now_ms()
+            seconds = max(ends_at - time.monotonic(), 0.1)
+            result = self._sender.deliver_callback(entry, auth_token, overrides, seconds)
+            number = attempts_before + len(attempts) + 1
+            _log_attempt(entry, number, result)
+            attempts.append(
+                Attempt(number, at_ms, result.url, result.status, result.milliseconds, result.error, result.answer)
+            )
+            if not _is_retried_at_once(result, overrides, len(attempts)) or time.monotonic() >= ends_at:
+                return result, attempts
+
+    def _bury(self, lane: Lane, owner: str, entry: Entry, tried: Tried, reason: str) -> Head:
+        """A dead letter: listed, counted, said; the lane goes on."""
+        log.error("callback_dead", reason=reason, **_names(entry))
+        self._callbacks.save_dead(entry.account_sid, entry.conference_sid, entry.token, reason, _now_ms())
+        return self._outbox.commit_head(lane, owner, tried, "dead", reason)
 
 
-_drainer: Drainer | None = None
-
-
-def use_drainer(drainer: Drainer) -> None:
-    """Tell this worker process what its jobs run on."""
-    global _drainer  # noqa: PLW0603 -- RQ calls a plain function by name; this is its one way to the process's objects
-    _drainer = drainer
-
-
-def drain_lane(conference_sid: str, lane: str) -> None:
-    """The job itself, as RQ calls it."""
-    if _drainer is None:
-        raise RuntimeError("this worker was not started by `orchestrator work`")
-    _drainer.drain(Lane(conference_sid, lane))
-
-
-def make_queue(connection: object) -> Queue:
-    """RQ's queue of wake-ups. JSON, so that a job's arguments are data and never code."""
-    return Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer)  # type: ignore[arg-type]  # a Redis
+def _is_retried_at_once(result: Result, overrides: Overrides, made: int) -> bool:
+    return result.failure in overrides.retried and made <= overrides.retries and not result.is_refused
 
 
 def _now_ms() -> int:
@@ -190,12 +190,12 @@ def _names(entry: Entry) -> dict[str, str]:
     }
 
 
-def _log_attempt(entry: Entry, attempts: int, attempt: Attempt) -> None:
+def _log_attempt(entry: Entry, number: int, result: Result) -> None:
     log.info(
         "callback_attempt",
-        attempt=attempts,
-        status=attempt.status,
-        ms=attempt.milliseconds,
-        error=attempt.error or None,
+        attempt=number,
+        status=result.status,
+        ms=result.milliseconds,
+        error=result.error or None,
         **_names(entry),
     )

@@ -1,18 +1,36 @@
 """When a callback is tried again, and when it is given up: pure.
 
-Twilio retries at most 5 times within 15 s; an app that is being deployed needs longer, so the schedule goes on for a
-day. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+Twilio retries at most 5 times within 15 s (`overrides`); an app that is being deployed needs longer, so what those
+quick retries do not cover follows the operator's own schedule, over hours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
-GIVE_UP_SECONDS: Final = 24 * 3600
-FIRST_DELAY_SECONDS: Final = 1.0
-LAST_DELAY_SECONDS: Final = 300.0
 RETRIED_STATUSES: Final = frozenset({408, 425, 429})
 """Client errors that ask for another try; every other 4xx is the receiver's last word."""
+
+LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """`delays_seconds` after the first, second, … failed attempt; the last one is repeated until `give_up_seconds`
+    after the event. Each is spread by `jitter` either way, so that receivers are not hit in step."""
+
+    delays_seconds: tuple[float, ...] = (1, 2, 5, 10, 20, 30, 60, 120, 300)
+    give_up_seconds: float = 24 * 3600
+    jitter: float = 0.2
+
+    def delay_seconds(self, attempts: int, spread: float) -> float:
+        """The pause after that many attempts; `spread` is a random number from -1 to 1."""
+        delay = self.delays_seconds[min(attempts, len(self.delays_seconds)) - 1]
+        return delay * (1 + self.jitter * spread)
 
 
 def is_delivered(status: int) -> bool:
@@ -25,6 +43,16 @@ def is_final(status: int) -> bool:
     return 400 <= status < 500 and status not in RETRIED_STATUSES
 
 
-def delay_seconds(attempts: int) -> float:
-    """The pause after that many attempts: 1, 2, 4 … up to 300 s."""
-    return float(min(FIRST_DELAY_SECONDS * 2 ** (min(attempts, 20) - 1), LAST_DELAY_SECONDS))
+def retry_after_seconds(header: str | None, now: Callable[[], datetime]) -> float | None:
+    """What a receiver asks for, seconds or a date; at most an hour, None if it asks for nothing readable."""
+    if not header:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text[:9]), LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        asked = parsedate_to_datetime(text)
+        seconds = (asked - now()).total_seconds()
+    except (TypeError, ValueError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)

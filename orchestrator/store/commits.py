@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,10 @@ from orchestrator.store.records import (
 )
 
 OUTBOX_DEPTH = 10_000
-"""Callbacks that one lane may hold; the oldest fall out, and are counted."""
+"""Callbacks that one lane may hold; the oldest become dead letters, and are counted."""
+
+WAKE_GRACE_MS = 2_000
+"""A woken lane is looked at by the sweep after this time, should its wake-up have been lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +35,34 @@ class Versioned:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class NewCallback:
+    """A callback to be kept: its idempotency token, the moment of its event (ms), and its entry as JSON."""
+
+    token: str
+    planned_ms: int
+    entry: bytes
+
+
 @dataclass(slots=True)
 class Change:
-    """All that one batch of events changed in one conference."""
+    """All that one batch of events changed in one conference. `commit_id` tells a repeated commit from a new one."""
 
     before: Versioned
     after: Conference
+    commit_id: str
     participants: dict[str, tuple[Participant, Participant]] = field(default_factory=dict)
     """CallSid -> the participant as it was read, and as it is now."""
-    outbox: dict[str, list[bytes]] = field(default_factory=dict)
+    outbox: dict[str, list[NewCallback]] = field(default_factory=dict)
     """Lane -> its new callbacks, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """`lanes` were empty and now hold callbacks: wake them. `dropped`: entries that fell out of a full lane."""
+    """`lanes` were empty and now hold callbacks: wake them. `dropped`: tokens that fell out of a full lane."""
 
     lanes: tuple[str, ...] = ()
-    dropped: int = 0
+    dropped: tuple[str, ...] = ()
 
 
 class CommitStore:
@@ -92,54 +106,75 @@ class CommitStore:
                 participants[call_sid] = decode_participant(_flat(raw))
         return conferences, participants
 
-    def list_live(self, node: str) -> dict[str, list[Participant]]:
-        """ConferenceSid -> live participants, of every open conference on `node`."""
+    def list_unended(self, node: str) -> list[tuple[Conference, list[Participant]]]:
+        """Every open conference on `node`, with the participants whose calls have not ended, as far as we know."""
         with redis_errors():
             sids = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1)
             pipe = self._redis.pipeline(transaction=False)
             for sid in sids:
-                pipe.hmget(keys.conference(sid), "node", "status")
+                pipe.hget(keys.conference(sid), "node")
                 pipe.zrange(keys.live_participants(sid), 0, -1)
             found = pipe.execute()
-        pairs = []
-        here = []
-        for sid, (where, status), calls in zip(sids, found[::2], found[1::2], strict=True):
-            if where == node and status != ConferenceStatus.COMPLETED:
-                here.append(sid)
-                pairs += [(sid, call) for call in calls]
-        _, participants = self.load(pairs, ())
-        live: dict[str, list[Participant]] = {sid: [] for sid in here}
-        for participant in participants.values():
-            live[participant.conference_sid].append(participant)
-        return live
+        here = {
+            sid: calls
+            for sid, where, calls in zip(sids, found[::2], found[1::2], strict=True)
+            if where == node and calls
+        }
+        conferences, participants = self.load([(sid, call) for sid, calls in here.items() for call in calls], here)
+        return [
+            (conferences[sid].conference, [participants[call] for call in calls if call in participants])
+            for sid, calls in here.items()
+            if sid in conferences
+        ]
 
     def list_live_calls(self, conference_sid: str) -> list[str]:
-        """The CallSids that are in the conference or on the way to it."""
+        """The CallSids of the conference whose calls have not ended."""
         with redis_errors():
             return list(self._redis.zrange(keys.live_participants(conference_sid), 0, -1))
 
     def commit(self, changes: Sequence[Change]) -> list[Committed | None]:
-        """Write each change if nobody has changed its conference since; None where somebody has."""
+        """Write each change if nobody has changed its conference since; None where somebody has.
+
+        After `Unavailable` the same changes may be committed again: what was done is not done twice.
+        """
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             for change in changes:
                 names, body = _render(change)
-                self._commit(keys=names, args=[change.before.version, body], client=pipe)
-            answers = pipe.execute()
-            self._release_names(changes, answers)
-            committed = [_committed(answer) for answer in answers]
-            dropped = sum(one.dropped for one in committed if one is not None)
-            if dropped:
-                self._redis.hincrby(keys.DROPPED, "depth", dropped)
+                self._commit(keys=names, args=[change.before.version, change.commit_id, body], client=pipe)
+            committed = [_committed(answer) for answer in pipe.execute()]
+            self._index([(change, one) for change, one in zip(changes, committed, strict=True) if one is not None])
         return committed
 
-    def _release_names(self, changes: Sequence[Change], answers: Sequence[list[Any]]) -> None:
-        """A completed conference gives its FriendlyName free (if we die here, the next create does it)."""
-        for change, answer in zip(changes, answers, strict=True):
+    def _index(self, done: Sequence[tuple[Change, Committed]]) -> None:
+        """What lies in other slots than the conference. Should we die before it: lanes are found by the sweep's search,
+        a name is freed by the next create, and a callback is missing in the account's list, not in its conference's."""
+        pipe = self._redis.pipeline(transaction=False)
+        now_ms = int(time.time() * 1000)
+        for change, one in done:
             after = change.after
-            if int(answer[0]) == 1 and after.status is ConferenceStatus.COMPLETED:
+            rows = {
+                f"{after.conference_sid}.{new.token}": new.planned_ms
+                for group in change.outbox.values()
+                for new in group
+            }
+            if rows:
+                index = keys.account_callbacks(after.account_sid)
+                pipe.zadd(index, rows)
+                pipe.zremrangebyscore(index, 0, now_ms - keys.RETENTION_SECONDS * 1000)
+            if one.lanes:
+                due = {f"{after.conference_sid}:{lane}": now_ms + WAKE_GRACE_MS for lane in one.lanes}
+                pipe.zadd(keys.LANES_DUE, due)
+            if one.dropped:
+                pipe.hincrby(keys.DROPPED, "depth", len(one.dropped))
+                pipe.zadd(
+                    keys.account_dead(after.account_sid),
+                    {f"{after.conference_sid}.{token}": now_ms for token in one.dropped},
+                )
+            if after.status is ConferenceStatus.COMPLETED:
                 names = keys.account_names(after.account_sid)
-                self._release_name(keys=[names], args=[after.friendly_name, after.conference_sid])
+                self._release_name(keys=[names], args=[after.friendly_name, after.conference_sid], client=pipe)
+        pipe.execute()
 
 
 def _flat(raw: Mapping[str, str]) -> list[str]:
@@ -148,7 +183,14 @@ def _flat(raw: Mapping[str, str]) -> list[str]:
 
 def _render(change: Change) -> tuple[list[str], bytes]:
     sid = change.after.conference_sid
-    names = [keys.conference(sid), keys.live_participants(sid), keys.labels(sid), keys.lanes(sid)]
+    names = [
+        keys.conference(sid),
+        keys.live_participants(sid),
+        keys.labels(sid),
+        keys.lanes(sid),
+        keys.callback(sid, ""),
+        keys.conference_callbacks(sid),
+    ]
     participants = []
     for call_sid, (before, after) in change.participants.items():
         names.append(keys.participant(sid, call_sid))
@@ -156,19 +198,23 @@ def _render(change: Change) -> tuple[list[str], bytes]:
             {
                 "key": len(names),
                 "fields": encode_participant(after, before),
-                "gone": call_sid if before.is_live and not after.is_live else False,
+                "call_sid": call_sid,
+                "left": before.is_live and not after.is_live,
+                "ended": after.ended_at is not None,
                 "label": after.label or "",
                 "expire": keys.RETENTION_SECONDS if after.ended_at else 0,
             }
         )
     outbox = []
-    for lane, entries in change.outbox.items():
+    for lane, callbacks in change.outbox.items():
         names.append(keys.outbox(sid, lane))
-        outbox.append({"key": len(names), "lane": lane, "entries": [entry.decode() for entry in entries]})
+        rows = [[new.token, str(new.planned_ms), new.entry.decode()] for new in callbacks]
+        outbox.append({"key": len(names), "lane": lane, "callbacks": rows})
     completed = change.after.status is ConferenceStatus.COMPLETED
     body = {
         "conference": encode_conference(change.after, change.before.conference),
         "expire": keys.RETENTION_SECONDS if completed else 0,
+        "keep": keys.RETENTION_SECONDS,
         "depth": OUTBOX_DEPTH,
         "participants": participants,
         "outbox": outbox,
@@ -180,6 +226,5 @@ def _committed(answer: Sequence[Any]) -> Committed | None:
     if int(answer[0]) == 0:
         return None
     rest = [str(item) for item in answer[1:]]
-    if len(rest) >= 2 and rest[-2] == "dropped":
-        return Committed(tuple(rest[:-2]), int(rest[-1]))
-    return Committed(tuple(rest))
+    bar = rest.index("|")
+    return Committed(tuple(rest[:bar]), tuple(rest[bar + 1 :]))

@@ -43,11 +43,22 @@ KEYS: Final[tuple[Key, ...]] = (
         "field removed when the participant has left"),
     Key("conference:{CF}:participant:CA", "hash", "the Participant record", "7 days after the call has ended"),
     Key("conference:{CF}:lanes", "set", "lanes whose outbox is not empty", "member removed by the drain"),
-    Key("outbox:{CF}:lane", "list", "callbacks of one lane in order, JSON; lane: `conference` or a CallSid",
-        "emptied by the drain; at most 10,000 entries"),
+    Key("conference:{CF}:callbacks", "zset", "tokens of the conference's callbacks by the moment of their event (ms)",
+        "7 days after the last one"),
+    Key("callback:{CF}:token", "hash", "one callback: entry (JSON), lane, state, reason, attempts, attempt:1 …",
+        "while it waits its lane owns it; 7 days after it was delivered or given up"),
+    Key("outbox:{CF}:lane", "list", "tokens of one lane's callbacks in order; lane: `conference` or a CallSid",
+        "emptied by the drain; at most 10,000"),
     Key("outbox:{CF}:lane:lease", "string", "the drain that works on the lane", "5 s, renewed while its drain lives"),
-    Key("outbox:{CF}:lane:retry", "hash", "attempts and due time of the callback at the lane's head",
-        "deleted when that callback leaves the lane"),
+    Key("outbox:{CF}:lane:retry", "string", "when the callback at the lane's head is due again (ms)",
+        "with that callback, or a day later"),
+    Key("account:{AC}:callbacks", "zset", "ConferenceSid.token of the account's callbacks by the moment of their event",
+        "each write trims what is older than 7 days"),
+    Key("account:{AC}:dead", "zset", "the same of those that were given up", "as above; a replay takes its own off"),
+    Key("account:{AC}:receivers", "hash", "host:port -> failures and pause of a receiver that fails (JSON)",
+        "field removed by the receiver's next success"),
+    Key("lanes:due", "zset", "ConferenceSid:lane by the moment at which a sweep has to look at it (ms)",
+        "member removed by the sweep when the lane is empty"),
     Key("call:{CA}", "string", "ConferenceSid of the call", "7 days after it was created"),
     Key("node:{name}", "hash", "what the listener last saw: core_uuid, connected, seen_at, listener",
         "15 s after the listener's last word"),
@@ -57,6 +68,7 @@ KEYS: Final[tuple[Key, ...]] = (
 ACCOUNTS: Final = "accounts"
 OPEN_CONFERENCES: Final = "conferences:open"
 DROPPED: Final = "callbacks:dropped"
+LANES_DUE: Final = "lanes:due"
 CONFERENCE_LANE: Final = "conference"
 
 
@@ -86,6 +98,26 @@ def labels(conference_sid: str) -> str:
 
 def participant(conference_sid: str, call_sid: str) -> str:
     return f"conference:{{{conference_sid}}}:participant:{call_sid}"
+
+
+def account_callbacks(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:callbacks"
+
+
+def account_dead(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:dead"
+
+
+def account_receivers(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:receivers"
+
+
+def conference_callbacks(conference_sid: str) -> str:
+    return f"conference:{{{conference_sid}}}:callbacks"
+
+
+def callback(conference_sid: str, token: str) -> str:
+    return f"callback:{{{conference_sid}}}:{token}"
 
 
 def lanes(conference_sid: str) -> str:

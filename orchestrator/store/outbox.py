@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
 import redis
 
-from orchestrator.store import keys, scripts
+from orchestrator.store import keys, outbox_scripts
 from orchestrator.store.connection import redis_errors
 
 LEASE_MS = 5_000
 """A lease is renewed while its drain lives (`renew`), so it only runs out when the worker process has died."""
+
+_AFTER_LEASE_MS = 500
+_UNKNOWN_FOR_MS = 60_000
+_RETRY_KEEP_SECONDS = 24 * 3600
+
+State = Literal["delivered", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +29,38 @@ class Lane:
     conference_sid: str
     name: str
 
+    def __str__(self) -> str:
+        return f"{self.conference_sid}:{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Lane:
+        """A lane from its text."""
+        return cls(*text.split(":", 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a drain finds at a lane's head: `ok` with an entry, `busy`, `empty`, `wait` until `due_ms`, or `lost`."""
+    """What a drain finds at a lane's head. `ok`: a callback, its entry, the attempts made before, and since when (ms)
+    it waits. `busy`, `empty`, `lost`: nothing to do here. `wait`: not before `due_ms`."""
 
     verdict: Literal["ok", "busy", "empty", "wait", "lost"]
+    token: str = ""
     entry: str = ""
     attempts: int = 0
+    since_ms: int = 0
     due_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The attempts just made on a lane's head, each with its number, as JSON."""
+
+    token: str
+    attempts: tuple[tuple[int, str], ...] = ()
+
+    def dump(self) -> str:
+        """As the scripts read them."""
+        return orjson.dumps([[str(number), text] for number, text in self.attempts]).decode()
 
 
 class OutboxStore:
@@ -38,100 +68,141 @@ class OutboxStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
-        self._take = client.register_script(scripts.TAKE_LANE)
-        self._finish = client.register_script(scripts.FINISH_HEAD)
-        self._retry = client.register_script(scripts.RETRY_HEAD)
-        self._release = client.register_script(scripts.RELEASE_LANE)
+        self._take = client.register_script(outbox_scripts.TAKE_LANE)
+        self._finish = client.register_script(outbox_scripts.FINISH_HEAD)
+        self._retry = client.register_script(outbox_scripts.RETRY_HEAD)
+        self._release = client.register_script(outbox_scripts.RELEASE_LANE)
 
     def load_head(self, lane: Lane, owner: str, now_ms: int) -> Head:
-        """Lease the lane and read its head."""
+        """Lease the lane and read its head. From now on a sweep finds the lane if its drain dies."""
         with redis_errors():
-            answer = self._take(
-                keys=[
-                    *_lane_keys(lane),
-                    keys.retry(lane.conference_sid, lane.name),
-                    keys.lanes(lane.conference_sid),
-                ],
-                args=[owner, LEASE_MS, now_ms, lane.name],
-            )
-        if answer[0] == "ok":
-            return Head("ok", str(answer[1]), int(answer[2]))
-        if answer[0] == "wait":
-            return Head("wait", due_ms=int(answer[1]))
-        return Head(answer[0])
+            pipe = self._redis.pipeline(transaction=False)
+            self._take(keys=_lane_keys(lane), args=[owner, LEASE_MS, now_ms, lane.name], client=pipe)
+            pipe.zadd(keys.LANES_DUE, {str(lane): now_ms + LEASE_MS + _AFTER_LEASE_MS}, gt=True)
+            return _head(pipe.execute()[0])
 
-    def commit_head(self, lane: Lane, owner: str, entry: str) -> Head:
-        """The entry is done with (delivered or given up): remove it and read the next one."""
+    def commit_head(self, lane: Lane, owner: str, tried: Tried, state: State, reason: str) -> Head:
+        """The head is delivered or dead: remove it, keep what became of it, and read the next one."""
         with redis_errors():
             answer = self._finish(
-                keys=[
-                    *_lane_keys(lane),
-                    keys.retry(lane.conference_sid, lane.name),
-                    keys.lanes(lane.conference_sid),
+                keys=_lane_keys(lane),
+                args=[
+                    owner,
+                    lane.name,
+                    LEASE_MS,
+                    tried.token,
+                    state,
+                    reason,
+                    tried.dump(),
+                    keys.RETENTION_SECONDS,
                 ],
-                args=[owner, lane.name, LEASE_MS, entry],
             )
-        return Head("ok", str(answer[1])) if answer[0] == "ok" else Head(answer[0])
+        return _head(answer)
 
-    def save_retry(self, lane: Lane, owner: str, attempts: int, due_ms: int) -> None:
+    def save_retry(self, lane: Lane, owner: str, tried: Tried, due_ms: int) -> None:
         """The head is to be tried again at `due_ms`; the lane is free until then, and keeps its order."""
+        _, lease, retry, _, callback = _lane_keys(lane)
         with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
             self._retry(
-                keys=[*_lane_keys(lane), keys.retry(lane.conference_sid, lane.name)],
-                args=[owner, attempts, due_ms],
+                keys=[lease, retry, callback],
+                args=[owner, due_ms, tried.token, tried.dump(), _RETRY_KEEP_SECONDS],
+                client=pipe,
             )
+            pipe.zadd(keys.LANES_DUE, {str(lane): due_ms})
+            pipe.execute()
 
     def release(self, lane: Lane, owner: str) -> None:
         """Give a lease back."""
         with redis_errors():
             self._release(keys=[keys.lease(lane.conference_sid, lane.name)], args=[owner])
 
-    def renew(self, lanes: Iterable[Lane]) -> None:
+    def renew(self, lanes: Iterable[Lane], now_ms: int) -> None:
         """Keep the leases of lanes that this process is working on."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
+            due = {}
             for lane in lanes:
                 pipe.pexpire(keys.lease(lane.conference_sid, lane.name), LEASE_MS)
+                due[str(lane)] = now_ms + LEASE_MS + _AFTER_LEASE_MS
+            pipe.zadd(keys.LANES_DUE, due, xx=True, gt=True)
             pipe.execute()
 
-    def save_dropped(self, reason: str, count: int) -> None:
-        """Count callbacks that were given up."""
-        with redis_errors():
-            self._redis.hincrby(keys.DROPPED, reason, count)
+    # ------------------------------------------------------------ what a sweep has to look at
 
-    def list_waiting(self, now_ms: int) -> list[Lane]:
-        """Every lane that holds callbacks, is leased by nobody and is due: what a sweep has to wake.
-
-        Also takes conferences off the open list that are over and have nothing left to deliver.
-        """
+    def list_due(self, now_ms: int, most: int) -> list[Lane]:
+        """Lanes whose time has come, that hold callbacks, and that nobody works on. What is not yet due costs nothing."""
         with redis_errors():
-            open_since = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1, withscores=True)
-            sids = [sid for sid, _ in open_since]
+            found = self._redis.zrangebyscore(keys.LANES_DUE, 0, now_ms, start=0, num=most)
+            lanes = [Lane.parse(text) for text in found]
+            idle, empty = self._sort(lanes)
             pipe = self._redis.pipeline(transaction=False)
-            for sid in sids:
-                pipe.smembers(keys.lanes(sid))
-                pipe.hget(keys.conference(sid), "status")
-            found = pipe.execute()
-            lanes = []
-            for (sid, since_ms), names, status in zip(open_since, found[::2], found[1::2], strict=True):
-                lanes += [Lane(sid, name) for name in sorted(names)]
-                never_made = status is None and since_ms < now_ms - 60_000
-                if not names and (status == "completed" or never_made):
-                    self._redis.zrem(keys.OPEN_CONFERENCES, sid)
-            return self._due(lanes, now_ms)
+            later = {str(lane): now_ms + LEASE_MS for lane in lanes if lane not in empty}
+            if later:
+                pipe.zadd(keys.LANES_DUE, later, xx=True)
+            if empty:
+                pipe.zrem(keys.LANES_DUE, *(str(lane) for lane in empty))
+            pipe.execute()
+        return idle
 
-    def _due(self, lanes: list[Lane], now_ms: int) -> list[Lane]:
+    def _sort(self, lanes: Sequence[Lane]) -> tuple[list[Lane], set[Lane]]:
         pipe = self._redis.pipeline(transaction=False)
         for lane in lanes:
-            pipe.exists(keys.lease(lane.conference_sid, lane.name))
-            pipe.hget(keys.retry(lane.conference_sid, lane.name), "due")
+            outbox, lease, *_ = _lane_keys(lane)
+            pipe.llen(outbox)
+            pipe.exists(lease)
         found = pipe.execute()
-        return [
-            lane
-            for lane, leased, due in zip(lanes, found[::2], found[1::2], strict=True)
-            if not leased and (due is None or int(due) <= now_ms)
-        ]
+        empty = {lane for lane, length in zip(lanes, found[::2], strict=True) if not length}
+        idle = [lane for lane, leased in zip(lanes, found[1::2], strict=True) if not leased and lane not in empty]
+        return idle, empty
+
+    def save_forgotten(self, now_ms: int) -> int:
+        """Put every lane that holds callbacks on the list of due ones, if it is not: a process may have died between
+        the commit and that. Also takes conferences off the open list that have nothing left to do. Returns how many."""
+        with redis_errors():
+            opened = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1, withscores=True)
+            pipe = self._redis.pipeline(transaction=False)
+            for sid, _ in opened:
+                pipe.smembers(keys.lanes(sid))
+                pipe.hget(keys.conference(sid), "status")
+                pipe.exists(keys.live_participants(sid))
+            found = pipe.execute()
+            waiting: dict[str, int] = {}
+            over = []
+            for (sid, since_ms), names, status, unended in zip(
+                opened, found[::3], found[1::3], found[2::3], strict=True
+            ):
+                waiting.update({str(Lane(sid, name)): now_ms for name in names})
+                never_made = status is None and since_ms < now_ms - _UNKNOWN_FOR_MS
+                if not names and not unended and (status == "completed" or never_made):
+                    over.append(sid)
+            if over:
+                self._redis.zrem(keys.OPEN_CONFERENCES, *over)
+            return int(self._redis.zadd(keys.LANES_DUE, waiting, nx=True)) if waiting else 0
+
+    def save_postponed(self, lane: Lane, owner: str, due_ms: int) -> None:
+        """Give the lane back without having tried: somebody looks at it again at `due_ms`."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            self._release(keys=[keys.lease(lane.conference_sid, lane.name)], args=[owner], client=pipe)
+            pipe.zadd(keys.LANES_DUE, {str(lane): due_ms})
+            pipe.execute()
 
 
-def _lane_keys(lane: Lane) -> tuple[str, str]:
-    return keys.outbox(lane.conference_sid, lane.name), keys.lease(lane.conference_sid, lane.name)
+def _lane_keys(lane: Lane) -> list[str]:
+    sid, name = lane.conference_sid, lane.name
+    return [
+        keys.outbox(sid, name),
+        keys.lease(sid, name),
+        keys.retry(sid, name),
+        keys.lanes(sid),
+        keys.callback(sid, ""),
+    ]
+
+
+def _head(answer: Sequence[Any]) -> Head:
+    if answer[0] == "ok":
+        return Head("ok", str(answer[1]), str(answer[2]), int(answer[3]), int(answer[4]))
+    if answer[0] == "wait":
+        return Head("wait", due_ms=int(answer[1]))
+    return Head(answer[0])

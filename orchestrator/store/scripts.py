@@ -105,14 +105,24 @@ return {'ok', redis.call('HGETALL', KEYS[1])}
 """
 
 COMMIT: Final = """
--- KEYS conference, live participants, labels, lanes, then participant keys, then outbox keys
--- ARGV expected version, change (JSON): {conference: [f, v…], expire: s, depth: n,
---      participants: [{key: index into KEYS, fields: [f, v…], gone: CallSid or false, label: '', expire: s}],
---      outbox: [{key: index, lane: name, entries: [text…]}]}
--- Returns {0} if the version is another one, else {1, lanes that were empty…, then 'dropped', count if any}
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return {0} end
-local change = cjson.decode(ARGV[2])
+-- KEYS conference, live participants, labels, lanes, callback without its token, callbacks of the conference,
+--      then participant keys, then outbox keys
+-- ARGV expected version, commit id, change (JSON): {conference: [f, v…], expire: s, keep: s, depth: n,
+--      participants: [{key: index into KEYS, fields: [f, v…], ended: CallSid or false, left: bool, label: '',
+--                      call_sid: '', expire: s}],
+--      outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry]…]}]}
+-- Returns {0} if the version is another one; {1, lanes to wake…, '|', tokens that fell out of a full lane…}.
+-- A commit that is repeated because its answer was lost is told as if it had just been done.
+local change = cjson.decode(ARGV[3])
+local answer = {1}
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then
+  if redis.call('HGET', KEYS[1], 'commit_id') ~= ARGV[2] then return {0} end
+  for _, row in ipairs(change.outbox) do answer[#answer + 1] = row.lane end
+  answer[#answer + 1] = '|'
+  return answer
+end
 if #change.conference > 0 then redis.call('HSET', KEYS[1], unpack(change.conference)) end
+redis.call('HSET', KEYS[1], 'commit_id', ARGV[2])
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 if change.expire > 0 then redis.call('EXPIRE', KEYS[1], change.expire) end
 for _, row in ipairs(change.participants) do
@@ -120,77 +130,37 @@ for _, row in ipairs(change.participants) do
   if #row.fields > 0 then redis.call('HSET', key, unpack(row.fields)) end
   local known = redis.call('HMGET', key, 'muted', 'muted_wanted')
   if known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
-  if row.gone then
-    redis.call('ZREM', KEYS[2], row.gone)
-    if row.label ~= '' and redis.call('HGET', KEYS[3], row.label) == row.gone then
-      redis.call('HDEL', KEYS[3], row.label)
-    end
+  if row.left and row.label ~= '' and redis.call('HGET', KEYS[3], row.label) == row.call_sid then
+    redis.call('HDEL', KEYS[3], row.label)
   end
+  if row.ended then redis.call('ZREM', KEYS[2], row.call_sid) end
   if row.expire > 0 then redis.call('EXPIRE', key, row.expire) end
 end
-local answer, dropped = {1}, 0
+local dropped = {}
 for _, row in ipairs(change.outbox) do
-  local key = KEYS[row.key]
-  local length = redis.call('RPUSH', key, unpack(row.entries))
-  if length == #row.entries then
+  local key, tokens = KEYS[row.key], {}
+  for index, callback in ipairs(row.callbacks) do
+    local token, planned_ms, entry = callback[1], callback[2], callback[3]
+    redis.call('HSET', KEYS[5] .. token, 'entry', entry, 'lane', row.lane, 'state', 'waiting', 'reason', '',
+      'attempts', '0', 'planned_ms', planned_ms, 'since_ms', planned_ms)
+    redis.call('ZADD', KEYS[6], planned_ms, token)
+    tokens[index] = token
+  end
+  local length = redis.call('RPUSH', key, unpack(tokens))
+  if length == #tokens then
     redis.call('SADD', KEYS[4], row.lane)
     answer[#answer + 1] = row.lane
   end
   while length > change.depth do
-    redis.call('LPOP', key)
+    local token = redis.call('LPOP', key)
+    redis.call('HSET', KEYS[5] .. token, 'state', 'dead', 'reason', 'depth')
+    redis.call('EXPIRE', KEYS[5] .. token, change.keep)
+    dropped[#dropped + 1] = token
     length = length - 1
-    dropped = dropped + 1
   end
 end
-if dropped > 0 then
-  answer[#answer + 1] = 'dropped'
-  answer[#answer + 1] = tostring(dropped)
-end
+if #change.outbox > 0 then redis.call('EXPIRE', KEYS[6], change.keep) end
+answer[#answer + 1] = '|'
+for _, token in ipairs(dropped) do answer[#answer + 1] = token end
 return answer
-"""
-
-TAKE_LANE: Final = """
--- KEYS outbox, lease, retry, lanes; ARGV owner, lease ms, now ms, lane. An empty lane is forgotten.
--- Returns {'busy'} | {'wait', due ms} | {'empty'} | {'ok', entry, attempts}
-local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[1] then return {'busy'} end
-local head = redis.call('LINDEX', KEYS[1], 0)
-if not head then
-  redis.call('SREM', KEYS[4], ARGV[4])
-  return {'empty'}
-end
-local retry = redis.call('HMGET', KEYS[3], 'attempts', 'due')
-if retry[2] and tonumber(retry[2]) > tonumber(ARGV[3]) then return {'wait', retry[2]} end
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-return {'ok', head, retry[1] or '0'}
-"""
-
-FINISH_HEAD: Final = """
--- KEYS outbox, lease, retry, lanes; ARGV owner, lane, lease ms, the entry that was worked on
--- Removes it (unless a full outbox has dropped it meanwhile) and returns the next: {'ok', next} | {'empty'}
--- | {'lost'}. An empty lane gives its lease up in the same step, so no later entry can be overlooked.
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} end
-if redis.call('LINDEX', KEYS[1], 0) == ARGV[4] then redis.call('LPOP', KEYS[1]) end
-redis.call('DEL', KEYS[3])
-local head = redis.call('LINDEX', KEYS[1], 0)
-if not head then
-  redis.call('SREM', KEYS[4], ARGV[2])
-  redis.call('DEL', KEYS[2])
-  return {'empty'}
-end
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
-return {'ok', head}
-"""
-
-RETRY_HEAD: Final = """
--- KEYS outbox, lease, retry; ARGV owner, attempts so far, due ms. Gives the lease up until then.
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[3], 'attempts', ARGV[2], 'due', ARGV[3])
-redis.call('DEL', KEYS[2])
-return 1
-"""
-
-RELEASE_LANE: Final = """
--- KEYS lease; ARGV owner
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """

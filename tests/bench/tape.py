@@ -22,7 +22,7 @@ import structlog
 from greenswitch.esl import ESLEvent
 
 from orchestrator.applier import Applier
-from orchestrator.callbacks.drain import Wakeups, make_queue
+from orchestrator.callbacks.wakeups import Wakeups, make_queue
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import CallbackSettings, Conference, Participant, SwitchRef

@@ -208,6 +208,7 @@ class Stack:
             if not name.startswith(("FREESWITCH_", "REDIS_", "TWILIO_", "ORCHESTRATOR_"))
         } | {
             "REDIS_URL": self.redis.start(),
+            "ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
             "FREESWITCH_NODES": f"fs1=127.0.0.1:{self.switch.esl_port}",
             "FREESWITCH_PASSWORD": self.switch.password,
             "ORCHESTRATOR_BIND": self.bind,

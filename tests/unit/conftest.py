@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -11,6 +12,7 @@ from hypothesis import settings
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.store.connection import connect
 from tests.unit.fake_esl import FakeEsl, Script
+from tests.unit.lossy_proxy import LossyProxy
 
 settings.register_profile("unit", max_examples=60, deadline=None)
 settings.load_profile("unit")
@@ -54,3 +56,19 @@ def fake_esl() -> Iterator[Callable[..., FakeEsl]]:
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def proxy(redis_url: str) -> Iterator[LossyProxy]:
+    """Another way to the shared Redis, which can lose an answer."""
+    made = LossyProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    """A Redis of the test's own, to be broken; not started yet."""
+    server = EmbeddedRedis(tmp_path / "redis")
+    yield server
+    server.stop()

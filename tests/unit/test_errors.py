@@ -25,7 +25,7 @@ EXPECTED = {
     "Unavailable": (20503, 503),
 }
 
-CLASSES = dict(inspect.getmembers(errors, inspect.isclass))
+CLASSES: dict[str, type[ApiError]] = dict(inspect.getmembers(errors, inspect.isclass))
 
 
 def test_no_error_is_missing_from_the_contract() -> None:

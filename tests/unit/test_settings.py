@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
 from orchestrator.freeswitch.nodes import NodeAddress
@@ -122,3 +124,15 @@ def test_rq_may_have_a_redis_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_public_url_has_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths are put behind it."""
     assert load(monkeypatch, ORCHESTRATOR_PUBLIC_URL="https://api.example/").public_url == "https://api.example"
+
+
+def test_private_networks_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None without the variable; a part that is none is quoted."""
+    assert load(monkeypatch).allowed_private_networks == ()
+    assert load(monkeypatch, ALLOWED_PRIVATE_NETWORKS="10.1.0.0/16, ::1").allowed_private_networks == (
+        ip_network("10.1.0.0/16"),
+        ip_network("::1/128"),
+    )
+    for text in ("10.1.0.1/16", "10.1.0.0/33", "localhost"):
+        with pytest.raises(SettingsError, match=f"ALLOWED_PRIVATE_NETWORKS: .*'{text}'"):
+            load(monkeypatch, ALLOWED_PRIVATE_NETWORKS=text)

@@ -27,8 +27,9 @@ from tests.unit.examples import CA, EVENTS, PROGRESS, a_conference, a_participan
 
 JOINED = ParticipantJoined(at(1))
 ALL: list[Event] = [
-    CallInitiated(at(0)), CallRang(at(1)), CallAnswered(at(2)), JOINED, ConferenceStarted(at(3)), ParticipantMuted(at(4)),
-    ParticipantUnmuted(at(5)), ParticipantLeft(at(6), LeaveReason.HUNG_UP), ConferenceEnded(at(6)), CallEnded(at(7), "X"),
+    CallInitiated(at(0)), CallRang(at(1)), CallAnswered(at(2)), JOINED, ConferenceStarted(at(3)),
+    ParticipantMuted(at(4)), ParticipantUnmuted(at(5)), ParticipantLeft(at(6), LeaveReason.HUNG_UP),
+    ConferenceEnded(at(6)), CallEnded(at(7), "X"),
 ]  # fmt: skip
 
 KINDS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -19,7 +20,7 @@ Clock = Callable[[float], None]
 def tick(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Moves the store's clock on."""
     now = [1000.0]
-    monkeypatch.setattr(accounts_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(accounts_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def move(seconds: float) -> None:
         now[0] += seconds

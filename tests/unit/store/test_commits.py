@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Barrier
+from typing import Any
 
 import pytest
 import redis
@@ -34,7 +35,7 @@ def _load(commits: CommitStore, made: Participant) -> tuple[Versioned, Participa
     return conferences[made.conference_sid], participants[made.call_sid]
 
 
-def _change(commits: CommitStore, made: Participant, **values: object) -> Change:
+def _change(commits: CommitStore, made: Participant, **values: Any) -> Change:
     known, before = _load(commits, made)
     return Change(known, known.conference, {made.call_sid: (before, replace(before, **values))})
 
@@ -75,9 +76,7 @@ def test_of_two_commits_from_one_version_one_counts(store: ConferenceStore, comm
     assert _load(commits, made)[0].conference.sequence_number == 100 + winner
 
 
-def test_state_and_callbacks_appear_together(
-    store: ConferenceStore, commits: CommitStore, client: redis.Redis
-) -> None:
+def test_state_and_callbacks_appear_together(store: ConferenceStore, commits: CommitStore, client: redis.Redis) -> None:
     """A reader that looks all the time never sees one of them without the other."""
     made = create(store)
     sid = made.conference_sid

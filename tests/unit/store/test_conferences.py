@@ -120,7 +120,7 @@ def test_a_late_release_does_not_take_the_name_from_its_new_conference(
 
 
 def _state(client: redis.Redis) -> dict[str, object]:
-    return {key: client.dump(key) for key in client.scan_iter() if key != keys.OPEN_CONFERENCES}  # type: ignore[misc]
+    return {key: client.dump(key) for key in client.scan_iter() if key != keys.OPEN_CONFERENCES}
 
 
 def test_a_refused_create_changes_nothing(store: ConferenceStore, client: redis.Redis) -> None:

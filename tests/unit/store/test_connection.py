@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -17,57 +13,10 @@ from orchestrator.errors import Unavailable
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect, redis_errors
+from tests.unit.lossy_proxy import LossyProxy
 from tests.unit.records import ACCOUNT, create
 
 ANSWER_SECONDS = 2.0
-
-
-class LossyProxy:
-    """Passes everything on to Redis, until it is told to cut the next answer off."""
-
-    def __init__(self, port: int) -> None:
-        self._upstream = port
-        self.lose_next: Callable[[bytes], bool] = lambda request: False
-        self.lost = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
-
-    def _serve(self, near: socket.socket) -> None:
-        with near, socket.create_connection(("127.0.0.1", self._upstream)) as far:
-            while request := near.recv(1 << 20):
-                far.sendall(request)
-                reply = far.recv(1 << 20)
-                if self.lose_next(request):
-                    self.lose_next = lambda _: False
-                    self.lost += 1
-                    return
-                near.sendall(reply)
-
-    def close(self) -> None:
-        self._listener.close()
-
-
-@pytest.fixture
-def proxy(redis_url: str) -> Iterator[LossyProxy]:
-    made = LossyProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    server = EmbeddedRedis(tmp_path)
-    yield server
-    server.stop()
 
 
 def test_a_redis_that_does_not_answer_is_unavailable_in_time(own_redis: EmbeddedRedis) -> None:
@@ -111,7 +60,7 @@ def test_a_create_whose_answer_was_lost_counts_once(proxy: LossyProxy) -> None:
     store = ConferenceStore(client)
     sha = store._create.sha.encode()
     create(store, "warm-up: the script is loaded")
-    proxy.lose_next = lambda request: sha in request
+    proxy.lose_next = lambda request: b"EVALSHA" in request and sha in request
     made = create(store, label="host")
 
     assert proxy.lost == 1

@@ -1,0 +1,66 @@
+"""Receivers that fail for long are left alone, but for a probe now and then: per account and host."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import structlog
+
+from orchestrator.store.receivers import PROBE_MS, Receiver, ReceiverStore
+
+CACHE_SECONDS: Final = 1.0
+CACHED_RECEIVERS: Final = 10_000
+
+log = structlog.get_logger("callbacks")
+
+
+class Breaker:
+    """What this worker process knows of receivers; asks the store at most once a second for each."""
+
+    def __init__(self, store: ReceiverStore) -> None:
+        self._store = store
+        self._known: dict[tuple[str, str], tuple[float, Receiver | None]] = {}
+
+    def pause_ms(self, account_sid: str, host: str, now_ms: int) -> int:
+        """How long to leave the receiver alone; 0: try it now. Of those that wait for a paused one, one gets a 0."""
+        receiver = self._load(account_sid, host)
+        if receiver is None or not receiver.pauses:
+            return 0
+        if receiver.paused_until_ms > now_ms:
+            return receiver.paused_until_ms - now_ms
+        self._known.pop((account_sid, host), None)
+        return 0 if self._store.claim_probe(account_sid, host, now_ms) else PROBE_MS
+
+    def succeeded(self, account_sid: str, host: str) -> None:
+        """An attempt was delivered: whatever was wrong is over."""
+        receiver = self._load(account_sid, host)
+        if receiver is None:
+            return
+        self._store.forget_receiver(account_sid, host)
+        self._keep(account_sid, host, None)
+        if receiver.pauses:
+            log.info("receiver_resumed", account_sid=account_sid, host=host)
+
+    def failed(self, account_sid: str, host: str, now_ms: int) -> None:
+        """An attempt was not delivered and will be made again."""
+        before = self._store.load_receiver(account_sid, host) or Receiver(host, 0, now_ms)
+        after = before.after_failure(now_ms)
+        self._store.save_receiver(account_sid, after)
+        self._keep(account_sid, host, after)
+        if after.pauses > before.pauses:
+            seconds = (after.paused_until_ms - now_ms) // 1000
+            log.error("receiver_paused", account_sid=account_sid, host=host, failures=after.failures, seconds=seconds)
+
+    def _load(self, account_sid: str, host: str) -> Receiver | None:
+        known = self._known.get((account_sid, host))
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        receiver = self._store.load_receiver(account_sid, host)
+        self._keep(account_sid, host, receiver)
+        return receiver
+
+    def _keep(self, account_sid: str, host: str, receiver: Receiver | None) -> None:
+        if len(self._known) >= CACHED_RECEIVERS:
+            self._known.clear()
+        self._known[account_sid, host] = (time.monotonic() + CACHE_SECONDS, receiver)

@@ -1,0 +1,151 @@
+"""HTTP connections to allowed addresses only: urllib3, with the lookup taken out of its hands.
+
+A URL's host is resolved once for each new connection, every address is checked, and the connection is made to one of
+those addresses. Nothing resolves the name a second time, so an answer that changes in between (DNS rebinding)
+changes nothing. The host's name stays what the Host header, SNI and the certificate's check go by.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+
+from orchestrator.outgoing.networks import Address, Network, may_connect, unmapped
+
+Resolve = Callable[[str], Sequence[Address]]
+"""A host -> its addresses; raises socket.gaierror. `Resolver.resolve` is one."""
+
+Allowed = Callable[[str], Sequence[Address]]
+"""A host -> those of its addresses that may be connected to; raises AddressRefused, socket.gaierror."""
+
+
+class AddressRefused(HTTPError):
+    """No address of the host may be connected to. Nothing was sent, and another try will not do better.
+
+    An HTTPError, and of none of the kinds that urllib3 wraps or retries: whatever `retries` says, it arrives as it is.
+    """
+
+    def __init__(self, host: str, addresses: Sequence[Address]) -> None:
+        self.host = host
+        self.addresses = tuple(addresses)
+        shown = ", ".join(map(str, addresses))
+        super().__init__(f"{host!r} is {shown}: neither public nor in ALLOWED_PRIVATE_NETWORKS")
+
+
+class _Connection(HTTPConnection):
+    allowed: Allowed
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first allowed address that answers (HTTPConnection._new_conn has this contract)."""
+        try:
+            connected = self._connect(self.allowed(self._dns_host))
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"{self.host} did not answer in {self.timeout} s") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"{self.host}: {error}") from error
+        sys.audit("http.client.connect", self, self.host, self.port)
+        return connected
+
+    def _connect(self, addresses: Sequence[Address]) -> socket.socket:
+        """All tries together take `timeout`: each may take half of what is left, the last one all of it."""
+        deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        for following, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.001)
+            try:
+                return self._connect_one(address, left / 2 if left is not None and following else left)
+            except OSError:
+                if not following:
+                    raise
+        raise OSError("no address")
+
+    def _connect_one(self, address: Address, seconds: float | None) -> socket.socket:
+        connecting = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
+        try:
+            for option in self.socket_options or ():
+                connecting.setsockopt(*option)
+            if self.source_address:
+                connecting.bind(self.source_address)
+            connecting.settimeout(seconds)
+            connecting.connect((str(address), self.port))
+            connecting.settimeout(self.timeout)  # the TLS handshake's
+        except BaseException:  # also a deadline's that ends the greenlet: the socket must not stay behind
+            connecting.close()
+            raise
+        return connecting
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+    allowed: Allowed
+
+    def _new_conn(self) -> Any:  # urllib3's protocols for connections are private
+        connection = super()._new_conn()
+        connection.allowed = self.allowed  # type: ignore[attr-defined]  # it is a _Connection
+        return connection
+
+
+class _HTTPSPool(_HTTPPool, HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class OutgoingPool(urllib3.PoolManager):
+    """A urllib3.PoolManager that goes to public and listed addresses only, and knows no proxies.
+
+    It follows no redirects and retries nothing unless `retries` of a request says so; every hop is checked either way.
+    `maxsize` bounds the connections to one scheme, host and port, `num_pools` how many of those keep theirs. With
+    `block` a request beyond `maxsize` waits for a connection, at most `pool_timeout` seconds if the request gives
+    one (EmptyPoolError); without, it opens one that is closed after it. With `block`, answers that are read piecemeal
+    (preload_content=False) must be read to their end, released or closed.
+    """
+
+    def __init__(
+        self,
+        resolve: Resolve,
+        listed: Iterable[Network] = (),
+        *,
+        num_pools: int = 200,
+        maxsize: int = 100,
+        block: bool = True,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(
+            num_pools=num_pools,
+            maxsize=maxsize,
+            block=block,
+            retries=False,
+            # One for all: urllib3 would read the system's certificates again for each connection.
+            ssl_context=ssl_context or ssl.create_default_context(),
+        )
+        self.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self._resolve = resolve
+        self._listed = tuple(listed)
+
+    def allowed_addresses(self, host: str) -> list[Address]:
+        """Those addresses of a host that may be connected to, at least one. Raises AddressRefused, socket.gaierror."""
+        addresses = self._resolve(host)
+        allowed = [unmapped(address) for address in addresses if may_connect(address, self._listed)]
+        if not allowed:
+            raise AddressRefused(host, addresses)
+        return allowed
+
+    def _new_pool(
+        self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None
+    ) -> HTTPConnectionPool:
+        pool = super()._new_pool(scheme, host, port, request_context)
+        pool.allowed = self.allowed_addresses  # type: ignore[attr-defined]  # it is an _HTTPPool
+        return pool

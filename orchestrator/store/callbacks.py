@@ -1,0 +1,174 @@
+"""The memory of callbacks: what was sent where, every attempt, and what is to be sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import redis
+
+from orchestrator.errors import NotFound
+from orchestrator.store import keys, outbox_scripts
+from orchestrator.store.connection import redis_errors
+from orchestrator.store.outbox import Lane
+
+_ROWS_PER_READ = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request: when (ms since 1970), where, the HTTP status or 0, how long, the error, the start of the answer."""
+
+    number: int
+    at_ms: int
+    url: str
+    status: int
+    milliseconds: int
+    error: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCallback:
+    """A callback as it is remembered. `state` is `waiting`, `delivered` or `dead`; `reason` says why it is dead."""
+
+    conference_sid: str
+    token: str
+    account_sid: str
+    call_sid: str
+    kind: str
+    lane: str
+    url: str
+    method: str
+    parameters: tuple[tuple[str, str], ...]
+    state: str
+    reason: str
+    planned_ms: int
+    attempts_made: int
+    replays: int
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def callback_id(self) -> str:
+        """How clients name it: the conference and the idempotency token."""
+        return f"{self.conference_sid}.{self.token}"
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackFilter:
+    """Which callbacks; an empty text or None: any. Moments in ms since 1970."""
+
+    conference_sid: str = ""
+    call_sid: str = ""
+    kind: str = ""
+    state: str = ""
+    after_ms: int | None = None
+    before_ms: int | None = None
+
+    def matches(self, callback: KeptCallback) -> bool:
+        """True if the callback is one of those."""
+        wanted = (self.conference_sid, self.call_sid, self.kind, self.state)
+        found = (callback.conference_sid, callback.call_sid, callback.kind, callback.state)
+        return all(not want or want == have for want, have in zip(wanted, found, strict=True))
+
+
+class CallbackStore:
+    """Callbacks of all accounts; every verb names the account it acts for."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis: Any = client
+        self._replay = client.register_script(outbox_scripts.REPLAY)
+
+    def load_callback(self, account_sid: str, conference_sid: str, token: str) -> KeptCallback:
+        """One callback with its attempts. Raises NotFound."""
+        (found,) = self._load([(conference_sid, token)])
+        if found is None or found.account_sid != account_sid:
+            raise NotFound(f"The callback {conference_sid}.{token} was not found")
+        return found
+
+    def list_callbacks(self, account_sid: str, wanted: CallbackFilter) -> Iterator[KeptCallback]:
+        """Newest first; read in chunks, so a caller may stop early. By conference, of the dead, or of all."""
+        if wanted.conference_sid:
+            index, prefix = keys.conference_callbacks(wanted.conference_sid), f"{wanted.conference_sid}."
+        else:
+            index = (keys.account_dead if wanted.state == "dead" else keys.account_callbacks)(account_sid)
+            prefix = ""
+        newest = "+inf" if wanted.before_ms is None else wanted.before_ms
+        oldest = "-inf" if wanted.after_ms is None else wanted.after_ms
+        start = 0
+        while True:
+            with redis_errors():
+                names = self._redis.zrevrangebyscore(index, newest, oldest, start=start, num=_ROWS_PER_READ)
+            pairs = [_pair(prefix + name) for name in names]
+            for found in self._load(pairs):
+                if found is not None and found.account_sid == account_sid and wanted.matches(found):
+                    yield found
+            if len(names) < _ROWS_PER_READ:
+                return
+            start += _ROWS_PER_READ
+
+    def save_replay(self, callback: KeptCallback, now_ms: int) -> bool:
+        """Let a finished callback wait again at the end of its lane, under its old token; False if it waits already."""
+        sid = callback.conference_sid
+        with redis_errors():
+            done = self._replay(
+                keys=[keys.callback(sid, callback.token), keys.outbox(sid, callback.lane), keys.lanes(sid)],
+                args=[callback.token, callback.lane, now_ms],
+            )
+            if done:
+                pipe = self._redis.pipeline(transaction=False)
+                pipe.zrem(keys.account_dead(callback.account_sid), callback.callback_id)
+                pipe.zadd(keys.OPEN_CONFERENCES, {sid: now_ms}, nx=True)
+                pipe.zadd(keys.LANES_DUE, {str(Lane(sid, callback.lane)): now_ms})
+                pipe.execute()
+        return bool(done)
+
+    def save_dead(self, account_sid: str, conference_sid: str, token: str, reason: str, now_ms: int) -> None:
+        """List and count a dead letter."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            index = keys.account_dead(account_sid)
+            pipe.zadd(index, {f"{conference_sid}.{token}": now_ms})
+            pipe.zremrangebyscore(index, 0, now_ms - keys.RETENTION_SECONDS * 1000)
+            pipe.hincrby(keys.DROPPED, reason, 1)
+            pipe.execute()
+
+    def _load(self, pairs: Sequence[tuple[str, str]]) -> list[KeptCallback | None]:
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for conference_sid, token in pairs:
+                pipe.hgetall(keys.callback(conference_sid, token))
+            found = pipe.execute()
+        return [_read(token, raw) for (_, token), raw in zip(pairs, found, strict=True)]
+
+
+def _pair(callback_id: str) -> tuple[str, str]:
+    conference_sid, _, token = callback_id.partition(".")
+    return conference_sid, token
+
+
+def _read(token: str, raw: dict[str, str]) -> KeptCallback | None:
+    if "entry" not in raw:
+        return None
+    entry = orjson.loads(raw["entry"])
+    kept = [name for name in raw if name.startswith("attempt:")]
+    attempts = sorted((Attempt(**orjson.loads(raw[name])) for name in kept), key=lambda attempt: attempt.number)
+    return KeptCallback(
+        conference_sid=entry["conference_sid"],
+        token=token,
+        account_sid=entry["account_sid"],
+        call_sid=entry["call_sid"],
+        kind=entry["kind"],
+        lane=raw["lane"],
+        url=entry["url"],
+        method=entry["method"],
+        parameters=tuple((name, value) for name, value in entry["parameters"]),
+        state=raw["state"],
+        reason=raw["reason"],
+        planned_ms=int(raw["planned_ms"]),
+        attempts_made=int(raw["attempts"]),
+        replays=int(raw.get("replays", "0")),
+        attempts=tuple(attempts),
+    )

@@ -1,0 +1,112 @@
+"""The Lua of the outbox: lanes, callbacks and their attempts. Each script is one atomic step inside one slot."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TAKE_LANE: Final = """
+-- KEYS outbox, lease, retry, lanes, callback without its token; ARGV owner, lease ms, now ms, lane
+-- Returns {'busy'} | {'wait', due ms} | {'empty'} | {'ok', token, entry, attempts, waiting since ms}
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[1] then return {'busy'} end
+local token = redis.call('LINDEX', KEYS[1], 0)
+local found = token and redis.call('HMGET', KEYS[5] .. token, 'entry', 'attempts', 'since_ms')
+while token and not found[1] do
+  redis.call('LPOP', KEYS[1])
+  token = redis.call('LINDEX', KEYS[1], 0)
+  found = token and redis.call('HMGET', KEYS[5] .. token, 'entry', 'attempts', 'since_ms')
+end
+if not token then
+  redis.call('SREM', KEYS[4], ARGV[4])
+  redis.call('DEL', KEYS[3])
+  return {'empty'}
+end
+local due = redis.call('GET', KEYS[3])
+if due and tonumber(due) > tonumber(ARGV[3]) then return {'wait', due} end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+return {'ok', token, found[1], found[2], found[3]}
+"""
+
+_KEEP_ATTEMPT: Final = """
+-- The first ten attempts and the last twenty are kept: an outage of a day would fill megabytes.
+local function keep_attempts(key, attempts)
+  for _, row in ipairs(cjson.decode(attempts)) do
+    local number = tonumber(row[1])
+    redis.call('HSET', key, 'attempts', row[1], 'attempt:' .. row[1], row[2])
+    if number > 30 then redis.call('HDEL', key, 'attempt:' .. (number - 20)) end
+  end
+end
+"""
+
+FINISH_HEAD: Final = (
+    _KEEP_ATTEMPT
+    + """
+-- KEYS outbox, lease, retry, lanes, callback without its token
+-- ARGV owner, lane, lease ms, token, state, reason, attempts (JSON: [[number, attempt]…]), retention s
+-- The callback is delivered or dead. Returns the next: {'ok', token, entry, attempts, since} | {'empty'} | {'lost'}.
+-- An empty lane gives its lease up in the same step, so no later callback can be overlooked.
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} end
+local record = KEYS[5] .. ARGV[4]
+keep_attempts(record, ARGV[7])
+redis.call('HSET', record, 'state', ARGV[5], 'reason', ARGV[6])
+redis.call('EXPIRE', record, ARGV[8])
+if redis.call('LINDEX', KEYS[1], 0) == ARGV[4] then redis.call('LPOP', KEYS[1]) end
+redis.call('DEL', KEYS[3])
+local token = redis.call('LINDEX', KEYS[1], 0)
+local found = token and redis.call('HMGET', KEYS[5] .. token, 'entry', 'attempts', 'since_ms')
+while token and not found[1] do
+  redis.call('LPOP', KEYS[1])
+  token = redis.call('LINDEX', KEYS[1], 0)
+  found = token and redis.call('HMGET', KEYS[5] .. token, 'entry', 'attempts', 'since_ms')
+end
+if not token then
+  redis.call('SREM', KEYS[4], ARGV[2])
+  redis.call('DEL', KEYS[2])
+  return {'empty'}
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+return {'ok', token, found[1], found[2], found[3]}
+"""
+)
+
+RETRY_HEAD: Final = (
+    _KEEP_ATTEMPT
+    + """
+-- KEYS lease, retry, callback without its token; ARGV owner, due ms, token, attempts (JSON), keep s
+-- The lane waits until then, in its order, and anybody may take it.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+keep_attempts(KEYS[3] .. ARGV[3], ARGV[4])
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[5])
+redis.call('DEL', KEYS[1])
+return 1
+"""
+)
+
+RELEASE_LANE: Final = """
+-- KEYS lease; ARGV owner
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""
+
+CLAIM_PROBE: Final = """
+-- KEYS receivers; ARGV host, now ms, until ms. One of those that wait for a paused receiver may try it: 1 for that one.
+local row = redis.call('HGET', KEYS[1], ARGV[1])
+if not row then return 1 end
+local receiver = cjson.decode(row)
+if receiver.paused_until_ms > tonumber(ARGV[2]) then return 0 end
+receiver.paused_until_ms = tonumber(ARGV[3])
+redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(receiver))
+return 1
+"""
+
+REPLAY: Final = """
+-- KEYS callback, outbox, lanes; ARGV token, lane, now ms
+-- A finished callback waits again, at the end of its lane, under its old token. Returns 1, or 0 if it is not finished.
+local state = redis.call('HGET', KEYS[1], 'state')
+if state ~= 'dead' and state ~= 'delivered' then return 0 end
+redis.call('HSET', KEYS[1], 'state', 'waiting', 'reason', '', 'since_ms', ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'replays', 1)
+redis.call('PERSIST', KEYS[1])
+redis.call('RPUSH', KEYS[2], ARGV[1])
+redis.call('SADD', KEYS[3], ARGV[2])
+return 1
+"""

@@ -1,0 +1,318 @@
+"""One attempt, at real receivers: what is sent, what is signed, what is followed, and that it ends."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twilio.request_validator import RequestValidator
+
+from orchestrator.callbacks.deliver import MAX_REDIRECTS, USER_AGENT, Sender, request_urls
+from orchestrator.dialects.twilio import parameters as p
+from orchestrator.dialects.twilio.signature import sign
+from orchestrator.errors import BadParameter
+from tests.unit.callbacks.web import TOKEN, Answer, Asked, Web, an_entry
+
+
+@pytest.fixture
+def sender() -> Sender:
+    return Sender(sign, time.monotonic)
+
+
+# ------------------------------------------------------------ what is sent
+
+
+def test_a_post_carries_its_parameters_in_the_body(sender: Sender, web: Web) -> None:
+    """With the contract's headers and nothing in the query."""
+    attempt = sender.deliver_callback(an_entry(web.url()), TOKEN)
+    (asked,) = web.asked
+
+    assert (attempt.status, attempt.error, attempt.url) == (200, "", web.url())
+    assert (asked.method, asked.path) == ("POST", "/callbacks")
+    assert asked.form == dict(an_entry("").parameters)
+    assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded; charset=UTF-8"
+    assert asked.headers["User-Agent"] == USER_AGENT
+    assert asked.headers["Accept"] == "*/*"
+    assert asked.headers["I-Twilio-Idempotency-Token"] == "token-1"
+    assert "Authorization" not in asked.headers
+
+
+def test_a_get_carries_them_in_the_query(sender: Sender, web: Web) -> None:
+    """Behind what the URL has already; no body."""
+    sender.deliver_callback(an_entry(web.url("/callbacks?mine=1&mine=2"), "GET"), TOKEN)
+    (asked,) = web.asked
+
+    assert parse_qsl(urlsplit(asked.path).query, keep_blank_values=True) == [
+        ("mine", "1"), ("mine", "2"), *an_entry("").parameters,
+    ]  # fmt: skip
+    assert (asked.method, asked.body) == ("GET", "")
+    assert "Content-Type" not in asked.headers
+
+
+URLS = {
+    "plain": ("/callbacks", ""),
+    "query": ("/callbacks?a=1&b=%20x%2F", ""),
+    "repeated parameters": ("/callbacks?a=2&a=1&a=2", ""),
+    "no path": ("", ""),
+    "only a query": ("?a=1", ""),
+    "userinfo": ("/callbacks?x=1", "user:p%40ss@"),
+    "user only": ("/callbacks", "user@"),
+    "fragment": ("/callbacks?x=1#rc=3&rp=all", ""),
+    "userinfo and fragment": ("/callbacks#rc=3", "user:secret@"),
+    "odd characters": ("/c/%C3%BC;v=1,2?q='(x)!*$&+=%2B", ""),
+}
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+@pytest.mark.parametrize("name", URLS)
+def test_twilio_s_own_validator_accepts_the_signature(sender: Sender, web: Web, name: str, method: str) -> None:
+    """For the URL as the app knows it: with port, query and userinfo, without the fragment."""
+    path, userinfo = URLS[name]
+    url = web.url(path, userinfo)
+    sender.deliver_callback(an_entry(url, method), TOKEN)
+    (asked,) = web.asked
+    known = url.partition("#")[0]
+    if method == "GET":
+        known = known.partition("?")[0] + "?" + urlsplit(asked.path).query
+
+    assert RequestValidator(TOKEN).validate(known, asked.form, asked.headers["X-Twilio-Signature"])
+    assert "#" not in asked.path
+    assert "@" not in asked.path
+
+
+def test_repeated_parameters_are_signed_as_twilio_does(sender: Sender, web: Web) -> None:
+    """Each distinct value once, sorted."""
+    entry = an_entry(web.url(), parameters=(("b", "2"), ("a", "z"), ("a", "y"), ("a", "z")))
+    sender.deliver_callback(entry, TOKEN)
+    (asked,) = web.asked
+    from werkzeug.datastructures import MultiDict
+
+    posted = MultiDict(parse_qsl(asked.body))
+
+    assert RequestValidator(TOKEN).validate(web.url(), posted, asked.headers["X-Twilio-Signature"])
+
+
+def test_the_signature_is_made_with_the_token_of_the_moment(sender: Sender, web: Web) -> None:
+    """A token that is rotated between two attempts signs the second one."""
+    for token in (TOKEN, "b" * 32):
+        sender.deliver_callback(an_entry(web.url()), token)
+    first, second = web.asked
+
+    assert RequestValidator("b" * 32).validate(web.url(), second.form, second.headers["X-Twilio-Signature"])
+    assert first.headers["X-Twilio-Signature"] != second.headers["X-Twilio-Signature"]
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "sent"),
+    [("user:pass", "user:pass"), ("user", "user"), ("u%40x:p%3A%25", "u@x:p:%"), (":", ":"), ("%E2%82%AC:x", "€:x")],
+)
+def test_userinfo_is_sent_as_basic_authentication(sender: Sender, web: Web, userinfo: str, sent: str) -> None:
+    """Decoded, in UTF-8; never in the request line."""
+    attempt = sender.deliver_callback(an_entry(web.url(userinfo=f"{userinfo}@")), TOKEN)
+    (asked,) = web.asked
+
+    assert attempt.status == 200
+    assert base64.b64decode(asked.headers["Authorization"].removeprefix("Basic ")).decode() == sent
+
+
+def test_a_fragment_is_neither_sent_nor_signed() -> None:
+    """Connection overrides are ours to read."""
+    assert request_urls(an_entry("http://u:p@h:81/x?y=1#rc=2")) == ("http://h:81/x?y=1", "http://u:p@h:81/x?y=1")
+
+
+# ------------------------------------------------------------ redirects
+
+
+def _redirects(count: int) -> object:
+    def answer(asked: Asked) -> Answer:
+        at = int(urlsplit(asked.path).path.strip("/") or 0)
+        return Answer(302, {"Location": f"/{at + 1}"}) if at < count else Answer(204)
+
+    return answer
+
+
+@pytest.mark.parametrize(("count", "status"), [(1, 204), (MAX_REDIRECTS, 204), (MAX_REDIRECTS + 1, 302)])
+def test_a_get_is_followed_up_to_five_times(sender: Sender, web: Web, count: int, status: int) -> None:
+    """After that the redirect itself is the answer: the receiver has had the event."""
+    web.answer = _redirects(count)  # type: ignore[assignment]
+    attempt = sender.deliver_callback(an_entry(web.url("/0"), "GET"), TOKEN)
+
+    assert attempt.status == status
+    assert len(web.asked) == min(count, MAX_REDIRECTS) + 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_post_is_never_followed(sender: Sender, web: Web, status: int) -> None:
+    """It would lose its parameters, or be sent to somebody else."""
+    web.answer = lambda _: Answer(status, {"Location": "/elsewhere"})
+
+    assert sender.deliver_callback(an_entry(web.url()), TOKEN).status == status
+    assert len(web.asked) == 1
+
+
+def test_credentials_do_not_follow_to_another_host(sender: Sender, web: Web) -> None:
+    """They were given for this one."""
+    other = Web()
+    other.start()
+    web.answer = lambda _: Answer(302, {"Location": other.url("/there").replace("127.0.0.1", "localhost")})
+    try:
+        sender.deliver_callback(an_entry(web.url(userinfo="user:secret@"), "GET"), TOKEN)
+        (asked,) = other.asked
+    finally:
+        other.stop()
+
+    assert "Authorization" not in asked.headers
+
+
+@pytest.mark.parametrize("location", ["ftp://x/", "http://[", "file:///etc/passwd", "//", "http://:0/", "\x01"])
+def test_a_redirect_to_nowhere_is_a_failed_attempt(sender: Sender, web: Web, location: str) -> None:
+    """And no crash of ours."""
+    web.answer = lambda asked: Answer(302, {"Location": location}) if asked.path.startswith("/start") else Answer(404)
+    attempt = sender.deliver_callback(an_entry(web.url("/start"), "GET"), TOKEN)
+
+    assert attempt.status in (0, 302, 404)
+
+
+# ------------------------------------------------------------ receivers that misbehave
+
+
+@pytest.fixture
+def raw() -> Iterator[tuple[int, list[bytes]]]:
+    """A port that answers every connection with what the list holds, and hangs up."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    says: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            with peer:
+                peer.recv(65536)
+                peer.sendall(b"".join(says))
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield listener.getsockname()[1], says
+    listener.close()
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"",
+        b"\x00\xff garbage",
+        b"HTTP/1.1 999999 no\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whatever_a_receiver_says_is_an_attempt(
+    sender: Sender, raw: tuple[int, list[bytes]], says: bytes, method: str
+) -> None:
+    """A status or an error's name; never an exception, which would poison the lane."""
+    port, answers = raw
+    answers.append(says)
+    attempt = sender.deliver_callback(an_entry(f"http://127.0.0.1:{port}/", method), TOKEN)
+
+    assert attempt.status == 200 or (attempt.status, bool(attempt.error)) == (0, True) or attempt.status == 100
+
+
+def test_nobody_listening_is_an_attempt(sender: Sender) -> None:
+    """Status 0 and the error's name."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        attempt = sender.deliver_callback(an_entry(f"http://127.0.0.1:{held.getsockname()[1]}/"), TOKEN)
+
+    assert attempt.status == 0
+    assert attempt.error
+
+
+@given(
+    st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), max_size=40),
+    st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), max_size=20),
+    st.sampled_from(["GET", "POST"]),
+)
+def test_no_url_that_a_client_can_set_raises(rest: str, userinfo: str, method: str) -> None:
+    """Every URL that the API accepts leads to an attempt. It is sent to a port of our own that refuses, or cannot be
+    reached at all: `request` of the pool is the only part that is replaced, by one that only parses."""
+    from urllib3.util import parse_url
+
+    sender = Sender(sign, time.monotonic)
+
+    class Pool:
+        @staticmethod
+        def request(_: str, url: str, **__: object) -> object:
+            parse_url(url)
+            raise OSError("refused")
+
+    sender._pool = Pool()  # type: ignore[assignment]
+    for url in (f"http://{userinfo}@h/{rest}", f"http://{rest}", f"http://{userinfo}@{rest}"):
+        try:
+            p.url("StatusCallback", [url])
+        except BadParameter:
+            continue
+        assert sender.deliver_callback(an_entry(url, method), TOKEN).status == 0
+
+
+def test_a_large_answer_is_not_read_to_its_end(sender: Sender, web: Web) -> None:
+    """Nobody wants it, and it may never end."""
+    web.answer = lambda _: Answer(200, {}, b"x" * 50_000_000)
+    started = time.monotonic()
+
+    assert sender.deliver_callback(an_entry(web.url()), TOKEN).status == 200
+    assert time.monotonic() - started < 2
+
+
+TRICKLE = """
+    from gevent import monkey; monkey.patch_all()
+    import socket, sys, time, gevent
+    from orchestrator.callbacks import deliver
+    from orchestrator.dialects.twilio.signature import sign
+    from tests.unit.callbacks.web import TOKEN, an_entry
+    deliver.READ_SECONDS = deliver.CONNECT_SECONDS = 0.3
+    deliver.ATTEMPT_SECONDS = 0.6
+    listener = socket.create_server(("127.0.0.1", 0))
+    start = sys.argv[1].encode()
+    def serve():
+        peer, _ = listener.accept()
+        peer.sendall(start)
+        while True:
+            peer.sendall(b"x")
+            gevent.sleep(0.1)
+    gevent.spawn(serve)
+    started = time.monotonic()
+    with gevent.Timeout(3, AssertionError("still going on")):
+        attempt = deliver.Sender(sign, time.monotonic).deliver_callback(
+            an_entry("http://127.0.0.1:%d/" % listener.getsockname()[1], "POST"), TOKEN)
+    print(attempt.status, time.monotonic() - started < 1.5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "status"), [("HTTP/1.1 200 OK\r\nX: ", 0), ("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", 200)]
+)
+def test_a_receiver_that_trickles_is_cut_off(start: str, status: int) -> None:
+    """A byte now and then resets every timeout of a read; the attempt as a whole has a deadline, or a few such
+    receivers would take all places of a worker. An answer whose status has come counts."""
+    code = textwrap.dedent(TRICKLE)
+    done = subprocess.run([sys.executable, "-c", code, start], capture_output=True, text=True, timeout=20, check=False)
+
+    assert done.stdout.split() == [str(status), "True"], done.stderr[-500:]

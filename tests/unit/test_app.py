@@ -1,0 +1,548 @@
+"""The API as a client meets it: Flask's test client, a real Redis and a scripted switch on a real socket."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+import redis
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import TestResponse, create_environ
+from werkzeug.wrappers import Response
+
+from orchestrator import handlers as handlers_module
+from orchestrator.app import MAX_BODY_BYTES, create_app
+from orchestrator.freeswitch.dial_string import Routes
+from orchestrator.freeswitch.nodes import NodeAddress, Nodes
+from orchestrator.handlers import Handlers
+from orchestrator.sandbox.embedded_redis import EmbeddedRedis
+from orchestrator.store import keys
+from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.connection import connect
+from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, settled
+from tests.unit.records import ACCOUNT, NODE, OTHER_ACCOUNT, create
+
+TOKEN = "a" * 32
+SUSPENDED = "AC" + "3" * 32
+BASE = f"/2010-04-01/Accounts/{ACCOUNT}"
+CF = "CF" + "0" * 32
+CA = "CA" + "0" * 32
+ANSWER_SECONDS = 2.0
+GOOD = {"From": "+15550009999", "To": "+15550001000"}
+
+
+def basic(sid: str = ACCOUNT, token: str = TOKEN) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{sid}:{token}".encode()).decode()}
+
+
+@dataclass
+class Api:
+    web: FlaskClient
+    store: ConferenceStore
+    redis: redis.Redis
+    nodes: Nodes
+    switch: FakeEsl
+    heard: list[str]
+
+    def request(self, method: str, path: str, **options: Any) -> TestResponse:
+        options.setdefault("headers", basic())
+        return self.web.open(BASE + path, method=method, **options)
+
+
+def make_api(url: str, script: Script | None = None) -> Api:
+    heard: list[str] = []
+    switch = FakeEsl(script or obedient(heard=heard))
+    switch.start()
+    client = connect(url)
+    accounts = AccountStore(client)
+    for sid, status in ((ACCOUNT, "active"), (OTHER_ACCOUNT, "active"), (SUSPENDED, "suspended")):
+        accounts.save_account(Account(sid, TOKEN, status))
+    nodes = Nodes([NodeAddress(NODE, "127.0.0.1", switch.port)], PASSWORD)
+    nodes.start()
+    store = ConferenceStore(client)
+    routes = Routes("sofia/internal/{number}@carrier", "sofia/internal/{address}", "")
+    app = create_app(Handlers(store, nodes, routes), AccountStore(client))
+    return Api(app.test_client(), store, client, nodes, switch, heard)
+
+
+def stop(api: Api) -> None:
+    api.nodes.stop()
+    api.switch.stop()
+
+
+@pytest.fixture(autouse=True)
+def _sleep_on_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the API process, where gevent has patched it."""
+    monkeypatch.setattr(handlers_module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=gevent.sleep))
+
+
+@pytest.fixture
+def api(redis_url: str) -> Iterator[Api]:
+    made = make_api(redis_url)
+    yield made
+    stop(made)
+
+
+def is_error(response: TestResponse, status: int, code: int) -> None:
+    body = response.get_json()
+    assert (response.status_code, body["code"], body["status"]) == (status, code, status), body
+    assert body["more_info"] == f"https://www.twilio.com/docs/errors/{code}"
+    assert isinstance(body["message"], str)
+    assert body["message"]
+    assert response.mimetype == "application/json"
+
+
+# ------------------------------------------------------------ who may ask
+
+CREDENTIALS = {
+    "none": {},
+    "no value": {"Authorization": ""},
+    "another scheme": {"Authorization": "Bearer " + TOKEN},
+    "no base64": {"Authorization": "Basic !!!"},
+    "no colon": {"Authorization": "Basic " + base64.b64encode(b"x").decode()},
+    "no utf-8": {"Authorization": "Basic " + base64.b64encode(b"\xff\xfe:\xff").decode()},
+    "nul": {"Authorization": "Basic " + base64.b64encode(b"\0:\0").decode()},
+    "wrong token": basic(token="b" * 32),
+    "empty token": basic(token=""),
+    "token of non-ascii": basic(token="ü🎧"),
+    "unknown account": basic("AC" + "9" * 32),
+    "no sid": basic("admin"),
+    "sid in capitals": basic(ACCOUNT.replace("AC", "ac")),
+    "a foreign account": basic(OTHER_ACCOUNT),
+    "a key": basic("account:{" + ACCOUNT + "}"),
+}
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+@pytest.mark.parametrize("path", ["/Conferences.json", f"/Conferences/{CF}.json", "/Conferences/x/Participants.json"])
+def test_without_the_right_credentials_nothing_is_told(api: Api, name: str, path: str) -> None:
+    """401 with 20003, whatever is wrong and whatever is asked, and how to authenticate."""
+    response = api.request("GET", path, headers=CREDENTIALS[name])
+
+    is_error(response, 401, 20003)
+    assert response.get_json()["detail"]
+    assert "Basic" in response.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/2010-04-01/", "/2010-04-01/Accounts", f"/2010-04-01/Accounts/{ACCOUNT}", "/2010-04-01/Accounts//x"]
+)
+def test_paths_outside_an_account_are_closed(api: Api, path: str) -> None:
+    """Right credentials for no account in particular are none."""
+    is_error(api.web.get(path, headers=basic()), 401, 20003)
+
+
+def test_credentials_are_looked_at_before_anything_else(api: Api) -> None:
+    """A stranger learns neither which paths exist nor which verbs, nor whether his body was good."""
+    for method, path in (
+        ("GET", "/nowhere"),
+        ("PUT", "/Conferences.json"),
+        ("POST", "/Conferences/x/Participants.json"),
+    ):
+        is_error(api.request(method, path, headers={}, data=b"x" * 100_000), 401, 20003)
+
+
+def test_a_suspended_account_is_refused(api: Api) -> None:
+    """403, with the right token only."""
+    path = f"/2010-04-01/Accounts/{SUSPENDED}/Conferences.json"
+
+    is_error(api.web.get(path, headers=basic(SUSPENDED)), 403, 20006)
+    is_error(api.web.get(path, headers=basic(SUSPENDED, "wrong")), 401, 20003)
+
+
+def test_the_health_path_needs_no_credentials(api: Api) -> None:
+    """Load balancers have none."""
+    assert api.web.get("/healthz").status_code == 200
+
+
+# ------------------------------------------------------------ what is not there
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/Conferences", 404, 20404),
+        ("GET", "/Calls.json", 404, 20404),
+        ("GET", f"/Conferences/{CF}.json", 404, 20404),
+        ("GET", f"/Conferences/{CF}/Participants.json", 404, 20404),
+        ("GET", f"/Conferences/{CF}/Participants/{CA}.json", 404, 20404),
+        ("GET", f"/Conferences/{CF}/Participants/label.json", 404, 20404),
+        ("POST", f"/Conferences/{CF}.json", 404, 20404),
+        ("POST", f"/Conferences/{CF}/Participants/{CA}.json", 404, 20404),
+        ("DELETE", f"/Conferences/{CF}/Participants/{CA}.json", 404, 20404),
+        ("POST", f"/Conferences/{CF}/Participants.json", 404, 20404),
+        ("PUT", "/Conferences.json", 405, 20004),
+        ("PATCH", f"/Conferences/{CF}.json", 405, 20004),
+        ("DELETE", f"/Conferences/{CF}.json", 405, 20004),
+        ("DELETE", f"/Conferences/{CF}/Participants.json", 405, 20004),
+        ("GET", "/Conferences/name.json", 405, 20004),
+        ("POST", "/Conferences/name.json", 405, 20004),
+        ("GET", "/Conferences/name/Participants.json", 405, 20004),
+        ("GET", f"/Conferences/name/Participants/{CA}.json", 405, 20004),
+        ("POST", f"/Conferences/name/Participants/{CA}.json", 405, 20004),
+        ("DELETE", f"/Conferences/name/Participants/{CA}.json", 405, 20004),
+        ("GET", f"/Conferences/CF{'A' * 32}.json", 405, 20004),
+        ("GET", f"/Conferences/{CF}0.json", 405, 20004),
+    ],
+)
+def test_what_is_not_there_is_told_in_twilio_s_words(api: Api, method: str, path: str, status: int, code: int) -> None:
+    """Unknown: 404/20404. Another verb, or a FriendlyName where a SID is needed: 405/20004."""
+    is_error(api.request(method, path, data=GOOD if method == "POST" else None), status, code)
+
+
+def test_a_foreign_conference_is_as_if_there_were_none(api: Api) -> None:
+    """For every verb."""
+    made = create(api.store, account_sid=OTHER_ACCOUNT)
+    conference = f"/Conferences/{made.conference_sid}"
+    participant = f"{conference}/Participants/{made.call_sid}.json"
+    for method, path, data in (
+        ("GET", f"{conference}.json", None),
+        ("POST", f"{conference}.json", {"Status": "completed"}),
+        ("GET", f"{conference}/Participants.json", None),
+        ("POST", f"{conference}/Participants.json", GOOD),
+        ("GET", participant, None),
+        ("POST", participant, {"Muted": "true"}),
+        ("POST", participant, {"EndConferenceOnExit": "true"}),
+        ("DELETE", participant, None),
+    ):
+        is_error(api.request(method, path, data=data), 404, 20404)
+
+    assert api.heard == []
+
+
+@pytest.mark.parametrize("kind", ["urlencoded", "multipart"])
+def test_a_body_that_is_too_large_is_refused(api: Api, kind: str) -> None:
+    """413 from 64 kB on, in Twilio's words."""
+    data: Any = {**GOOD, "Label": "x" * MAX_BODY_BYTES}
+    content = {"content_type": "multipart/form-data"} if kind == "multipart" else {}
+    response = api.request("POST", "/Conferences/x/Participants.json", data=data, **content)
+
+    is_error(response, 413, 20001)
+
+
+def test_a_refused_create_dials_nobody(api: Api) -> None:
+    """What is wrong with it is told first."""
+    is_error(api.request("POST", "/Conferences/x/Participants.json", data={"From": "+1555"}), 400, 21201)
+    is_error(api.request("POST", "/Conferences/x/Participants.json", data={"To": "+1555"}), 400, 21213)
+
+    assert api.heard == []
+
+
+# ------------------------------------------------------------ reads of one's writes
+
+
+def test_what_was_created_is_shown(api: Api) -> None:
+    """By a GET that is sent next, by SID and by label, in the list and in the conference."""
+    made = api.request("POST", "/Conferences/weekly/Participants.json", data={**GOOD, "Label": "host"})
+    assert made.status_code == 201
+    body = made.get_json()
+    conference = f"/Conferences/{body['conference_sid']}"
+    (bgapi,) = api.heard
+
+    assert body["status"] == "queued"
+    assert body["queue_time"] == "0"
+    for reference in (body["call_sid"], "host"):
+        shown = api.request("GET", f"{conference}/Participants/{reference}.json").get_json()
+        assert shown == {**body, "queue_time": None}
+    listed = api.request("GET", f"{conference}/Participants.json").get_json()
+    assert [row["call_sid"] for row in listed["participants"]] == [body["call_sid"]]
+    assert api.request("GET", f"{conference}.json").get_json()["friendly_name"] == "weekly"
+    assert bgapi.startswith("bgapi originate {")
+    assert bgapi.splitlines()[1].removeprefix("Job-UUID: ").replace("-", "") == body["call_sid"][2:]
+
+
+def test_a_mute_is_shown_at_once(api: Api) -> None:
+    """And the switch has been told before the answer is given, if the member is there."""
+    made = create(api.store)
+    key = keys.participant(made.conference_sid, made.call_sid)
+    path = f"/Conferences/{made.conference_sid}/Participants/{made.call_sid}.json"
+    assert api.request("POST", path, data={"Muted": "true"}).get_json()["muted"] is True
+    assert api.heard == [], "not a member yet: the listener does it at the join"
+    api.redis.hset(key, mapping={"status": "connected", "member_id": "7"})
+    assert api.request("POST", path, data={"Muted": "false"}).get_json()["muted"] is False
+
+    assert api.request("GET", path).get_json()["muted"] is False
+    assert api.heard == [f"api conference {made.conference_sid} unmute 7"]
+
+
+def test_a_mute_that_the_switch_refuses_is_taken_back(redis_url: str) -> None:
+    """The member has just left: 404, and a GET does not show it as muted."""
+    api = make_api(redis_url, obedient({"api conference": "-ERR Non-Existant ID 7\n"}))
+    made = create(api.store)
+    key = keys.participant(made.conference_sid, made.call_sid)
+    api.redis.hset(key, mapping={"status": "connected", "member_id": "7"})
+    path = f"/Conferences/{made.conference_sid}/Participants/{made.call_sid}.json"
+    try:
+        is_error(api.request("POST", path, data={"Muted": "true"}), 404, 20404)
+        assert api.request("GET", path).get_json()["muted"] is False
+    finally:
+        stop(api)
+
+
+# ------------------------------------------------------------ what is away
+
+
+def _every_write(made: Any) -> list[tuple[str, str, dict[str, str] | None]]:
+    conference = f"/Conferences/{made.conference_sid}"
+    participant = f"{conference}/Participants/{made.call_sid}.json"
+    return [
+        ("POST", "/Conferences/new/Participants.json", GOOD),
+        ("POST", f"{conference}/Participants.json", GOOD),
+        ("POST", participant, {"Muted": "true"}),
+        ("POST", participant, {"EndConferenceOnExit": "true"}),
+        ("DELETE", participant, None),
+        ("POST", f"{conference}.json", {"Status": "completed"}),
+    ]
+
+
+def _unavailable_in_time(api: Api, requests: list[tuple[str, str, dict[str, str] | None]], seconds: float) -> None:
+    for method, path, data in requests:
+        started = time.monotonic()
+        response = api.request(method, path, data=data)
+        took = time.monotonic() - started
+
+        is_error(response, 503, 20503)
+        assert response.headers["Retry-After"]
+        assert took < seconds, f"{method} {path} took {took:.2f} s"
+
+
+@pytest.fixture
+def member(api: Api) -> Any:
+    made = create(api.store)
+    key = keys.participant(made.conference_sid, made.call_sid)
+    api.redis.hset(key, mapping={"status": "connected", "member_id": "7", "answered_at": made.created_at.isoformat()})
+    return made
+
+
+def test_with_the_switch_away_every_write_is_503_at_once(api: Api, member: Any) -> None:
+    """And every read still answers."""
+    api.switch.stop()
+    settled(lambda: not api.nodes.get(NODE).is_connected, "the loss is seen")
+    _unavailable_in_time(api, _every_write(member), 0.5)
+
+    shown = api.request("GET", f"/Conferences/{member.conference_sid}/Participants/{member.call_sid}.json")
+    assert shown.status_code == 200
+    assert shown.get_json()["muted"] is False, "the wish was taken back"
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_switch_that_hangs_is_503_in_time(redis_url: str, number: int) -> None:
+    """The connection stands and no command is answered: every kind of write ends within 2 s."""
+
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        while True:
+            peer.hear()
+
+    api = make_api(redis_url, script)
+    made = create(api.store)
+    key = keys.participant(made.conference_sid, made.call_sid)
+    api.redis.hset(key, mapping={"status": "connected", "member_id": "7", "answered_at": made.created_at.isoformat()})
+    try:
+        _unavailable_in_time(api, [_every_write(made)[number]], ANSWER_SECONDS)
+    finally:
+        stop(api)
+
+
+def test_an_end_that_no_event_confirms_is_503_in_time(api: Api, member: Any) -> None:
+    """The switch does as it is told, and nobody listens to its events: 200 would be a lie."""
+    _unavailable_in_time(api, _every_write(member)[-2:], ANSWER_SECONDS)
+
+
+def test_a_switch_that_refuses_to_dial_is_503(redis_url: str) -> None:
+    """`bgapi` itself answers -ERR: too many sessions, or a switch that is shutting down."""
+    api = make_api(redis_url, obedient({"bgapi": "-ERR"}))
+    try:
+        _unavailable_in_time(api, [("POST", "/Conferences/x/Participants.json", GOOD)], 0.5)
+    finally:
+        stop(api)
+
+
+@pytest.mark.parametrize("how", ["gone", "silent"])
+def test_with_redis_away_everything_is_503_in_time(own_redis: EmbeddedRedis, how: str) -> None:
+    """Reads and writes; gone means refused connections, silent means SIGSTOP. Afterwards all is as before."""
+    api = make_api(own_redis.start())
+    made = create(api.store)
+    requests = [("GET", "/Conferences.json", None), *_every_write(made)]
+    assert api.request("GET", "/Conferences.json").status_code == 200
+    process = own_redis._process
+    assert process is not None
+    try:
+        if how == "gone":
+            own_redis.stop()
+            _unavailable_in_time(api, requests, 0.5)
+        else:
+            os.kill(process.pid, signal.SIGSTOP)
+            _unavailable_in_time(api, requests[:2], ANSWER_SECONDS)
+            os.kill(process.pid, signal.SIGCONT)
+            settled(lambda: api.request("GET", "/Conferences.json").status_code == 200, "it answers again")
+    finally:
+        os.kill(process.pid, signal.SIGCONT) if how == "silent" else None
+        stop(api)
+
+
+# ------------------------------------------------------------ hostile clients
+
+
+@pytest.fixture(scope="module")
+def hostile(redis_server: str) -> Iterator[Api]:
+    made = make_api(redis_server)
+    yield made
+    stop(made)
+
+
+def _no_crash(response: Response) -> None:
+    assert response.status_code < 500, response.get_data()[:500]
+    if response.status_code >= 400 and response.data:
+        body = response.get_json()
+        assert {"code", "message", "more_info", "status"} <= set(body)
+        assert body["status"] == response.status_code
+
+
+NASTY = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from(
+        ["%", "%zz", "%00", "%0a%0d", "%ff%fe", "%ed%a0%80", "%c0%af", "..", "../..", "%2f", "%2F..%2F", "\0", "{x}",
+         CF, CA, "CF" + "0" * 500, "9" * 400, "-1", "1e999", "NaN", "\ud83c\udfa7", "${api}", "a" * 3000, "*", "[a-z]*"]
+    ),
+)  # fmt: skip
+METHODS = st.sampled_from(["GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS"])
+
+
+def _wsgi(api: Api, **values: str) -> Response:
+    """The application as a server calls it, past the test client's own opinion of what can be sent."""
+    environ = create_environ(BASE + "/Conferences.json", headers=basic())
+    return Response.from_app(api.web.application, {**environ, **values})
+
+
+def _raw(text: str) -> str:
+    """As a path of the test client: what is percent-encoded stays so."""
+    return text.encode("utf-8", "surrogatepass").decode("latin-1").replace("?", "%3F").replace("#", "%23")
+
+
+@given(METHODS, st.lists(NASTY, min_size=1, max_size=4), st.sampled_from(["", ".json"]))
+def test_no_path_makes_a_crash(hostile: Api, method: str, segments: list[str], suffix: str) -> None:
+    """Whatever stands between the slashes, given as WSGI's bytes."""
+    path = f"{BASE}/Conferences/" + "/".join(_raw(segment) for segment in segments) + suffix
+
+    _no_crash(_wsgi(hostile, REQUEST_METHOD=method, PATH_INFO=path))
+
+
+FIELDS = st.sampled_from(
+    ["From", "To", "Label", "Timeout", "Muted", "MaxParticipants", "StatusCallback", "StatusCallbackEvent", "Status",
+     "ConferenceStatusCallback", "CallSidToCoach", "Coaching", "Beep", "Record", "CallerId", "WaitUrl", "Region",
+     "Hold", "SipAuthUsername", "EndConferenceOnExit", "PageSize", "Page", "PageToken",
+     "FriendlyName", "DateCreated>", "\0"]
+)  # fmt: skip
+PATHS = st.sampled_from(
+    ["/Conferences.json", "/Conferences/hostile/Participants.json", f"/Conferences/{CF}.json",
+     f"/Conferences/{CF}/Participants.json", f"/Conferences/{CF}/Participants/{CA}.json"]
+)  # fmt: skip
+
+
+@given(METHODS, PATHS, st.lists(st.tuples(FIELDS, NASTY), max_size=6), st.booleans(), st.booleans())
+def test_no_parameters_make_a_crash(
+    hostile: Api, method: str, path: str, pairs: list[tuple[str, str]], whole: bool, in_query: bool
+) -> None:
+    """Any value, repeated or not, percent-encoded or raw; beside good ones, too."""
+    good = list(GOOD.items()) if whole else []
+    text = "&".join(f"{name}={value}" for name, value in [*good, *pairs]).encode("utf-8", "surrogatepass")
+    options: dict[str, Any] = {"data": text, "content_type": "application/x-www-form-urlencoded"}
+    if in_query:
+        options = {"query_string": text.decode("latin-1")}
+
+    _no_crash(hostile.request(method, path, **options))
+
+
+@given(
+    PATHS,
+    st.binary(max_size=200),
+    st.sampled_from(
+        ["application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=utf-7", "application/json",
+         "multipart/form-data", "multipart/form-data; boundary=x", "multipart/form-data; boundary=", "text/plain", "x",
+         "multipart/form-data; boundary=" + "y" * 300, ""]
+    ),
+)  # fmt: skip
+def test_no_body_makes_a_crash(hostile: Api, path: str, body: bytes, content_type: str) -> None:
+    """Any bytes, as any type."""
+    _no_crash(hostile.request("POST", path, data=body, content_type=content_type))
+    part = b'--x\r\nContent-Disposition: form-data; name="To"' + body + b"\r\n--x--"
+    _no_crash(hostile.request("POST", path, data=part, content_type=content_type))
+
+
+@given(
+    st.sampled_from(
+        ["Host", "Content-Length", "Accept", "X-Forwarded-For", "Cookie", "Authorization", "Range", "Expect"]
+    ),
+    st.text(alphabet=st.characters(min_codepoint=1, max_codepoint=255, exclude_characters="\r\n"), max_size=60),
+)
+def test_no_header_makes_a_crash(hostile: Api, name: str, value: str) -> None:
+    """Also in the credentials themselves."""
+    headers = {**basic(), name: value}
+    if name == "Authorization":
+        headers[name] = "Basic " + value
+    key = {"Content-Length": "CONTENT_LENGTH"}.get(name, "HTTP_" + name.upper().replace("-", "_"))
+
+    _no_crash(_wsgi(hostile, **{key: headers[name]}))
+
+
+@given(st.text(min_size=1, max_size=128))
+def test_a_name_of_any_text_is_carried(hostile: Api, name: str) -> None:
+    """A FriendlyName is data: what was created under it is found under it, and no command to the switch holds it."""
+    from urllib.parse import quote
+
+    stored = name.strip()
+    try:
+        segment = quote(name, safe="")
+    except UnicodeEncodeError:
+        return
+    if not stored or "/" in stored:
+        return
+    path = f"{BASE}/Conferences/{segment}/Participants.json"
+    created = hostile.web.post(path, data=GOOD, headers=basic())
+
+    assert created.status_code == 201, created.get_data()
+    sid = created.get_json()["conference_sid"]
+    assert hostile.request("GET", f"/Conferences/{sid}.json").get_json()["friendly_name"] == stored
+    assert sid in hostile.heard[-1]
+
+
+def test_a_crash_of_ours_tells_nothing_of_the_inside(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 in Twilio's words; the log has the rest."""
+
+    def crash(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(ConferenceStore, "list_conferences", crash)
+    response = api.request("GET", "/Conferences.json")
+
+    is_error(response, 500, 20500)
+    assert b"secret" not in response.data
+
+
+def test_every_answer_names_its_request(api: Api) -> None:
+    """Support asks for it; also when it was refused."""
+    for headers in (basic(), {}):
+        assert api.request("GET", "/Conferences.json", headers=headers).headers["Twilio-Request-Id"].startswith("RQ")
+
+
+def test_a_coach_stays_muted(api: Api) -> None:
+    """Coaching is not there yet: whoever unmuted a coach would be heard by everybody."""
+    made = create(api.store, coaching=True, muted=True)
+    version = api.redis.hget(keys.conference(made.conference_sid), "version")
+    path = f"/Conferences/{made.conference_sid}/Participants/{made.call_sid}.json"
+    is_error(api.request("POST", path, data={"Muted": "false"}), 400, 16000)
+
+    assert api.store.load_participant(ACCOUNT, made.conference_sid, made.call_sid) == replace(made, muted_wanted=None)
+    assert api.redis.hget(keys.conference(made.conference_sid), "version") == version, "no wish stood for a moment"

@@ -1,0 +1,97 @@
+"""The recipes of architecture.md, section 4: what is added in one place and forgotten in another fails here."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import orchestrator
+from orchestrator.callbacks.plan import PLAN
+from orchestrator.dialects.twilio.callbacks import SERIALIZERS
+from orchestrator.dialects.twilio.schemas import CREATE, CREATE_CALLBACKS
+from orchestrator.domain import events
+from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant
+from orchestrator.domain.conference import ParticipantStatus
+from orchestrator.domain.events import Event
+from orchestrator.domain.transitions import EVENT_TABLE
+from orchestrator.freeswitch.dial_string import RENDERED_FIELDS
+
+PACKAGE = Path(orchestrator.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+LONGEST_FILE = 300
+
+CREATE_FIELDS = {field.name for field in fields(CreateParticipant)}
+EVENTS = {cls for _, cls in inspect.getmembers(events, inspect.isclass) if issubclass(cls, Event) and cls is not Event}
+STATE_FILES = ("handlers.py", "store/conferences.py")
+"""Where a create request becomes a Conference and a Participant."""
+
+
+def fields_read_from_a_command() -> set[str]:
+    """`command.<field>` in STATE_FILES: what a create request leaves in the state, or is decided by."""
+    trees = [ast.parse((PACKAGE / name).read_text()) for name in STATE_FILES]
+    return {
+        node.attr
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "command"
+    }
+
+
+def test_every_create_field_goes_somewhere() -> None:
+    """A create field is rendered into the dial string, becomes state, or is listed as not sent, with a reason."""
+    placed = RENDERED_FIELDS | fields_read_from_a_command() | set(NOT_SENT_YET)
+
+    assert CREATE_FIELDS - placed == set(), "neither in RENDERED_FIELDS, nor used for state, nor in NOT_SENT_YET"
+
+
+def test_the_lists_of_create_fields_name_no_others() -> None:
+    """A field that was renamed or removed leaves no row behind, and no row is an excuse for a field that is used."""
+    in_use = RENDERED_FIELDS | fields_read_from_a_command()
+
+    assert set(NOT_SENT_YET) <= CREATE_FIELDS
+    assert RENDERED_FIELDS <= CREATE_FIELDS
+    assert set(NOT_SENT_YET) & in_use == set(), "listed as not sent, and used"
+    assert all(NOT_SENT_YET.values()), "without a reason"
+
+
+def test_every_create_field_has_a_parameter() -> None:
+    """A field without a row in the dialect's schemas could never be asked for; two rows would overwrite each other."""
+    named = [field for field, _ in CREATE.values()] + [row.field for row in CREATE_CALLBACKS]
+
+    assert sorted(named) == sorted(CREATE_FIELDS)
+
+
+@pytest.mark.parametrize("event", list(EVENT_TABLE), ids=str)
+def test_every_event_has_a_row_for_every_status(event: type[Event]) -> None:
+    """A rule, or LATE: a pair that nobody thought of would raise in production."""
+    assert set(EVENT_TABLE[event]) == set(ParticipantStatus)
+
+
+def test_every_event_comes_from_the_switch_or_is_derived() -> None:
+    """In EVENT_TABLE if a switch can say it; in PLAN if a client can be told of it; in neither it would be dead."""
+    assert EVENTS - set(EVENT_TABLE) - set(PLAN) == set()
+    assert set(EVENT_TABLE) | set(PLAN) <= EVENTS
+
+
+def test_every_planned_callback_has_its_parameters() -> None:
+    """A kind without a serializer could not be sent; a serializer without a kind is never called."""
+    assert {row.kind for row in PLAN.values()} == set(SERIALIZERS)
+    assert len({row.kind for row in PLAN.values()}) == len(PLAN)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_is_two_rooms(path: Path) -> None:
+    """A file that passes 300 lines is to be divided (architecture.md, section 2)."""
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+
+
+def test_the_guards_see_the_program() -> None:
+    """An empty list would let everything pass."""
+    assert len(SOURCES) > 40
+    assert {"handlers.py", "transitions.py"} <= {path.name for path in SOURCES}
+    assert "label" in fields_read_from_a_command()
+    assert len(EVENTS) >= 13

@@ -1,0 +1,253 @@
+"""The listener on a scripted event socket and a real Redis: what it misses, it makes up; what it drops, it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import gevent
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from orchestrator import listener as listener_module
+from orchestrator.applier import Applier
+from orchestrator.domain.conference import Participant, ParticipantStatus
+from orchestrator.freeswitch.nodes import NodeAddress
+from orchestrator.freeswitch.snapshot import RawSnapshot
+from orchestrator.listener import Listener, parse_event, read_batch
+from orchestrator.store.commits import CommitStore
+from orchestrator.store.nodes import NodeStore
+from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, answer, event, reply, settled
+from tests.unit.records import NODE
+from tests.unit.test_applier import World
+
+Start = Callable[..., FakeEsl]
+
+
+class Switch:
+    """What the scripted switch holds; every connection is told the same."""
+
+    def __init__(self) -> None:
+        self.channels: list[dict[str, str]] = []
+        self.conferences: list[dict[str, Any]] = []
+        self.heard: list[str] = []
+        self.peers: list[Peer] = []
+
+    def script(self, peer: Peer) -> None:
+        peer.welcome()
+        while True:
+            command = peer.hear()
+            self.heard.append(command)
+            if command.startswith("event json"):
+                peer.say(reply("+OK event listener enabled json"))
+                self.peers.append(peer)
+            elif command == "api show channels as json":
+                peer.say(answer(json.dumps({"row_count": len(self.channels), "rows": self.channels})))
+            elif command == "api conference json_list":
+                peer.say(answer(json.dumps(self.conferences)))
+            elif command.startswith("api uuid_exists"):
+                known = {row["uuid"] for row in self.channels}
+                peer.say(answer("true" if command.split()[-1] in known else "false"))
+            else:
+                peer.say(answer("+OK\n"))
+
+    def holds(self, participant: Participant, member_id: int, muted: bool = False) -> None:
+        uuid = participant.switch.channel_uuid
+        self.channels.append({"uuid": uuid, "direction": "outbound", "callstate": "ACTIVE"})
+        member = {"type": "caller", "id": member_id, "uuid": uuid, "flags": {"can_speak": not muted}}
+        self.conferences.append({"conference_name": participant.conference_sid, "members": [member]})
+
+    def fire(self, participant: Participant, name: str, action: str = "", **headers: str) -> None:
+        uuid, sid = participant.switch.channel_uuid, participant.conference_sid
+        body = {
+            "Event-Name": name,
+            "Event-Date-Timestamp": str(int(datetime.now(UTC).timestamp() * 1e6)),
+            "Unique-ID": uuid,
+            "Call-Direction": "outbound",
+            "variable_orchestrator_conference_sid": sid,
+        }
+        if action:
+            body |= {"Action": action, "Conference-Name": sid}
+        self.peers[-1].say(event({**body, **headers}))
+
+    def snapshots(self) -> int:
+        return self.heard.count("api conference json_list")
+
+
+@pytest.fixture
+def switch() -> Switch:
+    return Switch()
+
+
+@pytest.fixture
+def world(client: redis.Redis) -> World:
+    return World(client, sleep=gevent.sleep)
+
+
+@pytest.fixture
+def follow(fake_esl: Start, switch: Switch, world: World) -> Iterator[Callable[[], Listener]]:
+    """Starts a listener on the scripted switch."""
+    running: list[tuple[Listener, Any]] = []
+    server = fake_esl(switch.script)
+
+    def start(applier: Applier | None = None) -> Listener:
+        address = NodeAddress(NODE, "127.0.0.1", server.port)
+        made = Listener(address, PASSWORD, applier or world.applier, NodeStore(world.client), "test")
+        running.append((made, gevent.spawn(made.run)))
+        settled(lambda: switch.snapshots() >= 1, "the first snapshot")
+        return made
+
+    yield start
+    for made, greenlet in running:
+        made.stop()
+        greenlet.join(timeout=3)
+
+
+def test_events_become_state_and_callbacks(switch: Switch, world: World, follow: Callable[[], Listener]) -> None:
+    """From the socket to Redis, in order."""
+    one = world.create()
+    follow()
+    for name in ("CHANNEL_CREATE", "CHANNEL_PROGRESS", "CHANNEL_ANSWER"):
+        switch.fire(one, name)
+    switch.fire(one, "CUSTOM", "add-member", **{"Member-ID": "7", "Speak": "true"})
+    settled(lambda: world.load(one).status is ParticipantStatus.CONNECTED, "it has joined")
+
+    assert world.kinds(one.conference_sid, one.call_sid) == ["initiated", "ringing", "answered"]
+    assert world.kinds(one.conference_sid) == ["participant-join"]
+
+
+def test_what_happened_before_the_listener_came_is_made_up(
+    switch: Switch, world: World, follow: Callable[[], Listener]
+) -> None:
+    """The subscription comes first, then the snapshot, so there is no gap between them."""
+    one = world.create()
+    switch.holds(one, 7, muted=True)
+    follow()
+    settled(lambda: world.load(one).status is ParticipantStatus.CONNECTED, "the join is made up")
+
+    subscribed = next(i for i, command in enumerate(switch.heard) if command.startswith("event json"))
+    assert subscribed < switch.heard.index("api show channels as json")
+    assert world.load(one).muted
+
+
+def test_what_was_missed_while_the_connection_was_away_is_made_up(
+    switch: Switch, world: World, follow: Callable[[], Listener]
+) -> None:
+    """One join from an event, a drop, the end of it unseen: exactly one leave, one `completed`."""
+    follow()
+    one = world.create()
+    switch.fire(one, "CHANNEL_CREATE")
+    switch.fire(one, "CHANNEL_ANSWER")
+    switch.fire(one, "CUSTOM", "add-member", **{"Member-ID": "7", "Speak": "true"})
+    settled(lambda: world.load(one).is_present, "it has joined")
+    switch.peers[-1].close()
+    settled(lambda: world.load(one).ended_at is not None, "its end is made up")
+
+    assert world.kinds(one.conference_sid) == ["participant-join", "participant-leave", "conference-end"]
+    assert world.kinds(one.conference_sid, one.call_sid)[-1] == "completed"
+
+
+def test_an_unknown_leg_with_our_variable_is_killed(
+    switch: Switch, world: World, follow: Callable[[], Listener]
+) -> None:
+    """The order reaches the switch."""
+    one = world.create()
+    world.client.delete(*world.client.keys("conference:*"))  # its record is lost
+    follow()
+    switch.fire(one, "CHANNEL_CREATE")
+
+    settled(lambda: f"api uuid_kill {one.switch.channel_uuid}" in switch.heard, "the leg is ended")
+
+
+def test_unreadable_events_are_said_and_skipped(switch: Switch, world: World, follow: Callable[[], Listener]) -> None:
+    """No JSON, no timestamp, no member id: each costs itself and nothing else."""
+    one = world.create()
+    follow()
+    peer = switch.peers[-1]
+    with capture_logs() as logs:
+        peer.say(b"Content-Length: 3\nContent-Type: text/event-json\n\n{x}")
+        peer.say(b"Content-Length: 2\nContent-Type: text/event-json\n\n[]")
+        peer.say(b"Content-Length: 4\nContent-Type: text/event-json\n\nnull")
+        switch.fire(one, "CHANNEL_ANSWER", **{"Event-Date-Timestamp": "x"})
+        switch.fire(one, "CUSTOM", "add-member", **{"Member-ID": "x"})
+        switch.fire(one, "CHANNEL_CREATE")
+        settled(lambda: world.load(one).status is ParticipantStatus.CONNECTING, "the good one is applied")
+
+    assert [row["event"] for row in logs].count("event_unreadable") == 5
+
+
+def test_an_event_with_bytes_that_are_no_utf8_counts(world: World) -> None:
+    """A far end's display name may hold anything."""
+    body = b'{"Event-Name":"CHANNEL_CREATE","Caller-Caller-ID-Name":"\xff\xfe"}'
+
+    assert parse_event(body)["Event-Name"] == "CHANNEL_CREATE"
+
+
+def test_a_batch_ends_at_a_snapshot() -> None:
+    """What it says holds for that moment: events behind it belong to the next batch."""
+    events, snapshot = read_batch([RawSnapshot(datetime.now(UTC), '{"row_count":0}', "[]")])
+
+    assert events == []
+    assert snapshot is not None
+
+
+def test_a_full_queue_says_so_and_resynchronises(
+    switch: Switch, world: World, follow: Callable[..., Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Redis is away events are dropped beyond a bound, which is said once; as soon as there is room a snapshot
+    makes up for them. And a node is not asked for snapshots as fast as it can give them meanwhile."""
+    monkeypatch.setattr(listener_module, "QUEUE_LENGTH", 3)
+    gate, blocked = gevent.event.Event(), gevent.event.Event()
+    made = [world.create(f"name {number}") for number in range(20)]
+
+    class Gated(CommitStore):
+        def commit(self, changes: Any) -> Any:
+            blocked.set()
+            gate.wait()
+            return super().commit(changes)
+
+    applier = Applier(Gated(world.client), world.applier._serialize, world.woken.extend, gevent.sleep)
+    with capture_logs() as logs:
+        listener = follow(applier)
+        for number, participant in enumerate(made, 1):
+            switch.holds(participant, number)
+            switch.fire(participant, "CHANNEL_CREATE")
+            blocked.wait(5)
+        settled(lambda: listener._dropped > 0, "events are dropped")
+        before = switch.snapshots()
+        gevent.sleep(0.5)  # what is measured is a rate: there is nothing to wait for
+        asked = switch.snapshots() - before
+        gate.set()
+        settled(lambda: all(world.load(p).is_present for p in made), "everything is made up")
+
+    assert "events_dropped" in [row["event"] for row in logs]
+    assert [row["event"] for row in logs].count("events_dropped") <= 3
+    assert asked <= 10, f"{asked} snapshots in half a second"
+
+
+def test_operators_see_that_a_node_is_followed(switch: Switch, world: World, follow: Callable[[], Listener]) -> None:
+    """The node's hash, with its end."""
+    follow()
+    seen = settled(lambda: NodeStore(world.client).load_node(NODE), "the node's hash")
+
+    assert seen["connected"] == "1"
+    assert seen["listener"] == "test"
+
+
+def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl: Start) -> None:
+    """SIGTERM: nothing that has come is thrown away."""
+    one = world.create()
+    server = fake_esl(switch.script)
+    address = NodeAddress(NODE, "127.0.0.1", server.port)
+    listener = Listener(address, PASSWORD, world.applier, NodeStore(world.client), "x")
+    running = gevent.spawn(listener.run)
+    settled(lambda: switch.peers and switch.snapshots(), "it follows")
+    switch.fire(one, "CHANNEL_CREATE")
+    settled(lambda: listener._queue.qsize() or world.load(one).status is ParticipantStatus.CONNECTING, "it is read")
+    listener.stop()
+    running.get(timeout=5)
+
+    assert world.load(one).status is ParticipantStatus.CONNECTING
