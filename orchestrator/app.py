@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
+from urllib.parse import unquote_to_bytes
+
+import gevent
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from orchestrator.dialects.twilio.errors import error_response
 from orchestrator.dialects.twilio.routes import make_blueprint, no_such_path
-from orchestrator.errors import ApiError, BadParameter, BodyTooLarge, MethodNotAllowed
+from orchestrator.errors import ApiError, BadParameter, BodyTooLarge, MethodNotAllowed, Unavailable
 from orchestrator.handlers import Handlers
 from orchestrator.store.accounts import AccountStore
 
 MAX_BODY_BYTES = 64 * 1024
+
+ANSWER_SECONDS = 1.9
+"""Every answer is due within 2 s, however many slow parts add up; whatever is not done by then is a 503."""
 
 log = structlog.get_logger("app")
 
@@ -22,6 +29,10 @@ def create_app(handlers: Handlers, accounts: AccountStore) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.before_request(_start_deadline)
+    app.before_request(_check_request)
+    app.teardown_request(_stop_deadline)
     app.register_blueprint(make_blueprint(handlers, accounts))
 
     @app.get("/healthz")
@@ -53,3 +64,30 @@ def create_app(handlers: Handlers, accounts: AccountStore) -> Flask:
         return error_response(ApiError("An internal error has occurred"))
 
     return app
+
+
+def _start_deadline() -> None:
+    g.deadline = gevent.Timeout.start_new(ANSWER_SECONDS, Unavailable("The switch or the data store is too slow"))
+
+
+def _stop_deadline(_: BaseException | None) -> None:
+    deadline = g.pop("deadline", None)
+    if deadline is not None:
+        deadline.close()
+
+
+def _check_request() -> None:
+    """A body of at most 64 kB, also one without a declared length; and text that is UTF-8, in path and body."""
+    if request.content_length is None and request.environ.get("wsgi.input_terminated"):
+        body = request.environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes")
+        request.environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
+    query = request.query_string
+    raw = request.environ["PATH_INFO"].encode("latin-1") + unquote_to_bytes(query)
+    if request.mimetype == "application/x-www-form-urlencoded":
+        raw += unquote_to_bytes(request.get_data(cache=True))
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        raise BadParameter("The request holds text that is not UTF-8") from None

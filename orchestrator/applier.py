@@ -19,7 +19,7 @@ from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.plan import Callback, plan_callbacks
 from orchestrator.domain.commands import Command, EndConference, RemoveParticipant, UpdateParticipant
 from orchestrator.domain.conference import Participant
-from orchestrator.domain.events import CallInitiated
+from orchestrator.domain.events import CallAnswered, CallInitiated, MemberAdded
 from orchestrator.domain.transitions import apply, outstanding_updates
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.commands import HangUpMembers, KillChannel, MuteMember, SetExitHook, SwitchCommand
@@ -82,7 +82,7 @@ class Applier:
                     orders.append(KillChannel(participant.switch.channel_uuid))
                 elif participant.is_present:
                     orders += self._update_orders(participant, outstanding_updates(participant))
-        return orders
+        return orders + self._strays_of(snapshot, everybody)
 
     # ------------------------------------------------------------ one round
 
@@ -97,23 +97,34 @@ class Applier:
                 self._apply_one(conference_sid, item, changes, commands)
             except Exception:
                 log.exception("event_not_applied", conference_sid=conference_sid, call_sid=item.call_sid)
-        orders += self._unknown_legs(placed)
+        orders += self._stray_legs(placed)
         refused = self._commit(list(changes.values())) if changes else set()
         for conference_sid, found in commands.items():
             if conference_sid not in refused:
                 orders += [order for command, participant in found for order in self._orders(command, participant)]
         return [item for conference_sid, item in placed if conference_sid in refused]
 
-    def _unknown_legs(self, placed: Iterable[tuple[str, Translated]]) -> list[SwitchCommand]:
-        """Legs of ours that no record speaks of: their create was refused after all, or the record is lost."""
+    def _stray_legs(self, placed: Iterable[tuple[str, Translated]]) -> list[SwitchCommand]:
+        """Legs that come to life though no record speaks of them, or it says that they have ended: nobody could ever
+        remove such a person from the conference."""
         orders: list[SwitchCommand] = []
         for conference_sid, item in placed:
-            if isinstance(item.event, CallInitiated) and not self._participants.get(conference_sid, {}).get(
-                item.call_sid
-            ):
-                log.error("unknown_leg_ended", conference_sid=conference_sid, call_sid=item.call_sid)
-                orders.append(KillChannel(channel_uuid_of(item.call_sid)))
+            if isinstance(item.event, (CallInitiated, CallAnswered, MemberAdded)):
+                participant = self._participants.get(conference_sid, {}).get(item.call_sid)
+                if participant is None or participant.ended_at is not None:
+                    orders.append(_end_stray(conference_sid, item.call_sid))
         return orders
+
+    def _strays_of(self, snapshot: Snapshot, known: Iterable[Participant]) -> list[SwitchCommand]:
+        """The same for legs that the node holds now."""
+        held = {*snapshot.channels, *snapshot.members} - {participant.call_sid for participant in known}
+        placed = self._store.load_conference_sids(sorted(held))
+        _, participants = self._store.load([(sid, call) for call, sid in placed.items()], ())
+        return [
+            _end_stray(sid, call)
+            for call, sid in placed.items()
+            if call not in participants or participants[call].ended_at is not None
+        ]
 
     def _place(self, events: Sequence[Translated]) -> list[tuple[str, Translated]]:
         """Each event with its ConferenceSid; a background job's result does not say it."""
@@ -151,14 +162,17 @@ class Applier:
         outcome = apply(conference, current, item.event)
         if outcome.conference == conference and outcome.participant == current:
             return
-        _log_transition(current, outcome.participant, item)
+        status = current.status
         conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, outcome.events)
+        entries = [(callback.lane, self._entry(callback)) for callback in callbacks]
+        # From here on nothing can fail: a change is whole or is not there.
         if change is None:
             change = changes[conference_sid] = Change(known, conference, uuid.uuid4().hex)
         change.after = conference
         change.participants[item.call_sid] = (before, current)
-        for callback in callbacks:
-            change.outbox.setdefault(callback.lane, []).append(self._entry(callback))
+        change.transitions.append((item.call_sid, type(item.event).__name__, str(status), str(current.status)))
+        for lane, entry in entries:
+            change.outbox.setdefault(lane, []).append(entry)
         for command in outcome.commands:
             commands.setdefault(conference_sid, []).append((command, current))
 
@@ -172,6 +186,7 @@ class Applier:
                 refused.add(sid)
                 continue
             self._remember(change)
+            _log_transitions(change)
             lanes += [Lane(sid, name) for name in committed.lanes]
             _log_dropped(sid, committed)
         self._forget(refused)
@@ -257,15 +272,21 @@ class Applier:
         return orders
 
 
-def _log_transition(before: Participant, after: Participant, item: Translated) -> None:
-    log.info(
-        "transition",
-        conference_sid=after.conference_sid,
-        call_sid=after.call_sid,
-        what=type(item.event).__name__,
-        status=str(after.status),
-        was=str(before.status),
-    )
+def _end_stray(conference_sid: str, call_sid: str) -> SwitchCommand:
+    log.error("stray_leg_ended", conference_sid=conference_sid, call_sid=call_sid)
+    return KillChannel(channel_uuid_of(call_sid))
+
+
+def _log_transitions(change: Change) -> None:
+    for call_sid, event, was, status in change.transitions:
+        log.info(
+            "transition",
+            conference_sid=change.after.conference_sid,
+            call_sid=call_sid,
+            what=event,
+            was=was,
+            status=status,
+        )
 
 
 def _log_dropped(conference_sid: str, committed: Committed) -> None:

@@ -30,8 +30,7 @@ def _settings(settings: Settings) -> Iterator[tuple[bool, str]]:
         bool(settings.freeswitch_password),
         "FREESWITCH_PASSWORD " + ("is set" if settings.freeswitch_password else "is not set"),
     )
-    route = settings.outbound_route
-    yield bool(route), f"OUTBOUND_ROUTE {route or 'is not set: phone numbers cannot be dialled'}"
+    yield True, f"OUTBOUND_ROUTE {settings.outbound_route or 'is not set: phone numbers cannot be dialled'}"
     yield True, f"SIP_ROUTE {settings.sip_route}"
     yield True, f"CLIENT_ROUTE {settings.client_route or 'is not set: client: addresses cannot be dialled'}"
 

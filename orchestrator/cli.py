@@ -102,14 +102,18 @@ def _account(settings: Settings, options: argparse.Namespace) -> int:
     try:
         if options.action == "list":
             for known in accounts.list_accounts():
-                print(f"{known.account_sid} {known.status} {known.friendly_name}".rstrip())
+                print(f"{known.account_sid} {known.status} {known.friendly_name!r}")
             return 0
         if options.action == "create":
             sid = options.sid or mint_sid("AC")
             if not is_sid("AC", sid):
                 print("orchestrator: --sid has to be AC and 32 lower-case hexadecimal digits", file=sys.stderr)
                 return 1
-            account = Account(sid, options.token or secrets.token_hex(16), "active", options.name)
+            existing = accounts.load_account(sid)
+            if existing is not None and (options.token is None or options.token != existing.auth_token):
+                print(f"orchestrator: account {sid} exists; rotate-token gives it a new token", file=sys.stderr)
+                return 1
+            account = existing or Account(sid, options.token or secrets.token_hex(16), "active", options.name)
         else:
             known_account = accounts.load_account(options.sid)
             if known_account is None:

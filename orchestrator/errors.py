@@ -62,12 +62,6 @@ class ConferenceNotActive(ApiError):
     code, http_status = 16022, 404
 
 
-class ConferenceCompleted(ApiError):
-    """An update that a completed conference cannot take."""
-
-    code, http_status = 16001, 400
-
-
 class ConferenceFull(ApiError):
     """MaxParticipants is reached."""
 

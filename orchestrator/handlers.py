@@ -14,12 +14,13 @@ from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Final
 
+import gevent
 import orjson
 import structlog
 
 from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant, SwitchRef
-from orchestrator.errors import BadParameter, ConferenceNotActive, NotFound, Unavailable
+from orchestrator.errors import ApiError, BadParameter, CoachedCallMissing, ConferenceNotActive, NotFound, Unavailable
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import HangUpMembers, KillChannel, MuteMember, SetExitHook
 from orchestrator.freeswitch.dial_string import Originate, Routes, destination_of
@@ -71,10 +72,18 @@ class Handlers:
         # The conference says on which node: another process may have made it first, on its own choice.
         try:
             self._nodes.get(conference.node).start_job(originate, participant.switch.channel_uuid)
-        except CommandRefused as error:
+        except (CommandRefused, Unavailable) as error:
+            # It may dial all the same: then the listener ends the leg, because the client is told that there is none.
+            gevent.spawn(self._take_back, participant)
             raise Unavailable("The switch does not dial at present") from error
         log.info("participant_created", conference_sid=conference.conference_sid, call_sid=participant.call_sid)
         return participant, 0
+
+    def _take_back(self, participant: Participant) -> None:
+        try:
+            self._store.request_removal(participant.account_sid, participant.conference_sid, participant.call_sid)
+        except ApiError as error:
+            log.error("create_not_taken_back", call_sid=participant.call_sid, error=error.message)
 
     def _conference_for(self, account_sid: str, name: str, command: CreateParticipant) -> Conference:
         """The conference to join: the one with that SID, the active one with that name, or a new one."""
@@ -83,12 +92,18 @@ class Handlers:
             if conference.is_ending:
                 raise ConferenceNotActive(f"The conference {name} has ended")
             return conference
-        sid = self._store.claim_name(account_sid, name, mint_sid("CF"))
+        sid = self._store.find_name(account_sid, name)
+        node = "" if sid else self._choose_node()
+        if sid is None:
+            # Refused before the name is claimed: a conference that does not exist has nobody to coach.
+            if command.call_sid_to_coach is not None:
+                raise CoachedCallMissing(f"CallSidToCoach: {command.call_sid_to_coach} is not in this conference")
+            sid = self._store.claim_name(account_sid, name, mint_sid("CF"))
         try:
             return self._store.load_conference(account_sid, sid)
         except NotFound:
             now = datetime.now(UTC)
-            node = self._choose_node()
+            node = node or self._choose_node()
             return Conference(sid, account_sid, name, node, created_at=now, updated_at=now, region=command.region)
 
     def _choose_node(self) -> str:

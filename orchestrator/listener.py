@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 import gevent
@@ -20,18 +20,21 @@ from gevent.queue import Empty, Full, Queue
 
 from orchestrator.applier import Applier
 from orchestrator.errors import Unavailable
+from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnavailable
 from orchestrator.freeswitch.commands import ChannelExists, CoreUuid, SwitchCommand
 from orchestrator.freeswitch.events import SUBSCRIPTION, Translated, translate_event
-from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, NodeAddress
+from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
 from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot, parse_snapshot, take_snapshot
 from orchestrator.store.nodes import NodeStore
 
-QUEUE_LENGTH: Final = 100_000
-"""As many events as mod_event_socket itself would hold for us; then we drop, say so, and resynchronise."""
+QUEUE_LENGTH: Final = 20_000
+"""Events are 0.7 to 9 kB: at most 180 MB. What comes when it is full is dropped, logged, and made up by a snapshot."""
 
 ROOM_SECONDS: Final = 0.1
 """How often we look whether a full queue has room again for the snapshot that makes up for what was dropped."""
+
+STOP_SECONDS: Final = 10.0
 
 BATCH_LENGTH: Final = 500
 AUDIT_SECONDS: Final = 15.0
@@ -43,20 +46,24 @@ SECOND_LOOK_SECONDS: Final = 2.5
 log = structlog.get_logger("listener")
 
 
+class StoppedWhileWaiting(Exception):
+    """The listener was told to stop while Redis was away."""
+
+
 class Listener:
-    """Follows one node for ever. `run` returns after `stop`, or when another listener has taken the node over."""
+    """Follows one node for ever. `run` returns after `stop`."""
 
     def __init__(
         self,
         address: NodeAddress,
         password: str,
-        applier: Applier,
+        make_applier: Callable[[Callable[[float], None]], Applier],
         nodes: NodeStore,
         name: str,
     ) -> None:
         self._address = address
         self._password = password
-        self._applier = applier
+        self._applier = make_applier(self._wait_for_store)
         self._nodes = nodes
         self._name = name
         self._queue: Queue[bytes | RawSnapshot] = Queue(QUEUE_LENGTH)
@@ -85,12 +92,16 @@ class Listener:
                 self._socket = None
             self._stopping.wait(backoff)
             backoff = min(backoff * 2, LAST_BACKOFF_SECONDS)
-        worker.get(timeout=5)
+        worker.get(timeout=STOP_SECONDS)
 
     def stop(self) -> None:
         """Finish what has been read, then return from `run`."""
         self._stopping.set()
         self._resync.set()
+
+    def _wait_for_store(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise StoppedWhileWaiting
 
     def _follow(self, connection: EventSocket) -> None:
         """Subscribe first, then take the snapshot: what happens in between is seen by both, and counts once."""
@@ -144,12 +155,16 @@ class Listener:
             self._resync.set()
 
     def _apply_for_ever(self) -> None:
-        while not (self._stopping.is_set() and self._queue.empty()):
-            events, snapshot = read_batch(self._next_items())
-            commands = self._applier.apply_events(events)
-            if snapshot is not None:
-                commands += self._audit(snapshot)
-            self._send(commands)
+        try:
+            while not (self._stopping.is_set() and self._queue.empty()):
+                events, snapshot = read_batch(self._next_items())
+                commands = self._applier.apply_events(events)
+                if snapshot is not None:
+                    commands += self._audit(snapshot)
+                self._send(commands)
+        except StoppedWhileWaiting:
+            # What has not been written is made up by the next listener's snapshot.
+            log.warning("stopped_while_store_away", node=self._address.name, queued=self._queue.qsize())
 
     def _audit(self, snapshot: Snapshot) -> list[SwitchCommand]:
         try:

@@ -64,8 +64,11 @@ def run_listener(settings: Settings) -> None:
 def run_worker(settings: Settings) -> None:
     """Deliver callbacks. The worker handles signals itself: attempts under way are finished first."""
     worker, drainer, sweep = wiring.build_worker(settings)
-    gevent.spawn(drainer.keep_leases, gevent.sleep)
-    gevent.spawn(sweep.run, gevent.sleep)
+    loop = gevent.Greenlet(worker.work, logging_level="WARNING")
+    for beside in (gevent.spawn(drainer.keep_leases, gevent.sleep), gevent.spawn(sweep.run, gevent.sleep)):
+        # Without leases or sweeps this process would look well and lose its promises: let it be started again.
+        beside.link_exception(lambda ended: loop.kill(ended.exception or SystemExit(1), block=False))
     log.info("worker_starting", name=worker.name)
-    gevent.spawn(worker.work, logging_level="WARNING").get()
+    loop.start()
+    loop.get()
     log.info("worker_stopped")

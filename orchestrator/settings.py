@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orchestrator.callbacks.retry import Schedule
-from orchestrator.freeswitch.nodes import NodeAddress
+from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.outgoing.networks import Network, parse_networks
 
 _NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
     freeswitch_password: str = Field("", description="the event socket's password, the same on every node", repr=False)
     orchestrator_bind: str = Field("127.0.0.1:8080", description="where the API listens")
     orchestrator_public_url: str = Field(
-        "", description="how clients reach the API, for links in answers; empty: http:// and ORCHESTRATOR_BIND"
+        "", description="how clients reach the API; `up` prints it. Empty: http:// and ORCHESTRATOR_BIND"
     )
     outbound_route: str = Field(
         "", description="how a phone number is dialled, e.g. sofia/gateway/carrier/{number}; empty: not at all"
@@ -87,6 +88,20 @@ class Settings(BaseSettings):
         if not delays or not all(0 < delay <= 86_400 for delay in delays):
             raise ValueError("needs numbers of seconds above 0, separated by commas")
         return delays
+
+    @field_validator("redis_url", "queue_redis_url")
+    @classmethod
+    def _check_redis(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.field_name == "queue_redis_url":
+            return value
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("is not redis://host:port/number, rediss://… or unix://…")
+        return value
 
     @field_validator("orchestrator_bind")
     @classmethod

@@ -7,6 +7,7 @@ and a small receiver that shows the callbacks which arrive. Every child dies wit
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import secrets
 import signal
@@ -17,7 +18,7 @@ import textwrap
 import time
 import urllib.request
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import gevent
 from gevent.event import Event
@@ -36,6 +37,9 @@ RESTART_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 10.0
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
+
+
+_WITHOUT_PROXIES: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class CannotStart(Exception):
@@ -99,9 +103,11 @@ def up(settings: Settings) -> int:
         gevent.signal_handler(number, stopping.set)
     redis: EmbeddedRedis | None = None
     children: list[Child] = []
+    lock: IO[str] | None = None
     try:
         _check_port(settings.bind_host, settings.bind_port)
         DATA.mkdir(exist_ok=True)
+        lock = _lock(DATA / "lock")
         environment = dict(os.environ)
         # The callbacks of people who try it go to this machine; a real installation lists its own networks, or none.
         environment.setdefault("ALLOWED_PRIVATE_NETWORKS", "127.0.0.0/8,::1/128")
@@ -128,6 +134,8 @@ def up(settings: Settings) -> int:
             child.stop()
         if redis is not None:
             redis.stop()
+        if lock is not None:
+            lock.close()
     print("stopped")
     return 0
 
@@ -147,14 +155,24 @@ def _children(settings: Settings, environment: dict[str, str]) -> list[Child]:
 
 
 def _check_port(host: str, port: int) -> None:
-    probe = socket.socket()
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        probe.bind((host, port))
+        family, kind, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
     except OSError as error:
         raise CannotStart(f"ORCHESTRATOR_BIND {host}:{port} cannot be used: {error.strerror}") from error
-    finally:
-        probe.close()
+
+
+def _lock(path: Path) -> IO[str]:
+    """Held as long as this process lives: two of us would write one Redis file."""
+    held = path.open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        held.close()
+        raise CannotStart(f"another `orchestrator up` runs in this folder ({path})") from error
+    return held
 
 
 def _free_port() -> int:
@@ -178,7 +196,7 @@ def _await_health(settings: Settings, stopping: Event) -> None:
     url = f"http://{settings.orchestrator_bind}/healthz"
     while not stopping.is_set():
         try:
-            with urllib.request.urlopen(url, timeout=1):
+            with _WITHOUT_PROXIES.open(url, timeout=1):
                 return
         except OSError:
             if time.monotonic() > deadline:

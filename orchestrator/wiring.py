@@ -7,9 +7,8 @@ import socket
 import time
 from collections.abc import Callable
 
-import gevent
 from flask import Flask
-from redis import Redis
+from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -22,12 +21,13 @@ from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
 from orchestrator.callbacks.sweep import Sweep
-from orchestrator.callbacks.wakeups import Wakeups, make_queue, use
+from orchestrator.callbacks.wakeups import BackgroundWaker, Wakeups, make_queue, use
 from orchestrator.callbacks.worker import GeventWorker
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.dialects.twilio.signature import sign
+from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.dial_string import Routes
-from orchestrator.freeswitch.nodes import NodeAddress, Nodes
+from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.handlers import Handlers
 from orchestrator.listener import Listener
 from orchestrator.outgoing.pool import OutgoingPool
@@ -64,9 +64,14 @@ def build_listeners(settings: Settings) -> list[Listener]:
 def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
     client = connect(settings.redis_url)
     wakeups = Wakeups(build_queue(settings))
-    applier = Applier(CommitStore(client), serialize_callback, wakeups.wake, gevent.sleep)
+    waker = BackgroundWaker(wakeups)
+    waker.start()
+
+    def make_applier(wait: Callable[[float], None]) -> Applier:
+        return Applier(CommitStore(client), serialize_callback, waker.wake, wait)
+
     name = f"{socket.gethostname()}:{os.getpid()}"
-    return Listener(address, settings.freeswitch_password, applier, NodeStore(client), name)
+    return Listener(address, settings.freeswitch_password, make_applier, NodeStore(client), name)
 
 
 def build_worker(settings: Settings) -> tuple[GeventWorker, Drainer, Sweep]:
@@ -85,7 +90,9 @@ def build_worker(settings: Settings) -> tuple[GeventWorker, Drainer, Sweep]:
         wakeups.wake,
     )
     use(wakeups, drainer.drain_all)
-    return GeventWorker(make_queue(Redis.from_url(settings.rq_url))), drainer, Sweep(outbox, wakeups)
+    # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
+    connections = BlockingConnectionPool.from_url(settings.rq_url, max_connections=100, timeout=30)
+    return GeventWorker(make_queue(Redis(connection_pool=connections))), drainer, Sweep(outbox, wakeups)
 
 
 def build_queue(settings: Settings) -> Queue:

@@ -115,7 +115,8 @@ _NO_CONNECTION: Final = (ConnectTimeoutError, NewConnectionError, SSLError, Addr
 
 
 def _failure(status: int) -> Failure | None:
-    if status < 400:
+    """A redirect that was not followed has lost the event: it is the receiver's last word, like a 4xx."""
+    if status < 300:
         return None
     return "4xx" if status < 500 else "5xx"
 
@@ -123,12 +124,15 @@ def _failure(status: int) -> Failure | None:
 def request_urls(entry: Entry) -> tuple[str, str]:
     """The URL to request and the URL to sign. Neither has the fragment (overrides are ours to read, never sent);
     a GET carries its parameters in the query, behind what is there. Userinfo is signed as configured, and sent
-    as Basic authentication instead of in the request line."""
+    as Basic authentication instead of in the request line. What urllib3 would encode anew on the wire is signed so:
+    the receiver computes the signature from what it got."""
     parts = urlsplit(entry.url)._replace(fragment="")
     if entry.method == "GET":
         query = "&".join(filter(None, (parts.query, urlencode(entry.parameters))))
         parts = parts._replace(query=query)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), urlunsplit(parts)
+    target = urllib3.util.parse_url(urlunsplit(parts)).request_uri
+    server = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{server}{target}", f"{parts.scheme}://{parts.netloc}{target}"
 
 
 def receiver_of(entry: Entry) -> str:

@@ -58,7 +58,7 @@ class Drainer:
         self._schedule = schedule
         self._wake = wake
         self._pool = Pool(LANES_AT_ONCE)
-        self._leased: set[Lane] = set()
+        self._leased: dict[str, Lane] = {}
         self._in_flight: Counter[str] = Counter()
 
     def drain_all(self, lanes: Sequence[Lane]) -> None:
@@ -70,7 +70,7 @@ class Drainer:
         while True:
             try:
                 if self._leased:
-                    self._outbox.renew(list(self._leased), _now_ms())
+                    self._outbox.renew(dict(self._leased), _now_ms())
             except Unavailable as error:
                 log.warning("leases_not_renewed", error=error.message)
             sleep(LEASE_MS / 4000)
@@ -81,13 +81,13 @@ class Drainer:
         try:
             head = self._outbox.load_head(lane, owner, _now_ms())
             if head.verdict == "ok":
-                self._leased.add(lane)
+                self._leased[owner] = lane
                 self._work_off(lane, owner, head)
         except Unavailable as error:
             # The lease runs out by itself, and a sweep finds the lane.
             log.warning("lane_left", lane=str(lane), error=error.message)
         finally:
-            self._leased.discard(lane)
+            self._leased.pop(owner, None)
 
     def _work_off(self, lane: Lane, owner: str, head: Head) -> None:
         account_sid = Entry.load(head.entry).account_sid

@@ -33,14 +33,9 @@ class Schedule:
         return delay * (1 + self.jitter * spread)
 
 
-def is_delivered(status: int) -> bool:
-    """Any 2xx or 3xx counts: the receiver has had the event."""
-    return 200 <= status < 400
-
-
 def is_final(status: int) -> bool:
-    """True if another attempt would get the same answer."""
-    return 400 <= status < 500 and status not in RETRIED_STATUSES
+    """True if another attempt would get the same answer: a redirect that is not followed, or a 4xx."""
+    return 300 <= status < 500 and status not in RETRIED_STATUSES
 
 
 def retry_after_seconds(header: str | None, now: Callable[[], datetime]) -> float | None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import gevent
 import structlog
+from gevent.event import Event
 from rq import Queue
 from rq.serializers import JSONSerializer
 
@@ -62,7 +64,7 @@ class Wakeups:
         pipe.set(WOKEN, "1", nx=True, ex=WOKEN_SECONDS)
         if pipe.execute()[-1]:
             self._queue.enqueue(
-                drain_ready, job_timeout=JOB_SECONDS, result_ttl=0, failure_ttl=24 * 3600, description="drain lanes"
+                drain_ready, job_timeout=JOB_SECONDS, result_ttl=0, failure_ttl=3600, description="drain lanes"
             )
 
     def take(self) -> list[Lane]:
@@ -76,6 +78,33 @@ class Wakeups:
         if left:
             self.wake(())
         return [Lane.parse(text.decode()) for text in dict.fromkeys(found or ())]
+
+
+class BackgroundWaker:
+    """Wakes lanes beside the greenlet that applies events: a slow RQ Redis must not hold up what is true."""
+
+    def __init__(self, wakeups: Wakeups) -> None:
+        self._wakeups = wakeups
+        self._lanes: dict[Lane, None] = {}
+        self._some = Event()
+
+    def start(self) -> None:
+        """Begin."""
+        gevent.spawn(self._run)
+
+    def wake(self, lanes: Sequence[Lane]) -> None:
+        """Soon; returns at once. At most MOST_READY lanes wait here, the others are found by the sweep."""
+        if len(self._lanes) < MOST_READY:
+            self._lanes.update(dict.fromkeys(lanes))
+        self._some.set()
+
+    def _run(self) -> None:
+        while True:
+            self._some.wait()
+            self._some.clear()
+            lanes = list(self._lanes)
+            self._lanes.clear()
+            self._wakeups.wake(lanes)
 
 
 Drain = Callable[[Sequence[Lane]], None]

@@ -11,6 +11,7 @@ import signal
 from typing import Any, Final
 
 import gevent
+import structlog
 from gevent.pool import Pool
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
@@ -18,9 +19,15 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 
+from orchestrator.errors import Unavailable
+from orchestrator.store.connection import redis_errors
+
 JOBS_AT_ONCE: Final = 1000
 STOP_SECONDS: Final = 20.0
 """How long a stopping worker waits for attempts under way; what is left is delivered again by another one."""
+
+
+log = structlog.get_logger("callbacks")
 
 
 class GeventDeathPenalty(BaseDeathPenalty):
@@ -59,8 +66,13 @@ class GeventWorker(SimpleWorker):
 
     @staticmethod
     def _run(horse: Any, job: Job, queue: Queue) -> None:
-        horse.prepare_execution(job)
-        horse.perform_job(job, queue)
+        try:
+            with redis_errors():
+                horse.prepare_execution(job)
+                horse.perform_job(job, queue)
+        except Unavailable as error:
+            # Bookkeeping that RQ could not write; the lanes themselves are found by the sweep.
+            log.warning("job_not_recorded", job=job.id, error=error.message)
 
     def teardown(self) -> None:
         """Let attempts under way finish, then sign off."""

@@ -14,7 +14,6 @@ _UNANSWERED = {
     "NO_USER_RESPONSE": CallStatus.NO_ANSWER,
     "ALLOTTED_TIMEOUT": CallStatus.NO_ANSWER,
     "PROGRESS_TIMEOUT": CallStatus.NO_ANSWER,
-    "RECOVERY_ON_TIMER_EXPIRE": CallStatus.NO_ANSWER,
     # Nobody but us clears a call normally before it was answered: it was removed, or its conference has ended.
     "NORMAL_CLEARING": CallStatus.CANCELED,
     "ORIGINATOR_CANCEL": CallStatus.CANCELED,

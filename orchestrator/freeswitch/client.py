@@ -128,9 +128,12 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
         """Until the connection ends, make the node hand over its events at once. Blocks."""
         while self.connected:
             gevent.sleep(NUDGE_SECONDS)
-            if not self._writing.locked():
-                with contextlib.suppress(OSError):  # the reader finds out what has become of the connection
-                    self.sock.send(b"\n")
+            if self._writing.acquire(blocking=False):  # a command under way wakes the node just as well
+                try:
+                    with contextlib.suppress(OSError):  # the reader finds out what has become of the connection
+                        self.sock.send(b"\n")
+                finally:
+                    self._writing.release()
 
     def wait_closed(self) -> None:
         """Block until the connection is gone."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import gevent
 import structlog
 from gevent.event import Event
 
+from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import EventSocket, NodeUnavailable
 from orchestrator.freeswitch.commands import SwitchCommand
 
@@ -18,15 +18,6 @@ LAST_BACKOFF_SECONDS: Final = 0.5
 """State has to be true within 5 s of a node's return, so nobody sleeps longer than this."""
 
 log = structlog.get_logger("nodes")
-
-
-@dataclass(frozen=True, slots=True)
-class NodeAddress:
-    """A node's name and its event socket."""
-
-    name: str
-    host: str
-    port: int
 
 
 class Node:

@@ -55,6 +55,8 @@ class Change:
     """CallSid -> the participant as it was read, and as it is now."""
     outbox: dict[str, list[NewCallback]] = field(default_factory=dict)
     """Lane -> its new callbacks, in order."""
+    transitions: list[tuple[str, str, str, str]] = field(default_factory=list)
+    """For the log, once it is written: CallSid, event, status before, status after."""
 
 
 @dataclass(frozen=True, slots=True)

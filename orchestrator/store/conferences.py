@@ -47,6 +47,12 @@ class ConferenceStore:
 
     # ------------------------------------------------------------ create
 
+    def find_name(self, account_sid: str, name: str) -> str | None:
+        """The ConferenceSid that `name` stands for, if the conference is active."""
+        with redis_errors():
+            current = self._redis.hget(keys.account_names(account_sid), name)
+            return None if current is None or self._is_over(current) else str(current)
+
     def claim_name(self, account_sid: str, name: str, candidate: str) -> str:
         """The ConferenceSid that `name` stands for; `candidate` from now on if it stood for none.
 
@@ -80,18 +86,19 @@ class ConferenceStore:
             pipe = self._redis.pipeline(transaction=False)
             pipe.set(keys.call(participant.call_sid), sid, ex=keys.RETENTION_SECONDS)
             if conference is not None:
-                pipe.zadd(keys.OPEN_CONFERENCES, {sid: made_ms}, nx=True)
+                pipe.zadd(keys.OPEN_CONFERENCES, {sid: made_ms})
                 index = keys.account_conferences(participant.account_sid)
                 pipe.zadd(index, {sid: made_ms}, nx=True)
-                pipe.zrange(index, 0, _TRIMMED_PER_CREATE - 1)
+                pipe.zrandmember(index, _TRIMMED_PER_CREATE)
             written = pipe.execute()
-            oldest = written[-1] if conference is not None else ()
+            some = written[-1] if conference is not None else ()
             answer = self._create(
                 keys=[
                     keys.conference(sid),
                     keys.participant(sid, participant.call_sid),
                     keys.live_participants(sid),
                     keys.labels(sid),
+                    keys.participant(sid, ""),
                 ],
                 args=[
                     participant.account_sid,
@@ -104,19 +111,19 @@ class ConferenceStore:
                     json.dumps([*encode_conference(conference), "version", "0"]) if conference else "",
                 ],
             )
-            self._trim(participant.account_sid, [old for old in oldest if old != sid])
+            self._trim(participant.account_sid, [other for other in some if other != sid])
             if answer[0] != "ok":
                 self._redis.delete(keys.call(participant.call_sid))
                 raise _refusal(answer[0], command)
         return decode_conference(answer[1])[0]
 
-    def _trim(self, account_sid: str, oldest: Sequence[str]) -> None:
-        """Forget conferences that have expired; ten at every create that adds one, so the index stays bounded."""
-        if oldest:
+    def _trim(self, account_sid: str, some: Sequence[str]) -> None:
+        """Forget conferences that have expired: of ten at random at every create, so the index stays bounded."""
+        if some:
             pipe = self._redis.pipeline(transaction=False)
-            for sid in oldest:
+            for sid in some:
                 pipe.exists(keys.conference(sid))
-            gone = [sid for sid, exists in zip(oldest, pipe.execute(), strict=True) if not exists]
+            gone = [sid for sid, exists in zip(some, pipe.execute(), strict=True) if not exists]
             if gone:
                 self._redis.zrem(keys.account_conferences(account_sid), *gone)
 

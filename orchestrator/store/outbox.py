@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,6 +71,7 @@ class OutboxStore:
         self._take = client.register_script(outbox_scripts.TAKE_LANE)
         self._finish = client.register_script(outbox_scripts.FINISH_HEAD)
         self._retry = client.register_script(outbox_scripts.RETRY_HEAD)
+        self._renew = client.register_script(outbox_scripts.RENEW)
         self._release = client.register_script(outbox_scripts.RELEASE_LANE)
 
     def load_head(self, lane: Lane, owner: str, now_ms: int) -> Head:
@@ -117,13 +118,14 @@ class OutboxStore:
         with redis_errors():
             self._release(keys=[keys.lease(lane.conference_sid, lane.name)], args=[owner])
 
-    def renew(self, lanes: Iterable[Lane], now_ms: int) -> None:
-        """Keep the leases of lanes that this process is working on."""
+    def renew(self, owners: Mapping[str, Lane], now_ms: int) -> None:
+        """Keep the leases of lanes that this process is working on: owner -> lane. One that is lost stays lost."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             due = {}
-            for lane in lanes:
-                pipe.pexpire(keys.lease(lane.conference_sid, lane.name), LEASE_MS)
+            for owner, lane in owners.items():
+                key = keys.lease(lane.conference_sid, lane.name)
+                self._renew(keys=[key], args=[owner, LEASE_MS], client=pipe)
                 due[str(lane)] = now_ms + LEASE_MS + _AFTER_LEASE_MS
             pipe.zadd(keys.LANES_DUE, due, xx=True, gt=True)
             pipe.execute()
@@ -131,7 +133,7 @@ class OutboxStore:
     # ------------------------------------------------------------ what a sweep has to look at
 
     def list_due(self, now_ms: int, most: int) -> list[Lane]:
-        """Lanes whose time has come, that hold callbacks, and that nobody works on. What is not yet due costs nothing."""
+        """Lanes whose time has come, that hold callbacks, and that nobody works on. What is not due costs nothing."""
         with redis_errors():
             found = self._redis.zrangebyscore(keys.LANES_DUE, 0, now_ms, start=0, num=most)
             lanes = [Lane.parse(text) for text in found]

@@ -82,6 +82,12 @@ return 1
 """
 )
 
+RENEW: Final = """
+-- KEYS lease; ARGV owner, lease ms
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+"""
+
 RELEASE_LANE: Final = """
 -- KEYS lease; ARGV owner
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end

@@ -22,7 +22,7 @@ if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[
 """
 
 CREATE_PARTICIPANT: Final = """
--- KEYS conference, participant, live participants, labels
+-- KEYS conference, participant, live participants, labels, participant without its CallSid
 -- ARGV account_sid, call_sid, created ms, label or '', max participants, coached CallSid or '',
 --      participant fields (JSON), conference fields (JSON) or '' if it has to exist
 -- Returns {verdict, conference…}; verdict: ok, missing, ended, full, label, coach.
@@ -37,7 +37,9 @@ if account then
   if state[1] == 'completed' or state[2] ~= '' then return {'ended'} end
   if tonumber(state[3]) >= tonumber(ARGV[5]) then return {'full'} end
 end
-if ARGV[4] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[4]) == 1 then return {'label'} end
+local holder = ARGV[4] ~= '' and redis.call('HGET', KEYS[4], ARGV[4])
+-- One that is being removed (also a create that was told to have failed) gives its label up.
+if holder and redis.call('HGET', KEYS[5] .. holder, 'removal_requested') ~= '1' then return {'label'} end
 if ARGV[6] ~= '' and not redis.call('ZSCORE', KEYS[3], ARGV[6]) then return {'coach'} end
 if not account then redis.call('HSET', conference, unpack(cjson.decode(ARGV[8]))) end
 redis.call('HINCRBY', conference, 'live_count', 1)

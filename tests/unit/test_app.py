@@ -23,7 +23,8 @@ from werkzeug.wrappers import Response
 from orchestrator import handlers as handlers_module
 from orchestrator.app import MAX_BODY_BYTES, create_app
 from orchestrator.freeswitch.dial_string import Routes
-from orchestrator.freeswitch.nodes import NodeAddress, Nodes
+from orchestrator.freeswitch.addresses import NodeAddress
+from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.handlers import Handlers
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.store import keys

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from orchestrator import listener as listener_module
 from orchestrator.applier import Applier
 from orchestrator.domain.conference import Participant, ParticipantStatus
-from orchestrator.freeswitch.nodes import NodeAddress
+from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.snapshot import RawSnapshot
 from orchestrator.listener import Listener, parse_event, read_batch
 from orchestrator.store.commits import CommitStore

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from orchestrator.freeswitch.nodes import NodeAddress
+from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.settings import Settings, SettingsError, load_settings
 
 

@@ -57,7 +57,7 @@ def _participant(callback: Callback) -> Parameters:
         ("EndConferenceOnExit", _boolean(participant.end_conference_on_exit)),
         ("StartConferenceOnEnter", _boolean(participant.start_conference_on_enter)),
     ]
-    if participant.call_sid_to_coach:
+    if participant.coaching and participant.call_sid_to_coach:
         parameters.append(("CallSidToCoach", participant.call_sid_to_coach))
     if participant.label:
         parameters.append(("ParticipantLabel", participant.label))

@@ -12,7 +12,8 @@ import pytest
 from orchestrator.freeswitch import nodes as nodes_module
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import CoreUuid, KillChannel
-from orchestrator.freeswitch.nodes import LAST_BACKOFF_SECONDS, NodeAddress, Nodes
+from orchestrator.freeswitch.addresses import NodeAddress
+from orchestrator.freeswitch.nodes import LAST_BACKOFF_SECONDS, Nodes
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, obedient, settled
 
 Start = Callable[..., FakeEsl]
