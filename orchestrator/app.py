@@ -10,10 +10,13 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from orchestrator.authentication import authenticate
+from orchestrator.dialects.own import routes as own
+from orchestrator.dialects.twilio import routes as twilio
 from orchestrator.dialects.twilio.errors import error_response
-from orchestrator.dialects.twilio.routes import make_blueprint, no_such_path
 from orchestrator.errors import ApiError, BadParameter, BodyTooLarge, MethodNotAllowed, Unavailable
 from orchestrator.handlers import Handlers
+from orchestrator.history import History
 from orchestrator.store.accounts import AccountStore
 
 MAX_BODY_BYTES = 64 * 1024
@@ -24,16 +27,18 @@ ANSWER_SECONDS = 1.9
 log = structlog.get_logger("app")
 
 
-def create_app(handlers: Handlers, accounts: AccountStore) -> Flask:
-    """The WSGI application: Twilio's dialect and a health path."""
+def create_app(handlers: Handlers, history: History, accounts: AccountStore) -> Flask:
+    """The WSGI application: Twilio's dialect, our own, and a health path."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.before_request(_start_deadline)
+    app.before_request(lambda: authenticate(request, accounts))
     app.before_request(_check_request)
     app.teardown_request(_stop_deadline)
-    app.register_blueprint(make_blueprint(handlers, accounts))
+    app.register_blueprint(twilio.make_blueprint(handlers))
+    app.register_blueprint(own.make_blueprint(history))
 
     @app.get("/healthz")
     def health() -> Response:
@@ -50,7 +55,7 @@ def create_app(handlers: Handlers, accounts: AccountStore) -> Flask:
     def translate(error: HTTPException) -> Response:
         """Werkzeug's own refusals in Twilio's words."""
         if error.code == 404:
-            return error_response(no_such_path())
+            return error_response(twilio.no_such_path())
         if error.code == 405:
             return error_response(MethodNotAllowed("Method not allowed"))
         if error.code == 413:

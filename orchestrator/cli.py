@@ -1,11 +1,11 @@
-"""orchestrator up | api | listen | work | check | account create|list|rotate-token|suspend|resume | sandbox"""
+"""orchestrator up | api | listen | work | check | account … | callbacks … | receivers … | sandbox"""
 
 from __future__ import annotations
 
 import argparse
-import secrets
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from gevent import monkey
 
@@ -21,8 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(f"orchestrator: {problem}", file=sys.stderr)
         return 1
-    if options.command == "account":
-        return _account(settings, options)
+    if options.command in ("account", "callbacks", "receivers"):
+        from orchestrator import operations
+
+        return operations.run(settings, options)
     # Before anything opens a socket: the long-running commands are greenlets all through.
     monkey.patch_all()
     return _run(settings, options)
@@ -87,46 +89,28 @@ def _parser() -> argparse.ArgumentParser:
         ("resume", "accept them again"),
     ):
         account.add_parser(action, help=text).add_argument("sid")
+    _add_callbacks(commands)
     return parser
 
 
-def _account(settings: Settings, options: argparse.Namespace) -> int:
-    from dataclasses import replace
-
-    from orchestrator.errors import ApiError
-    from orchestrator.sids import is_sid, mint_sid
-    from orchestrator.store.accounts import Account
-    from orchestrator.wiring import build_accounts
-
-    accounts = build_accounts(settings)
-    try:
-        if options.action == "list":
-            for known in accounts.list_accounts():
-                print(f"{known.account_sid} {known.status} {known.friendly_name!r}")
-            return 0
-        if options.action == "create":
-            sid = options.sid or mint_sid("AC")
-            if not is_sid("AC", sid):
-                print("orchestrator: --sid has to be AC and 32 lower-case hexadecimal digits", file=sys.stderr)
-                return 1
-            existing = accounts.load_account(sid)
-            if existing is not None and (options.token is None or options.token != existing.auth_token):
-                print(f"orchestrator: account {sid} exists; rotate-token gives it a new token", file=sys.stderr)
-                return 1
-            account = existing or Account(sid, options.token or secrets.token_hex(16), "active", options.name)
-        else:
-            known_account = accounts.load_account(options.sid)
-            if known_account is None:
-                print(f"orchestrator: there is no account {options.sid}", file=sys.stderr)
-                return 1
-            account = known_account
-            if options.action == "rotate-token":
-                account = replace(account, auth_token=secrets.token_hex(16))
-            else:
-                account = replace(account, status="suspended" if options.action == "suspend" else "active")
-        accounts.save_account(account)
-    except ApiError as error:
-        print(f"orchestrator: {error.message}", file=sys.stderr)
-        return 1
-    print(f"{account.account_sid} {account.auth_token} {account.status}")
-    return 0
+def _add_callbacks(commands: Any) -> None:
+    callbacks = commands.add_parser("callbacks", help="what became of callbacks").add_subparsers(
+        dest="action", required=True
+    )
+    for action, text in (("list", "newest first"), ("replay", "send again: one by its id, or all that match")):
+        parser = callbacks.add_parser(action, help=text)
+        parser.add_argument("--account", required=True, help="AccountSid")
+        for name in ("conference", "call", "kind", "state", "after", "before"):
+            parser.add_argument(f"--{name}", default="")
+        parser.add_argument("id", nargs="?" if action == "replay" else "*", help="CF….token")
+    show = callbacks.add_parser("show", help="one callback with its attempts")
+    show.add_argument("--account", required=True, help="AccountSid")
+    show.add_argument("id", help="CF….token")
+    receivers = commands.add_parser("receivers", help="receivers that fail").add_subparsers(
+        dest="action", required=True
+    )
+    for action, text in (("list", "failing and paused ones"), ("resume", "try a paused one again")):
+        parser = receivers.add_parser(action, help=text)
+        parser.add_argument("--account", required=True, help="AccountSid")
+        if action == "resume":
+            parser.add_argument("host", help="host:port")

@@ -80,6 +80,12 @@ class CoachedCallMissing(ApiError):
     code, http_status = 16028, 400
 
 
+class Conflict(ApiError):
+    """The resource is in a state that the request does not fit."""
+
+    code, http_status = 20409, 409
+
+
 class Unavailable(ApiError):
     """The switch or Redis is away; the same request may succeed later."""
 

@@ -29,6 +29,7 @@ from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.handlers import Handlers
+from orchestrator.history import History
 from orchestrator.listener import Listener
 from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
@@ -53,7 +54,14 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     client = connect(settings.redis_url)
     nodes = Nodes(settings.freeswitch_nodes, settings.freeswitch_password)
     routes = Routes(settings.outbound_route, settings.sip_route, settings.client_route)
-    return create_app(Handlers(ConferenceStore(client), nodes, routes), AccountStore(client)), nodes
+    handlers = Handlers(ConferenceStore(client), nodes, routes)
+    return create_app(handlers, build_history(settings), AccountStore(client)), nodes
+
+
+def build_history(settings: Settings) -> History:
+    """For the API and the command line."""
+    client = connect(settings.redis_url)
+    return History(CallbackStore(client), ReceiverStore(client))
 
 
 def build_listeners(settings: Settings) -> list[Listener]:

@@ -168,7 +168,9 @@ class Drainer:
     def _bury(self, lane: Lane, owner: str, entry: Entry, tried: Tried, reason: str) -> Head:
         """A dead letter: listed, counted, said; the lane goes on."""
         log.error("callback_dead", reason=reason, **_names(entry))
-        self._callbacks.save_dead(entry.account_sid, entry.conference_sid, entry.token, reason, _now_ms())
+        self._callbacks.save_dead(
+            entry.account_sid, entry.conference_sid, entry.token, reason, int(entry.planned_at * 1000)
+        )
         return self._outbox.commit_head(lane, owner, tried, "dead", reason)
 
 

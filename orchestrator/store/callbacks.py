@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import redis
@@ -55,6 +58,11 @@ class KeptCallback:
         """How clients name it: the conference and the idempotency token."""
         return f"{self.conference_sid}.{self.token}"
 
+    @property
+    def sequence_number(self) -> int:
+        """Its number among the callbacks of its lane: events of one moment have an order, too."""
+        return int(dict(self.parameters).get("SequenceNumber", "0"))
+
 
 @dataclass(frozen=True, slots=True)
 class CallbackFilter:
@@ -89,7 +97,8 @@ class CallbackStore:
         return found
 
     def list_callbacks(self, account_sid: str, wanted: CallbackFilter) -> Iterator[KeptCallback]:
-        """Newest first; read in chunks, so a caller may stop early. By conference, of the dead, or of all."""
+        """Newest first, of the conference, of the dead, or of all; read in chunks, so a caller may stop early. Other
+        filters are the caller's to apply (`CallbackFilter.matches`), who knows how many rows it wants to look at."""
         if wanted.conference_sid:
             index, prefix = keys.conference_callbacks(wanted.conference_sid), f"{wanted.conference_sid}."
         else:
@@ -103,7 +112,7 @@ class CallbackStore:
                 names = self._redis.zrevrangebyscore(index, newest, oldest, start=start, num=_ROWS_PER_READ)
             pairs = [_pair(prefix + name) for name in names]
             for found in self._load(pairs):
-                if found is not None and found.account_sid == account_sid and wanted.matches(found):
+                if found is not None and found.account_sid == account_sid:
                     yield found
             if len(names) < _ROWS_PER_READ:
                 return
@@ -125,12 +134,30 @@ class CallbackStore:
                 pipe.execute()
         return bool(done)
 
-    def save_dead(self, account_sid: str, conference_sid: str, token: str, reason: str, now_ms: int) -> None:
+    def save_due_now(self, account_sid: str, host: str) -> None:
+        """Lanes of the account that wait for this receiver are due at once: of its newest thousand callbacks."""
+        now_ms = int(time.time() * 1000)
+        lanes: dict[str, int] = {}
+        retries = []
+        for found in islice(self.list_callbacks(account_sid, CallbackFilter()), _ROWS_PER_READ * 5):
+            if found.state == "waiting" and urlsplit(found.url).netloc.rpartition("@")[2].lower() == host:
+                lanes[str(Lane(found.conference_sid, found.lane))] = now_ms
+                retries.append(keys.retry(found.conference_sid, found.lane))
+        if lanes:
+            with redis_errors():
+                pipe = self._redis.pipeline(transaction=False)
+                for key in retries:
+                    pipe.delete(key)
+                pipe.zadd(keys.LANES_DUE, lanes)
+                pipe.execute()
+
+    def save_dead(self, account_sid: str, conference_sid: str, token: str, reason: str, planned_ms: int) -> None:
         """List and count a dead letter."""
+        now_ms = int(time.time() * 1000)
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             index = keys.account_dead(account_sid)
-            pipe.zadd(index, {f"{conference_sid}.{token}": now_ms})
+            pipe.zadd(index, {f"{conference_sid}.{token}": planned_ms})
             pipe.zremrangebyscore(index, 0, now_ms - keys.RETENTION_SECONDS * 1000)
             pipe.hincrby(keys.DROPPED, reason, 1)
             pipe.execute()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-import re
 import uuid
 from typing import Any
 
@@ -20,51 +18,26 @@ from orchestrator.dialects.twilio.serializers import (
     serialize_participant,
 )
 from orchestrator.domain.conference import Participant
-from orchestrator.errors import AccountSuspended, ApiError, AuthenticationFailed, MethodNotAllowed, NotFound
+from orchestrator.errors import ApiError, MethodNotAllowed, NotFound
 from orchestrator.handlers import Handlers
 from orchestrator.sids import is_sid
-from orchestrator.store.accounts import AccountStore
 
 PREFIX = f"/{API_VERSION}"
-_PATH_ACCOUNT = re.compile(re.escape(PREFIX) + r"/Accounts/([^/]*)/")
 
 
-def make_blueprint(handlers: Handlers, accounts: AccountStore) -> Blueprint:
+def make_blueprint(handlers: Handlers) -> Blueprint:
     """All routes of the dialect, bound to the objects they act on."""
     blueprint = Blueprint("twilio", __name__, url_prefix=f"{PREFIX}/Accounts/<account_sid>")
-    _add_authentication(blueprint, accounts)
     _add_conferences(blueprint, handlers)
     _add_participants(blueprint, handlers)
-    return blueprint
 
-
-def _add_authentication(blueprint: Blueprint, accounts: AccountStore) -> None:
-    @blueprint.before_app_request
-    def authenticate() -> None:
-        """HTTP Basic with AccountSid and AuthToken; the path has to name the same account."""
-        if not request.path.startswith(f"{PREFIX}/"):
-            return
-        match = _PATH_ACCOUNT.match(request.path)
-        try:
-            credentials = request.authorization
-        except ValueError:  # werkzeug lets base64 that is no ASCII raise
-            credentials = None
-        if credentials is None or credentials.type != "basic" or match is None:
-            raise AuthenticationFailed("Your AccountSid or AuthToken was incorrect.")
-        sid, token = credentials.username or "", credentials.password or ""
-        account = accounts.load_account(sid) if is_sid("AC", sid) else None
-        known = account.auth_token if account is not None else "-"
-        right = hmac.compare_digest(known.encode(), token.encode("utf-8", "surrogateescape"))
-        if account is None or not right or match[1] != sid:
-            raise AuthenticationFailed("Your AccountSid or AuthToken was incorrect.")
-        if account.status != "active":
-            raise AccountSuspended("This account is suspended.")
-
-    @blueprint.after_app_request
+    @blueprint.after_request
     def name_request(response: Response) -> Response:
         """Twilio names every request; support asks for it."""
         response.headers["Twilio-Request-Id"] = f"RQ{uuid.uuid4().hex}"
         return response
+
+    return blueprint
 
 
 def _add_conferences(blueprint: Blueprint, handlers: Handlers) -> None:

@@ -1,0 +1,63 @@
+"""Paths under /v1. Same credentials and error bodies as the Twilio dialect."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import Blueprint, Response, request
+
+from orchestrator.dialects.own import schemas
+from orchestrator.dialects.own.serializers import serialize_attempts, serialize_callback, serialize_receiver
+from orchestrator.errors import BadParameter
+from orchestrator.history import History
+
+
+def make_blueprint(history: History) -> Blueprint:
+    """All routes of the dialect."""
+    blueprint = Blueprint("own", __name__, url_prefix="/v1/Accounts/<account_sid>")
+
+    @blueprint.get("/Callbacks")
+    def list_callbacks(account_sid: str) -> Response:
+        wanted = schemas.parse_filter(request.args)
+        page = history.list_callbacks(
+            account_sid, wanted, schemas.parse_size(request.args), schemas.parse_place(request.args)
+        )
+        following = None
+        if page.next_after is not None:
+            token = f"{page.next_after.planned_ms}-{page.next_after.callback_id}"
+            following = f"{request.path}?{urlencode({**request.args, 'PageToken': token})}"
+        return _json({"callbacks": [serialize_callback(row) for row in page.callbacks], "next_page_uri": following})
+
+    @blueprint.get("/Callbacks/<callback_id>")
+    def fetch_callback(account_sid: str, callback_id: str) -> Response:
+        found = history.fetch_callback(account_sid, callback_id)
+        return _json({**serialize_callback(found), "attempts": serialize_attempts(found)})
+
+    @blueprint.post("/Callbacks/<callback_id>/Replay")
+    def replay(account_sid: str, callback_id: str) -> Response:
+        return _json(serialize_callback(history.replay(account_sid, callback_id)), 202)
+
+    @blueprint.post("/Callbacks/Replay")
+    def replay_all(account_sid: str) -> Response:
+        """All that match the filter; without State, dead ones."""
+        return _json({"replayed": history.replay_all(account_sid, schemas.parse_filter(request.form))}, 202)
+
+    @blueprint.get("/Receivers")
+    def list_receivers(account_sid: str) -> Response:
+        return _json({"receivers": [serialize_receiver(row) for row in history.list_receivers(account_sid)]})
+
+    @blueprint.post("/Receivers/Resume")
+    def resume_receiver(account_sid: str) -> Response:
+        host = request.form.get("Host", "")
+        if not host:
+            raise BadParameter("Host: is required")
+        history.resume_receiver(account_sid, host.lower())
+        return _json({"host": host.lower(), "is_paused": False})
+
+    return blueprint
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status=status, mimetype="application/json")

@@ -1,0 +1,51 @@
+"""Answers out: callbacks with their attempts, and receivers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.store.callbacks import KeptCallback
+from orchestrator.store.receivers import Receiver
+
+
+def _iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def serialize_callback(callback: KeptCallback) -> dict[str, Any]:
+    """A callback; `id` names it, `token` is its I-Twilio-Idempotency-Token."""
+    return {
+        "id": callback.callback_id,
+        "token": callback.token,
+        "account_sid": callback.account_sid,
+        "conference_sid": callback.conference_sid,
+        "call_sid": callback.call_sid,
+        "kind": callback.kind,
+        "state": callback.state,
+        "reason": callback.reason or None,
+        "date_created": _iso(callback.planned_ms),
+        "url": callback.url,
+        "method": callback.method,
+        "parameters": dict(callback.parameters),
+        "attempts_made": callback.attempts_made,
+        "replays": callback.replays,
+        "uri": f"/v1/Accounts/{callback.account_sid}/Callbacks/{callback.callback_id}",
+    }
+
+
+def serialize_attempts(callback: KeptCallback) -> list[dict[str, Any]]:
+    """The attempts that are kept: the first ten and the last twenty."""
+    return [{**asdict(attempt), "at": _iso(attempt.at_ms)} for attempt in callback.attempts]
+
+
+def serialize_receiver(receiver: Receiver) -> dict[str, Any]:
+    """A receiver that fails."""
+    return {
+        "host": receiver.host,
+        "failures": receiver.failures,
+        "failing_since": _iso(receiver.failing_since_ms),
+        "is_paused": receiver.pauses > 0,
+        "paused_until": _iso(receiver.paused_until_ms) if receiver.pauses else None,
+    }

@@ -1,0 +1,107 @@
+"""What became of callbacks, and sending them again: what is behind `/v1` and `orchestrator callbacks`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from orchestrator.errors import BadParameter, Conflict, NotFound
+from orchestrator.store.callbacks import CallbackFilter, CallbackStore, KeptCallback
+from orchestrator.store.receivers import Receiver, ReceiverStore
+
+MOST_SCANNED: Final = 5_000
+"""Rows that one request may look at; a filter that matches few of a million is answered in several pages."""
+
+MOST_REPLAYED: Final = 1_000
+
+log = structlog.get_logger("history")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some callbacks, newest first, and where the next page begins (None: there is nothing more)."""
+
+    callbacks: Sequence[KeptCallback]
+    next_after: KeptCallback | None
+
+
+class History:
+    """`account_sid` is always the authenticated account, or the one that an operator names."""
+
+    def __init__(self, callbacks: CallbackStore, receivers: ReceiverStore) -> None:
+        self._callbacks = callbacks
+        self._receivers = receivers
+
+    def fetch_callback(self, account_sid: str, callback_id: str) -> KeptCallback:
+        """One callback with its attempts. Raises NotFound."""
+        conference_sid, _, token = callback_id.partition(".")
+        return self._callbacks.load_callback(account_sid, conference_sid, token)
+
+    def list_callbacks(
+        self, account_sid: str, wanted: CallbackFilter, size: int, after: tuple[int, str] | None = None
+    ) -> Page:
+        """At most `size` callbacks, those behind `after` (moment in ms, id)."""
+        found: list[KeptCallback] = []
+        last: KeptCallback | None = None
+        for row in islice(self._behind(account_sid, wanted, after), MOST_SCANNED):
+            if len(found) == size:
+                return Page(found, last)
+            last = row
+            if wanted.matches(row):
+                found.append(row)
+        scanned_all = last is None or not self._has_more(account_sid, wanted, last)
+        return Page(found, None if scanned_all else last)
+
+    def _behind(
+        self, account_sid: str, wanted: CallbackFilter, after: tuple[int, str] | None
+    ) -> Iterator[KeptCallback]:
+        if after is None:
+            return self._callbacks.list_callbacks(account_sid, wanted)
+        moment, callback_id = after
+        newest = moment if wanted.before_ms is None else min(moment, wanted.before_ms)
+        rows = self._callbacks.list_callbacks(account_sid, replace(wanted, before_ms=newest))
+        return (row for row in rows if (row.planned_ms, row.callback_id) < (moment, callback_id))
+
+    def _has_more(self, account_sid: str, wanted: CallbackFilter, last: KeptCallback) -> bool:
+        return next(self._behind(account_sid, wanted, (last.planned_ms, last.callback_id)), None) is not None
+
+    def replay(self, account_sid: str, callback_id: str) -> KeptCallback:
+        """Send a finished callback again, at the end of its lane. Raises NotFound, Conflict if it waits already."""
+        callback = self.fetch_callback(account_sid, callback_id)
+        if not self._replay([callback]):
+            raise Conflict(f"The callback {callback_id} waits to be delivered already")
+        return self.fetch_callback(account_sid, callback_id)
+
+    def replay_all(self, account_sid: str, wanted: CallbackFilter) -> int:
+        """Send all of them again, in the order of their events; at most MOST_REPLAYED. Returns how many."""
+        if not wanted.state:
+            wanted = replace(wanted, state="dead")
+        if wanted.state == "waiting":
+            raise BadParameter("State: callbacks that wait cannot be replayed")
+        rows = islice(self._callbacks.list_callbacks(account_sid, wanted), MOST_SCANNED)
+        matching = islice((row for row in rows if wanted.matches(row)), MOST_REPLAYED)
+        return self._replay(sorted(matching, key=lambda callback: (callback.planned_ms, callback.sequence_number)))
+
+    def _replay(self, callbacks: Iterable[KeptCallback]) -> int:
+        replayed = 0
+        for callback in callbacks:
+            if self._callbacks.save_replay(callback, int(time.time() * 1000)):
+                replayed += 1
+                log.info("callback_replayed", callback=callback.callback_id, account_sid=callback.account_sid)
+        return replayed
+
+    def list_receivers(self, account_sid: str) -> list[Receiver]:
+        """Receivers of this account that fail now."""
+        return self._receivers.list_receivers(account_sid)
+
+    def resume_receiver(self, account_sid: str, host: str) -> None:
+        """Try a paused receiver again from now on. Raises NotFound if it is not known to fail."""
+        if not self._receivers.forget_receiver(account_sid, host):
+            raise NotFound("Host: this receiver is not known to fail")
+        self._callbacks.save_due_now(account_sid, host)
+        log.info("receiver_resumed", account_sid=account_sid, host=host)
