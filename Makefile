@@ -1,10 +1,10 @@
-# make up | test | test-freeswitch | check | bench; each does its own set-up.
+# make up | test | test-freeswitch | check | bench | chaos; each does its own set-up.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: up test test-freeswitch check bench clean
+.PHONY: up test test-freeswitch check bench chaos clean
 
 up: $(READY)
 	@$(BIN)/orchestrator up
@@ -32,6 +32,9 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos
 
 clean:
 	rm -rf $(VENV) var build

@@ -6,12 +6,13 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 import gevent
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseError, NewConnectionError, SSLError
 
 from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.overrides import Failure, Overrides
@@ -126,18 +127,31 @@ def request_urls(entry: Entry) -> tuple[str, str]:
     a GET carries its parameters in the query, behind what is there. Userinfo is signed as configured, and sent
     as Basic authentication instead of in the request line. What urllib3 would encode anew on the wire is signed so:
     the receiver computes the signature from what it got."""
-    parts = urlsplit(entry.url)._replace(fragment="")
-    if entry.method == "GET":
-        query = "&".join(filter(None, (parts.query, urlencode(entry.parameters))))
+    return _urls(entry.url, entry.parameters if entry.method == "GET" else ())
+
+
+@lru_cache(maxsize=4096)
+def _urls(url: str, in_query: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    parts = urlsplit(url)._replace(fragment="")
+    if in_query:
+        query = "&".join(filter(None, (parts.query, urlencode(in_query))))
         parts = parts._replace(query=query)
-    target = urllib3.util.parse_url(urlunsplit(parts)).request_uri
+    try:
+        target = urllib3.util.parse_url(urlunsplit(parts)).request_uri
+    except LocationParseError:  # as it stands: the attempt fails by it, and says so
+        target = urlunsplit(parts._replace(scheme="", netloc=""))
     server = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{server}{target}", f"{parts.scheme}://{parts.netloc}{target}"
 
 
 def receiver_of(entry: Entry) -> str:
     """The receiver's host and port, as the URL names them."""
-    return urlsplit(entry.url).netloc.rpartition("@")[2].lower()
+    return _receiver(entry.url)
+
+
+@lru_cache(maxsize=4096)
+def _receiver(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
 def _basic_auth(url: str) -> dict[str, str]:

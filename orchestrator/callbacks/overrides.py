@@ -7,6 +7,7 @@ https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -28,6 +29,7 @@ class Overrides:
     retried: frozenset[Failure] = frozenset(("ct",))
 
 
+@lru_cache(maxsize=4096)
 def parse_overrides(url: str) -> Overrides:
     """The overrides of a URL. Numbers are clamped to Twilio's ranges; what cannot be read is as if not given."""
     given = dict(parse_qsl(urlsplit(url).fragment))

@@ -80,7 +80,10 @@ class OutboxStore:
             pipe = self._redis.pipeline(transaction=False)
             self._take(keys=_lane_keys(lane), args=[owner, LEASE_MS, now_ms, lane.name], client=pipe)
             pipe.zadd(keys.LANES_DUE, {str(lane): now_ms + LEASE_MS + _AFTER_LEASE_MS}, gt=True)
-            return _head(pipe.execute()[0])
+            head = _head(pipe.execute()[0])
+            if head.verdict == "wait":  # nothing was leased: the sweep looks when it is due, as before
+                self._redis.zadd(keys.LANES_DUE, {str(lane): head.due_ms})
+            return head
 
     def commit_head(self, lane: Lane, owner: str, tried: Tried, state: State, reason: str) -> Head:
         """The head is delivered or dead: remove it, keep what became of it, and read the next one."""

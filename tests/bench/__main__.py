@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import latency, mutes, tape
+from tests.bench import deliveries, latency, mutes, tape
 from tests.bench.report import Row, show
 from tests.conftest import make_switch
 from tests.harness.freeswitch import find_freeswitch
@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[[Stack], list[Row]]] = {
     "mutes": mutes.measure,
     "latency": latency.measure,
     "tape": tape.measure,
+    "deliveries": deliveries.measure,
 }
 
 
