@@ -34,9 +34,9 @@ AT_ONCE = 1_000
 class Outbox:
     """Puts callbacks into the outbox as the listener does, without the listener."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, account_sid: str | None = None) -> None:
         self.url = stack.environment["REDIS_URL"]
-        self._account_sid = stack.account_sid
+        self._account_sid = account_sid or stack.account_sid
         self._store = ConferenceStore(connect(self.url))
         self._commits = CommitStore(connect(self.url))
         self._wakeups = Wakeups(make_queue(redis.Redis.from_url(self.url)))

@@ -36,6 +36,8 @@ def serve(sock: Any, _: Any) -> None:
             elif lower == b"i-twilio-idempotency-token":
                 token = value.strip().decode()
         body = stream.read(length) if length else b""
+        if len(body) < length:
+            return  # its sender was killed: it has not arrived
         if path.startswith("/cb"):
             seen.append((time.time(), token, body))
             wait = urlsplit(path).query.removeprefix("wait=")
