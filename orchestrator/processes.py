@@ -10,6 +10,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 
 from orchestrator import wiring
+from orchestrator.callbacks.worker import work_for_ever
 from orchestrator.settings import Settings
 
 log = structlog.get_logger("processes")
@@ -63,12 +64,11 @@ def run_listener(settings: Settings) -> None:
 
 def run_worker(settings: Settings) -> None:
     """Deliver callbacks. The worker handles signals itself: attempts under way are finished first."""
-    worker, drainer, sweep = wiring.build_worker(settings)
-    loop = gevent.Greenlet(worker.work, logging_level="WARNING")
+    queue, drainer, sweep = wiring.build_worker(settings)
+    loop = gevent.Greenlet(work_for_ever, queue, gevent.sleep)
     for beside in (gevent.spawn(drainer.keep_leases, gevent.sleep), gevent.spawn(sweep.run, gevent.sleep)):
         # Without leases or sweeps this process would look well and lose its promises: let it be started again.
         beside.link_exception(lambda ended: loop.kill(ended.exception or SystemExit(1), block=False))
-    log.info("worker_starting", name=worker.name)
     loop.start()
     loop.get()
     log.info("worker_stopped")

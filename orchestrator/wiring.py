@@ -22,7 +22,6 @@ from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
 from orchestrator.callbacks.sweep import Sweep
 from orchestrator.callbacks.wakeups import BackgroundWaker, Wakeups, make_queue, use
-from orchestrator.callbacks.worker import GeventWorker
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.dialects.twilio.signature import sign
 from orchestrator.freeswitch.addresses import NodeAddress
@@ -82,8 +81,8 @@ def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
     return Listener(address, settings.freeswitch_password, make_applier, NodeStore(client), name)
 
 
-def build_worker(settings: Settings) -> tuple[GeventWorker, Drainer, Sweep]:
-    """The worker process: RQ's worker, what its jobs run on, and the sweep that runs beside it."""
+def build_worker(settings: Settings) -> tuple[Queue, Drainer, Sweep]:
+    """The worker process: the queue that it takes jobs from, what they run on, and the sweep that runs beside it."""
     client = connect(settings.redis_url, max_connections=256)
     outbox = OutboxStore(client)
     wakeups = Wakeups(build_queue(settings))
@@ -100,7 +99,7 @@ def build_worker(settings: Settings) -> tuple[GeventWorker, Drainer, Sweep]:
     use(wakeups, drainer.drain_all)
     # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
     connections = BlockingConnectionPool.from_url(settings.rq_url, max_connections=100, timeout=30)
-    return GeventWorker(make_queue(Redis(connection_pool=connections))), drainer, Sweep(outbox, wakeups)
+    return make_queue(Redis(connection_pool=connections)), drainer, Sweep(outbox, wakeups)
 
 
 def build_queue(settings: Settings) -> Queue:

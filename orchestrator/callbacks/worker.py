@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import signal
+from collections.abc import Callable
 from typing import Any, Final
 
 import gevent
@@ -23,6 +24,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.store.connection import redis_errors
 
 JOBS_AT_ONCE: Final = 1000
+LOOP_AGAIN_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 20.0
 """How long a stopping worker waits for attempts under way; what is left is delivered again by another one."""
 
@@ -47,16 +49,23 @@ class GeventWorker(SimpleWorker):
     """`execute_job` starts a greenlet instead of doing the work itself; a full pool makes the loop wait."""
 
     death_penalty_class = GeventDeathPenalty
+    max_connection_wait_time = 2.0
 
     def __init__(self, queue: Queue) -> None:
         super().__init__([queue], connection=queue.connection, serializer=JSONSerializer, log_job_description=False)
         self._jobs = Pool(JOBS_AT_ONCE)
+        self.told_to_stop = False
 
     def _install_signal_handlers(self) -> None:
         """RQ's handlers raise inside whatever greenlet runs; ours raises in the loop, which then winds up."""
         loop = gevent.getcurrent()
+
+        def stop() -> None:
+            self.told_to_stop = True
+            gevent.kill(loop, StopRequested)
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            gevent.signal_handler(number, gevent.kill, loop, StopRequested)
+            gevent.signal_handler(number, stop)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job beside the others. A copy of the worker holds the job's own execution record."""
@@ -78,3 +87,20 @@ class GeventWorker(SimpleWorker):
         """Let attempts under way finish, then sign off."""
         self._jobs.join(timeout=STOP_SECONDS)
         super().teardown()  # type: ignore[no-untyped-call]  # RQ's own is untyped
+
+
+def work_for_ever(queue: Queue, sleep: Callable[[float], object]) -> None:
+    """Run RQ's loop until this process is told to stop. RQ gives up when its Redis is away at the wrong moment; the
+    promise to deliver does not."""
+    while True:
+        worker = GeventWorker(queue)
+        log.info("worker_loop_starting", name=worker.name)
+        try:
+            with redis_errors():
+                worker.work(logging_level="WARNING")
+        except Unavailable as error:
+            log.error("store_unreachable", error=error.message)
+        if worker.told_to_stop:
+            return
+        log.error("worker_loop_ended", name=worker.name)
+        sleep(LOOP_AGAIN_SECONDS)

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,24 +28,19 @@ from tests.harness.stack import SandboxSwitch, Stack
 
 
 class Killer:
-    """Kills one of the parts every second or so, and starts it again."""
+    """Kills one of the parts every second or so, and starts it again.
+
+    On the main thread: the kernel ends a child of ours together with the thread that started it.
+    """
 
     def __init__(self, stack: Stack, seed: int) -> None:
         self._stack = stack
         self._random = random.Random(seed)  # noqa: S311 - chance, not secrets
-        self._stopping = threading.Event()
         self.kills: dict[str, int] = defaultdict(int)
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._random.uniform(0.5, 2.5)):
+    def run(self, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            time.sleep(self._random.uniform(0.5, 2.5))
             victim = self._random.choice(["worker", "listener", "redis"])
             self.kills[victim] += 1
             if victim == "redis":
@@ -136,12 +132,12 @@ def play(stack: Stack, receiver: FastReceiver, number: int, conferences: int, pe
     """One round; returns a line about it."""
     receiver.forget()
     killer = Killer(stack, number)
-    killer.start()
     app = App(stack, receiver)
     started = time.monotonic()
     with ThreadPoolExecutor(16) as pool:
-        sids = list(pool.map(lambda k: app.run_conference(f"chaos-{number}-{k}", people), range(conferences)))
-    killer.stop()
+        running = [pool.submit(app.run_conference, f"chaos-{number}-{k}", people) for k in range(conferences)]
+        killer.run(lambda: all(future.done() for future in running))
+    sids = [future.result() for future in running]
     wanted = set(sids)
 
     def all_ended() -> bool:
@@ -178,4 +174,5 @@ def main() -> int:
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -22,15 +22,18 @@ from werkzeug.wrappers import Response
 
 from orchestrator import handlers as handlers_module
 from orchestrator.app import MAX_BODY_BYTES, create_app
-from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.addresses import NodeAddress
+from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.handlers import Handlers
+from orchestrator.history import History
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.store.callbacks import CallbackStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
+from orchestrator.store.receivers import ReceiverStore
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, settled
 from tests.unit.records import ACCOUNT, NODE, OTHER_ACCOUNT, create
 
@@ -73,7 +76,9 @@ def make_api(url: str, script: Script | None = None) -> Api:
     nodes.start()
     store = ConferenceStore(client)
     routes = Routes("sofia/internal/{number}@carrier", "sofia/internal/{address}", "")
-    app = create_app(Handlers(store, nodes, routes), AccountStore(client))
+    app = create_app(
+        Handlers(store, nodes, routes), History(CallbackStore(client), ReceiverStore(client)), AccountStore(client)
+    )
     return Api(app.test_client(), store, client, nodes, switch, heard)
 
 

@@ -18,10 +18,10 @@ EXPECTED = {
     "BadParameter": (20001, 400),
     "BodyTooLarge": (20001, 413),
     "ConferenceNotActive": (16022, 404),
-    "ConferenceCompleted": (16001, 400),
     "ConferenceFull": (16020, 400),
     "LabelInUse": (16026, 400),
     "CoachedCallMissing": (16028, 400),
+    "Conflict": (20409, 409),
     "Unavailable": (20503, 503),
 }
 

@@ -95,7 +95,7 @@ def follow(fake_esl: Start, switch: Switch, world: World) -> Iterator[Callable[[
 
     def start(applier: Applier | None = None) -> Listener:
         address = NodeAddress(NODE, "127.0.0.1", server.port)
-        made = Listener(address, PASSWORD, applier or world.applier, NodeStore(world.client), "test")
+        made = Listener(address, PASSWORD, lambda _: applier or world.applier, NodeStore(world.client), "test")
         running.append((made, gevent.spawn(made.run)))
         settled(lambda: switch.snapshots() >= 1, "the first snapshot")
         return made
@@ -242,7 +242,7 @@ def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl:
     one = world.create()
     server = fake_esl(switch.script)
     address = NodeAddress(NODE, "127.0.0.1", server.port)
-    listener = Listener(address, PASSWORD, world.applier, NodeStore(world.client), "x")
+    listener = Listener(address, PASSWORD, lambda _: world.applier, NodeStore(world.client), "x")
     running = gevent.spawn(listener.run)
     settled(lambda: switch.peers and switch.snapshots(), "it follows")
     switch.fire(one, "CHANNEL_CREATE")

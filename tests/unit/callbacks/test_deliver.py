@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from ipaddress import ip_network
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -17,16 +18,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from orchestrator.callbacks.deliver import MAX_REDIRECTS, USER_AGENT, Sender, request_urls
+from orchestrator.callbacks.deliver import (
+    ANSWER_BYTES,
+    MAX_REDIRECTS,
+    USER_AGENT,
+    Result,
+    Sender,
+    receiver_of,
+    request_urls,
+)
+from orchestrator.callbacks.entry import Entry
+from orchestrator.callbacks.overrides import parse_overrides
 from orchestrator.dialects.twilio import parameters as p
 from orchestrator.dialects.twilio.signature import sign
 from orchestrator.errors import BadParameter
+from orchestrator.outgoing.pool import OutgoingPool
+from orchestrator.outgoing.resolver import Resolver
 from tests.unit.callbacks.web import TOKEN, Answer, Asked, Web, an_entry
+from tests.unit.lanes import loopback_pool
 
 
 @pytest.fixture
 def sender() -> Sender:
-    return Sender(sign, time.monotonic)
+    return Sender(loopback_pool(), sign, time.monotonic)
+
+
+def attempt(sender: Sender, entry: Entry, token: str = TOKEN) -> Result:
+    """As a drain makes it."""
+    overrides = parse_overrides(entry.url)
+    return sender.deliver_callback(entry, token, overrides, overrides.total_ms / 1000)
 
 
 # ------------------------------------------------------------ what is sent
@@ -34,10 +54,10 @@ def sender() -> Sender:
 
 def test_a_post_carries_its_parameters_in_the_body(sender: Sender, web: Web) -> None:
     """With the contract's headers and nothing in the query."""
-    attempt = sender.deliver_callback(an_entry(web.url()), TOKEN)
+    result = attempt(sender, an_entry(web.url()))
     (asked,) = web.asked
 
-    assert (attempt.status, attempt.error, attempt.url) == (200, "", web.url())
+    assert (result.status, result.error, result.url) == (200, "", web.url())
     assert (asked.method, asked.path) == ("POST", "/callbacks")
     assert asked.form == dict(an_entry("").parameters)
     assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded; charset=UTF-8"
@@ -49,7 +69,7 @@ def test_a_post_carries_its_parameters_in_the_body(sender: Sender, web: Web) -> 
 
 def test_a_get_carries_them_in_the_query(sender: Sender, web: Web) -> None:
     """Behind what the URL has already; no body."""
-    sender.deliver_callback(an_entry(web.url("/callbacks?mine=1&mine=2"), "GET"), TOKEN)
+    attempt(sender, an_entry(web.url("/callbacks?mine=1&mine=2"), "GET"))
     (asked,) = web.asked
 
     assert parse_qsl(urlsplit(asked.path).query, keep_blank_values=True) == [
@@ -69,6 +89,9 @@ URLS = {
     "user only": ("/callbacks", "user@"),
     "fragment": ("/callbacks?x=1#rc=3&rp=all", ""),
     "userinfo and fragment": ("/callbacks#rc=3", "user:secret@"),
+    "characters that are encoded on the wire": ("/ü/a b?q=ü|{x}", "user:ü@"),
+    "lower case escapes": ("/%c3%bc?q=%c3%bc", ""),
+    "dots": ("/a/../b/./c", ""),
     "odd characters": ("/c/%C3%BC;v=1,2?q='(x)!*$&+=%2B", ""),
 }
 
@@ -76,14 +99,11 @@ URLS = {
 @pytest.mark.parametrize("method", ["POST", "GET"])
 @pytest.mark.parametrize("name", URLS)
 def test_twilio_s_own_validator_accepts_the_signature(sender: Sender, web: Web, name: str, method: str) -> None:
-    """For the URL as the app knows it: with port, query and userinfo, without the fragment."""
+    """For the URL as the app gets it: with port, path, query and userinfo, without the fragment."""
     path, userinfo = URLS[name]
-    url = web.url(path, userinfo)
-    sender.deliver_callback(an_entry(url, method), TOKEN)
+    attempt(sender, an_entry(web.url(path, userinfo), method))
     (asked,) = web.asked
-    known = url.partition("#")[0]
-    if method == "GET":
-        known = known.partition("?")[0] + "?" + urlsplit(asked.path).query
+    known = web.url(asked.path, userinfo)
 
     assert RequestValidator(TOKEN).validate(known, asked.form, asked.headers["X-Twilio-Signature"])
     assert "#" not in asked.path
@@ -93,7 +113,7 @@ def test_twilio_s_own_validator_accepts_the_signature(sender: Sender, web: Web, 
 def test_repeated_parameters_are_signed_as_twilio_does(sender: Sender, web: Web) -> None:
     """Each distinct value once, sorted."""
     entry = an_entry(web.url(), parameters=(("b", "2"), ("a", "z"), ("a", "y"), ("a", "z")))
-    sender.deliver_callback(entry, TOKEN)
+    attempt(sender, entry)
     (asked,) = web.asked
     from werkzeug.datastructures import MultiDict
 
@@ -105,7 +125,7 @@ def test_repeated_parameters_are_signed_as_twilio_does(sender: Sender, web: Web)
 def test_the_signature_is_made_with_the_token_of_the_moment(sender: Sender, web: Web) -> None:
     """A token that is rotated between two attempts signs the second one."""
     for token in (TOKEN, "b" * 32):
-        sender.deliver_callback(an_entry(web.url()), token)
+        attempt(sender, an_entry(web.url()), token)
     first, second = web.asked
 
     assert RequestValidator("b" * 32).validate(web.url(), second.form, second.headers["X-Twilio-Signature"])
@@ -118,10 +138,10 @@ def test_the_signature_is_made_with_the_token_of_the_moment(sender: Sender, web:
 )
 def test_userinfo_is_sent_as_basic_authentication(sender: Sender, web: Web, userinfo: str, sent: str) -> None:
     """Decoded, in UTF-8; never in the request line."""
-    attempt = sender.deliver_callback(an_entry(web.url(userinfo=f"{userinfo}@")), TOKEN)
+    result = attempt(sender, an_entry(web.url(userinfo=f"{userinfo}@")))
     (asked,) = web.asked
 
-    assert attempt.status == 200
+    assert result.status == 200
     assert base64.b64decode(asked.headers["Authorization"].removeprefix("Basic ")).decode() == sent
 
 
@@ -145,9 +165,9 @@ def _redirects(count: int) -> object:
 def test_a_get_is_followed_up_to_five_times(sender: Sender, web: Web, count: int, status: int) -> None:
     """After that the redirect itself is the answer: the receiver has had the event."""
     web.answer = _redirects(count)  # type: ignore[assignment]
-    attempt = sender.deliver_callback(an_entry(web.url("/0"), "GET"), TOKEN)
+    result = attempt(sender, an_entry(web.url("/0"), "GET"))
 
-    assert attempt.status == status
+    assert result.status == status
     assert len(web.asked) == min(count, MAX_REDIRECTS) + 1
 
 
@@ -156,7 +176,7 @@ def test_a_post_is_never_followed(sender: Sender, web: Web, status: int) -> None
     """It would lose its parameters, or be sent to somebody else."""
     web.answer = lambda _: Answer(status, {"Location": "/elsewhere"})
 
-    assert sender.deliver_callback(an_entry(web.url()), TOKEN).status == status
+    assert attempt(sender, an_entry(web.url())).status == status
     assert len(web.asked) == 1
 
 
@@ -166,7 +186,7 @@ def test_credentials_do_not_follow_to_another_host(sender: Sender, web: Web) -> 
     other.start()
     web.answer = lambda _: Answer(302, {"Location": other.url("/there").replace("127.0.0.1", "localhost")})
     try:
-        sender.deliver_callback(an_entry(web.url(userinfo="user:secret@"), "GET"), TOKEN)
+        attempt(sender, an_entry(web.url(userinfo="user:secret@"), "GET"))
         (asked,) = other.asked
     finally:
         other.stop()
@@ -178,9 +198,9 @@ def test_credentials_do_not_follow_to_another_host(sender: Sender, web: Web) -> 
 def test_a_redirect_to_nowhere_is_a_failed_attempt(sender: Sender, web: Web, location: str) -> None:
     """And no crash of ours."""
     web.answer = lambda asked: Answer(302, {"Location": location}) if asked.path.startswith("/start") else Answer(404)
-    attempt = sender.deliver_callback(an_entry(web.url("/start"), "GET"), TOKEN)
+    result = attempt(sender, an_entry(web.url("/start"), "GET"))
 
-    assert attempt.status in (0, 302, 404)
+    assert result.status in (0, 302, 404)
 
 
 # ------------------------------------------------------------ receivers that misbehave
@@ -230,19 +250,19 @@ def test_whatever_a_receiver_says_is_an_attempt(
     """A status or an error's name; never an exception, which would poison the lane."""
     port, answers = raw
     answers.append(says)
-    attempt = sender.deliver_callback(an_entry(f"http://127.0.0.1:{port}/", method), TOKEN)
+    result = attempt(sender, an_entry(f"http://127.0.0.1:{port}/", method))
 
-    assert attempt.status == 200 or (attempt.status, bool(attempt.error)) == (0, True) or attempt.status == 100
+    assert result.status == 200 or (result.status, bool(result.error)) == (0, True) or result.status == 100
 
 
 def test_nobody_listening_is_an_attempt(sender: Sender) -> None:
     """Status 0 and the error's name."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        attempt = sender.deliver_callback(an_entry(f"http://127.0.0.1:{held.getsockname()[1]}/"), TOKEN)
+        result = attempt(sender, an_entry(f"http://127.0.0.1:{held.getsockname()[1]}/"))
 
-    assert attempt.status == 0
-    assert attempt.error
+    assert result.status == 0
+    assert result.error
 
 
 @given(
@@ -255,21 +275,19 @@ def test_no_url_that_a_client_can_set_raises(rest: str, userinfo: str, method: s
     reached at all: `request` of the pool is the only part that is replaced, by one that only parses."""
     from urllib3.util import parse_url
 
-    sender = Sender(sign, time.monotonic)
-
     class Pool:
         @staticmethod
         def request(_: str, url: str, **__: object) -> object:
             parse_url(url)
             raise OSError("refused")
 
-    sender._pool = Pool()  # type: ignore[assignment]
+    sender = Sender(Pool(), sign, time.monotonic)  # type: ignore[arg-type]  # all that is asked of a pool
     for url in (f"http://{userinfo}@h/{rest}", f"http://{rest}", f"http://{userinfo}@{rest}"):
         try:
             p.url("StatusCallback", [url])
         except BadParameter:
             continue
-        assert sender.deliver_callback(an_entry(url, method), TOKEN).status == 0
+        assert attempt(sender, an_entry(url, method)).status == 0
 
 
 def test_a_large_answer_is_not_read_to_its_end(sender: Sender, web: Web) -> None:
@@ -277,18 +295,18 @@ def test_a_large_answer_is_not_read_to_its_end(sender: Sender, web: Web) -> None
     web.answer = lambda _: Answer(200, {}, b"x" * 50_000_000)
     started = time.monotonic()
 
-    assert sender.deliver_callback(an_entry(web.url()), TOKEN).status == 200
+    assert attempt(sender, an_entry(web.url())).status == 200
     assert time.monotonic() - started < 2
 
 
 TRICKLE = """
     from gevent import monkey; monkey.patch_all()
     import socket, sys, time, gevent
-    from orchestrator.callbacks import deliver
+    from orchestrator.callbacks.deliver import Sender
+    from orchestrator.callbacks.overrides import Overrides
     from orchestrator.dialects.twilio.signature import sign
     from tests.unit.callbacks.web import TOKEN, an_entry
-    deliver.READ_SECONDS = deliver.CONNECT_SECONDS = 0.3
-    deliver.ATTEMPT_SECONDS = 0.6
+    from tests.unit.lanes import loopback_pool
     listener = socket.create_server(("127.0.0.1", 0))
     start = sys.argv[1].encode()
     def serve():
@@ -299,10 +317,11 @@ TRICKLE = """
             gevent.sleep(0.1)
     gevent.spawn(serve)
     started = time.monotonic()
+    entry = an_entry("http://127.0.0.1:%d/" % listener.getsockname()[1], "POST")
     with gevent.Timeout(3, AssertionError("still going on")):
-        attempt = deliver.Sender(sign, time.monotonic).deliver_callback(
-            an_entry("http://127.0.0.1:%d/" % listener.getsockname()[1], "POST"), TOKEN)
-    print(attempt.status, time.monotonic() - started < 1.5)
+        result = Sender(loopback_pool(), sign, time.monotonic).deliver_callback(
+            entry, TOKEN, Overrides(connect_ms=300, read_ms=300), 0.6)
+    print(result.status, result.failure, time.monotonic() - started < 1.5)
 """
 
 
@@ -315,4 +334,102 @@ def test_a_receiver_that_trickles_is_cut_off(start: str, status: int) -> None:
     code = textwrap.dedent(TRICKLE)
     done = subprocess.run([sys.executable, "-c", code, start], capture_output=True, text=True, timeout=20, check=False)
 
-    assert done.stdout.split() == [str(status), "True"], done.stderr[-500:]
+    failure = "None" if status else "rt"
+    assert done.stdout.split() == [str(status), failure, "True"], done.stderr[-500:]
+
+
+# ------------------------------------------------------------ what an attempt says
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [(200, None), (204, None), (299, None), (302, "4xx"), (404, "4xx"), (429, "4xx"), (500, "5xx"), (599, "5xx")],
+)
+def test_an_answer_s_class_is_the_kind_of_failure(sender: Sender, web: Web, status: int, failure: str | None) -> None:
+    """Twilio's words for it, which retry policies are made of."""
+    web.answer = lambda _: Answer(status, {"Retry-After": "7"}, b"body" if status != 204 else b"")
+    result = attempt(sender, an_entry(web.url()))
+
+    assert (result.status, result.failure, result.retry_after) == (status, failure, "7")
+    assert result.answer == ("body" if status != 204 else "")
+
+
+def test_the_start_of_an_answer_is_kept(sender: Sender, web: Web) -> None:
+    """So much of it that an operator sees what the receiver complained of; bytes that are no text are marked."""
+    web.answer = lambda _: Answer(500, {}, b"\xff" + b"x" * 10_000)
+    result = attempt(sender, an_entry(web.url()))
+
+    assert result.answer == "\ufffd" + "x" * (ANSWER_BYTES - 1)
+
+
+def test_a_connection_is_used_again(sender: Sender, web: Web) -> None:
+    """Also after an answer that was an error: it was read."""
+    ports = []
+    web.answer = lambda _: Answer(500, {}, b"short")
+    for _ in range(3):
+        attempt(sender, an_entry(web.url()))
+        (pool,) = [sender._pool.pools[key] for key in sender._pool.pools.keys()]  # noqa: SIM118 -- it only has keys()
+        ports.append(pool.num_connections)
+
+    assert ports == [1, 1, 1]
+
+
+def test_no_connection_is_another_failure_than_no_answer(sender: Sender, web: Web) -> None:
+    """`ct` was not told; `rt` may have been."""
+    gate = threading.Event()
+
+    def answer(_: Asked) -> Answer:
+        gate.wait(5)
+        return Answer()
+
+    web.answer = answer
+    silent = attempt(sender, an_entry(web.url("/#rt=100")))
+    gate.set()
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        away = attempt(sender, an_entry(f"http://127.0.0.1:{held.getsockname()[1]}/"))
+
+    assert (silent.failure, silent.error, away.failure, away.error) == (
+        "rt", "ReadTimeoutError", "ct", "NewConnectionError",
+    )  # fmt: skip
+    assert silent.milliseconds >= 100
+
+
+def test_a_connection_that_is_not_made_in_time_is_given_up(sender: Sender) -> None:
+    """ct: a listener whose backlog is full answers nobody."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        crowd = [socket.socket() for _ in range(4)]
+        for one in crowd:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        started = time.monotonic()
+        result = attempt(sender, an_entry(f"http://127.0.0.1:{port}/#ct=150"))
+        for one in crowd:
+            one.close()
+
+    assert (result.failure, result.error) == ("ct", "ConnectTimeoutError")
+    assert time.monotonic() - started < 1
+
+
+def test_an_address_that_is_not_allowed_is_not_asked(web: Web) -> None:
+    """Said as such: another try would not do better. Also when a redirect leads there."""
+    guarded = Sender(OutgoingPool(Resolver().resolve), sign, time.monotonic)
+    result = attempt(guarded, an_entry(web.url()))
+    assert (result.is_refused, result.error, result.failure, web.asked) == (True, "AddressRefused", "ct", [])
+
+    inside = OutgoingPool(Resolver().resolve, [ip_network("127.0.0.1/32")])
+    web.answer = lambda _: Answer(302, {"Location": "http://127.0.0.2:1/"})
+    assert attempt(Sender(inside, sign, time.monotonic), an_entry(web.url(), "GET")).is_refused
+
+
+@pytest.mark.parametrize(
+    ("url", "receiver"),
+    [
+        ("http://App.Example/x", "app.example"), ("https://u:p%40@app.example:8443/x?y#rc=1", "app.example:8443"),
+        ("http://[::1]:80/", "[::1]:80"),
+    ],
+)  # fmt: skip
+def test_a_receiver_is_a_host_and_a_port(url: str, receiver: str) -> None:
+    """Never with the credentials: it is shown to operators."""
+    assert receiver_of(an_entry(url)) == receiver

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
 
-from orchestrator.callbacks.drain import Wakeups, make_queue
+from orchestrator.callbacks.wakeups import Wakeups, make_queue
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.conferences import ConferenceStore
@@ -18,8 +19,8 @@ from orchestrator.store.outbox import LEASE_MS, Lane
 from tests.harness.polling import eventually
 from tests.harness.stack import Process
 from tests.unit.callbacks.web import TOKEN, Answer, Asked, Web, an_entry
+from tests.unit.lanes import put_entries
 from tests.unit.records import ACCOUNT, create
-from tests.unit.store.test_outbox import put
 
 
 @pytest.fixture
@@ -29,7 +30,13 @@ def wakeups(redis_url: str) -> Wakeups:
 
 @pytest.fixture
 def start_worker(redis_url: str, tmp_path: Path) -> Iterator[Callable[[str], Process]]:
-    environment = {**os.environ, "REDIS_URL": redis_url, "QUEUE_REDIS_URL": "", "LOG_LEVEL": "info"}
+    environment = {
+        **os.environ,
+        "REDIS_URL": redis_url,
+        "QUEUE_REDIS_URL": "",
+        "LOG_LEVEL": "info",
+        "ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
+    }
     started: list[Process] = []
 
     def start(name: str) -> Process:
@@ -47,7 +54,7 @@ def _lane(client: redis.Redis, web: Web, name: str, *tokens: str) -> Lane:
     AccountStore(client).save_account(Account(ACCOUNT, TOKEN, "active"))
     lane = Lane(create(ConferenceStore(client), name).conference_sid, keys.CONFERENCE_LANE)
     entries = [an_entry(web.url(f"/{name}"), token=token, planned_at=4e9) for token in tokens]
-    put(client, lane, *(entry.dump().decode() for entry in entries))
+    put_entries(client, lane, [replace(entry, conference_sid=lane.conference_sid) for entry in entries])
     return lane
 
 

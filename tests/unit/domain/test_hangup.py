@@ -21,7 +21,7 @@ FINAL = {CallStatus.COMPLETED, CallStatus.BUSY, CallStatus.FAILED, CallStatus.NO
         ("NO_USER_RESPONSE", "no-answer"),
         ("PROGRESS_TIMEOUT", "no-answer"),
         ("ALLOTTED_TIMEOUT", "no-answer"),
-        ("RECOVERY_ON_TIMER_EXPIRE", "no-answer"),
+        ("RECOVERY_ON_TIMER_EXPIRE", "failed"),
         ("NORMAL_CLEARING", "canceled"),
         ("ORIGINATOR_CANCEL", "canceled"),
         ("UNALLOCATED_NUMBER", "failed"),

@@ -10,9 +10,9 @@ import gevent
 import pytest
 
 from orchestrator.freeswitch import nodes as nodes_module
+from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import CoreUuid, KillChannel
-from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.nodes import LAST_BACKOFF_SECONDS, Nodes
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, obedient, settled
 

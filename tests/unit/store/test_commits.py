@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,8 +16,10 @@ from orchestrator.domain.conference import ConferenceStatus, Participant, Partic
 from orchestrator.sids import mint_sid
 from orchestrator.store import commits as commits_module
 from orchestrator.store import keys
-from orchestrator.store.commits import Change, CommitStore, Versioned
+from orchestrator.store.commits import WAKE_GRACE_MS, Change, CommitStore, Versioned
 from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.outbox import Lane
+from tests.unit.lanes import new, unique, waiting
 from tests.unit.records import ACCOUNT, NODE, create
 
 
@@ -37,7 +40,7 @@ def _load(commits: CommitStore, made: Participant) -> tuple[Versioned, Participa
 
 def _change(commits: CommitStore, made: Participant, **values: Any) -> Change:
     known, before = _load(commits, made)
-    return Change(known, known.conference, {made.call_sid: (before, replace(before, **values))})
+    return Change(known, known.conference, unique(), {made.call_sid: (before, replace(before, **values))})
 
 
 def test_a_change_from_an_older_version_is_refused_and_changes_nothing(
@@ -48,7 +51,7 @@ def test_a_change_from_an_older_version_is_refused_and_changes_nothing(
     sid = made.conference_sid
     change = _change(commits, made, status=ParticipantStatus.FAILED, ended_at=datetime.now(UTC))
     change.after = replace(change.after, status=ConferenceStatus.COMPLETED, live_count=0, sequence_number=9)
-    change.outbox["conference"] = [b"{}"]
+    change.outbox["conference"] = [new("1")]
     store.request_removal(ACCOUNT, sid, made.call_sid)
     before = {key: (client.dump(key), client.ttl(key)) for key in client.scan_iter()}
 
@@ -56,15 +59,17 @@ def test_a_change_from_an_older_version_is_refused_and_changes_nothing(
     assert {key: (client.dump(key), client.ttl(key)) for key in client.scan_iter()} == before
 
 
-def test_of_two_commits_from_one_version_one_counts(store: ConferenceStore, commits: CommitStore) -> None:
-    """Twenty at once: nineteen are refused, and the outbox holds one entry."""
+def test_of_many_commits_from_one_version_one_counts(
+    store: ConferenceStore, commits: CommitStore, client: redis.Redis
+) -> None:
+    """Twenty at once: nineteen are refused, and the outbox holds one callback."""
     made = create(store)
     known, _ = _load(commits, made)
     barrier = Barrier(20)
 
     def committer(number: int) -> bool:
-        change = Change(known, replace(known.conference, sequence_number=100 + number))
-        change.outbox["conference"] = [str(number).encode()]
+        change = Change(known, replace(known.conference, sequence_number=100 + number), unique())
+        change.outbox["conference"] = [new(str(number))]
         barrier.wait()
         return commits.commit([change])[0] is not None
 
@@ -74,6 +79,7 @@ def test_of_two_commits_from_one_version_one_counts(store: ConferenceStore, comm
     winner = outcomes.index(True)
     assert outcomes.count(True) == 1
     assert _load(commits, made)[0].conference.sequence_number == 100 + winner
+    assert waiting(client, Lane(made.conference_sid, "conference")) == [str(winner)]
 
 
 def test_state_and_callbacks_appear_together(store: ConferenceStore, commits: CommitStore, client: redis.Redis) -> None:
@@ -93,12 +99,14 @@ def test_state_and_callbacks_appear_together(store: ConferenceStore, commits: Co
 
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(reader)
-        for number in range(2, 102):
-            known, _ = _load(commits, made)
-            change = Change(known, replace(known.conference, sequence_number=number))
-            change.outbox["conference"] = [b"x"]
-            commits.commit([change])
-        done.append(1)
+        try:
+            for number in range(2, 102):
+                known, _ = _load(commits, made)
+                change = Change(known, replace(known.conference, sequence_number=number), unique())
+                change.outbox["conference"] = [new(str(number))]
+                commits.commit([change])
+        finally:
+            done.append(1)
         reading.result()
 
     assert all(length == int(number) - 1 for number, length in pairs)
@@ -122,14 +130,124 @@ def test_lanes_that_were_empty_are_named_once(
     made = create(store)
     sid = made.conference_sid
     answers = []
-    for lanes in ({"conference": [b"1", b"2"], made.call_sid: [b"3"]}, {"conference": [b"4"]}):
+    for lanes in ({"conference": [new("1"), new("2")], made.call_sid: [new("3")]}, {"conference": [new("4")]}):
         change = _change(commits, made)
         change.outbox.update(lanes)
         answers += commits.commit([change])
 
     assert [set(answer.lanes) for answer in answers if answer] == [{"conference", made.call_sid}, set()]
     assert client.smembers(keys.lanes(sid)) == {"conference", made.call_sid}
-    assert client.lrange(keys.outbox(sid, "conference"), 0, -1) == ["1", "2", "4"]
+    assert waiting(client, Lane(sid, "conference")) == ["1", "2", "4"]
+
+
+def test_a_callback_is_kept_with_all_that_is_known_of_it(
+    store: ConferenceStore, commits: CommitStore, client: redis.Redis
+) -> None:
+    """Its record, its place in the conference's list and in the account's; nothing ends while it waits."""
+    made = create(store)
+    sid = made.conference_sid
+    change = _change(commits, made)
+    change.outbox[made.call_sid] = [new("1", 5_000, "text")]
+    commits.commit([change])
+
+    assert client.hgetall(keys.callback(sid, "1")) == {
+        "entry": "text", "lane": made.call_sid, "state": "waiting", "reason": "", "attempts": "0",
+        "planned_ms": "5000", "since_ms": "5000",
+    }  # fmt: skip
+    assert client.ttl(keys.callback(sid, "1")) == -1
+    assert client.zrange(keys.conference_callbacks(sid), 0, -1, withscores=True) == [("1", 5_000.0)]
+    assert 0 < client.ttl(keys.conference_callbacks(sid)) <= keys.RETENTION_SECONDS
+
+
+def test_the_account_s_list_of_callbacks_forgets_what_is_over(
+    store: ConferenceStore, commits: CommitStore, client: redis.Redis
+) -> None:
+    """Each write trims what is older than the retention."""
+    made = create(store)
+    now_ms = int(time.time() * 1000)
+    client.zadd(
+        keys.account_callbacks(ACCOUNT), {"CF.old": now_ms - keys.RETENTION_SECONDS * 1000 - 1, "CF.new": now_ms}
+    )
+    change = _change(commits, made)
+    change.outbox["conference"] = [new("1", now_ms)]
+    commits.commit([change])
+
+    assert set(client.zrange(keys.account_callbacks(ACCOUNT), 0, -1)) == {"CF.new", f"{made.conference_sid}.1"}
+
+
+def test_a_woken_lane_is_on_the_sweep_s_list(store: ConferenceStore, commits: CommitStore, client: redis.Redis) -> None:
+    """A moment later, should its wake-up be lost; a lane that held something keeps the moment that it has."""
+    made = create(store)
+    lane = Lane(made.conference_sid, "conference")
+    for expected in (int(time.time() * 1000), 7):
+        change = _change(commits, made)
+        change.outbox[lane.name] = [new(unique())]
+        commits.commit([change])
+        score = client.zscore(keys.LANES_DUE, str(lane))
+        assert score is not None
+        assert expected <= score <= expected + WAKE_GRACE_MS + 5_000
+        client.zadd(keys.LANES_DUE, {str(lane): 7})
+
+    assert client.zscore(keys.LANES_DUE, str(lane)) == 7
+
+
+# ------------------------------------------------------------ a commit whose answer was lost
+
+
+def test_a_repeated_commit_is_told_as_done_and_done_once(
+    store: ConferenceStore, commits: CommitStore, client: redis.Redis
+) -> None:
+    """The same change by the same commit id: not a byte changes, and its lanes are named again, as nobody woke them."""
+    made = create(store)
+    change = _change(commits, made, status=ParticipantStatus.RINGING)
+    change.outbox.update({"conference": [new("1"), new("2")], made.call_sid: [new("3")]})
+    (first,) = commits.commit([change])
+    before = {key: client.dump(key) for key in client.scan_iter() if key != keys.LANES_DUE}
+    (again,) = commits.commit([change])
+
+    assert first is not None
+    assert again is not None
+    assert set(again.lanes) == set(first.lanes) == {"conference", made.call_sid}
+    assert {key: client.dump(key) for key in client.scan_iter() if key != keys.LANES_DUE} == before
+
+
+def test_a_repeated_commit_is_refused_when_another_came_after_it(store: ConferenceStore, commits: CommitStore) -> None:
+    """Then what it was computed from is gone, and nobody can say what it did: its caller loads again."""
+    made = create(store)
+    first = _change(commits, made, status=ParticipantStatus.RINGING)
+    commits.commit([first])
+    commits.commit([_change(commits, made, muted=True)])
+
+    assert commits.commit([first]) == [None]
+
+
+def test_a_repeated_commit_is_told_as_done_though_a_client_has_changed_the_conference(
+    store: ConferenceStore, commits: CommitStore, client: redis.Redis
+) -> None:
+    """The API raises the version and leaves the commit id: what was done stays done, and is not computed anew."""
+    made = create(store)
+    change = _change(commits, made, status=ParticipantStatus.RINGING)
+    change.outbox["conference"] = [new("1")]
+    commits.commit([change])
+    store.request_removal(ACCOUNT, made.conference_sid, made.call_sid)
+
+    assert commits.commit([change]) != [None]
+    assert waiting(client, Lane(made.conference_sid, "conference")) == ["1"]
+    assert _load(commits, made)[1].removal_requested
+
+
+def test_a_pipeline_of_changes_is_repeated_whole(
+    store: ConferenceStore, commits: CommitStore, client: redis.Redis
+) -> None:
+    """The connection broke in the middle: those that were done are done once, the others now."""
+    made = [create(store, f"name {number}") for number in range(4)]
+    changes = [_change(commits, one, status=ParticipantStatus.RINGING) for one in made]
+    for change in changes:
+        change.outbox["conference"] = [new("1")]
+    commits.commit(changes[:2])
+
+    assert None not in commits.commit(changes)
+    assert all(waiting(client, Lane(one.conference_sid, "conference")) == ["1"] for one in made)
 
 
 def test_a_full_lane_drops_its_oldest_and_counts_them(
@@ -138,18 +256,22 @@ def test_a_full_lane_drops_its_oldest_and_counts_them(
     """The newest say what is true now; how many were lost is told to the listener and to the operators' counter."""
     monkeypatch.setattr(commits_module, "OUTBOX_DEPTH", 5)
     made = create(store)
+    sid = made.conference_sid
     change = _change(commits, made)
-    change.outbox["conference"] = [str(number).encode() for number in range(4)]
+    change.outbox["conference"] = [new(token) for token in "0123"]
     commits.commit([change])
     change = _change(commits, made)
-    change.outbox["conference"] = [str(number).encode() for number in range(4, 8)]
+    change.outbox["conference"] = [new(token) for token in "4567"]
     (committed,) = commits.commit([change])
 
     assert committed is not None
-    assert committed.dropped == 3
+    assert committed.dropped == ("0", "1", "2")
     assert committed.lanes == ()
-    assert client.lrange(keys.outbox(made.conference_sid, "conference"), 0, -1) == ["3", "4", "5", "6", "7"]
+    assert waiting(client, Lane(sid, "conference")) == list("34567")
     assert client.hgetall(keys.DROPPED) == {"depth": "3"}
+    assert set(client.zrange(keys.account_dead(ACCOUNT), 0, -1)) == {f"{sid}.{token}" for token in "012"}
+    assert client.hmget(keys.callback(sid, "0"), "state", "reason") == ["dead", "depth"]
+    assert client.ttl(keys.callback(sid, "0")) > 0
 
 
 def test_a_new_lane_that_is_too_full_at_once_is_woken_all_the_same(
@@ -158,11 +280,11 @@ def test_a_new_lane_that_is_too_full_at_once_is_woken_all_the_same(
     """Both parts of the answer together."""
     monkeypatch.setattr(commits_module, "OUTBOX_DEPTH", 2)
     change = _change(commits, create(store))
-    change.outbox["conference"] = [b"1", b"2", b"3"]
+    change.outbox["conference"] = [new("1"), new("2"), new("3")]
     (committed,) = commits.commit([change])
 
     assert committed is not None
-    assert (committed.lanes, committed.dropped) == (("conference",), 1)
+    assert (committed.lanes, committed.dropped) == (("conference",), ("1",))
 
 
 def test_entries_of_any_text_arrive_unchanged(
@@ -172,35 +294,49 @@ def test_entries_of_any_text_arrive_unchanged(
     wild = ['{"a":"ü🎧\\u0000\\ud83c\\udfa7"}', '"\\\\\\""', "}]\n\r%00'"]
     made = create(store)
     change = _change(commits, made)
-    change.outbox["conference"] = [text.encode() for text in wild]
+    change.outbox["conference"] = [new(str(number), text=text) for number, text in enumerate(wild)]
     commits.commit([change])
+    records = [keys.callback(made.conference_sid, str(number)) for number in range(len(wild))]
 
-    assert client.lrange(keys.outbox(made.conference_sid, "conference"), 0, -1) == wild
+    assert [client.hget(record, "entry") for record in records] == wild
 
 
 def test_a_large_batch_fits_one_commit(store: ConferenceStore, commits: CommitStore, client: redis.Redis) -> None:
     """Lua's `unpack` has a limit; two thousand callbacks of one lane are below it."""
     made = create(store)
     change = _change(commits, made)
-    change.outbox["conference"] = [b"x" * 500] * 2000
+    change.outbox["conference"] = [new(unique(), text="x" * 500) for _ in range(2000)]
     commits.commit([change])
 
     assert client.llen(keys.outbox(made.conference_sid, "conference")) == 2000
 
 
-def test_who_has_left_leaves_the_live_list_and_the_label(
+def test_who_has_left_gives_the_label_back_and_stays_until_the_call_has_ended(
     store: ConferenceStore, commits: CommitStore, client: redis.Redis
 ) -> None:
-    """And the record gets its lifetime when the call has ended."""
+    """Until then the call is among those that a snapshot asks for; then the record gets its lifetime."""
     made = create(store, label="host")
     sid = made.conference_sid
-    change = _change(commits, made, status=ParticipantStatus.COMPLETE, ended_at=datetime.now(UTC))
-    commits.commit([change])
+    record = keys.participant(sid, made.call_sid)
+    commits.commit([_change(commits, made, status=ParticipantStatus.COMPLETE)])
+    assert not client.exists(keys.labels(sid))
+    assert (commits.list_live_calls(sid), client.ttl(record)) == ([made.call_sid], -1)
+    commits.commit([_change(commits, made, ended_at=datetime.now(UTC))])
 
     assert commits.list_live_calls(sid) == []
-    assert not client.exists(keys.labels(sid))
-    assert 0 < client.ttl(keys.participant(sid, made.call_sid)) <= keys.RETENTION_SECONDS
+    assert 0 < client.ttl(record) <= keys.RETENTION_SECONDS
     assert client.ttl(keys.conference(sid)) == -1
+
+
+def test_a_label_that_somebody_else_has_by_now_is_not_taken_away(
+    store: ConferenceStore, commits: CommitStore, client: redis.Redis
+) -> None:
+    """Who leaves gives back what is theirs."""
+    made = create(store, label="host")
+    client.hset(keys.labels(made.conference_sid), "host", mint_sid("CA"))
+    commits.commit([_change(commits, made, status=ParticipantStatus.COMPLETE)])
+
+    assert client.hexists(keys.labels(made.conference_sid), "host")
 
 
 def test_a_completed_conference_gets_its_lifetime_and_gives_its_name_back(
@@ -209,25 +345,25 @@ def test_a_completed_conference_gets_its_lifetime_and_gives_its_name_back(
     """Nothing of it stays for ever."""
     made = create(store)
     known, _ = _load(commits, made)
-    commits.commit([Change(known, replace(known.conference, status=ConferenceStatus.COMPLETED))])
+    commits.commit([Change(known, replace(known.conference, status=ConferenceStatus.COMPLETED), unique())])
 
     assert 0 < client.ttl(keys.conference(made.conference_sid)) <= keys.RETENTION_SECONDS
     assert client.hgetall(keys.account_names(ACCOUNT)) == {}
 
 
-def test_live_participants_of_a_node_are_those_of_its_open_conferences(
-    store: ConferenceStore, commits: CommitStore
+def test_unended_calls_of_a_node_are_those_of_its_open_conferences(
+    store: ConferenceStore, commits: CommitStore, client: redis.Redis
 ) -> None:
-    """What a snapshot is compared with: not those of other nodes, not completed conferences."""
-    here = create(store, "here")
-    over = create(store, "over")
+    """What a snapshot is compared with: not those of other nodes, nor calls that have ended; but those of a conference
+    that is over while a call of it goes on."""
+    here, over, gone = create(store, "here"), create(store, "over"), create(store, "gone")
     known, _ = _load(commits, over)
-    commits.commit([Change(known, replace(known.conference, status=ConferenceStatus.COMPLETED))])
+    commits.commit([Change(known, replace(known.conference, status=ConferenceStatus.COMPLETED), unique())])
+    commits.commit([_change(commits, gone, status=ParticipantStatus.COMPLETE, ended_at=datetime.now(UTC))])
 
-    assert {sid: [p.call_sid for p in group] for sid, group in commits.list_live(NODE).items()} == {
-        here.conference_sid: [here.call_sid]
-    }
-    assert commits.list_live("fs2") == {}
+    found = {c.conference_sid: [p.call_sid for p in group] for c, group in commits.list_unended(NODE)}
+    assert found == {p.conference_sid: [p.call_sid] for p in (here, over)}
+    assert commits.list_unended("fs2") == []
 
 
 def test_calls_are_found_by_their_call_sid(store: ConferenceStore, commits: CommitStore) -> None:

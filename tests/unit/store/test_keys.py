@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 import redis
 
-from orchestrator.callbacks.deliver import Sender
-from orchestrator.callbacks.drain import Drainer, Wakeups, make_queue
-from orchestrator.dialects.twilio.signature import sign
+from orchestrator.callbacks.drain import Drainer
+from orchestrator.callbacks.wakeups import Wakeups, make_queue
 from orchestrator.domain.events import CallEnded, CallRang, MemberRemoved, ParticipantMuted
 from orchestrator.errors import CoachedCallMissing
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.nodes import NodeStore
-from orchestrator.store.outbox import Lane, OutboxStore
+from orchestrator.store.outbox import Lane, OutboxStore, Tried
+from tests.unit.callbacks.bench import make_drainer
 from tests.unit.callbacks.web import TOKEN, Answer, Web
+from tests.unit.lanes import port_of
 from tests.unit.records import ACCOUNT, EVENTS, PROGRESS, create
 from tests.unit.test_applier import NOW, World
 
@@ -28,6 +29,7 @@ _PARTS = {
     r"\{AC\}": r"\{AC[0-9a-f]{32}\}",
     r"\{CF\}": r"\{CF[0-9a-f]{32}\}",
     r"\{CA\}": r"\{CA[0-9a-f]{32}\}",
+    ":token": ":[0-9a-f-]{36}",
     r"\{name\}": r"\{[A-Za-z0-9_-]{1,32}\}",
     ":participant:CA": ":participant:CA[0-9a-f]{32}",
     ":lane": ":(?:conference|CA[0-9a-f]{32})",
@@ -43,8 +45,18 @@ def _pattern(key: keys.Key) -> re.Pattern[str]:
 
 
 PATTERNS = [(_pattern(key), key) for key in keys.KEYS]
-BY_TTL = {"conference:{CF}:participant:CA", "conference:{CF}", "call:{CA}", "node:{name}", "outbox:{CF}:lane:lease"}
+BY_TTL = {
+    "conference:{CF}:participant:CA",
+    "conference:{CF}:callbacks",
+    "conference:{CF}",
+    "callback:{CF}:token",
+    "call:{CA}",
+    "node:{name}",
+}
 """Rows whose lifetime is a TTL, at the latest when what they tell of is over; the other rows name an owner."""
+
+
+RQS = ("rq:", "callbacks:ready", "callbacks:woken")
 
 
 def _row(name: str) -> keys.Key:
@@ -55,15 +67,17 @@ def _row(name: str) -> keys.Key:
 
 def _check(client: Any, seen: set[str]) -> None:
     for name in client.scan_iter():
-        if name.startswith("rq:"):
-            continue  # RQ's own, with RQ's own schema
+        if name.startswith(RQS):
+            continue  # RQ's Redis, which may be another one
         row = _row(name)
         assert client.type(name) == row.type, name
         seen.add(row.pattern)
 
 
 def _drain_all(client: redis.Redis, drainer: Drainer) -> None:
-    for lane in OutboxStore(client).list_waiting(int(time.time() * 1000) + 10_000):
+    outbox = OutboxStore(client)
+    outbox.save_forgotten(0)
+    for lane in outbox.list_due(int(time.time() * 1000) + 100_000, 100):
         drainer.drain(lane)
 
 
@@ -82,8 +96,8 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     world = World(client)
     AccountStore(client).save_account(Account(ACCOUNT, TOKEN, "active"))
     NodeStore(client).save_node("fs1", connected="1")
-    wakeups = Wakeups(make_queue(redis.Redis.from_url(f"redis://127.0.0.1:{_port(client)}/0")))
-    drainer = Drainer(OutboxStore(client), AccountStore(client), Sender(sign, time.monotonic), wakeups)
+    wakeups = Wakeups(make_queue(redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0")))
+    drainer = make_drainer(client, wakeups)
     settings: dict[str, Any] = {
         "progress_callbacks": replace(PROGRESS, url=web.url()),
         "conference_callbacks": replace(EVENTS, url=web.url()),
@@ -100,10 +114,15 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     outbox = OutboxStore(client)
     for lane in lanes:
         assert outbox.load_head(lane, "me", 0).verdict == "ok"
-    outbox.save_retry(lanes[1], "me", 1, 1)
+    outbox.save_retry(lanes[1], "me", Tried(outbox.load_head(lanes[1], "me", 0).token), 1)
     _check(client, seen)
     outbox.release(lanes[0], "me")
-    web.answer = lambda _: Answer(404 if len(web.asked) == 2 else 200)
+    web.answer = lambda _: Answer(500)
+    drainer.drain(lanes[0])
+    _check(client, seen)
+    client.delete(keys.retry(one.conference_sid, "conference"))
+    refused = len(web.asked) + 1
+    web.answer = lambda _: Answer(404 if len(web.asked) == refused else 200)
     for participant in (one, two):
         world.apply(participant, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
     _drain_all(client, drainer)
@@ -111,10 +130,15 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     _check(client, seen)
 
     assert seen == {key.pattern for key in keys.KEYS}, "the life has written every row"
-    left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith("rq:")}
-    stays = {"accounts", keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED}
+    OutboxStore(client).list_due(2**50, 100)  # the sweep's last look
+    OutboxStore(client).save_forgotten(int(time.time() * 1000))
+    left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
+    stays = {
+        "accounts", keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
+        keys.account_callbacks(ACCOUNT), keys.account_dead(ACCOUNT),
+    }  # fmt: skip
     assert {name for name, ttl in left.items() if ttl == -1} == stays
-    assert {_row(name).pattern for name, ttl in left.items() if ttl >= 0} == BY_TTL - {"outbox:{CF}:lane:lease"}
+    assert {_row(name).pattern for name, ttl in left.items() if ttl >= 0} == BY_TTL
     assert client.hlen(keys.DROPPED) == 1
 
 
@@ -129,10 +153,6 @@ def test_a_refused_first_create_leaves_no_name_behind(client: redis.Redis) -> No
         create(world.store, "new name", call_sid_to_coach=mint_sid("CA"))
 
     assert not client.exists(keys.account_names(ACCOUNT))
-
-
-def _port(client: redis.Redis) -> int:
-    return int(client.connection_pool.connection_kwargs["port"])
 
 
 @pytest.mark.parametrize("key", keys.KEYS, ids=lambda key: key.pattern)

@@ -1,0 +1,256 @@
+"""Wake-ups share jobs; whatever interleaves, a lane that was woken is drained, or found by the sweep."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+
+from orchestrator.callbacks import wakeups as wakeups_module
+from orchestrator.callbacks.wakeups import (
+    LANES_PER_JOB,
+    READY,
+    WOKEN,
+    WOKEN_SECONDS,
+    BackgroundWaker,
+    Wakeups,
+    drain_ready,
+    make_queue,
+    use,
+)
+from orchestrator.errors import Unavailable
+from orchestrator.store.outbox import Lane
+
+
+def lane(number: int) -> Lane:
+    return Lane("CF" + "1" * 32, f"lane{number}")
+
+
+@pytest.fixture
+def queue(redis_url: str) -> Queue:
+    return make_queue(redis.Redis.from_url(redis_url))
+
+
+@pytest.fixture
+def wakeups(queue: Queue) -> Wakeups:
+    return Wakeups(queue)
+
+
+@pytest.fixture
+def away() -> Wakeups:
+    return Wakeups(make_queue(redis.Redis(port=1, retry=Retry(NoBackoff(), 0))))
+
+
+def test_a_wake_up_is_data_and_leaves_no_result(wakeups: Wakeups, queue: Queue) -> None:
+    """A job without arguments, which says only that there is something; nothing is kept of one that went well."""
+    wakeups.wake([lane(1), lane(2)])
+    (job,) = queue.jobs
+
+    assert (job.func_name, job.args, job.result_ttl) == ("orchestrator.callbacks.wakeups.drain_ready", [], 0)
+    assert wakeups.backlog() == 2
+
+
+def test_lanes_woken_while_a_job_waits_share_it(wakeups: Wakeups, queue: Queue) -> None:
+    """RQ's own work is paid once for all of them."""
+    for number in range(50):
+        wakeups.wake([lane(number)])
+
+    assert len(queue.jobs) == 1
+    assert wakeups.take() == [lane(number) for number in range(50)]
+    assert wakeups.backlog() == 0
+
+
+def test_a_lane_woken_twice_is_drained_once(wakeups: Wakeups) -> None:
+    """In the order of its first wake-up."""
+    wakeups.wake([lane(1), lane(2), lane(1)])
+    wakeups.wake([lane(2), lane(3)])
+
+    assert wakeups.take() == [lane(1), lane(2), lane(3)]
+
+
+def test_a_lane_woken_after_a_take_gets_a_new_job(wakeups: Wakeups, queue: Queue) -> None:
+    """The first job has seen the list before."""
+    wakeups.wake([lane(1)])
+    wakeups.take()
+    wakeups.wake([lane(2)])
+
+    assert len(queue.jobs) == 2
+    assert wakeups.take() == [lane(2)]
+
+
+def test_what_one_job_can_not_take_the_next_one_does(wakeups: Wakeups, queue: Queue) -> None:
+    """A job takes LANES_PER_JOB, and has another one queued if there are more."""
+    lanes = [lane(number) for number in range(2 * LANES_PER_JOB + 1)]
+    wakeups.wake(lanes)
+    found = []
+    for jobs in (2, 3, 3):
+        found += wakeups.take()
+        assert len(queue.jobs) == jobs
+
+    assert found == lanes
+
+
+def test_a_job_that_finds_nothing_is_no_error(wakeups: Wakeups) -> None:
+    """Two jobs, and the first took all."""
+    assert wakeups.take() == []
+
+
+def test_a_lost_job_holds_up_wake_ups_for_seconds_only(wakeups: Wakeups, queue: Queue, client: redis.Redis) -> None:
+    """The mark that a job is on its way ends by itself; then the next wake-up has a new one queued, for all."""
+    wakeups.wake([lane(1)])
+    client.delete(queue.key)
+    assert 0 < client.pttl(WOKEN) <= WOKEN_SECONDS * 1000
+    client.delete(WOKEN)
+    wakeups.wake([lane(2)])
+
+    assert len(queue.jobs) == 1
+    assert wakeups.take() == [lane(1), lane(2)]
+
+
+def test_the_list_is_bounded_and_keeps_the_newest(
+    wakeups: Wakeups, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No worker for a day: the oldest are left to the sweep, Redis does not fill up."""
+    monkeypatch.setattr(wakeups_module, "MOST_READY", 10)
+    for number in range(25):
+        wakeups.wake([lane(number)])
+
+    assert client.llen(READY) == 10
+    assert wakeups.take() == [lane(number) for number in range(15, 25)]
+
+
+def test_a_wake_up_that_can_not_be_queued_breaks_nothing(away: Wakeups) -> None:
+    """RQ's Redis may be another one, and away: the sweep finds the lane later, the listener must not fall over it. Who
+    has to know is told."""
+    away.wake([lane(1)])
+    away.wake([])
+    for asks in (away.take, away.backlog):
+        with pytest.raises(Unavailable):
+            asks()
+
+
+def test_a_job_drains_what_is_ready(wakeups: Wakeups, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On what the worker process has told it to use; in any other process it fails, visibly."""
+    monkeypatch.setattr(wakeups_module, "_process", None)
+    with pytest.raises(RuntimeError):
+        drain_ready()
+    drained: list[Lane] = []
+    wakeups.wake([lane(1), lane(2)])
+    use(wakeups, drained.extend)
+    drain_ready()
+
+    assert drained == [lane(1), lane(2)]
+
+
+class Interleaved:
+    """A connection on which somebody else does something between any two commands of a pipeline, at most once."""
+
+    def __init__(self, plain: redis.Redis, at: int, act: object) -> None:
+        self.plain, self.left, self.act = plain, at, act
+
+    def pipeline(self, transaction: bool) -> Interleaved:
+        assert not transaction
+        self.answers: list[object] = []
+        return self
+
+    def _done(self, answer: object) -> None:
+        self.answers.append(answer)
+        self.left -= 1
+        if self.left == 0:
+            self.act()  # type: ignore[operator]
+
+    def delete(self, *names: str) -> None:
+        self._done(self.plain.delete(*names))
+
+    def lpop(self, name: str, count: int) -> None:
+        self._done(self.plain.lpop(name, count))
+
+    def llen(self, name: str) -> None:
+        self._done(self.plain.llen(name))
+
+    def rpush(self, name: str, *values: str) -> None:
+        self._done(self.plain.rpush(name, *values))
+
+    def ltrim(self, name: str, start: int, end: int) -> None:
+        self._done(self.plain.ltrim(name, start, end))
+
+    def set(self, name: str, value: str, nx: bool, ex: int) -> None:
+        self._done(self.plain.set(name, value, nx=nx, ex=ex))
+
+    def execute(self) -> list[object]:
+        return self.answers
+
+
+@given(
+    st.lists(st.sampled_from(["wake", "take", "wake in a take", "take in a wake"]), max_size=12),
+    st.lists(st.integers(1, 3), min_size=12, max_size=12),
+)
+def test_nothing_is_lost_however_wake_and_take_interleave(
+    redis_server: str, actions: list[str], moments: list[int]
+) -> None:
+    """Pipelines are no transactions: commands of others come in between. As long as lanes are ready, a job that has not
+    begun is queued; and as many jobs as were queued take all lanes."""
+    plain = redis.Redis.from_url(redis_server)
+    plain.flushall()
+    other = Wakeups(make_queue(plain))
+    queue = other._queue
+    taken: list[Lane] = []
+    woken: list[Lane] = []
+    begun = 0
+
+    def wake(by: Wakeups = other) -> None:
+        woken.append(lane(len(woken)))
+        by.wake([woken[-1]])
+
+    def take(by: Wakeups = other) -> None:
+        nonlocal begun
+        if len(queue.jobs) > begun:  # only a job takes
+            begun += 1
+            taken.extend(by.take())
+
+    for action, moment in zip(actions, moments, strict=False):
+        one = Wakeups(queue)
+        one._redis = Interleaved(plain, moment, take if action == "take in a wake" else wake)
+        if action == "wake":
+            wake()
+        elif action == "take":
+            take()
+        elif action == "wake in a take":
+            take(one)
+        else:
+            wake(one)
+    while len(queue.jobs) > begun:
+        take()
+
+    assert set(taken) == set(woken)
+    assert other.backlog() == 0
+    plain.close()
+
+
+def test_the_listener_wakes_beside_its_own_work(wakeups: Wakeups) -> None:
+    """It returns at once; lanes that are woken again meanwhile are woken once."""
+
+    class Slow(Wakeups):
+        def wake(self, lanes: object) -> None:
+            calls.append(list(lanes))  # type: ignore[call-overload]
+            gate.wait(5)
+
+    calls: list[list[Lane]] = []
+    gate = gevent.event.Event()
+    waker = BackgroundWaker(Slow(wakeups._queue))
+    waker.start()
+    waker.wake([lane(1)])
+    gevent.sleep(0)
+    waker.wake([lane(2), lane(3)])
+    waker.wake([lane(2)])
+    gate.set()
+    with gevent.Timeout(5):
+        while len(calls) < 2:
+            gevent.sleep(0)
+
+    assert calls == [[lane(1)], [lane(2), lane(3)]]
