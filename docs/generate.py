@@ -19,8 +19,8 @@ def redis_schema() -> str:
         [
             "# Redis keys",
             "",
-            "Drawn from `orchestrator/store/keys.py` by `python docs/generate.py`. Keys of one conference share the hash",
-            "tag `{CF…}`, those of one account `{AC…}`: every Lua script stays inside one slot of a Redis Cluster.",
+            "Drawn from `orchestrator/store/keys.py` by `python docs/generate.py`. Keys of one conference share the",
+            "hash tag `{CF…}`, those of one account `{AC…}`: every Lua script stays inside one slot of a Redis Cluster.",
             "RQ keeps its own keys (`rq:…`) in QUEUE_REDIS_URL.",
             "",
             "| Key | Type | Holds | Ends |",
@@ -37,8 +37,9 @@ def state_tables() -> str:
     lines = [
         "# State",
         "",
-        "Drawn from `orchestrator/domain/transitions.py` and `orchestrator/callbacks/plan.py` by `python docs/generate.py`.",
-        "A cell names the rule that an event triggers for a participant of that status; `-` is late news, and changes nothing.",
+        "Drawn from `orchestrator/domain/transitions.py` and `orchestrator/callbacks/plan.py` by",
+        "`python docs/generate.py`. A cell names the rule that an event triggers for a participant of that status;",
+        "`-` is late news, and changes nothing.",
         "",
         "| Event | " + " | ".join(statuses) + " |",
         "|---|" + "---|" * len(statuses),
@@ -49,7 +50,8 @@ def state_tables() -> str:
     lines += ["", "Then, in this order, what follows from the state:", ""]
     for rule in STATE_TABLE:
         lines.append(f"- **{rule.__name__.removeprefix('_')}**: {' '.join((rule.__doc__ or '').split())}")
-    lines += ["", "What a client is told of it:", "", "| Event | Lane | Subscribed by | Callback |", "|---|---|---|---|"]
+    lines += ["", "What a client is told of it:", ""]
+    lines += ["| Event | Lane | Subscribed by | Callback |", "|---|---|---|---|"]
     lines += [f"| {event.__name__} | {row.source} | `{row.word}` | `{row.kind}` |" for event, row in PLAN.items()]
     return "\n".join([*lines, ""])
 

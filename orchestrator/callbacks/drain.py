@@ -33,6 +33,7 @@ CALLBACKS_PER_TURN: Final = 200
 """A long lane goes to the back of the queue after this many, so that no lane starves."""
 
 POSTPONED_MS: Final = 500
+BROKEN_MS: Final = 60_000
 
 log = structlog.get_logger("callbacks")
 
@@ -86,6 +87,10 @@ class Drainer:
         except Unavailable as error:
             # The lease runs out by itself, and a sweep finds the lane.
             log.warning("lane_left", lane=str(lane), error=error.message)
+        except Exception:
+            # A defect of ours must not make this lane spin; it is looked at again, and ends as a dead letter by age.
+            log.exception("lane_broken", lane=str(lane))
+            self._outbox.save_postponed(lane, owner, _now_ms() + BROKEN_MS)
         finally:
             self._leased.pop(owner, None)
 

@@ -159,6 +159,7 @@ class CallbackStore:
             index = keys.account_dead(account_sid)
             pipe.zadd(index, {f"{conference_sid}.{token}": planned_ms})
             pipe.zremrangebyscore(index, 0, now_ms - keys.RETENTION_SECONDS * 1000)
+            pipe.expire(index, keys.RETENTION_SECONDS)
             pipe.hincrby(keys.DROPPED, reason, 1)
             pipe.execute()
 

@@ -164,6 +164,7 @@ class CommitStore:
                 index = keys.account_callbacks(after.account_sid)
                 pipe.zadd(index, rows)
                 pipe.zremrangebyscore(index, 0, now_ms - keys.RETENTION_SECONDS * 1000)
+                pipe.expire(index, keys.RETENTION_SECONDS)
             if one.lanes:
                 due = {f"{after.conference_sid}:{lane}": now_ms + WAKE_GRACE_MS for lane in one.lanes}
                 pipe.zadd(keys.LANES_DUE, due)

@@ -81,7 +81,8 @@ def _keep(client: redis.Redis, account_sid: str, count: int) -> None:
         entry = Entry(token, account_sid, sid, "", "participant-join", "http://127.0.0.1/cb", "POST",
                       parameters(sid, number), now_ms / 1000)  # fmt: skip
         record: Any = {"entry": entry.dump(), "lane": "conference", "state": "delivered", "reason": "",
-                  "attempts": "1", "planned_ms": now_ms, "since_ms": now_ms, "attempt:1": orjson.dumps(attempt)}  # fmt: skip
+                       "attempts": "1", "planned_ms": now_ms, "since_ms": now_ms}  # fmt: skip
+        record["attempt:1"] = orjson.dumps(attempt)
         pipe.hset(keys.callback(sid, token), mapping=record)
         pipe.expire(keys.callback(sid, token), keys.RETENTION_SECONDS)
         pipe.zadd(keys.conference_callbacks(sid), {token: now_ms})

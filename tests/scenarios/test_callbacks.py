@@ -19,9 +19,10 @@ def _own_api(stack: Stack, path: str, method: str = "GET", **parameters: str) ->
     answer = requests.request(
         method,
         f"{stack.base_url}/v1/Accounts/{stack.account_sid}/{path}",
+        params=parameters if method == "GET" else None,
+        data=None if method == "GET" else parameters,
         auth=(stack.account_sid, stack.auth_token),
         timeout=10,
-        **({"params": parameters} if method == "GET" else {"data": parameters}),
     )
     assert answer.status_code in (200, 202), answer.text
     return answer.json()
@@ -35,7 +36,7 @@ def _short_conference(stack: Stack, **settings: Any) -> str:
 
     def is_connected() -> bool:
         participants = stack.client().conferences(created.conference_sid).participants
-        return participants(created.call_sid).fetch().status == "connected"
+        return bool(participants(created.call_sid).fetch().status == "connected")
 
     eventually(is_connected, "connected")
     stack.client().conferences(created.conference_sid).update(status="completed")

@@ -6,9 +6,11 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import redis
 import requests
 from twilio.base.exceptions import TwilioRestException
 
+from orchestrator.store import keys
 from tests.harness.freeswitch import FarEnd
 from tests.harness.receiver import Received
 from tests.harness.stack import Stack
@@ -108,6 +110,18 @@ def test_max_participants_holds_when_many_are_added_at_once(stack: Stack) -> Non
     assert sorted(outcomes) == [201] * 5 + [16020] * 7
     (conference,) = stack.client().conferences.list(friendly_name=name)
     conference.update(status="completed")
+
+
+def test_a_coach_for_a_conference_that_does_not_exist_leaves_no_trace(stack: Stack) -> None:
+    """400/16028, and the name is not kept: whoever tries a thousand names must not fill Redis."""
+    with pytest.raises(TwilioRestException) as refused:
+        stack.client().conferences("nobody here").participants.create(
+            to=FarEnd.ANSWERS, from_="+15550009999", call_sid_to_coach="CA" + "1" * 32
+        )
+    names = redis.Redis.from_url(stack.environment["REDIS_URL"], decode_responses=True)
+
+    assert (refused.value.status, refused.value.code) == (400, 16028)
+    assert not names.hexists(keys.account_names(stack.account_sid), "nobody here")
 
 
 def test_a_label_is_free_again_when_its_owner_has_left(stack: Stack) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from urllib3.util import parse_url
+
 from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.dial_string import CLIENT_NAME, PHONE_NUMBER, SIP_ADDRESS, SIP_USER
 from orchestrator.sids import is_sid, looks_like_call_sid
@@ -87,6 +89,7 @@ def url(name: str, values: Sequence[str]) -> str | None:
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        parse_url(value)  # what cannot be requested later is refused now
     except ValueError:
         usable = False
     if not usable or len(value) > MAX_URL or _URL_TEXT.fullmatch(value) is None:

@@ -13,8 +13,6 @@ import redis
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.wakeups import Wakeups, make_queue
 from orchestrator.domain.events import CallEnded, CallRang, MemberRemoved, ParticipantMuted
-from orchestrator.errors import CoachedCallMissing
-from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.nodes import NodeStore
@@ -22,7 +20,7 @@ from orchestrator.store.outbox import Lane, OutboxStore, Tried
 from tests.unit.callbacks.bench import make_drainer
 from tests.unit.callbacks.web import TOKEN, Answer, Web
 from tests.unit.lanes import port_of
-from tests.unit.records import ACCOUNT, EVENTS, PROGRESS, create
+from tests.unit.records import ACCOUNT, EVENTS, PROGRESS
 from tests.unit.test_applier import NOW, World
 
 _PARTS = {
@@ -140,19 +138,6 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     assert {name for name, ttl in left.items() if ttl == -1} == stays
     assert {_row(name).pattern for name, ttl in left.items() if ttl >= 0} == BY_TTL
     assert client.hlen(keys.DROPPED) == 1
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="a create that is refused for a new name leaves the name claimed, for ever if it is never used again",
-)
-def test_a_refused_first_create_leaves_no_name_behind(client: redis.Redis) -> None:
-    """CallSidToCoach cannot be in a conference that does not exist: whoever tries a thousand names fills the hash."""
-    world = World(client)
-    with pytest.raises(CoachedCallMissing):
-        create(world.store, "new name", call_sid_to_coach=mint_sid("CA"))
-
-    assert not client.exists(keys.account_names(ACCOUNT))
 
 
 @pytest.mark.parametrize("key", keys.KEYS, ids=lambda key: key.pattern)
