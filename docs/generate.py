@@ -20,7 +20,7 @@ def redis_schema() -> str:
             "# Redis keys",
             "",
             "Drawn from `orchestrator/store/keys.py` by `python docs/generate.py`. Keys of one conference share the",
-            "hash tag `{CF…}`, those of one account `{AC…}`: every Lua script stays inside one slot of a Redis Cluster.",
+            "hash tag `{CF…}`, those of one account `{AC…}`: every Lua script stays in one slot of a Redis Cluster.",
             "RQ keeps its own keys (`rq:…`) in QUEUE_REDIS_URL.",
             "",
             "| Key | Type | Holds | Ends |",
