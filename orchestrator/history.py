@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import Final
 import structlog
 
 from orchestrator.errors import BadParameter, Conflict, NotFound
+from orchestrator.sids import is_sid
 from orchestrator.store.callbacks import CallbackFilter, CallbackStore, KeptCallback
 from orchestrator.store.receivers import Receiver, ReceiverStore
 
@@ -18,6 +20,8 @@ MOST_SCANNED: Final = 5_000
 """Rows that one request may look at; a filter that matches few of a million is answered in several pages."""
 
 MOST_REPLAYED: Final = 1_000
+
+_TOKEN: Final = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 
 log = structlog.get_logger("history")
 
@@ -40,6 +44,8 @@ class History:
     def fetch_callback(self, account_sid: str, callback_id: str) -> KeptCallback:
         """One callback with its attempts. Raises NotFound."""
         conference_sid, _, token = callback_id.partition(".")
+        if _TOKEN.fullmatch(token) is None or not is_sid("CF", conference_sid):
+            raise NotFound("The callback was not found")
         return self._callbacks.load_callback(account_sid, conference_sid, token)
 
     def list_callbacks(
@@ -51,6 +57,8 @@ class History:
         for row in islice(self._behind(account_sid, wanted, after), MOST_SCANNED):
             if len(found) == size:
                 return Page(found, last)
+            if row is None:
+                continue
             last = row
             if wanted.matches(row):
                 found.append(row)
@@ -59,16 +67,17 @@ class History:
 
     def _behind(
         self, account_sid: str, wanted: CallbackFilter, after: tuple[int, str] | None
-    ) -> Iterator[KeptCallback]:
+    ) -> Iterator[KeptCallback | None]:
         if after is None:
             return self._callbacks.list_callbacks(account_sid, wanted)
         moment, callback_id = after
         newest = moment if wanted.before_ms is None else min(moment, wanted.before_ms)
         rows = self._callbacks.list_callbacks(account_sid, replace(wanted, before_ms=newest))
-        return (row for row in rows if (row.planned_ms, row.callback_id) < (moment, callback_id))
+        return (row for row in rows if row is None or (row.planned_ms, row.callback_id) < (moment, callback_id))
 
     def _has_more(self, account_sid: str, wanted: CallbackFilter, last: KeptCallback) -> bool:
-        return next(self._behind(account_sid, wanted, (last.planned_ms, last.callback_id)), None) is not None
+        rows = self._behind(account_sid, wanted, (last.planned_ms, last.callback_id))
+        return any(row is not None for row in islice(rows, MOST_SCANNED))
 
     def replay(self, account_sid: str, callback_id: str) -> KeptCallback:
         """Send a finished callback again, at the end of its lane. Raises NotFound, Conflict if it waits already."""
@@ -77,15 +86,17 @@ class History:
             raise Conflict(f"The callback {callback_id} waits to be delivered already")
         return self.fetch_callback(account_sid, callback_id)
 
-    def replay_all(self, account_sid: str, wanted: CallbackFilter) -> int:
-        """Send all of them again, in the order of their events; at most MOST_REPLAYED. Returns how many."""
+    def replay_all(self, account_sid: str, wanted: CallbackFilter) -> tuple[int, bool]:
+        """Send all of them again, the oldest first, in the order of their events; at most MOST_REPLAYED at once.
+        Returns how many, and whether there may be more."""
         if not wanted.state:
             wanted = replace(wanted, state="dead")
         if wanted.state == "waiting":
             raise BadParameter("State: callbacks that wait cannot be replayed")
-        rows = islice(self._callbacks.list_callbacks(account_sid, wanted), MOST_SCANNED)
-        matching = islice((row for row in rows if wanted.matches(row)), MOST_REPLAYED)
-        return self._replay(sorted(matching, key=lambda callback: (callback.planned_ms, callback.sequence_number)))
+        rows = self._callbacks.list_callbacks(account_sid, wanted, oldest_first=True)
+        matching = list(islice((row for row in rows if row is not None and wanted.matches(row)), MOST_REPLAYED + 1))
+        now = sorted(matching[:MOST_REPLAYED], key=lambda callback: (callback.planned_ms, callback.sequence_number))
+        return self._replay(now), len(matching) > MOST_REPLAYED
 
     def _replay(self, callbacks: Iterable[KeptCallback]) -> int:
         replayed = 0

@@ -39,13 +39,17 @@ def _callbacks(settings: Settings, options: argparse.Namespace) -> int:
     names |= {"After": "after", "Before": "before"}
     wanted = schemas.parse_filter({name: getattr(options, option) for name, option in names.items()})
     if options.action == "list":
-        for row in history.list_callbacks(options.account, wanted, LISTED).callbacks:
+        page = history.list_callbacks(options.account, wanted, LISTED)
+        for row in page.callbacks:
             print(row.callback_id, row.kind, row.state, row.reason or "-", f"attempts={row.attempts_made}")
+        if page.next_after is not None:
+            print("there are more: narrow it down with --conference, --kind, --state, --before", file=sys.stderr)
         return 0
     if options.id:
         _print(serializers.serialize_callback(history.replay(options.account, options.id)))
     else:
-        print(f"{history.replay_all(options.account, wanted)} replayed")
+        replayed, more = history.replay_all(options.account, wanted)
+        print(f"{replayed} replayed" + (", and there are more: run it again" if more else ""))
     return 0
 
 

@@ -65,8 +65,9 @@ def run_listener(settings: Settings) -> None:
 def run_worker(settings: Settings) -> None:
     """Deliver callbacks. The worker handles signals itself: attempts under way are finished first."""
     queue, drainer, sweep = wiring.build_worker(settings)
-    loop = gevent.Greenlet(work_for_ever, queue, gevent.sleep)
-    for beside in (gevent.spawn(drainer.keep_leases, gevent.sleep), gevent.spawn(sweep.run, gevent.sleep)):
+    loop = gevent.Greenlet(work_for_ever, queue, drainer.stop, gevent.sleep)
+    leases = gevent.spawn(drainer.keep_leases, wiring.build_lease_keeper(settings), gevent.sleep)
+    for beside in (leases, gevent.spawn(sweep.run, gevent.sleep)):
         # Without leases or sweeps this process would look well and lose its promises: let it be started again.
         beside.link_exception(lambda ended: loop.kill(ended.exception or SystemExit(1), block=False))
     loop.start()

@@ -52,7 +52,10 @@ class Settings(BaseSettings):
         Schedule().delays_seconds, description="pauses between attempts, separated by commas; the last is repeated"
     )
     callback_give_up_seconds: float = Field(
-        Schedule().give_up_seconds, gt=0, description="how long after the event a callback becomes a dead letter"
+        Schedule().give_up_seconds,
+        gt=0,
+        le=6 * 86_400,
+        description="how long after the event a callback becomes a dead letter",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 

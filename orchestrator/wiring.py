@@ -102,6 +102,11 @@ def build_worker(settings: Settings) -> tuple[Queue, Drainer, Sweep]:
     return make_queue(Redis(connection_pool=connections)), drainer, Sweep(outbox, wakeups)
 
 
+def build_lease_keeper(settings: Settings) -> OutboxStore:
+    """The outbox on a connection of its own, for renewing leases."""
+    return OutboxStore(connect(settings.redis_url, max_connections=2))
+
+
 def build_queue(settings: Settings) -> Queue:
     """RQ's queue, for those who wake lanes. RQ keeps bytes, so it has a connection of its own; its waits end, too."""
     connection = Redis.from_url(

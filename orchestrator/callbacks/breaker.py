@@ -27,28 +27,32 @@ class Breaker:
         receiver = self._load(account_sid, host)
         if receiver is None or not receiver.pauses:
             return 0
+        # Paused, as far as this process knows: an operator or another process may have resumed it a moment ago.
+        receiver = self._store.load_receiver(account_sid, host)
+        self._keep(account_sid, host, receiver)
+        if receiver is None or not receiver.pauses:
+            return 0
         if receiver.paused_until_ms > now_ms:
             return receiver.paused_until_ms - now_ms
-        self._known.pop((account_sid, host), None)
         return 0 if self._store.claim_probe(account_sid, host, now_ms) else PROBE_MS
 
-    def succeeded(self, account_sid: str, host: str) -> None:
-        """An attempt was delivered: whatever was wrong is over."""
+    def succeeded(self, account_sid: str, host: str) -> bool:
+        """The receiver has answered: whatever was wrong is over. True if it was paused, and others wait for it."""
         receiver = self._load(account_sid, host)
         if receiver is None:
-            return
+            return False
         self._store.forget_receiver(account_sid, host)
         self._keep(account_sid, host, None)
         if receiver.pauses:
             log.info("receiver_resumed", account_sid=account_sid, host=host)
+        return receiver.pauses > 0
 
-    def failed(self, account_sid: str, host: str, now_ms: int) -> None:
+    def failed(self, account_sid: str, host: str, began_ms: int, now_ms: int) -> None:
         """An attempt was not delivered and will be made again."""
-        before = self._store.load_receiver(account_sid, host) or Receiver(host, 0, now_ms)
-        after = before.after_failure(now_ms)
-        self._store.save_receiver(account_sid, after)
+        known = self._load(account_sid, host)
+        after = self._store.save_failure(account_sid, host, began_ms, now_ms)
         self._keep(account_sid, host, after)
-        if after.pauses > before.pauses:
+        if after.pauses > (known.pauses if known else 0):
             seconds = (after.paused_until_ms - now_ms) // 1000
             log.error("receiver_paused", account_sid=account_sid, host=host, failures=after.failures, seconds=seconds)
 

@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import gevent
 import orjson
@@ -27,13 +27,19 @@ from orchestrator.store.outbox import LEASE_MS, Head, Lane, OutboxStore, Tried
 
 LANES_AT_ONCE: Final = 3_000
 LANES_PER_ACCOUNT: Final = 1_500
-"""One account's slow receivers cannot take all places; what is beyond waits a moment."""
+LANES_PER_RECEIVER: Final = 1_000
+LANES_FOR_EVERYBODY: Final = 300
+"""One account's slow receivers cannot take all places: beyond these, it gets half of those that are left at most."""
 
 CALLBACKS_PER_TURN: Final = 200
-"""A long lane goes to the back of the queue after this many, so that no lane starves."""
+SECONDS_PER_TURN: Final = 15.0
+"""A long or slow lane goes to the back of the queue after this, so that no lane starves."""
 
 POSTPONED_MS: Final = 500
 BROKEN_MS: Final = 60_000
+
+_ALL: Final = "*"
+Written = TypeVar("Written")
 
 log = structlog.get_logger("callbacks")
 
@@ -61,23 +67,33 @@ class Drainer:
         self._pool = Pool(LANES_AT_ONCE)
         self._leased: dict[str, Lane] = {}
         self._in_flight: Counter[str] = Counter()
+        self._is_stopping = False
 
     def drain_all(self, lanes: Sequence[Lane]) -> None:
         """Drain several lanes at once; returns when each is empty, has to wait, or has had its turn."""
         gevent.joinall([self._pool.spawn(self.drain, lane) for lane in lanes])
 
-    def keep_leases(self, sleep: Callable[[float], object]) -> None:
-        """Renew for ever the leases of the lanes under way; if this process dies, others have them 5 s later."""
+    def stop(self) -> None:
+        """Finish the attempts under way and begin no new ones."""
+        self._is_stopping = True
+
+    def keep_leases(self, outbox: OutboxStore, sleep: Callable[[float], object]) -> None:
+        """Renew for ever the leases of the lanes under way; if this process dies, others have them 5 s later.
+
+        `outbox` has a connection of its own: with all others in use the leases would run out.
+        """
         while True:
             try:
                 if self._leased:
-                    self._outbox.renew(dict(self._leased), _now_ms())
+                    outbox.renew(dict(self._leased), _now_ms())
             except Unavailable as error:
                 log.warning("leases_not_renewed", error=error.message)
             sleep(LEASE_MS / 4000)
 
     def drain(self, lane: Lane) -> None:
         """Deliver until the lane is empty, has to wait, or has had its turn."""
+        if self._is_stopping:
+            return
         owner = uuid.uuid4().hex
         try:
             head = self._outbox.load_head(lane, owner, _now_ms())
@@ -95,21 +111,53 @@ class Drainer:
             self._leased.pop(owner, None)
 
     def _work_off(self, lane: Lane, owner: str, head: Head) -> None:
-        account_sid = Entry.load(head.entry).account_sid
-        if self._in_flight[account_sid] >= LANES_PER_ACCOUNT:
-            self._outbox.save_postponed(lane, owner, _now_ms() + POSTPONED_MS)
-            return
-        self._in_flight[account_sid] += 1
         try:
-            for _ in range(CALLBACKS_PER_TURN):
-                following = self._settle(lane, owner, head)
-                if following is None or following.verdict != "ok":
-                    return
-                head = following
-            self._outbox.release(lane, owner)
+            entry = Entry.load(head.entry)
+        except (KeyError, TypeError, ValueError):
+            log.exception("entry_unreadable", lane=str(lane), token=head.token)
+            self._insist(lambda: self._outbox.commit_head(lane, owner, Tried(head.token), "dead", "unreadable"))
             self._wake([lane])
+            return
+        places = (entry.account_sid, f"{entry.account_sid} {receiver_of(entry)}")
+        if not self._has_room(*places):
+            self._outbox.save_postponed(lane, owner, _now_ms() + int(POSTPONED_MS * random.uniform(1, 3)))  # noqa: S311
+            return
+        self._in_flight.update((*places, _ALL))
+        try:
+            self._take_turn(lane, owner, head)
         finally:
-            self._in_flight[account_sid] -= 1
+            self._in_flight.subtract((*places, _ALL))
+            for place in places:
+                if not self._in_flight[place]:
+                    del self._in_flight[place]
+
+    def _has_room(self, account: str, receiver: str) -> bool:
+        if self._in_flight[receiver] >= LANES_PER_RECEIVER:
+            return False
+        free = LANES_AT_ONCE - self._in_flight[_ALL]
+        return self._in_flight[account] < max(LANES_FOR_EVERYBODY, min(LANES_PER_ACCOUNT, free // 2))
+
+    def _take_turn(self, lane: Lane, owner: str, head: Head) -> None:
+        ends_at = time.monotonic() + SECONDS_PER_TURN
+        for _ in range(CALLBACKS_PER_TURN):
+            following = self._settle(lane, owner, head)
+            if following is None or following.verdict != "ok":
+                return
+            head = following
+            if self._is_stopping or time.monotonic() > ends_at:
+                break
+        self._outbox.release(lane, owner)
+        self._wake([lane])
+
+    @staticmethod
+    def _insist(write: Callable[[], Written]) -> Written:
+        """What a receiver has said must not be forgotten because Redis is away: say it until Redis has it."""
+        while True:
+            try:
+                return write()
+            except Unavailable as error:
+                log.warning("outcome_not_kept", error=error.message)
+                gevent.sleep(0.2)
 
     # ------------------------------------------------------------ one callback
 
@@ -125,30 +173,38 @@ class Drainer:
         if pause_ms:
             self._outbox.save_retry(lane, owner, Tried(head.token), _now_ms() + pause_ms)
             return None
+        began_ms = _now_ms()
         result, attempts = self._try(entry, account.auth_token, head.attempts)
         tried = Tried(head.token, tuple((attempt.number, orjson.dumps(attempt).decode()) for attempt in attempts))
         if result.failure is None:
-            self._breaker.succeeded(entry.account_sid, receiver_of(entry))
-            return self._outbox.commit_head(lane, owner, tried, "delivered", "")
-        return self._after_failure(lane, owner, entry, tried, head, result)
+            following = self._insist(lambda: self._outbox.commit_head(lane, owner, tried, "delivered", ""))
+            self._answered(entry)
+            return following
+        return self._after_failure(lane, owner, entry, tried, head, result, began_ms)
 
     def _after_failure(
-        self, lane: Lane, owner: str, entry: Entry, tried: Tried, head: Head, result: Result
+        self, lane: Lane, owner: str, entry: Entry, tried: Tried, head: Head, result: Result, began_ms: int
     ) -> Head | None:
         """The receiver's last word, or another try later."""
         if result.is_refused:
             return self._bury(lane, owner, entry, tried, "address-refused")
         if is_final(result.status):
+            self._answered(entry)
             return self._bury(lane, owner, entry, tried, f"http-{result.status}")
-        self._breaker.failed(entry.account_sid, receiver_of(entry), _now_ms())
+        self._breaker.failed(entry.account_sid, receiver_of(entry), began_ms, _now_ms())
         made = head.attempts + len(tried.attempts)
         delay = self._schedule.delay_seconds(made, random.uniform(-1, 1))  # noqa: S311 -- spreads load, keeps no secret
         asked = retry_after_seconds(result.retry_after, lambda: datetime.now(UTC))
         due_ms = _now_ms() + int(max(delay, asked or 0.0) * 1000)
         if self._is_too_old(head, due_ms):
             return self._bury(lane, owner, entry, tried, "age")
-        self._outbox.save_retry(lane, owner, tried, due_ms)
+        self._insist(lambda: self._outbox.save_retry(lane, owner, tried, due_ms))
         return None
+
+    def _answered(self, entry: Entry) -> None:
+        """The receiver is there; those that waited for it need not wait for their moment."""
+        if self._breaker.succeeded(entry.account_sid, receiver_of(entry)):
+            self._callbacks.save_due_now(entry.account_sid, receiver_of(entry))
 
     def _is_too_old(self, head: Head, at_ms: int) -> bool:
         return at_ms - head.since_ms > self._schedule.give_up_seconds * 1000
@@ -171,12 +227,13 @@ class Drainer:
                 return result, attempts
 
     def _bury(self, lane: Lane, owner: str, entry: Entry, tried: Tried, reason: str) -> Head:
-        """A dead letter: listed, counted, said; the lane goes on."""
-        log.error("callback_dead", reason=reason, **_names(entry))
-        self._callbacks.save_dead(
-            entry.account_sid, entry.conference_sid, entry.token, reason, int(entry.planned_at * 1000)
-        )
-        return self._outbox.commit_head(lane, owner, tried, "dead", reason)
+        """A dead letter: said, listed and counted once; the lane goes on."""
+        following = self._insist(lambda: self._outbox.commit_head(lane, owner, tried, "dead", reason))
+        if following.verdict != "lost":
+            log.error("callback_dead", reason=reason, **_names(entry))
+            planned_ms = int(entry.planned_at * 1000)
+            self._callbacks.save_dead(entry.account_sid, entry.conference_sid, entry.token, reason, planned_ms)
+        return following
 
 
 def _is_retried_at_once(result: Result, overrides: Overrides, made: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import orjson
 
@@ -31,7 +31,7 @@ class Entry:
 
     @classmethod
     def load(cls, text: str) -> Entry:
-        """The entry from its JSON."""
+        """The entry from its JSON; fields that another release has written are passed over."""
         raw = orjson.loads(text)
         raw["parameters"] = tuple((name, value) for name, value in raw["parameters"])
-        return cls(**raw)
+        return cls(**{field.name: raw[field.name] for field in fields(cls)})

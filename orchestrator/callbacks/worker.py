@@ -23,7 +23,9 @@ from rq.timeouts import BaseDeathPenalty
 from orchestrator.errors import Unavailable
 from orchestrator.store.connection import redis_errors
 
-JOBS_AT_ONCE: Final = 1000
+JOBS_AT_ONCE: Final = 4000
+"""More than lanes at once: it is the lanes that are bounded, fairly, by `drain`."""
+
 LOOP_AGAIN_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 20.0
 """How long a stopping worker waits for attempts under way; what is left is delivered again by another one."""
@@ -51,10 +53,11 @@ class GeventWorker(SimpleWorker):
     death_penalty_class = GeventDeathPenalty
     max_connection_wait_time = 2.0
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, on_stop: Callable[[], object]) -> None:
         super().__init__([queue], connection=queue.connection, serializer=JSONSerializer, log_job_description=False)
         self._jobs = Pool(JOBS_AT_ONCE)
         self.told_to_stop = False
+        self._on_stop = on_stop
 
     def _install_signal_handlers(self) -> None:
         """RQ's handlers raise inside whatever greenlet runs; ours raises in the loop, which then winds up."""
@@ -62,6 +65,7 @@ class GeventWorker(SimpleWorker):
 
         def stop() -> None:
             self.told_to_stop = True
+            self._on_stop()
             gevent.kill(loop, StopRequested)
 
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,11 +93,11 @@ class GeventWorker(SimpleWorker):
         super().teardown()  # type: ignore[no-untyped-call]  # RQ's own is untyped
 
 
-def work_for_ever(queue: Queue, sleep: Callable[[float], object]) -> None:
+def work_for_ever(queue: Queue, on_stop: Callable[[], object], sleep: Callable[[float], object]) -> None:
     """Run RQ's loop until this process is told to stop. RQ gives up when its Redis is away at the wrong moment; the
     promise to deliver does not."""
     while True:
-        worker = GeventWorker(queue)
+        worker = GeventWorker(queue, on_stop)
         log.info("worker_loop_starting", name=worker.name)
         try:
             with redis_errors():

@@ -96,11 +96,17 @@ class CallbackStore:
             raise NotFound(f"The callback {conference_sid}.{token} was not found")
         return found
 
-    def list_callbacks(self, account_sid: str, wanted: CallbackFilter) -> Iterator[KeptCallback]:
+    def list_callbacks(
+        self, account_sid: str, wanted: CallbackFilter, *, oldest_first: bool = False
+    ) -> Iterator[KeptCallback | None]:
         """Newest first, of the conference, of the dead, or of all; read in chunks, so a caller may stop early. Other
-        filters are the caller's to apply (`CallbackFilter.matches`), who knows how many rows it wants to look at."""
-        if wanted.conference_sid:
-            index, prefix = keys.conference_callbacks(wanted.conference_sid), f"{wanted.conference_sid}."
+        filters are the caller's to apply (`CallbackFilter.matches`), who knows how many rows it wants to look at: a row
+        that is gone counts, too, and comes as None."""
+        sid = wanted.conference_sid
+        if sid and not self._owns(account_sid, sid):
+            return
+        if sid and wanted.state != "dead":
+            index, prefix = keys.conference_callbacks(sid), f"{sid}."
         else:
             index = (keys.account_dead if wanted.state == "dead" else keys.account_callbacks)(account_sid)
             prefix = ""
@@ -109,14 +115,20 @@ class CallbackStore:
         start = 0
         while True:
             with redis_errors():
-                names = self._redis.zrevrangebyscore(index, newest, oldest, start=start, num=_ROWS_PER_READ)
+                if oldest_first:
+                    names = self._redis.zrangebyscore(index, oldest, newest, start=start, num=_ROWS_PER_READ)
+                else:
+                    names = self._redis.zrevrangebyscore(index, newest, oldest, start=start, num=_ROWS_PER_READ)
             pairs = [_pair(prefix + name) for name in names]
-            for found in self._load(pairs):
-                if found is not None and found.account_sid == account_sid:
-                    yield found
+            rows = self._load([pair for pair in pairs if not sid or pair[0] == sid])
+            yield from (row if row is not None and row.account_sid == account_sid else None for row in rows)
             if len(names) < _ROWS_PER_READ:
                 return
             start += _ROWS_PER_READ
+
+    def _owns(self, account_sid: str, conference_sid: str) -> bool:
+        with redis_errors():
+            return bool(self._redis.hget(keys.conference(conference_sid), "account_sid") == account_sid)
 
     def save_replay(self, callback: KeptCallback, now_ms: int) -> bool:
         """Let a finished callback wait again at the end of its lane, under its old token; False if it waits already."""
@@ -140,7 +152,11 @@ class CallbackStore:
         lanes: dict[str, int] = {}
         retries = []
         for found in islice(self.list_callbacks(account_sid, CallbackFilter()), _ROWS_PER_READ * 5):
-            if found.state == "waiting" and urlsplit(found.url).netloc.rpartition("@")[2].lower() == host:
+            if (
+                found is not None
+                and found.state == "waiting"
+                and urlsplit(found.url).netloc.rpartition("@")[2].lower() == host
+            ):
                 lanes[str(Lane(found.conference_sid, found.lane))] = now_ms
                 retries.append(keys.retry(found.conference_sid, found.lane))
         if lanes:
@@ -157,11 +173,11 @@ class CallbackStore:
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             index = keys.account_dead(account_sid)
-            pipe.zadd(index, {f"{conference_sid}.{token}": planned_ms})
             pipe.zremrangebyscore(index, 0, now_ms - keys.RETENTION_SECONDS * 1000)
+            pipe.zadd(index, {f"{conference_sid}.{token}": planned_ms})
             pipe.expire(index, keys.RETENTION_SECONDS)
-            pipe.hincrby(keys.DROPPED, reason, 1)
-            pipe.execute()
+            if pipe.execute()[1]:
+                self._redis.hincrby(keys.DROPPED, reason, 1)
 
     def _load(self, pairs: Sequence[tuple[str, str]]) -> list[KeptCallback | None]:
         with redis_errors():

@@ -61,10 +61,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """`lanes` were empty and now hold callbacks: wake them. `dropped`: tokens that fell out of a full lane."""
+    """`lanes` were empty and now hold callbacks: wake them. `dropped`: token and moment (ms) of
+    what fell out of a full lane."""
 
     lanes: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
+    dropped: tuple[tuple[str, int], ...] = ()
 
 
 class CommitStore:
@@ -170,10 +171,9 @@ class CommitStore:
                 pipe.zadd(keys.LANES_DUE, due)
             if one.dropped:
                 pipe.hincrby(keys.DROPPED, "depth", len(one.dropped))
-                pipe.zadd(
-                    keys.account_dead(after.account_sid),
-                    {f"{after.conference_sid}.{token}": now_ms for token in one.dropped},
-                )
+                dead = keys.account_dead(after.account_sid)
+                pipe.zadd(dead, {f"{after.conference_sid}.{token}": planned_ms for token, planned_ms in one.dropped})
+                pipe.expire(dead, keys.RETENTION_SECONDS)
             if after.status is ConferenceStatus.COMPLETED:
                 names = keys.account_names(after.account_sid)
                 self._release_name(keys=[names], args=[after.friendly_name, after.conference_sid], client=pipe)
@@ -218,6 +218,7 @@ def _render(change: Change) -> tuple[list[str], bytes]:
         "conference": encode_conference(change.after, change.before.conference),
         "expire": keys.RETENTION_SECONDS if completed else 0,
         "keep": keys.RETENTION_SECONDS,
+        "oldest_ms": str(int(time.time() * 1000) - keys.RETENTION_SECONDS * 1000),
         "depth": OUTBOX_DEPTH,
         "participants": participants,
         "outbox": outbox,
@@ -230,4 +231,5 @@ def _committed(answer: Sequence[Any]) -> Committed | None:
         return None
     rest = [str(item) for item in answer[1:]]
     bar = rest.index("|")
-    return Committed(tuple(rest[:bar]), tuple(rest[bar + 1 :]))
+    dropped = (text.split(" ") for text in rest[bar + 1 :])
+    return Committed(tuple(rest[:bar]), tuple((token, int(planned_ms)) for token, planned_ms in dropped))

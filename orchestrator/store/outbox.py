@@ -107,14 +107,12 @@ class OutboxStore:
         """The head is to be tried again at `due_ms`; the lane is free until then, and keeps its order."""
         _, lease, retry, _, callback = _lane_keys(lane)
         with redis_errors():
-            pipe = self._redis.pipeline(transaction=False)
-            self._retry(
+            kept = self._retry(
                 keys=[lease, retry, callback],
                 args=[owner, due_ms, tried.token, tried.dump(), _RETRY_KEEP_SECONDS],
-                client=pipe,
             )
-            pipe.zadd(keys.LANES_DUE, {str(lane): due_ms})
-            pipe.execute()
+            if kept:
+                self._redis.zadd(keys.LANES_DUE, {str(lane): due_ms})
 
     def release(self, lane: Lane, owner: str) -> None:
         """Give a lease back."""
@@ -188,10 +186,8 @@ class OutboxStore:
     def save_postponed(self, lane: Lane, owner: str, due_ms: int) -> None:
         """Give the lane back without having tried: somebody looks at it again at `due_ms`."""
         with redis_errors():
-            pipe = self._redis.pipeline(transaction=False)
-            self._release(keys=[keys.lease(lane.conference_sid, lane.name)], args=[owner], client=pipe)
-            pipe.zadd(keys.LANES_DUE, {str(lane): due_ms})
-            pipe.execute()
+            if self._release(keys=[keys.lease(lane.conference_sid, lane.name)], args=[owner]):
+                self._redis.zadd(keys.LANES_DUE, {str(lane): due_ms})
 
 
 def _lane_keys(lane: Lane) -> list[str]:

@@ -45,7 +45,12 @@ FINISH_HEAD: Final = (
 -- ARGV owner, lane, lease ms, token, state, reason, attempts (JSON: [[number, attempt]…]), retention s
 -- The callback is delivered or dead. Returns the next: {'ok', token, entry, attempts, since} | {'empty'} | {'lost'}.
 -- An empty lane gives its lease up in the same step, so no later callback can be overlooked.
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} end
+local holder = redis.call('GET', KEYS[2])
+if holder ~= ARGV[1] then
+  -- Redis was away for longer than a lease; what was done counts if nobody has begun to do it again.
+  if holder or redis.call('LINDEX', KEYS[1], 0) ~= ARGV[4] then return {'lost'} end
+  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
+end
 local record = KEYS[5] .. ARGV[4]
 keep_attempts(record, ARGV[7])
 redis.call('HSET', record, 'state', ARGV[5], 'reason', ARGV[6])
@@ -74,7 +79,8 @@ RETRY_HEAD: Final = (
     + """
 -- KEYS lease, retry, callback without its token; ARGV owner, due ms, token, attempts (JSON), keep s
 -- The lane waits until then, in its order, and anybody may take it.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
 keep_attempts(KEYS[3] .. ARGV[3], ARGV[4])
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[5])
 redis.call('DEL', KEYS[1])
@@ -90,7 +96,29 @@ return 0
 
 RELEASE_LANE: Final = """
 -- KEYS lease; ARGV owner
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+FAIL_RECEIVER: Final = """
+-- KEYS receivers; ARGV host, now ms, when the attempt began (ms), failures and ms that make a pause, first and longest
+-- pause (ms), keep s. Returns the row. Requests that were under way when the pause began say nothing new.
+local text = redis.call('HGET', KEYS[1], ARGV[1])
+local now = tonumber(ARGV[2])
+local row = text and cjson.decode(text)
+  or {host = ARGV[1], failures = 0, failing_since_ms = now, paused_until_ms = 0, paused_at_ms = 0, pauses = 0}
+if row.pauses > 0 and tonumber(ARGV[3]) < row.paused_at_ms then return text end
+row.failures = row.failures + 1
+local for_long = row.failures >= tonumber(ARGV[4]) and now - row.failing_since_ms >= tonumber(ARGV[5])
+if for_long or row.pauses > 0 then
+  row.paused_until_ms = now + math.min(tonumber(ARGV[6]) * 2 ^ math.min(row.pauses, 10), tonumber(ARGV[7]))
+  row.paused_at_ms = now
+  row.pauses = row.pauses + 1
+end
+text = cjson.encode(row)
+redis.call('HSET', KEYS[1], ARGV[1], text)
+redis.call('EXPIRE', KEYS[1], ARGV[8])
+return text
 """
 
 CLAIM_PROBE: Final = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -28,16 +28,8 @@ class Receiver:
     failures: int
     failing_since_ms: int
     paused_until_ms: int = 0
+    paused_at_ms: int = 0
     pauses: int = 0
-
-    def after_failure(self, now_ms: int) -> Receiver:
-        """The next failure: pauses a receiver that has failed for long, and doubles the pause of a paused one."""
-        failed = replace(self, failures=self.failures + 1)
-        for_long = failed.failures >= FAILURES_TO_PAUSE and now_ms - self.failing_since_ms >= FAILING_MS_TO_PAUSE
-        if not for_long and not self.pauses:
-            return failed
-        pause_ms = min(FIRST_PAUSE_MS * 2 ** min(self.pauses, 10), LONGEST_PAUSE_MS)
-        return replace(failed, paused_until_ms=now_ms + pause_ms, pauses=self.pauses + 1)
 
 
 class ReceiverStore:
@@ -45,25 +37,39 @@ class ReceiverStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
+        self._fail = client.register_script(outbox_scripts.FAIL_RECEIVER)
         self._claim = client.register_script(outbox_scripts.CLAIM_PROBE)
 
     def list_receivers(self, account_sid: str) -> list[Receiver]:
         """Every receiver that fails now."""
         with redis_errors():
             found = self._redis.hgetall(keys.account_receivers(account_sid))
-        return [Receiver(**orjson.loads(text)) for _, text in sorted(found.items())]
+        return [_read(text) for _, text in sorted(found.items())]
 
     def load_receiver(self, account_sid: str, host: str) -> Receiver | None:
         """A receiver that fails; None if it does not."""
         with redis_errors():
             text = self._redis.hget(keys.account_receivers(account_sid), host)
-        return Receiver(**orjson.loads(text)) if text else None
+        return _read(text) if text else None
 
-    def save_receiver(self, account_sid: str, receiver: Receiver) -> None:
-        """Write what is known of a receiver that fails."""
+    def save_failure(self, account_sid: str, host: str, began_ms: int, now_ms: int) -> Receiver:
+        """An attempt that began at `began_ms` has failed: pauses a receiver that has failed for long, and doubles the
+        pause of one whose probe this was."""
         with redis_errors():
-            row = orjson.dumps(asdict(receiver)).decode()
-            self._redis.hset(keys.account_receivers(account_sid), receiver.host, row)
+            row = self._fail(
+                keys=[keys.account_receivers(account_sid)],
+                args=[
+                    host,
+                    now_ms,
+                    began_ms,
+                    FAILURES_TO_PAUSE,
+                    FAILING_MS_TO_PAUSE,
+                    FIRST_PAUSE_MS,
+                    LONGEST_PAUSE_MS,
+                    keys.RETENTION_SECONDS,
+                ],
+            )
+        return _read(row)
 
     def claim_probe(self, account_sid: str, host: str, now_ms: int) -> bool:
         """True for the one who may try a paused receiver now; the others wait for what comes of it."""
@@ -75,3 +81,10 @@ class ReceiverStore:
         """It works again, or an operator says so. False if nothing was known of it."""
         with redis_errors():
             return bool(self._redis.hdel(keys.account_receivers(account_sid), host))
+
+
+def _read(text: str) -> Receiver:
+    """Lua writes every number as a float; all of these are whole."""
+    row = orjson.loads(text)
+    numbers = {name: int(value) for name, value in row.items() if name != "host"}
+    return Receiver(host=row["host"], **numbers)

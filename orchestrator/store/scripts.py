@@ -109,11 +109,11 @@ return {'ok', redis.call('HGETALL', KEYS[1])}
 COMMIT: Final = """
 -- KEYS conference, live participants, labels, lanes, callback without its token, callbacks of the conference,
 --      then participant keys, then outbox keys
--- ARGV expected version, commit id, change (JSON): {conference: [f, v…], expire: s, keep: s, depth: n,
+-- ARGV expected version, commit id, change (JSON): {conference: [f, v…], expire: s, keep: s, oldest_ms, depth: n,
 --      participants: [{key: index into KEYS, fields: [f, v…], ended: CallSid or false, left: bool, label: '',
 --                      call_sid: '', expire: s}],
 --      outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry]…]}]}
--- Returns {0} if the version is another one; {1, lanes to wake…, '|', tokens that fell out of a full lane…}.
+-- Returns {0} if the version is another one; {1, lanes to wake…, '|', 'token planned_ms' of what fell out of one…}.
 -- A commit that is repeated because its answer was lost is told as if it had just been done.
 local change = cjson.decode(ARGV[3])
 local answer = {1}
@@ -157,11 +157,14 @@ for _, row in ipairs(change.outbox) do
     local token = redis.call('LPOP', key)
     redis.call('HSET', KEYS[5] .. token, 'state', 'dead', 'reason', 'depth')
     redis.call('EXPIRE', KEYS[5] .. token, change.keep)
-    dropped[#dropped + 1] = token
+    dropped[#dropped + 1] = token .. ' ' .. (redis.call('HGET', KEYS[5] .. token, 'planned_ms') or '0')
     length = length - 1
   end
 end
-if #change.outbox > 0 then redis.call('EXPIRE', KEYS[6], change.keep) end
+if #change.outbox > 0 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[6], 0, change.oldest_ms)
+  redis.call('EXPIRE', KEYS[6], change.keep)
+end
 answer[#answer + 1] = '|'
 for _, token in ipairs(dropped) do answer[#answer + 1] = token end
 return answer

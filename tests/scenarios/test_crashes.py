@@ -211,3 +211,21 @@ def test_without_the_switch_the_api_answers_503_within_two_seconds(own_stack: St
         client.conferences(conference_sid).update(status="completed")
     stack.receiver.await_kind(conference_sid, "conference-end")
     _assert_whole_and_in_order(stack, conference_sid, created)
+
+
+def test_every_process_stops_cleanly_when_told_to(own_stack: Stack) -> None:
+    """SIGTERM in the middle of a conference: exit status 0, no traceback; started again, the conference goes on."""
+    stack = own_stack
+    conference_sid, created = _meeting(stack, "maintenance")
+    processes = (stack.api, stack.listener, *stack.workers)
+    statuses = {process.name: process.stop() for process in processes}
+    logs = {process.name: process.log() for process in processes}
+    for process in processes:
+        process.start()
+    stack.await_ready()
+    stack.client().conferences(conference_sid).update(status="completed")
+    stack.receiver.await_kind(conference_sid, "conference-end")
+
+    assert set(statuses.values()) == {0}, statuses
+    assert not [name for name, log in logs.items() if "Traceback" in log]
+    _assert_whole_and_in_order(stack, conference_sid, created)

@@ -42,7 +42,8 @@ def make_blueprint(history: History) -> Blueprint:
     @blueprint.post("/Callbacks/Replay")
     def replay_all(account_sid: str) -> Response:
         """All that match the filter; without State, dead ones."""
-        return _json({"replayed": history.replay_all(account_sid, schemas.parse_filter(request.form))}, 202)
+        replayed, more = history.replay_all(account_sid, schemas.parse_filter(request.form))
+        return _json({"replayed": replayed, "more": more}, 202)
 
     @blueprint.get("/Receivers")
     def list_receivers(account_sid: str) -> Response:
