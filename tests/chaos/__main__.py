@@ -80,8 +80,8 @@ class App:
                 raise TimeoutError(f"{method} {path}")
             time.sleep(0.05)
 
-    def run_conference(self, name: str, people: int) -> str:
-        """Fill it, mute everybody, end it; returns its SID."""
+    def run_conference(self, name: str, people: int) -> tuple[str, set[str]]:
+        """Fill it, mute everybody, end it; returns its SID and the CallSids that were promised (201)."""
         form = {
             "From": "+15550009999",
             "To": FarEnd.ANSWERS,
@@ -100,10 +100,10 @@ class App:
             self._request("POST", f"/{sid}/Participants/p{number}.json", {"Muted": "true"})
         while self._request("POST", f"/{sid}.json", {"Status": "completed"}).json().get("status") != "completed":
             pass
-        return sid
+        return sid, {str(answer["call_sid"]) for answer in answers}
 
 
-def check(rows: list[dict[str, Any]], sids: list[str]) -> tuple[int, int]:
+def check(rows: list[dict[str, Any]], promised: dict[str, set[str]]) -> tuple[int, int]:
     """Returns how many callbacks came, and how many of them again. Raises AssertionError at the first broken lane."""
     lanes: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
     last_new: dict[str, int] = defaultdict(int)
@@ -117,7 +117,7 @@ def check(rows: list[dict[str, Any]], sids: list[str]) -> tuple[int, int]:
         assert number == last_new[sid] + 1, f"{sid}: {number} after {last_new[sid]}"
         last_new[sid] = number
         lanes[sid][number] = row
-    for sid in sids:
+    for sid, calls in promised.items():
         events = [lanes[sid][number] for number in sorted(lanes[sid])]
         assert events[-1]["StatusCallbackEvent"] == "conference-end", f"{sid}: no end"
         joined = [e["CallSid"] for e in events if e["StatusCallbackEvent"] == "participant-join"]
@@ -125,6 +125,7 @@ def check(rows: list[dict[str, Any]], sids: list[str]) -> tuple[int, int]:
         assert len(set(joined)) == len(joined), f"{sid}: joined twice"
         assert len(set(left)) == len(left), f"{sid}: left twice"
         assert set(joined) <= set(left), f"{sid}: a join without a leave"
+        assert calls <= set(left), f"{sid}: promised, and never heard of"
     return len(rows), again
 
 
@@ -137,8 +138,8 @@ def play(stack: Stack, receiver: FastReceiver, number: int, conferences: int, pe
     with ThreadPoolExecutor(16) as pool:
         running = [pool.submit(app.run_conference, f"chaos-{number}-{k}", people) for k in range(conferences)]
         killer.run(lambda: all(future.done() for future in running))
-    sids = [future.result() for future in running]
-    wanted = set(sids)
+    promised = dict(future.result() for future in running)
+    wanted = set(promised)
 
     def all_ended() -> bool:
         ended = {r["ConferenceSid"] for r in receiver.seen() if r["StatusCallbackEvent"] == "conference-end"}
@@ -147,10 +148,11 @@ def play(stack: Stack, receiver: FastReceiver, number: int, conferences: int, pe
         return True
 
     eventually(all_ended, "every lane has its end", 120)
-    came, again = check(receiver.seen(), sids)
+    came, again = check(receiver.seen(), promised)
     kills = ", ".join(f"{count} {what}" for what, count in sorted(killer.kills.items()))
     took = time.monotonic() - started
-    return f"round {number}: {came:,} callbacks whole and in order, {again} twice; killed: {kills}; {took:.0f} s"
+    people_in = sum(len(calls) for calls in promised.values())
+    return f"round {number}: {people_in:,} people, {came:,} callbacks whole and in order, {again} twice; killed: {kills}; {took:.0f} s"
 
 
 def main() -> int:
