@@ -93,10 +93,18 @@ class History:
             wanted = replace(wanted, state="dead")
         if wanted.state == "waiting":
             raise BadParameter("State: callbacks that wait cannot be replayed")
-        rows = self._callbacks.list_callbacks(account_sid, wanted, oldest_first=True)
-        matching = list(islice((row for row in rows if row is not None and wanted.matches(row)), MOST_REPLAYED + 1))
-        now = sorted(matching[:MOST_REPLAYED], key=lambda callback: (callback.planned_ms, callback.sequence_number))
-        return self._replay(now), len(matching) > MOST_REPLAYED
+        chosen: list[KeptCallback] = []
+        more = False
+        for row in self._callbacks.list_callbacks(account_sid, wanted, oldest_first=True):
+            if row is None or not wanted.matches(row):
+                continue
+            # Events of one moment stay together: Redis does not know their order, their numbers do.
+            more = len(chosen) >= MOST_REPLAYED and row.planned_ms != chosen[-1].planned_ms
+            if more:
+                break
+            chosen.append(row)
+        chosen.sort(key=lambda callback: (callback.planned_ms, callback.sequence_number))
+        return self._replay(chosen), more
 
     def _replay(self, callbacks: Iterable[KeptCallback]) -> int:
         replayed = 0

@@ -6,7 +6,6 @@ and a small receiver that shows the callbacks which arrive. Every child dies wit
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import secrets
@@ -23,6 +22,7 @@ from typing import IO, Final
 import gevent
 from gevent.event import Event
 
+from orchestrator.children import die_with_parent, free_port
 from orchestrator.demo_receiver import DemoReceiver
 from orchestrator.errors import ApiError
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis, EmbeddedRedisError
@@ -35,8 +35,6 @@ DATA: Final = Path("var")
 START_SECONDS: Final = 20.0
 RESTART_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 10.0
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 _WITHOUT_PROXIES: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -67,7 +65,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C in a terminal reaches the whole group; only this process may act on it.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     def keep_running(self, stopping: Event) -> None:
@@ -89,11 +87,6 @@ class Child:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-
-
-def _die_with_parent() -> None:
-    """prctl(2): the kernel sends SIGTERM to the child when the thread that made it ends."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def up(settings: Settings) -> int:
@@ -143,7 +136,7 @@ def up(settings: Settings) -> int:
 def _children(settings: Settings, environment: dict[str, str]) -> list[Child]:
     children = []
     if not settings.freeswitch_nodes:
-        port = _free_port()
+        port = free_port()
         environment["FREESWITCH_PASSWORD"] = settings.freeswitch_password or secrets.token_hex(16)
         environment["FREESWITCH_NODES"] = f"sandbox=127.0.0.1:{port}"
         environment.setdefault("OUTBOUND_ROUTE", "sofia/internal/{number}@sandbox")
@@ -173,12 +166,6 @@ def _lock(path: Path) -> IO[str]:
         held.close()
         raise CannotStart(f"another `orchestrator up` runs in this folder ({path})") from error
     return held
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _account(accounts: AccountStore) -> Account:

@@ -115,7 +115,9 @@ class Drainer:
             entry = Entry.load(head.entry)
         except (KeyError, TypeError, ValueError):
             log.exception("entry_unreadable", lane=str(lane), token=head.token)
+            self._callbacks.save_dropped("unreadable")  # whose it is cannot be read either
             self._insist(lambda: self._outbox.commit_head(lane, owner, Tried(head.token), "dead", "unreadable"))
+            self._outbox.release(lane, owner)
             self._wake([lane])
             return
         places = (entry.account_sid, f"{entry.account_sid} {receiver_of(entry)}")
@@ -191,7 +193,7 @@ class Drainer:
         if is_final(result.status):
             self._answered(entry)
             return self._bury(lane, owner, entry, tried, f"http-{result.status}")
-        self._breaker.failed(entry.account_sid, receiver_of(entry), began_ms, _now_ms())
+        self._insist(lambda: self._breaker.failed(entry.account_sid, receiver_of(entry), began_ms, _now_ms()))
         made = head.attempts + len(tried.attempts)
         delay = self._schedule.delay_seconds(made, random.uniform(-1, 1))  # noqa: S311 -- spreads load, keeps no secret
         asked = retry_after_seconds(result.retry_after, lambda: datetime.now(UTC))

@@ -6,15 +6,14 @@ is told in an append-only file, so a restart with the same directory goes on whe
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
+
+from orchestrator.children import die_with_parent, free_port
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 15.0
@@ -25,7 +24,6 @@ _ANSWER_BYTES = 65536
 _START_ATTEMPTS = 3
 _LOG_NAME = "redis.log"
 _LOG_LINES_TOLD = 5
-_PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedRedisError(Exception):
@@ -74,10 +72,10 @@ class EmbeddedRedis:
             return self._start_on(executable, self._given_port)
         for _ in range(_START_ATTEMPTS - 1):
             try:
-                return self._start_on(executable, _free_port())
+                return self._start_on(executable, free_port())
             except RedisServerEnded:
                 continue  # somebody may have taken the free port meanwhile
-        return self._start_on(executable, _free_port())
+        return self._start_on(executable, free_port())
 
     def stop(self) -> None:
         """SHUTDOWN, so that the file is complete; by force if that does not help."""
@@ -120,7 +118,7 @@ class EmbeddedRedis:
                 stderr=log,
                 # Ctrl-C in a terminal reaches the whole group; whoever started us decides who stops when.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         try:
             self._wait_until_ready(self._process)
@@ -169,15 +167,3 @@ def find_redis_server() -> str:
     if not bundled:
         raise RedisServerMissing
     return str(bundled)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _die_with_parent() -> None:
-    """In the child: SIGTERM when our thread that started it ends, however it ends. Linux only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -167,6 +167,11 @@ class CallbackStore:
                 pipe.zadd(keys.LANES_DUE, lanes)
                 pipe.execute()
 
+    def save_dropped(self, reason: str) -> None:
+        """Count a callback that cannot even be listed."""
+        with redis_errors():
+            self._redis.hincrby(keys.DROPPED, reason, 1)
+
     def save_dead(self, account_sid: str, conference_sid: str, token: str, reason: str, planned_ms: int) -> None:
         """List and count a dead letter."""
         now_ms = int(time.time() * 1000)

@@ -105,10 +105,10 @@ class OutboxStore:
 
     def save_retry(self, lane: Lane, owner: str, tried: Tried, due_ms: int) -> None:
         """The head is to be tried again at `due_ms`; the lane is free until then, and keeps its order."""
-        _, lease, retry, _, callback = _lane_keys(lane)
+        outbox, lease, retry, _, callback = _lane_keys(lane)
         with redis_errors():
             kept = self._retry(
-                keys=[lease, retry, callback],
+                keys=[outbox, lease, retry, callback],
                 args=[owner, due_ms, tried.token, tried.dump(), _RETRY_KEEP_SECONDS],
             )
             if kept:

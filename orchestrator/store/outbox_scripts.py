@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import Final
 
-TAKE_LANE: Final = """
+_READ_HEAD: Final = """
+-- The token at a lane's head and what is known of it; passes over tokens whose callback has expired.
+local function read_head(outbox, callback)
+  while true do
+    local token = redis.call('LINDEX', outbox, 0)
+    if not token then return nil end
+    local found = redis.call('HMGET', callback .. token, 'entry', 'attempts', 'since_ms')
+    if found[1] then return token, found end
+    redis.call('LPOP', outbox)
+  end
+end
+"""
+
+TAKE_LANE: Final = (
+    _READ_HEAD
+    + """
 -- KEYS outbox, lease, retry, lanes, callback without its token; ARGV owner, lease ms, now ms, lane
 -- Returns {'busy'} | {'wait', due ms} | {'empty'} | {'ok', token, entry, attempts, waiting since ms}
 local holder = redis.call('GET', KEYS[2])
 if holder and holder ~= ARGV[1] then return {'busy'} end
-local token = redis.call('LINDEX', KEYS[1], 0)
-local found = token and redis.call('HMGET', KEYS[5] .. token, 'entry', 'attempts', 'since_ms')
-while token and not found[1] do
-  redis.call('LPOP', KEYS[1])
-  token = redis.call('LINDEX', KEYS[1], 0)
-  found = token and redis.call('HMGET', KEYS[5] .. token, 'entry', 'attempts', 'since_ms')
-end
+local token, found = read_head(KEYS[1], KEYS[5])
 if not token then
   redis.call('SREM', KEYS[4], ARGV[4])
   redis.call('DEL', KEYS[3])
@@ -26,6 +35,7 @@ if due and tonumber(due) > tonumber(ARGV[3]) then return {'wait', due} end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 return {'ok', token, found[1], found[2], found[3]}
 """
+)
 
 _KEEP_ATTEMPT: Final = """
 -- The first ten attempts and the last twenty are kept: an outage of a day would fill megabytes.
@@ -39,7 +49,8 @@ end
 """
 
 FINISH_HEAD: Final = (
-    _KEEP_ATTEMPT
+    _READ_HEAD
+    + _KEEP_ATTEMPT
     + """
 -- KEYS outbox, lease, retry, lanes, callback without its token
 -- ARGV owner, lane, lease ms, token, state, reason, attempts (JSON: [[number, attempt]…]), retention s
@@ -57,13 +68,7 @@ redis.call('HSET', record, 'state', ARGV[5], 'reason', ARGV[6])
 redis.call('EXPIRE', record, ARGV[8])
 if redis.call('LINDEX', KEYS[1], 0) == ARGV[4] then redis.call('LPOP', KEYS[1]) end
 redis.call('DEL', KEYS[3])
-local token = redis.call('LINDEX', KEYS[1], 0)
-local found = token and redis.call('HMGET', KEYS[5] .. token, 'entry', 'attempts', 'since_ms')
-while token and not found[1] do
-  redis.call('LPOP', KEYS[1])
-  token = redis.call('LINDEX', KEYS[1], 0)
-  found = token and redis.call('HMGET', KEYS[5] .. token, 'entry', 'attempts', 'since_ms')
-end
+local token, found = read_head(KEYS[1], KEYS[5])
 if not token then
   redis.call('SREM', KEYS[4], ARGV[2])
   redis.call('DEL', KEYS[2])
@@ -77,13 +82,13 @@ return {'ok', token, found[1], found[2], found[3]}
 RETRY_HEAD: Final = (
     _KEEP_ATTEMPT
     + """
--- KEYS lease, retry, callback without its token; ARGV owner, due ms, token, attempts (JSON), keep s
--- The lane waits until then, in its order, and anybody may take it.
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-keep_attempts(KEYS[3] .. ARGV[3], ARGV[4])
-redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[5])
-redis.call('DEL', KEYS[1])
+-- KEYS outbox, lease, retry, callback without its token; ARGV owner, due ms, token, attempts (JSON), keep s
+-- The lane waits until then, in its order, and anybody may take it. A lease that ran out: as in FINISH_HEAD.
+local holder = redis.call('GET', KEYS[2])
+if holder ~= ARGV[1] and (holder or redis.call('LINDEX', KEYS[1], 0) ~= ARGV[3]) then return 0 end
+keep_attempts(KEYS[4] .. ARGV[3], ARGV[4])
+redis.call('SET', KEYS[3], ARGV[2], 'EX', ARGV[5])
+redis.call('DEL', KEYS[2])
 return 1
 """
 )
@@ -107,7 +112,7 @@ local text = redis.call('HGET', KEYS[1], ARGV[1])
 local now = tonumber(ARGV[2])
 local row = text and cjson.decode(text)
   or {host = ARGV[1], failures = 0, failing_since_ms = now, paused_until_ms = 0, paused_at_ms = 0, pauses = 0}
-if row.pauses > 0 and tonumber(ARGV[3]) < row.paused_at_ms then return text end
+if row.pauses > 0 and tonumber(ARGV[3]) < (row.paused_at_ms or 0) then return text end
 row.failures = row.failures + 1
 local for_long = row.failures >= tonumber(ARGV[4]) and now - row.failing_since_ms >= tonumber(ARGV[5])
 if for_long or row.pauses > 0 then

@@ -152,7 +152,8 @@ def play(stack: Stack, receiver: FastReceiver, number: int, conferences: int, pe
     kills = ", ".join(f"{count} {what}" for what, count in sorted(killer.kills.items()))
     took = time.monotonic() - started
     people_in = sum(len(calls) for calls in promised.values())
-    return f"round {number}: {people_in:,} people, {came:,} callbacks whole and in order, {again} twice; killed: {kills}; {took:.0f} s"
+    whole = f"{people_in:,} people, {came:,} callbacks whole and in order, {again} twice"
+    return f"round {number}: {whole}; killed: {kills}; {took:.0f} s"
 
 
 def main() -> int:

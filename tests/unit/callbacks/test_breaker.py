@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
 import redis
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.callbacks import breaker as breaker_module
@@ -37,9 +38,9 @@ def breaker(store: ReceiverStore) -> Breaker:
     return Breaker(store)
 
 
-def fail(breaker: Breaker, times: int, at_ms: int, host: str = HOST) -> None:
+def fail(breaker: Breaker, times: int, at_ms: int, host: str = HOST, began_ms: int | None = None) -> None:
     for _ in range(times):
-        breaker.failed(ACCOUNT, host, at_ms)
+        breaker.failed(ACCOUNT, host, at_ms if began_ms is None else began_ms, at_ms)
 
 
 def paused(breaker: Breaker) -> int:
@@ -76,7 +77,9 @@ def test_both_together_do(breaker: Breaker, store: ReceiverStore) -> None:
 
     assert breaker.pause_ms(ACCOUNT, HOST, at_ms) == FIRST_PAUSE_MS
     assert breaker.pause_ms(ACCOUNT, HOST, at_ms + 3_000) == FIRST_PAUSE_MS - 3_000
-    assert store.list_receivers(ACCOUNT) == [Receiver(HOST, FAILURES_TO_PAUSE + 1, START_MS, at_ms + FIRST_PAUSE_MS, 1)]
+    assert store.list_receivers(ACCOUNT) == [
+        Receiver(HOST, FAILURES_TO_PAUSE + 1, START_MS, at_ms + FIRST_PAUSE_MS, at_ms, 1)
+    ]
 
 
 def test_a_success_in_between_begins_the_count_anew(breaker: Breaker) -> None:
@@ -88,22 +91,34 @@ def test_a_success_in_between_begins_the_count_anew(breaker: Breaker) -> None:
     assert breaker.pause_ms(ACCOUNT, HOST, START_MS + FAILING_MS_TO_PAUSE) == 0
 
 
-def test_every_failed_probe_doubles_the_pause_up_to_five_minutes() -> None:
-    """Pure."""
-    receiver = Receiver(HOST, FAILURES_TO_PAUSE - 1, 0)
+def test_every_failed_probe_doubles_the_pause_up_to_five_minutes(store: ReceiverStore) -> None:
+    """Each probe when the pause before it is over."""
+    for _ in range(FAILURES_TO_PAUSE - 1):
+        store.save_failure(ACCOUNT, HOST, START_MS, START_MS)
+    at_ms = START_MS + FAILING_MS_TO_PAUSE
     pauses = []
     for _ in range(9):
-        receiver = receiver.after_failure(FAILING_MS_TO_PAUSE)
-        pauses.append((receiver.paused_until_ms - FAILING_MS_TO_PAUSE) // 1000)
+        receiver = store.save_failure(ACCOUNT, HOST, at_ms, at_ms)
+        pauses.append((receiver.paused_until_ms - at_ms) // 1000)
+        at_ms = receiver.paused_until_ms
 
     assert pauses == [10, 20, 40, 80, 160, 300, 300, 300, 300]
 
 
-@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**12))
-def test_a_pause_is_never_longer_than_five_minutes(failures: int, pauses: int, at_ms: int) -> None:
-    """However long it has been away."""
-    after = Receiver(HOST, failures, 0, 0, pauses).after_failure(at_ms)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**13))
+def test_a_pause_is_never_longer_than_five_minutes(
+    store: ReceiverStore, client: redis.Redis, failures: int, pauses: int, at_ms: int
+) -> None:
+    """However long it has been away; and every number comes back whole."""
+    row = {
+        "host": HOST, "failures": failures, "failing_since_ms": 0, "paused_until_ms": 0, "paused_at_ms": 0,
+        "pauses": pauses,
+    }  # fmt: skip
+    client.hset(keys.account_receivers(ACCOUNT), HOST, json.dumps(row))
+    after = store.save_failure(ACCOUNT, HOST, at_ms, at_ms)
 
+    assert after == store.load_receiver(ACCOUNT, HOST)
     assert after.failures == failures + 1
     assert not after.paused_until_ms or FIRST_PAUSE_MS <= after.paused_until_ms - at_ms <= LONGEST_PAUSE_MS
 
@@ -139,20 +154,49 @@ def test_a_failed_probe_is_the_next_pause(breaker: Breaker) -> None:
     assert breaker.pause_ms(ACCOUNT, HOST, over_ms + 100) == 2 * FIRST_PAUSE_MS
 
 
+def test_requests_under_way_when_a_pause_begins_count_as_one_probe_at_most(
+    breaker: Breaker, store: ReceiverStore
+) -> None:
+    """A thousand lanes time out together: ten seconds, not five minutes; the same after a failed probe."""
+    at_ms = paused(breaker)
+    before = store.load_receiver(ACCOUNT, HOST)
+    fail(breaker, 300, at_ms + 5_000, began_ms=at_ms - 1)
+    fail(Breaker(store), 300, at_ms + 5_000, began_ms=at_ms - 1)
+    assert store.load_receiver(ACCOUNT, HOST) == before
+    assert breaker.pause_ms(ACCOUNT, HOST, at_ms + 5_000) == FIRST_PAUSE_MS - 5_000
+    over_ms = at_ms + FIRST_PAUSE_MS
+    fail(breaker, 300, over_ms + 100, began_ms=over_ms)
+    after = store.load_receiver(ACCOUNT, HOST)
+
+    assert after is not None
+    assert (after.pauses, after.paused_until_ms) == (2, over_ms + 100 + 2 * FIRST_PAUSE_MS)
+
+
+def test_a_remembered_pause_is_not_believed(
+    breaker: Breaker, store: ReceiverStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator resumes the receiver: a worker that has just read of the pause tries it all the same, at once."""
+    monkeypatch.setattr(breaker_module, "time", SimpleNamespace(monotonic=lambda: 50.0))
+    at_ms = paused(breaker)
+    assert breaker.pause_ms(ACCOUNT, HOST, at_ms) == FIRST_PAUSE_MS
+    store.forget_receiver(ACCOUNT, HOST)
+
+    assert breaker.pause_ms(ACCOUNT, HOST, at_ms) == 0
+    assert not breaker.succeeded(ACCOUNT, HOST), "nobody waits for it any more"
+
+
 def test_a_probe_s_success_lets_everybody_go_on(
     breaker: Breaker, store: ReceiverStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Here at once, in other processes within the second that they may remember."""
-    now = 50.0
-    monkeypatch.setattr(breaker_module, "time", SimpleNamespace(monotonic=lambda: now))
+    """Here and in other processes at once; and it says that others wait."""
+    monkeypatch.setattr(breaker_module, "time", SimpleNamespace(monotonic=lambda: 50.0))
     at_ms = paused(breaker)
     other = Breaker(store)
     assert other.pause_ms(ACCOUNT, HOST, at_ms) > 0
     assert breaker.pause_ms(ACCOUNT, HOST, at_ms + FIRST_PAUSE_MS) == 0
-    breaker.succeeded(ACCOUNT, HOST)
+    assert breaker.succeeded(ACCOUNT, HOST)
     assert breaker.pause_ms(ACCOUNT, HOST, at_ms) == 0
     assert not client.exists(keys.account_receivers(ACCOUNT))
-    now += CACHE_SECONDS + 0.1
 
     assert other.pause_ms(ACCOUNT, HOST, at_ms) == 0
 

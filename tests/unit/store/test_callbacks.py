@@ -10,13 +10,16 @@ import orjson
 import pytest
 import redis
 
+from orchestrator import history as history_module
 from orchestrator.callbacks.entry import Entry
 from orchestrator.errors import NotFound
+from orchestrator.history import History
 from orchestrator.store import callbacks as callbacks_module
 from orchestrator.store import keys
 from orchestrator.store.callbacks import Attempt, CallbackFilter, CallbackStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.outbox import Lane, OutboxStore, State, Tried
+from orchestrator.store.receivers import ReceiverStore
 from tests.unit.callbacks.web import an_entry
 from tests.unit.lanes import put_entries, waiting
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT, create
@@ -59,7 +62,7 @@ class Shelf:
     def found(self, account_sid: str = ACCOUNT, **wanted: Any) -> list[str]:
         """As a caller asks: the index first, then what it does not know."""
         asked = CallbackFilter(**wanted)
-        return [c.token for c in self.store.list_callbacks(account_sid, asked) if asked.matches(c)]
+        return [c.token for c in self.store.list_callbacks(account_sid, asked) if c is not None and asked.matches(c)]
 
 
 @pytest.fixture
@@ -168,17 +171,20 @@ def test_lists_are_read_in_chunks(shelf: Shelf, monkeypatch: pytest.MonkeyPatch)
         shelf.put(token, planned_at=NOW + float(number))
     assert shelf.found() == tokens[::-1]
     before = reads()
-    assert next(iter(shelf.store.list_callbacks(ACCOUNT, CallbackFilter()))).token == "22"
+    first = next(iter(shelf.store.list_callbacks(ACCOUNT, CallbackFilter())))
+    assert first is not None
+    assert first.token == "22"
 
     assert reads() - before == 5
 
 
 def test_what_has_expired_is_skipped(shelf: Shelf) -> None:
-    """An index may name what is gone."""
+    """An index may name what is gone; a caller that bounds its work still sees that there was a row."""
     shelf.put("1")
     shelf.put("2")
     shelf.client.delete(keys.callback(shelf.lane.conference_sid, "1"))
 
+    assert [row and row.token for row in shelf.store.list_callbacks(ACCOUNT, CallbackFilter())] == ["2", None]
     assert shelf.found() == shelf.found(conference_sid=shelf.lane.conference_sid) == ["2"]
 
 
@@ -256,6 +262,22 @@ def test_what_has_expired_meanwhile_is_not_replayed(shelf: Shelf) -> None:
     assert waiting(shelf.client, shelf.lane) == []
 
 
+def test_a_replay_of_many_in_two_portions_keeps_their_order(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go first, whatever their tokens; the answer says that there are more."""
+    monkeypatch.setattr(history_module, "MOST_REPLAYED", 3)
+    monkeypatch.setattr(callbacks_module, "_ROWS_PER_READ", 2)
+    history = History(shelf.store, ReceiverStore(shelf.client))
+    for number, token in enumerate("eadcb"):
+        shelf.put(token, planned_at=NOW - 10.0 + number)
+        shelf.settle("dead", "age")
+
+    assert history.replay_all(ACCOUNT, CallbackFilter()) == (3, True)
+    assert waiting(shelf.client, shelf.lane) == list("ead")
+    assert history.replay_all(ACCOUNT, CallbackFilter(conference_sid=shelf.lane.conference_sid)) == (2, False)
+    assert waiting(shelf.client, shelf.lane) == list("eadcb")
+    assert history.replay_all(ACCOUNT, CallbackFilter()) == (0, False)
+
+
 def test_lanes_of_a_receiver_are_due_at_once_when_it_is_resumed(shelf: Shelf) -> None:
     """Those of the account that wait for it; another receiver's keep their moment."""
     other = Lane(shelf.lane.conference_sid, shelf.made.call_sid)
@@ -278,6 +300,7 @@ def test_a_filter_that_asks_for_nothing_matches_everything(shelf: Shelf) -> None
     shelf.put("1")
     (kept,) = shelf.store.list_callbacks(ACCOUNT, CallbackFilter())
 
+    assert kept is not None
     assert CallbackFilter().matches(kept)
     whole = CallbackFilter(kept.conference_sid, kept.call_sid, kept.kind, kept.state)
     assert whole.matches(kept)

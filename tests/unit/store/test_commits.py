@@ -147,15 +147,16 @@ def test_a_callback_is_kept_with_all_that_is_known_of_it(
     made = create(store)
     sid = made.conference_sid
     change = _change(commits, made)
-    change.outbox[made.call_sid] = [new("1", 5_000, "text")]
+    now_ms = int(time.time() * 1000)
+    change.outbox[made.call_sid] = [new("1", now_ms, "text")]
     commits.commit([change])
 
     assert client.hgetall(keys.callback(sid, "1")) == {
         "entry": "text", "lane": made.call_sid, "state": "waiting", "reason": "", "attempts": "0",
-        "planned_ms": "5000", "since_ms": "5000",
+        "planned_ms": str(now_ms), "since_ms": str(now_ms),
     }  # fmt: skip
     assert client.ttl(keys.callback(sid, "1")) == -1
-    assert client.zrange(keys.conference_callbacks(sid), 0, -1, withscores=True) == [("1", 5_000.0)]
+    assert client.zrange(keys.conference_callbacks(sid), 0, -1, withscores=True) == [("1", float(now_ms))]
     assert 0 < client.ttl(keys.conference_callbacks(sid)) <= keys.RETENTION_SECONDS
 
 
@@ -265,7 +266,7 @@ def test_a_full_lane_drops_its_oldest_and_counts_them(
     (committed,) = commits.commit([change])
 
     assert committed is not None
-    assert committed.dropped == ("0", "1", "2")
+    assert committed.dropped == (("0", 1_000_000), ("1", 1_000_000), ("2", 1_000_000))
     assert committed.lanes == ()
     assert waiting(client, Lane(sid, "conference")) == list("34567")
     assert client.hgetall(keys.DROPPED) == {"depth": "3"}
@@ -284,7 +285,7 @@ def test_a_new_lane_that_is_too_full_at_once_is_woken_all_the_same(
     (committed,) = commits.commit([change])
 
     assert committed is not None
-    assert (committed.lanes, committed.dropped) == (("conference",), ("1",))
+    assert (committed.lanes, committed.dropped) == (("conference",), (("1", 1_000_000),))
 
 
 def test_entries_of_any_text_arrive_unchanged(

@@ -46,6 +46,8 @@ PATTERNS = [(_pattern(key), key) for key in keys.KEYS]
 BY_TTL = {
     "conference:{CF}:participant:CA",
     "conference:{CF}:callbacks",
+    "account:{AC}:callbacks",
+    "account:{AC}:dead",
     "conference:{CF}",
     "callback:{CF}:token",
     "call:{CA}",
@@ -133,7 +135,6 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
     stays = {
         "accounts", keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
-        keys.account_callbacks(ACCOUNT), keys.account_dead(ACCOUNT),
     }  # fmt: skip
     assert {name for name, ttl in left.items() if ttl == -1} == stays
     assert {_row(name).pattern for name, ttl in left.items() if ttl >= 0} == BY_TTL
