@@ -88,11 +88,13 @@ def _check_request() -> None:
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes")
         request.environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
-    query = request.query_string
-    raw = request.environ["PATH_INFO"].encode("latin-1") + unquote_to_bytes(query)
+    raw = request.query_string
     if request.mimetype == "application/x-www-form-urlencoded":
-        raw += unquote_to_bytes(request.get_data(cache=True))
+        raw += request.get_data(cache=True)
+    path = request.environ["PATH_INFO"]
+    if path.isascii() and raw.isascii() and b"%" not in raw:
+        return
     try:
-        raw.decode()
+        (path.encode("latin-1") + unquote_to_bytes(raw)).decode()
     except UnicodeDecodeError:
         raise BadParameter("The request holds text that is not UTF-8") from None

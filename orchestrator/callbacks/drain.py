@@ -35,6 +35,9 @@ CALLBACKS_PER_TURN: Final = 200
 SECONDS_PER_TURN: Final = 15.0
 """A long or slow lane goes to the back of the queue after this, so that no lane starves."""
 
+RENEWED_AT_ONCE: Final = 25
+"""A thousand leases in one go would keep everybody else's callbacks waiting for tens of milliseconds."""
+
 POSTPONED_MS: Final = 500
 BROKEN_MS: Final = 60_000
 
@@ -84,8 +87,10 @@ class Drainer:
         """
         while True:
             try:
-                if self._leased:
-                    outbox.renew(dict(self._leased), _now_ms())
+                leased = list(self._leased.items())
+                for start in range(0, len(leased), RENEWED_AT_ONCE):
+                    outbox.renew(dict(leased[start : start + RENEWED_AT_ONCE]), _now_ms())
+                    gevent.sleep(0)
             except Unavailable as error:
                 log.warning("leases_not_renewed", error=error.message)
             sleep(LEASE_MS / 4000)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from orchestrator.domain.conference import (
@@ -33,6 +34,7 @@ def _encode_settings(settings: CallbackSettings) -> str:
     return json.dumps([settings.url, settings.method, list(settings.events)])
 
 
+@lru_cache(maxsize=4096)
 def _decode_settings(text: str) -> CallbackSettings:
     url, method, events = json.loads(text)
     return CallbackSettings(url, method, tuple(events))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant
@@ -11,6 +12,7 @@ from orchestrator.domain.conference import Conference, ConferenceStatus, Partici
 API_VERSION = "2010-04-01"
 
 
+@lru_cache(maxsize=8192)
 def rfc2822(moment: datetime) -> str:
     """`Fri, 18 Feb 2011 21:07:19 +0000`: English names and UTC, or SDKs read None."""
     return format_datetime(moment)
