@@ -71,6 +71,7 @@ class OutboxStore:
         self._take = client.register_script(outbox_scripts.TAKE_LANE)
         self._finish = client.register_script(outbox_scripts.FINISH_HEAD)
         self._retry = client.register_script(outbox_scripts.RETRY_HEAD)
+        self._settle = client.register_script(outbox_scripts.SETTLE_DUE)
         self._renew = client.register_script(outbox_scripts.RENEW)
         self._release = client.register_script(outbox_scripts.RELEASE_LANE)
 
@@ -136,16 +137,14 @@ class OutboxStore:
     def list_due(self, now_ms: int, most: int) -> list[Lane]:
         """Lanes whose time has come, that hold callbacks, and that nobody works on. What is not due costs nothing."""
         with redis_errors():
-            found = self._redis.zrangebyscore(keys.LANES_DUE, 0, now_ms, start=0, num=most)
-            lanes = [Lane.parse(text) for text in found]
+            found = self._redis.zrangebyscore(keys.LANES_DUE, 0, now_ms, start=0, num=most, withscores=True)
+            lanes = [Lane.parse(text) for text, _ in found]
             idle, empty = self._sort(lanes)
-            pipe = self._redis.pipeline(transaction=False)
-            later = {str(lane): now_ms + LEASE_MS for lane in lanes if lane not in empty}
-            if later:
-                pipe.zadd(keys.LANES_DUE, later, xx=True)
-            if empty:
-                pipe.zrem(keys.LANES_DUE, *(str(lane) for lane in empty))
-            pipe.execute()
+            arguments: list[str | int] = [now_ms + LEASE_MS]
+            for lane, (text, score) in zip(lanes, found, strict=True):
+                arguments += [text, f"{score:.0f}", "1" if lane in empty else "0"]
+            if found:
+                self._settle(keys=[keys.LANES_DUE], args=arguments)
         return idle
 
     def _sort(self, lanes: Sequence[Lane]) -> tuple[list[Lane], set[Lane]]:

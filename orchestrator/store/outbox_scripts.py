@@ -93,6 +93,20 @@ return 1
 """
 )
 
+SETTLE_DUE: Final = """
+-- KEYS lanes:due; ARGV moment (ms), then lane, its moment as read, '1' if it is empty, …
+-- A lane that somebody has written since it was read is left alone: it has been filled, or has a retry of its own.
+for index = 2, #ARGV, 3 do
+  if redis.call('ZSCORE', KEYS[1], ARGV[index]) == ARGV[index + 1] then
+    if ARGV[index + 2] == '1' then
+      redis.call('ZREM', KEYS[1], ARGV[index])
+    else
+      redis.call('ZADD', KEYS[1], ARGV[1], ARGV[index])
+    end
+  end
+end
+"""
+
 RENEW: Final = """
 -- KEYS lease; ARGV owner, lease ms
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
