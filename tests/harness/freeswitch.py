@@ -51,7 +51,7 @@ def find_freeswitch() -> str | None:
 def tone_hz(number: str) -> int:
     """The pitch that the phone with this number plays once it has answered; see tests/farend/phones.xml."""
     digits = number.removeprefix("+")
-    if len(digits) == 11 and digits.isdigit() and digits.startswith("1555000"):
+    if len(digits) == 11 and digits.isdigit() and digits.startswith(("1555000", "15550010")):
         return 1000 + 100 * int(digits[-1]) + 10 * int(digits[-2])
     return 440
 
@@ -252,7 +252,10 @@ class FreeSwitch:
 
 
 class FarEnd(FreeSwitch):
-    """The phones. The dialled number decides what each does: +1 555 000 <kind> <nnn>, see tests/farend/phones.xml."""
+    """The phones. The dialled number decides what each does: +1 555 000 <kind> <nnn>, see tests/farend/phones.xml.
+
+    tests/harness/ears.py tells what they hear; `record` records the whole of each call as well.
+    """
 
     configuration = FAREND_CONFIGURATION
 
@@ -265,6 +268,8 @@ class FarEnd(FreeSwitch):
     EARLY_MEDIA_1_SECOND_THEN_ANSWERS = "+15550007001"
     EARLY_MEDIA_1_SECOND_THEN_BUSY = "+15550008001"
     DECLINES = "+15550009000"
+    SILENT = "+15550010000"
+    TALKS_2_SECONDS_IN_4 = "+15550010200"
 
     def __init__(self, directory: Path, binary: str | None = None, record: bool = False) -> None:
         super().__init__(directory, binary)
