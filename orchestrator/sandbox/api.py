@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
 from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.conference_api import conference
+from orchestrator.sandbox.http_cache import COMMANDS as HTTP_CACHE_COMMANDS
 from orchestrator.sandbox.originate import originate
 from orchestrator.sandbox.show import show
 from orchestrator.sandbox.switch_strings import separate_string
@@ -184,7 +185,7 @@ def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-COMMANDS: dict[str, Callable[[Node, str], str]] = {
+COMMANDS: dict[str, Callable[[Node, str], str]] = HTTP_CACHE_COMMANDS | {
     "conference": conference,
     "create_uuid": _create_uuid,
     "echo": _echo,

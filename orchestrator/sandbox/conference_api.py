@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.sandbox import conference_commands as commands
-from orchestrator.sandbox.conference import Conference, Member
+from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.conference_list import OF_ONE, count, json_list, list_members
+from orchestrator.sandbox.member import Member
 from orchestrator.sandbox.switch_strings import separate_string
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def conference(node: Node, argument: str) -> str:
         return _help()
     found = node.find_conference(words[0])
     if found is not None:
-        return _dispatch(found, words[1:])
+        with found.readers:
+            return _dispatch(found, words[1:])
     listing = _WITHOUT_CONFERENCE.get(words[0].lower())
     if listing is not None:
         return listing(tuple(node.conferences.values()), words[1:])

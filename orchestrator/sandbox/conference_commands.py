@@ -7,15 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.sandbox.conference import Conference, Member
-from orchestrator.sandbox.conference_files import PLAY_USAGE, play, stop, stop_member_files
-from orchestrator.sandbox.conference_files import start_member_file as start_file
+from orchestrator.sandbox.conference import Conference
+from orchestrator.sandbox.conference_files import (
+    PLAY_STATUS_USAGE,
+    PLAY_USAGE,
+    STOP_USAGE,
+    play,
+    play_status,
+    start_member_file,
+    stop,
+)
+from orchestrator.sandbox.conference_relations import RELATE_USAGE, relate
+from orchestrator.sandbox.member import Member
 
 # --- for members: called once for each, `data` is the word after the target ------------------------------------------
 
 
 def _mute(conference: Conference, member: Member, data: str) -> str:
-    member.can_speak = member.talking = False
+    member.can_speak = False
+    conference.talk.silence(member)
     conference.fire("mute-member", member)
     return f"+OK mute {member.member_id}\n"
 
@@ -23,7 +33,7 @@ def _mute(conference: Conference, member: Member, data: str) -> str:
 def _unmute(conference: Conference, member: Member, data: str) -> str:
     member.can_speak = True
     conference.fire("unmute-member", member)
-    conference.expect_talk(member)
+    conference.talk.expect(member)
     return f"+OK unmute {member.member_id}\n"
 
 
@@ -44,25 +54,30 @@ def _undeaf(conference: Conference, member: Member, data: str) -> str:
 
 
 def _hold(conference: Conference, member: Member, data: str) -> str:
-    """A file that cannot be opened is not complained about: the member is on hold without music."""
-    member.talking = False
+    """A file that cannot be opened is not complained about: the member is on hold without music.
+
+    No play-file-member event comes for it, and a play-file-member-done one does. It queues behind what plays already.
+    """
     member.hold = True
+    conference.talk.silence(member)
     if data:
-        start_file(conference, member, data)
+        start_member_file(conference, member, data, nomux=True)
     conference.fire("hold-member", member)
     return f"+OK hold {member.member_id}\n"
 
 
 def _unhold(conference: Conference, member: Member, data: str) -> str:
+    """Everything that plays to the member ends, not only the music; the done events come a frame later."""
     member.hold = False
-    stop_member_files(conference, member)
+    member.files.stop()
     conference.fire("unhold-member", member)
-    conference.expect_talk(member)
+    conference.talk.expect(member)
     return f"+OK unhold {member.member_id}\n"
 
 
 def _kick(conference: Conference, member: Member, data: str) -> str:
     """Out of the conference; the call ends because its applications do."""
+    member.kicked = True
     member.stopped.set()
     conference.fire("kick-member", member)
     return f"+OK kicked {member.member_id}\n"
@@ -100,47 +115,6 @@ def _unlock(conference: Conference, words: list[str]) -> str:
     return f"+OK {conference.name} unlocked\n"
 
 
-def _relate(conference: Conference, words: list[str]) -> str | None:
-    """`relate <ids> <ids> nospeak|nohear|clear`; with one word or none it lists."""
-    ones, others, action = (*words, "", "", "")[:3]
-    if not action:
-        return _list_relationships(conference, words)
-    pairs = [(one, other) for one in _ids(ones) for other in _ids(others)]
-    if action.lower() == "clear":
-        return "".join(_clear_relationship(conference, one, other) for one, other in pairs)
-    if "nospeak" in action or "nohear" in action:
-        return "".join(_set_relationship(conference, one, other, action) for one, other in pairs)
-    return None
-
-
-def _list_relationships(conference: Conference, words: list[str]) -> str:
-    if not any(member.relationships for member in conference.members):
-        return "+OK No relationships\n"
-    wanted = [conference.member(member_id) for member_id in _ids(words[0])] if words else []
-    return "".join(
-        f"{member.member_id} -> {other} {'SPEAK' if speak else 'NOSPEAK'} {'HEAR' if hear else 'NOHEAR'} NOSENDVIDEO \n"
-        for member in wanted
-        if member is not None
-        for other, (speak, hear) in member.relationships.items()
-    )
-
-
-def _set_relationship(conference: Conference, one: int, other: int, action: str) -> str:
-    member = conference.member(one)
-    if member is None or conference.member(other) is None:
-        return f"-ERR relationship {one}->{other} not found.\n"
-    member.relationships[other] = ("nospeak" not in action, "nohear" not in action)
-    return f"+OK {one}->{other} {action} set\n"
-
-
-def _clear_relationship(conference: Conference, one: int, other: int) -> str:
-    member = conference.member(one)
-    if member is None:
-        return f"-ERR relationship {one}->{other} not found.\n"
-    member.relationships.pop(other, None)
-    return f"+OK relationship {one}->{other} cleared.\n"
-
-
 def _transfer(conference: Conference, words: list[str]) -> str | None:
     """`transfer <name>[@profile] <id>…`: the call leaves this conference for another, on the same channel."""
     if not words[1:]:
@@ -158,10 +132,6 @@ def _transfer(conference: Conference, words: list[str]) -> str | None:
         session.transfer(f"conference:{name}@{profile_name or 'default'}", "inline")
         replies += f"+OK Member '{member.member_id}' sent to conference {words[0]}.\n"
     return replies
-
-
-def _ids(words: str) -> list[int]:
-    return [_number(word) for word in words.split(",")]
 
 
 def _number(word: str) -> int:
@@ -188,11 +158,9 @@ FOR_MEMBERS: dict[str, tuple[Callable[[Conference, Member, str], str], str]] = {
 FOR_CONFERENCE: dict[str, tuple[Callable[[Conference, list[str]], str | None], str]] = {
     "lock": (_lock, ""),
     "play": (play, PLAY_USAGE),
-    "relate": (
-        _relate,
-        "<member_id>[,<member_id>] <other_member_id>[,<other_member_id>] [nospeak|nohear|clear]",
-    ),
-    "stop": (stop, "<[current|all|async|last]> [<member_id>]"),
+    "play_status": (play_status, PLAY_STATUS_USAGE),
+    "relate": (relate, RELATE_USAGE),
+    "stop": (stop, STOP_USAGE),
     "transfer": (_transfer, "<conference_name> <member id> [...<member id>]"),
     "unlock": (_unlock, ""),
 }

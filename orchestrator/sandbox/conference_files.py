@@ -1,111 +1,133 @@
-"""Playing files into a conference or to one member, without sound (conference_file.c, conference_api.c).
+"""`play`, `stop` and `play_status` (conference_file.c, conference_member.c, conference_api.c), without sound.
 
-A file lasts as long as its WAV header or its tones say, for ever with `loops=-1`, and one second otherwise.
+Each answer and event was compared with the real one's. Not copied: `pause_play`, `file_seek`, text to speech.
 """
 
 from __future__ import annotations
 
-import re
-import wave
-from pathlib import Path
-
-from orchestrator.sandbox.conference import Conference, Member
+from orchestrator.sandbox.conference import Conference, truth
+from orchestrator.sandbox.file_queue import FileQueue, Playing
+from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.sounds import NeverReturns, Sound, is_path, open_sound, with_prefix
+from orchestrator.sandbox.teletone import atoi
 
 PLAY_USAGE = "<file_path> [async|<member_id> [nomux]]"
-_DEFAULT_SECONDS = 1.0
-_TONE = re.compile(r"%\((\d+),(\d+)")
+PLAY_STATUS_USAGE = "[<member_id>]"
+STOP_USAGE = "<[current|all|async|last]> [<member_id>]"
+_SPEECH = "say:"
+_UNSIGNED = 0xFFFFFFFF
 
 
 def play(conference: Conference, words: list[str]) -> str | None:
-    """`play <file> [async]` or `play <file> <member> [nomux]`."""
-    is_async = words[1:2] == ["async"] or words[2:3] == ["async"]
-    words = [word for word in words if word != "async"]
+    """`play <file> [async]` or `play <file> <member> [nomux]`; words behind those are ignored."""
+    is_async = len(words) in (2, 3) and words[-1].lower() == "async"
+    if is_async:
+        words = words[:-1]
     match words:
         case [file]:
             return _play_to_all(conference, file, is_async)
-        case [file, member_id, *_]:
-            return _play_to_member(conference, file, member_id)
+        case [file, member_id, *options]:
+            return _play_to_member(conference, file, member_id, nomux=options[:1] == ["nomux"])
         case _:
             return None
 
 
-def _play_to_all(conference: Conference, file: str, is_async: bool) -> str:
-    if not _can_be_opened(file):
-        conference.fire("play-file", extra={"File": file, "Async": _truth(is_async), "Error": "File not found"})
-        return f"-ERR (play) File: {file} not found.\n"
-    conference.files.append(file)
-    seconds = _duration_seconds(file)
-    if seconds is not None:
-        conference.node.spawn_later(seconds, _finish, conference, conference.files, file, None)
-    conference.fire("play-file", extra={"File": file, "Async": _truth(is_async)})
-    return f"+OK (play) Playing file {file}\n"
-
-
-def _play_to_member(conference: Conference, file: str, member_id: str) -> str:
-    member = conference.member(int(member_id) if member_id.isdigit() else 0)
-    if member is None:
-        return f"-ERR Member: {member_id} not found.\nplay {PLAY_USAGE}"
-    if not start_member_file(conference, member, file):
-        return f"-ERR (play) File: {file} not found.\n"
-    conference.fire("play-file-member", member, {"File": file})
-    return f"+OK (play) Playing file {file} to member {member.member_id}\n"
-
-
-def start_member_file(conference: Conference, member: Member, file: str) -> bool:
-    """conference_member_play_file: false if it cannot be opened."""
-    if not _can_be_opened(file):
-        return False
-    member.files.append(file)
-    seconds = _duration_seconds(file)
-    if seconds is not None:
-        conference.node.spawn_later(seconds, _finish, conference, member.files, file, member)
-    return True
+def play_status(conference: Conference, words: list[str]) -> str | None:
+    """Position and length are always 0 for sound without a picture; parameters and scheme are left out."""
+    if len(words) > 1:
+        return None
+    files = conference.files
+    if words:
+        member = find_member(conference, words[0])
+        if member is None:
+            return f"-ERR Member: {words[0]} not found.\nplay_status {PLAY_STATUS_USAGE}"
+        files = member.files
+    return "-ERR Nothing is playing\n" if files.head is None else f"+OK 0/0 {files.head.sound.path}\n"
 
 
 def stop(conference: Conference, words: list[str]) -> str | None:
-    """`stop [current|all|async] [<member>]`."""
-    which, member_id = (*words, "", "")[:2]
-    if which.lower() not in ("", "current", "all", "async"):
+    """`stop [current|all|async] [<member>]`; with a member `async` is its current one."""
+    which = words[0].lower() if words else "all"
+    if which not in ("current", "all", "async"):
         return None
-    member = conference.member(int(member_id)) if member_id.isdigit() else None
-    if member_id and member is None:
-        return f"-ERR Member: {member_id} not found.\n"
-    files = conference.files if member is None else member.files
-    stopping = files[:1] if which == "current" else list(files)
-    for file in stopping:
-        _finish(conference, files, file, member)
-    return f"+OK Stopped {len(stopping)} files.\n"
+    if len(words) == 2:
+        member = find_member(conference, words[1])
+        if member is None:
+            return f"-ERR Member: {words[1]} not found.\n"
+        stopped = member.files.stop(only_first=which != "all")
+    elif which == "async":
+        stopped = conference.async_files.stop()
+    else:
+        stopped = conference.files.stop(only_first=which == "current")
+        stopped += conference.async_files.stop() if which == "all" else 0
+    return f"+OK Stopped {stopped} files.\n"
 
 
-def stop_member_files(conference: Conference, member: Member) -> None:
-    """conference_member_stop_file(FILE_STOP_ALL): the done events come a frame later, from the member's own thread."""
-    for file in list(member.files):
-        conference.node.spawn(_finish, conference, member.files, file, member)
+def find_member(conference: Conference, word: str) -> Member | None:
+    """conference_member_get_by_str: an id, or `variable=value` of the channel."""
+    name, equals, value = word.partition("=")
+    if not equals:
+        return conference.member(atoi(word))
+    having = (member for member in conference.members if member.channel.variables.get(name) == value)
+    return next((member for member in having if conference.member(member.member_id) is member), None)
 
 
-def _finish(conference: Conference, files: list[str], file: str, member: Member | None) -> None:
-    """conference_file_close: done, unless it was stopped before or the member has left."""
-    if file not in files or (member is not None and member not in conference.members):
-        return
-    files.remove(file)
-    conference.fire("play-file-done" if member is None else "play-file-member-done", member, {"File": file})
+def start_member_file(conference: Conference, member: Member, file: str, *, nomux: bool) -> bool:
+    """conference_member_play_file: false if it cannot be opened. The member cannot leave before that is known."""
+    if file.lower().startswith(_SPEECH):
+        return True
+    with member.readers:
+        sound = _open(conference, file if is_path(file) else with_prefix(file))
+    if sound is None:
+        return False
+    member.files.add(Playing(sound, alone=nomux))
+    return True
 
 
-def _can_be_opened(file: str) -> bool:
-    """Streams and URLs always can; a path must be there."""
-    return "://" in file or Path(file).is_file()
+def _play_to_all(conference: Conference, file: str, is_async: bool) -> str:
+    """No event for speech, which there is none of; the others that cannot be opened have one that says so."""
+    not_found = f"-ERR (play) File: {file} not found.\n"
+    if not conference.count or file.lower().startswith(_SPEECH):
+        return not_found
+    path = file if is_path(file) else with_prefix(file)
+    sound = _open(conference, path)
+    described = {"Async": truth(is_async)}
+    if sound is None:
+        conference.fire("play-file", extra={"File": path} | described | {"Error": "File could not be played"})
+        return not_found
+    playing = Playing(sound, loops=True, is_async=is_async)
+    if is_async:
+        conference.async_files.replace(playing)
+    else:
+        conference.files.add(playing)
+    headers = conference.headers() | _parameters_of_head(conference.files)
+    conference.send(headers | {"Action": "play-file", "File": file} | described)
+    return f"+OK (play) Playing file {file}\n"
 
 
-def _duration_seconds(file: str) -> float | None:
-    if "loops=-1" in file or file.startswith("local_stream://"):
+def _play_to_member(conference: Conference, file: str, member_id: str, *, nomux: bool) -> str:
+    """The number in the first error is the real one's, too: it prints an address and not the id."""
+    member = find_member(conference, member_id)
+    if member is None:
+        return f"-ERR Member: {id(conference) & _UNSIGNED} not found.\nplay {PLAY_USAGE}"
+    if not start_member_file(conference, member, file, nomux=nomux):
+        return f"-ERR (play) File: {file} not found.\n"
+    if member.files.head is None:  # speech: the real one looks at a file that there is not
+        conference.node.crash()
+        return ""
+    headers = conference.headers(member) | _parameters_of_head(member.files)
+    conference.send(headers | {"Action": "play-file-member", "File": file})
+    return f"+OK (play) Playing file {file} to member {member.member_id}\n"
+
+
+def _parameters_of_head(files: FileQueue) -> dict[str, str]:
+    """The parameters of what plays now, which need not be what was asked for; the done event has its own."""
+    return {} if files.head is None else files.head.sound.parameters
+
+
+def _open(conference: Conference, file: str) -> Sound | None:
+    try:
+        return open_sound(conference.node.http_cache, file)
+    except NeverReturns:
+        conference.node.loop_for_ever(file)
         return None
-    if file.endswith(".wav") and "://" not in file:
-        with wave.open(file) as opened:
-            return float(opened.getnframes() / opened.getframerate())
-    if file.startswith("tone_stream://"):
-        return sum(int(on_ms) + int(off_ms) for on_ms, off_ms in _TONE.findall(file)) / 1000
-    return _DEFAULT_SECONDS
-
-
-def _truth(value: bool) -> str:
-    return "true" if value else "false"

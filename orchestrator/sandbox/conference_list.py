@@ -6,7 +6,8 @@ import json
 import time
 from typing import Any
 
-from orchestrator.sandbox.conference import Conference, Member
+from orchestrator.sandbox.conference import Conference
+from orchestrator.sandbox.member import Member
 
 Conferences = tuple[Conference, ...]
 # The first word where the command named one conference.

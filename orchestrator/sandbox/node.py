@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 import gevent
 import structlog
+from gevent.event import Event as Signal
 from gevent.pool import Group
 
 from orchestrator.sandbox import api
 from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.events import Event, EventStamp
+from orchestrator.sandbox.http_cache import HttpCache
 from orchestrator.sandbox.scheduler import Scheduler
 from orchestrator.sandbox.session import Session
 
@@ -34,6 +36,9 @@ class Node:
         self.sessions_since_startup = 0
         self.sessions_peak = 0
         self.scheduler = Scheduler(self)
+        self.http_cache = HttpCache()
+        self.on_crash: Callable[[], None] = self.end
+        self._ended = Signal()
         self._stamp = EventStamp(self.core_uuid)
         self._last_member_id = 0
         self._greenlets = Group()
@@ -61,6 +66,19 @@ class Node:
         """The process is gone: no event, no BYE, nothing remembered."""
         self.sinks.clear()
         self._greenlets.kill(block=False)
+        self.http_cache.end()
+        self._ended.set()
+
+    def crash(self) -> None:
+        """Something that the real one does not survive; whoever runs this says what happens then."""
+        log.critical("sandbox_crashes_as_freeswitch_does")
+        gevent.spawn(self.on_crash)
+        self._ended.wait()
+
+    def loop_for_ever(self, argument: str) -> None:
+        """Something that the real one's thread never comes back from."""
+        log.critical("sandbox_loops_for_ever_as_freeswitch_does", argument=argument)
+        self._ended.wait()
 
     # --- events --------------------------------------------------------------------------------------------------
 

@@ -19,8 +19,10 @@ from gevent.event import Event as Signal
 from gevent.server import StreamServer
 from gevent.socket import IPPROTO_TCP, TCP_NODELAY, socket
 
+from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.listener import MAX_QUEUE_LENGTH, Listener
+from orchestrator.sandbox.member import Member
 from orchestrator.sandbox.node import Node
 
 log = structlog.get_logger(__name__)
@@ -61,7 +63,7 @@ class Sandbox:
 
     def start(self) -> None:
         """Listen, as a FreeSWITCH that has just been started: with nothing in it and a new Core-UUID."""
-        self._node = Node()
+        self._node = self._new_node()
         self._server = StreamServer((self.host, self._port), self._serve)
         self._server.start()
         self._port = self._server.server_port or self._port
@@ -100,13 +102,38 @@ class Sandbox:
 
     def kill(self) -> None:
         """The process dies and is at once started again: connections cut, everything forgotten, a new Core-UUID."""
-        former, self._node = self.node, Node()
+        former, self._node = self.node, self._new_node()
         former.end()
         self.drop_clients()
 
     def far_end_hangs_up(self, channel_uuid: str) -> None:
         """The phone at the other end of this channel sends its BYE now."""
         self.node.sessions[channel_uuid].channel.far_end_hangs_up()
+
+    def far_end_falls_quiet(self, channel_uuid: str) -> None:
+        """The phone stops talking, in a conference or before it joins one."""
+        self.node.sessions[channel_uuid].phone_is_quiet = True
+        for conference, member in self._memberships(channel_uuid):
+            conference.talk.falls_quiet(member)
+
+    def far_end_speaks_again(self, channel_uuid: str) -> None:
+        """And goes on."""
+        self.node.sessions[channel_uuid].phone_is_quiet = False
+        for conference, member in self._memberships(channel_uuid):
+            conference.talk.speaks_again(member)
+
+    def _memberships(self, channel_uuid: str) -> list[tuple[Conference, Member]]:
+        return [
+            (conference, member)
+            for conference in self.node.conferences.values()
+            for member in conference.members
+            if member.channel.channel_uuid == channel_uuid
+        ]
+
+    def _new_node(self) -> Node:
+        node = Node()
+        node.on_crash = self.kill
+        return node
 
     def _serve(self, connection: socket, address: tuple[str, int]) -> None:
         connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)

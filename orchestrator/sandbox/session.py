@@ -16,7 +16,7 @@ from gevent.event import Event as Signal
 
 from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
 from orchestrator.sandbox.channel import Channel
-from orchestrator.sandbox.conference import Member
+from orchestrator.sandbox.member import Member
 from orchestrator.sandbox.phones import Answer, EarlyMedia, HangUp, Refuse, Ring, Script, Step, Wait
 from orchestrator.sandbox.switch_strings import expand_variables, separate_string
 
@@ -47,6 +47,7 @@ class Session:
     applications: list[Application] = field(default_factory=list)
     transferred: Signal = field(default_factory=Signal)
     member_id: int | None = None
+    phone_is_quiet: bool = False
 
     def start(self) -> None:
         """Announce the channel, so that nothing can be said of it before, and dial."""
@@ -220,11 +221,12 @@ def _conference(session: Session, data: str) -> None:
     conference = session.node.join_conference(name or profile_name, profile_name if name else "default")
     if session.member_id is None:
         session.member_id = session.node.next_member_id()
-    member = Member(session.member_id, channel)
+    member = Member(session.member_id, channel, quiet=session.phone_is_quiet)
     member.set_flags("|".join(flag for flag in given_flags if flag))
     conference.add(member)
     gevent.wait([member.stopped, session.transferred, channel.hung_up], count=1)
     gevent.sleep(conference.seconds_to_notice(member))
+    member.readers.wait()
     conference.remove(member)
 
 

@@ -85,6 +85,33 @@ def test_join_flags_show_in_add_member(client: Client) -> None:
     assert client.event("add-member", deaf)["Hear"] == "false"
 
 
+def test_several_flags_are_joined(client: Client) -> None:
+    """With `|` or an escaped comma; those of the variable and those of the application's data are added up."""
+    by_bar, _ = client.join("+15550001000", "CFx", "conference_member_flags=mute|deaf")
+    by_comma, _ = client.join("+15550001000", "CFx", r"conference_member_flags=mute\,deaf")
+    application, variables = "&conference(CFx@orchestrator+flags{deaf})", "conference_member_flags=mute"
+    from_both = client.originate("+15550001000", application, variables)
+
+    for channel_uuid in (by_bar, by_comma, from_both):
+        added = client.event("add-member", channel_uuid)
+        assert (added["Speak"], added["Hear"], added["Talking"]) == ("false", "false", "false")
+
+
+def test_flags_of_a_ringing_leg_can_still_be_changed(client: Client) -> None:
+    """uuid_setvar replaces them, and without a value takes them away; they are read when it joins."""
+    given = "conference_member_flags=moderator"
+    changed = client.originate("+15550002000", "&conference(CFx@orchestrator)", given)
+    cleared = client.originate("+15550002000", "&conference(CFx@orchestrator)", "conference_member_flags=mute")
+    client.event("CHANNEL_PROGRESS", changed)
+
+    assert client.api(f"uuid_setvar {changed} conference_member_flags mute|deaf") == "+OK\n"
+    assert client.api(f"uuid_setvar {cleared} conference_member_flags") == "+OK\n"
+
+    added = client.event("add-member", changed)
+    assert (added["Speak"], added["Hear"], added["Member-Type"]) == ("false", "false", "member")
+    assert client.event("add-member", cleared)["Speak"] == "true"
+
+
 def test_member_ids_are_unique_on_the_node(client: Client) -> None:
     """Not in the conference."""
     _, first_id = client.join("+15550001000", "CFx")
@@ -105,15 +132,3 @@ def test_a_call_that_joins_an_ending_conference_makes_a_new_one(client: Client) 
     created = [event["Conference-Unique-ID"] for event in client.events if event.get("Action") == "conference-create"]
     assert len(created) == 2
     assert added["Conference-Unique-ID"] == created[1]
-
-
-def test_phones_talk_unless_they_are_muted(client: Client) -> None:
-    """start-talking comes a moment after joining, or after unmute; the floor goes to the first."""
-    _, quiet_id = client.join("+15550001000", "CFx", "conference_member_flags=mute")
-    loud, _ = client.join("+15550001001", "CFx")
-
-    client.event("start-talking", loud)
-    assert client.event("floor-change")["New-ID"] == quiet_id
-    client.api(f"conference CFx unmute {quiet_id}")
-
-    client.until(lambda: client.labels().count("start-talking") == 2)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.unit.sandbox.client import Client
+from tests.unit.sandbox.client import Client, Headers
 
 
 @pytest.mark.parametrize(
@@ -57,19 +59,6 @@ def test_lock_and_dtmf(client: Client) -> None:
     assert client.event("dtmf-member")["Digits"] == "12"
 
 
-def test_relations(client: Client) -> None:
-    """Set, listed, cleared; both members must be there."""
-    _, one = client.join("+15550001000", "CFx")
-    _, other = client.join("+15550001001", "CFx")
-
-    assert client.api("conference CFx relate") == "+OK No relationships\n"
-    assert client.api(f"conference CFx relate {one} {other} nospeak") == f"+OK {one}->{other} nospeak set\n"
-    assert client.api(f"conference CFx relate {one}") == f"{one} -> {other} NOSPEAK HEAR NOSENDVIDEO \n"
-    assert client.api(f"conference CFx relate {one} {other} clear") == f"+OK relationship {one}->{other} cleared.\n"
-    assert client.api(f"conference CFx relate {one} 99 nohear") == f"-ERR relationship {one}->99 not found.\n"
-    assert client.api(f"conference CFx relate {one} {other} bad").startswith("relate <member_id>")
-
-
 def test_transfer_takes_the_call_to_another_conference(client: Client) -> None:
     """The same channel and the same member id; the old conference goes on without it."""
     channel_uuid, member_id = client.join("+15550001000", "CFx")
@@ -83,3 +72,42 @@ def test_transfer_takes_the_call_to_another_conference(client: Client) -> None:
     assert (moved["Conference-Name"], moved["Member-ID"]) == ("CFy", member_id)
     assert client.api("conference CFx count") == "1"
     assert client.api("conference CFx transfer CFy 99") == "-ERR No Member 99 in conference CFx.\n"
+
+
+def test_mute_deaf_and_hold_do_not_touch_each_other(client: Client) -> None:
+    """Each event has all three flags; json_list folds hold into can_speak, can_hear and can_see, and says it itself."""
+    _, member_id = client.join("+15550001000", "CFx")
+
+    for command in ("hold", "mute", "deaf", "unhold"):
+        client.api(f"conference CFx {command} {member_id}")
+
+    assert _flags(client.event("mute-member")) == ("false", "true", "true")
+    assert _flags(client.event("deaf-member")) == ("false", "false", "true")
+    assert _flags(client.event("unhold-member")) == ("false", "false", "false")
+    assert _listed(client) == (False, False, True, False)
+    client.api(f"conference CFx unmute {member_id}")
+    client.api(f"conference CFx undeaf {member_id}")
+    assert _listed(client) == (True, True, True, False)
+    client.api(f"conference CFx hold {member_id}")
+    assert _listed(client) == (False, False, False, True)
+
+
+def test_a_kicked_member_is_not_found_any_more(client: Client) -> None:
+    """Though it is still there for a frame; one that `hup` put out is found."""
+    _, kicked = client.join("+15550001000", "CFx")
+    _, hung_up = client.join("+15550001001", "CFx")
+
+    client.api(f"conference CFx kick {kicked}")
+    client.api(f"conference CFx hup {hung_up}")
+
+    assert client.api(f"conference CFx mute {kicked}") == f"-ERR Non-Existant ID {kicked}\n"
+    assert client.api(f"conference CFx mute {hung_up}") == f"+OK mute {hung_up}\n"
+
+
+def _flags(event: Headers) -> tuple[str, str, str]:
+    return event["Speak"], event["Hear"], event["Hold"]
+
+
+def _listed(client: Client) -> tuple[bool, bool, bool, bool]:
+    flags = json.loads(client.api("conference CFx json_list"))[0]["members"][0]["flags"]
+    return flags["can_speak"], flags["can_hear"], flags["can_see"], flags["hold"]

@@ -1,54 +1,261 @@
-"""Playing, without sound."""
+"""Playing, without sound. Replies, events and their order are those of the real one's tapes."""
 
 from __future__ import annotations
 
-import wave
+import time
 from pathlib import Path
 
-from tests.unit.sandbox.client import Client
+import gevent
+import pytest
 
-_SHORT_TONE = "tone_stream://%(10,0,440)"
-_ENDLESS_TONE = "tone_stream://%(10,0,440);loops=-1"
+from orchestrator.sandbox.server import Sandbox
+from tests.unit.sandbox.client import Client, Closed, Headers
+from tests.unit.sandbox.test_sounds import write_wav
 
-
-def test_to_all_and_to_one(client: Client) -> None:
-    """play-file and play-file-done; with a member, their -member forms. The tone says how long."""
-    _, member_id = client.join("+15550001000", "CFx")
-
-    assert client.api(f"conference CFx play {_SHORT_TONE}") == f"+OK (play) Playing file {_SHORT_TONE}\n"
-    assert client.event("play-file")["File"] == _SHORT_TONE
-    client.event("play-file-done")
-    reply = client.api(f"conference CFx play {_SHORT_TONE} {member_id}")
-    assert reply == f"+OK (play) Playing file {_SHORT_TONE} to member {member_id}\n"
-    assert client.event("play-file-member-done")["Member-ID"] == member_id
+_TONE = "tone_stream://%(60,40,440)"
+_ENDLESS = "tone_stream://%(60,40,440);loops=-1"
+_FILES = {"play-file", "play-file-done", "play-file-member", "play-file-member-done"}
+_LENGTH = {"seconds": "0", "milliseconds": "200", "samples": "1600"}
 
 
-def test_files_must_be_there(client: Client, tmp_path: Path) -> None:
-    """An error, and for the whole conference a play-file event with an Error header; a WAV lasts as long as it is."""
-    _, member_id = client.join("+15550001000", "CFx")
-    file = tmp_path / "short.wav"
-    with wave.open(str(file), "wb") as opened:
-        opened.setparams((1, 2, 8000, 0, "NONE", ""))
-        opened.writeframes(bytes(160))
-
-    assert client.api("conference CFx play /no/such.wav") == "-ERR (play) File: /no/such.wav not found.\n"
-    assert client.event("play-file")["Error"]
-    assert client.api(f"conference CFx play /no/such.wav {member_id}").startswith("-ERR (play) File: ")
-    assert client.api(f"conference CFx play {file} 99").startswith("-ERR Member: 99 not found.\n")
-    assert client.api(f"conference CFx play {file}").startswith("+OK ")
-    client.event("play-file-done")
+def done(client: Client) -> list[Headers]:
+    """The done events so far."""
+    return [event for event in client.events if str(event.get("Action")).endswith("-done")]
 
 
-def test_stop_and_unhold_end_what_plays(client: Client) -> None:
-    """A looped tone ends when it is told to."""
-    _, member_id = client.join("+15550001000", "CFx")
-    client.api(f"conference CFx play {_ENDLESS_TONE}")
+def wait_for_done(client: Client, count: int) -> list[Headers]:
+    client.until(lambda: len(done(client)) == count)
+    return done(client)
 
-    assert client.api("conference CFx stop all") == "+OK Stopped 1 files.\n"
-    assert client.event("play-file-done")["File"] == _ENDLESS_TONE
-    assert client.api("conference CFx stop") == "+OK Stopped 0 files.\n"
-    client.api(f"conference CFx hold {member_id} {_ENDLESS_TONE}")
-    client.api(f"conference CFx unhold {member_id}")
-    client.event("play-file-member-done")
-    assert client.api("conference CFx stop nonsense").startswith("stop <[current|all|async|last]>")
+
+@pytest.fixture
+def member_id(client: Client) -> str:
+    """The only member of CFx."""
+    return client.join("+15550001000", "CFx")[1]
+
+
+def test_to_all(client: Client, member_id: str) -> None:
+    """No member in the events; Async in the first, and in the done event only if true; the length is counted twice."""
+    assert client.api(f"conference CFx play {_TONE}") == f"+OK (play) Playing file {_TONE}\n"
+    began = client.event("play-file")
+    (ended,) = wait_for_done(client, 1)
+
+    assert (began["File"], began["Async"]) == (_TONE, "false")
+    assert "Member-ID" not in began
+    assert ended.items() >= (_LENGTH | {"Action": "play-file-done", "File": _TONE}).items()
+    assert not {"Async", "Member-ID"} & set(ended)
+    took_us = int(ended["Event-Date-Timestamp"]) - int(began["Event-Date-Timestamp"])
+    assert 100_000 <= took_us < 200_000
+
+
+def test_to_one(client: Client, member_id: str) -> None:
+    """With everything about the member in both events, nomux or not; further words are ignored."""
+    reply = f"+OK (play) Playing file {_TONE} to member {member_id}\n"
+
+    assert client.api(f"conference CFx play {_TONE} {member_id} nomux x y") == reply
+    (ended,) = wait_for_done(client, 1)
+
+    assert client.event("play-file-member").items() >= {"File": _TONE, "Member-ID": member_id}.items()
+    assert ended.items() >= (_LENGTH | {"File": _TONE, "Member-ID": member_id, "Speak": "true"}).items()
+    by_variable = client.api(f"conference CFx play {_TONE} conference_member_id={member_id}")
+    assert by_variable == reply
+
+
+def test_each_queue_plays_one_after_the_other(client: Client, member_id: str) -> None:
+    """The conference's, the member's and the async one go on beside each other."""
+    for number in (1, 2):
+        client.api(f"conference CFx play {{id=c{number}}}{_TONE}")
+        client.api(f"conference CFx play {{id=m{number}}}{_TONE} {member_id}")
+    client.api(f"conference CFx play {{id=a}}{_TONE} async")
+
+    assert [event["id"] for event in wait_for_done(client, 5)] == ["a", "c1", "m1", "c2", "m2"]
+
+
+def test_parameters(client: Client, member_id: str) -> None:
+    """They are headers: of the done event the file's own, of play-file those of what plays at that moment.
+
+    `File` keeps them in front. One that is called like a header of the event does not replace Action and File.
+    """
+    client.api(f"conference CFx play {{id=1,x=y}}{_TONE}")
+    client.api(f"conference CFx play {{id=2,Action=z,File=z}}{_TONE} async")
+    client.api(f"conference CFx play {{id=3}}{_TONE}")
+
+    started = [event for event in client.events if event.get("Action") == "play-file"]
+    assert [(event["id"], event["x"]) for event in started] == [("1", "y")] * 3
+    assert [event["File"][:6] for event in started] == ["{id=1,", "{id=2,", "{id=3}"]
+    assert [event["id"] for event in wait_for_done(client, 3)] == ["2", "1", "3"]
+    assert done(client)[0].items() >= {"Action": "play-file-done", "Async": "true"}.items()
+
+
+def test_parameters_of_a_members_file(client: Client, member_id: str) -> None:
+    """In play-file-member they come behind the member's own headers, in the done event before them."""
+    client.api(f"conference CFx play {{Member-ID=77}}{_TONE} {member_id}")
+
+    assert client.event("play-file-member")["Member-ID"] == "77"
+    assert wait_for_done(client, 1)[0]["Member-ID"] == member_id
+
+
+def test_a_second_async_file_takes_the_place_of_the_first(client: Client, member_id: str) -> None:
+    """Which is done at once, before the event that says that the second plays."""
+    client.api(f"conference CFx play {{id=1}}{_ENDLESS} async")
+    client.api(f"conference CFx play {{id=2}}{_ENDLESS} ASYNC")
+
+    assert client.labels(only=_FILES) == ["play-file", "play-file-done", "play-file"]
+    assert done(client)[0]["id"] == "1"
+
+
+def test_what_is_not_there(client: Client, member_id: str) -> None:
+    """To all: an event with Error, of a bare name with the prefix. To one: only the answer. Speech has no event."""
+    for file in ("/no/such.wav", "{id=1}unknown://x", "name"):
+        assert client.api(f"conference CFx play {file}") == f"-ERR (play) File: {file} not found.\n"
+        assert client.api(f"conference CFx play {file} {member_id}") == f"-ERR (play) File: {file} not found.\n"
+    assert client.api("conference CFx play say:x async") == "-ERR (play) File: say:x not found.\n"
+
+    failed = [event for event in client.events if event.get("Action") in _FILES]
+    files = ["/no/such.wav", "{id=1}unknown://x", "/opt/freeswitch/sounds/name"]
+    assert [event["File"] for event in failed] == files
+    assert {(event["Error"], event["Async"]) for event in failed} == {("File could not be played", "false")}
+    assert all("id" not in event for event in failed)
+
+
+def test_usage_and_members_that_are_not_there(client: Client, member_id: str) -> None:
+    """The number in play's answer is an address, and not the id: copied as it is."""
+    usage = "play <file_path> [async|<member_id> [nomux]]"
+
+    assert client.api("conference CFx play") == usage
+    reply = client.api(f"conference CFx play {_TONE} 99")
+    assert reply.startswith("-ERR Member: ")
+    assert reply.endswith(f" not found.\n{usage}")
+    assert " 99 " not in reply
     assert client.api("conference CFx stop all 99") == "-ERR Member: 99 not found.\n"
+    assert client.api("conference CFx stop nonsense") == "stop <[current|all|async|last]> [<member_id>]"
+    assert client.api("conference CFx play_status 99") == ("-ERR Member: 99 not found.\nplay_status [<member_id>]")
+
+
+def test_play_status(client: Client, member_id: str) -> None:
+    """What plays, without parameters and scheme; position and length are 0."""
+    assert client.api("conference CFx play_status") == "-ERR Nothing is playing\n"
+    client.api(f"conference CFx play {{id=1}}{_ENDLESS} {member_id}")
+
+    assert client.api(f"conference CFx play_status {member_id}") == "+OK 0/0 %(60,40,440);loops=-1\n"
+    assert client.api("conference CFx play_status") == "-ERR Nothing is playing\n"
+
+
+def test_stop(client: Client, member_id: str) -> None:
+    """current is the first, async the async one, all is all of them; each done event says how much was played."""
+    for number in (1, 2, 3):
+        client.api(f"conference CFx play {{id={number}}}{_ENDLESS}")
+    client.api(f"conference CFx play {{id=a}}{_ENDLESS} async")
+    gevent.sleep(0.1)
+
+    assert client.api("conference CFx stop current") == "+OK Stopped 1 files.\n"
+    (stopped,) = wait_for_done(client, 1)
+    assert stopped["id"] == "1"
+    assert 100 <= int(stopped["milliseconds"]) <= 400
+    assert int(stopped["milliseconds"]) * 8 == int(stopped["samples"])
+    assert client.api("conference CFx stop async") == "+OK Stopped 1 files.\n"
+    wait_for_done(client, 2)
+    assert client.api("conference CFx stop") == "+OK Stopped 2 files.\n"
+    assert client.api("conference CFx stop all") == "+OK Stopped 2 files.\n"
+    assert [event["id"] for event in wait_for_done(client, 4)] == ["1", "a", "2", "3"]
+    assert done(client)[3]["samples"] == "0"
+    assert client.api("conference CFx stop all") == "+OK Stopped 0 files.\n"
+
+
+def test_stop_for_a_member(client: Client, member_id: str) -> None:
+    """async means the current one there."""
+    for number in (1, 2, 3):
+        client.api(f"conference CFx play {{id={number}}}{_ENDLESS} {member_id}")
+
+    assert client.api(f"conference CFx stop async {member_id}") == "+OK Stopped 1 files.\n"
+    wait_for_done(client, 1)
+    assert client.api(f"conference CFx stop all {member_id}") == "+OK Stopped 2 files.\n"
+
+    assert [event["id"] for event in wait_for_done(client, 3)] == ["1", "2", "3"]
+
+
+def test_hold_with_a_file(client: Client, member_id: str) -> None:
+    """No play-file-member event; unhold stops all that plays to the member, and the done event comes behind it."""
+    client.api(f"conference CFx hold {member_id} {_ENDLESS}")
+    client.api(f"conference CFx unhold {member_id}")
+    wait_for_done(client, 1)
+
+    labels = client.labels(only=_FILES | {"hold-member", "unhold-member"})
+    assert labels == ["hold-member", "unhold-member", "play-file-member-done"]
+    assert client.api(f"conference CFx hold {member_id} /no/such.wav") == f"+OK hold {member_id}\n"
+
+
+def test_a_member_that_leaves_while_it_is_played_to(client: Client, member_id: str) -> None:
+    """Its files are done before floor-change and del-member, and the events do not say whose they were."""
+    channel_uuid = client.event("add-member")["Unique-ID"]
+    client.join("+15550001001", "CFx")
+    client.event("floor-change")
+    client.api(f"conference CFx play {{id=1}}{_ENDLESS} {member_id}")
+    client.api(f"conference CFx play {{id=2}}{_ENDLESS} {member_id}")
+
+    client.api(f"uuid_kill {channel_uuid}")
+    client.event("del-member")
+
+    only = {"play-file-member-done", "floor-change", "del-member"}
+    assert client.labels(only=only)[1:] == ["play-file-member-done"] * 2 + ["floor-change", "del-member"]
+    for number, event in enumerate(done(client), start=1):
+        assert event["id"] == str(number)
+        assert not {"Member-ID", "Unique-ID"} & set(event)
+    assert done(client)[1]["samples"] == "0"
+
+
+def test_a_conference_that_ends_while_it_is_played_to(client: Client) -> None:
+    """When one with endconf leaves: the others are hung up, all files are done, then come del-member and destroy."""
+    _, boss = client.join("+15550001000", "CFx", "conference_member_flags=endconf")
+    client.join("+15550001001", "CFx")
+    for number in (1, 2):
+        client.api(f"conference CFx play {{id={number}}}{_ENDLESS}")
+    client.api(f"conference CFx play {{id=a}}{_ENDLESS} async")
+
+    client.api(f"conference CFx kick {boss}")
+    client.event("conference-destroy")
+
+    only = {"CHANNEL_HANGUP", "play-file-done", "del-member", "conference-destroy"}
+    labels = client.labels(only=only)
+    assert labels[:2] == ["del-member", "CHANNEL_HANGUP"]
+    assert labels[2:] == ["CHANNEL_HANGUP", *["play-file-done"] * 3, "del-member", "conference-destroy"]
+    assert [event["id"] for event in done(client)] == ["1", "2", "a"]
+
+
+def test_a_wav_file_and_its_loops(client: Client, member_id: str, tmp_path: Path) -> None:
+    """`loops` counts for a file that plays to all, not for one that plays to a member."""
+    short = write_wav(tmp_path / "short.wav", seconds=0.1)
+    client.api(f"conference CFx play {{loops=2,id=all}}{short}")
+    client.api(f"conference CFx play {{loops=2,id=one}}{short} {member_id}")
+
+    one, everybody = wait_for_done(client, 2)
+
+    assert (one["id"], one["milliseconds"]) == ("one", "200")
+    assert (everybody["id"], everybody["milliseconds"]) == ("all", "400")
+
+
+def test_a_bracket_that_is_not_closed_holds_its_connection_for_ever(client: Client, sandbox: Sandbox) -> None:
+    """And nobody else's: but the conference is never destroyed any more."""
+    _, member_id = client.join("+15550001000", "CFx")
+    other = Client(sandbox.port)
+    client.send("api conference CFx play {id=/x.wav")
+    gevent.sleep(0.05)
+
+    assert other.api(f"conference CFx kick {member_id}") == f"+OK kicked {member_id}\n"
+    gevent.sleep(0.2)
+    assert other.api("conference list") == "+OK No active conferences.\n"
+    assert "conference-destroy" not in client.labels()
+    other.close()
+
+
+def test_speech_to_a_member_ends_freeswitch(client: Client, sandbox: Sandbox, member_id: str) -> None:
+    """It reads a file that there is not: everything is gone, and a new node is there."""
+    former = sandbox.node.core_uuid
+
+    with pytest.raises(Closed):
+        client.api(f"conference CFx play say:hello {member_id}")
+
+    deadline = time.monotonic() + 2
+    while sandbox.node.core_uuid == former:
+        assert time.monotonic() < deadline
+        gevent.sleep(0.01)
