@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orchestrator.callbacks.retry import Schedule
 from orchestrator.freeswitch.addresses import NodeAddress
+from orchestrator.freeswitch.files import STOCK_MUSIC
 from orchestrator.outgoing.networks import Network, parse_networks
 
 _NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
@@ -46,7 +48,9 @@ class Settings(BaseSettings):
     sip_route: str = Field("sofia/internal/{address}", description="how a sip: address is dialled")
     client_route: str = Field("", description="how client:name is dialled, with {name}; empty: not at all")
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
-        (), description="networks that callbacks may go to although they are not public, e.g. 10.1.0.0/16,fd12::/32"
+        (),
+        description="networks that are not public and yet may be talked to, for callbacks, documents and audio, "
+        "e.g. 10.1.0.0/16,fd12::/32",
     )
     callback_retry_seconds: Annotated[tuple[float, ...], NoDecode] = Field(
         Schedule().delays_seconds, description="pauses between attempts, separated by commas; the last is repeated"
@@ -56,6 +60,21 @@ class Settings(BaseSettings):
         gt=0,
         le=6 * 86_400,
         description="how long after the event a callback becomes a dead letter",
+    )
+    orchestrator_media_url: str = Field(
+        "", description="how FreeSWITCH nodes reach the API to fetch audio; empty: the public URL"
+    )
+    stock_music: str = Field(
+        STOCK_MUSIC,
+        description="what is heard on hold and while waiting unless a client says otherwise: anything endless that "
+        "FreeSWITCH can play, e.g. local_stream://moh",
+    )
+    tts_command: str = Field(
+        "espeak-ng --stdin --stdout -v {voice}",
+        description="speaks <Say>: text in, WAV out; {voice} is espeak-ng's, {language} en-US, {gender} female or male",
+    )
+    media_megabytes: int = Field(
+        256, ge=128, description="how much of Redis rendered audio may take; one account may have a quarter of it"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
@@ -123,6 +142,24 @@ class Settings(BaseSettings):
             raise ValueError(f"needs {wanted} once, and no spaces, other braces or '|'")
         return value
 
+    @field_validator("stock_music")
+    @classmethod
+    def _check_music(cls, value: str) -> str:
+        if not re.fullmatch(r"[!-~]+", value, re.ASCII) or re.search(r"[${}']|^say:", value):
+            raise ValueError("has to be one word without $, braces and quotes, and no say:")
+        return value
+
+    @field_validator("tts_command")
+    @classmethod
+    def _check_tts(cls, value: str) -> str:
+        try:
+            words = [word.format(language="", gender="", voice="") for word in shlex.split(value)]
+        except (ValueError, LookupError, AttributeError):
+            words = []
+        if not words or not words[0]:
+            raise ValueError("is not a command with no other placeholders than {voice}, {language} and {gender}")
+        return value
+
     @property
     def bind_host(self) -> str:
         """The API's listening address."""
@@ -142,6 +179,11 @@ class Settings(BaseSettings):
     def public_url(self) -> str:
         """Base of absolute URLs, without a slash at its end."""
         return (self.orchestrator_public_url or f"http://{self.orchestrator_bind}").rstrip("/")
+
+    @property
+    def media_url(self) -> str:
+        """Base of the URLs at which switches fetch audio, without a slash at its end."""
+        return self.orchestrator_media_url.rstrip("/") or self.public_url
 
 
 def load_settings() -> Settings:

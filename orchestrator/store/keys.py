@@ -62,7 +62,27 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("call:{CA}", "string", "ConferenceSid of the call", "7 days after it was created"),
     Key("node:{name}", "hash", "what the listener last saw: core_uuid, connected, seen_at, listener",
         "15 s after the listener's last word"),
+    Key("node:{name}:questions", "list", "conferences whose relations API processes want set now: CF… token",
+        "emptied by the listener; at most 1,000; 10 s after the last one"),
+    Key("node:{name}:answer:token", "list", "the listener's answer to one of them", "taken by who asked; 10 s"),
+    Key("sound:{CF}:lane", "hash", "what is played to a CallSid, or to all (`conference`): state (JSON), ended, dirty",
+        "removed when there is nothing to play; a day after it was last written"),
+    Key("sound:{CF}:lane:announcements", "list", "announcements that wait (JSON)",
+        "emptied as they are played; at most 20"),
+    Key("sound:{CF}:lane:lease", "string", "the worker that looks at the lane", "8 s, renewed while it loads"),
+    Key("sounds:due", "zset", "ConferenceSid:lane by the moment at which a sweep has to look at it (ms)",
+        "member removed when there is nothing to wait for"),
     Key("callbacks:dropped", "hash", "reason -> number of callbacks given up", "for ever; one field per reason"),
+    Key("media:{media}:clip:ID", "string", "a WAV file that switches fetch by its random ID",
+        "a day after it was last used, or sooner to make room"),
+    Key("media:{media}:note:AC:HASH", "string", "what became of a fetch or a rendering of the account's (JSON)",
+        "a day after it was written, or sooner to make room"),
+    Key("media:{media}:ends", "zset", "clip:ID and note:AC:HASH by when they end (ms)",
+        "member removed with what it names, by the next write after its end"),
+    Key("media:{media}:account:AC", "zset", "the same of one account", "as above; empty zsets vanish"),
+    Key("media:{media}:owners", "hash", "the same -> bytes and AccountSid", "as above"),
+    Key("media:{media}:bytes", "hash", "AccountSid, or `all` -> bytes kept", "field removed when it is 0"),
+    Key("media:{media}:dropped", "hash", "account or all -> number dropped to make room", "for ever; two fields"),
 )  # fmt: skip
 
 ACCOUNTS: Final = "accounts"
@@ -70,6 +90,14 @@ OPEN_CONFERENCES: Final = "conferences:open"
 DROPPED: Final = "callbacks:dropped"
 LANES_DUE: Final = "lanes:due"
 CONFERENCE_LANE: Final = "conference"
+SOUNDS_DUE: Final = "sounds:due"
+MEDIA: Final = "media:{media}:"
+"""All media share a slot of a Redis Cluster: their total is bounded, and only one slot can count it exactly."""
+
+MEDIA_ENDS: Final = f"{MEDIA}ends"
+MEDIA_OWNERS: Final = f"{MEDIA}owners"
+MEDIA_BYTES: Final = f"{MEDIA}bytes"
+MEDIA_DROPPED: Final = f"{MEDIA}dropped"
 
 
 def account(account_sid: str) -> str:
@@ -142,3 +170,35 @@ def call(call_sid: str) -> str:
 
 def node(name: str) -> str:
     return f"node:{{{name}}}"
+
+
+def media_clip(media_id: str) -> str:
+    return f"{MEDIA}clip:{media_id}"
+
+
+def media_note(account_sid: str, digest: str) -> str:
+    return f"{MEDIA}note:{account_sid}:{digest}"
+
+
+def media_account(account_sid: str) -> str:
+    return f"{MEDIA}account:{account_sid}"
+
+
+def questions(node_name: str) -> str:
+    return f"node:{{{node_name}}}:questions"
+
+
+def answer(node_name: str, token: str) -> str:
+    return f"node:{{{node_name}}}:answer:{token}"
+
+
+def sound(conference_sid: str, lane: str) -> str:
+    return f"sound:{{{conference_sid}}}:{lane}"
+
+
+def announcements(conference_sid: str, lane: str) -> str:
+    return f"sound:{{{conference_sid}}}:{lane}:announcements"
+
+
+def sound_lease(conference_sid: str, lane: str) -> str:
+    return f"sound:{{{conference_sid}}}:{lane}:lease"

@@ -1,0 +1,29 @@
+"""When an answer was made, by our clock (RFC 9111, section 4.2.3). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import formatdate, parsedate_to_datetime
+
+
+def by_our_clock(headers: Mapping[str, str], now: float) -> dict[str, str]:
+    """Headers by lower-case name, with `date` as our clock would have had it, and `expires` as far behind it.
+
+    hishel takes an answer's age from Date alone: it passes over Age, and never lets an answer without a Date grow old.
+    """
+    made = _seconds(headers.get("date"))
+    age = headers.get("age", "").partition(",")[0].strip()
+    known_age = int(age[:9]) if age.isascii() and age.isdecimal() else 0
+    stamp = now - max(known_age, 0 if made is None else now - made, 0)
+    timed = {name: value for name, value in headers.items() if name != "age"} | {"date": formatdate(stamp, usegmt=True)}
+    expires = _seconds(headers.get("expires"))
+    if expires is not None and made is not None:
+        timed["expires"] = formatdate(stamp + expires - made, usegmt=True)
+    return timed
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return None if text is None else parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None

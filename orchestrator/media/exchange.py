@@ -1,0 +1,184 @@
+"""One HTTP exchange: bounded in time and in bytes, also after decompression; whatever goes wrong is a MediaError."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import ssl
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Final
+
+import gevent
+import urllib3
+from urllib3 import exceptions as broken
+
+from orchestrator.callbacks.overrides import Overrides
+from orchestrator.media import errors
+from orchestrator.media.content import Kind, kind_of, most_bytes, settle
+from orchestrator.media.errors import MediaError
+from orchestrator.outgoing.pool import AddressRefused
+
+_CHUNK: Final = 64 * 1024
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+class BadStatus(MediaError):
+    """An answer that is no success and no redirect."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(errors.STATUS, f"The server answered {status}")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it goes out; `body` None for a GET. It has to be answered by `until` (time.monotonic)."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    overrides: Overrides
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came: headers by lower-case name; the body in a file, decoded, with its SHA-256. Only a 200 has a body."""
+
+    status: int
+    headers: Mapping[str, str]
+    kind: Kind
+    body: IO[bytes]
+    digest: str
+
+
+def exchange(pool: urllib3.PoolManager, asked: Asked) -> Answered:
+    """Send a request and read its answer: 2xx, 304, or a redirect, which it does not follow. Raises MediaError."""
+    response: urllib3.BaseHTTPResponse | None = None
+    deadline = gevent.Timeout(max(asked.until - time.monotonic(), 0.001))
+    try:
+        with deadline:
+            response = pool.request(
+                asked.method,
+                asked.url,
+                body=asked.body,
+                headers=asked.headers,
+                redirect=False,
+                retries=False,
+                timeout=_timeout(asked.overrides),
+                preload_content=False,
+                decode_content=False,
+            )
+            answered = _read(response)
+            response.release_conn()
+            response = None
+            return answered
+    except gevent.Timeout as ended:
+        if ended is not deadline:
+            raise
+        raise MediaError(errors.TIMEOUT, "No whole answer in time") from ended
+    except (broken.HTTPError, OSError, ValueError) as error:
+        raise _translate(error) from error
+    finally:
+        if response is not None:  # not read to its end: the connection cannot be used again
+            response.close()
+
+
+def _timeout(overrides: Overrides) -> urllib3.Timeout:
+    """No single wait is longer than all of them together."""
+    total = overrides.total_ms
+    return urllib3.Timeout(connect=min(overrides.connect_ms, total) / 1000, read=min(overrides.read_ms, total) / 1000)
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> Answered:
+    headers = {name.lower(): value for name, value in response.headers.itermerged()}
+    if response.status == 304 or (response.status in _REDIRECTS and "location" in headers):
+        response.drain_conn() if response.headers.get("content-length") == "0" else response.close()
+        return Answered(response.status, headers, "unusable", io.BytesIO(), "")
+    if response.status not in (200, 203, 204):
+        raise BadStatus(response.status)
+    kind = kind_of(headers.get("content-type", ""))
+    body = tempfile.TemporaryFile()  # noqa: SIM115  # it is the answer's, and closed with it
+    try:
+        start, digest = _store(response, headers, most_bytes(kind), body)
+    except BaseException:
+        body.close()
+        raise
+    return Answered(response.status, headers, settle(kind, start), body, digest)
+
+
+def _store(
+    response: urllib3.BaseHTTPResponse, headers: Mapping[str, str], most: int, body: IO[bytes]
+) -> tuple[bytes, str]:
+    """How the body begins, and its SHA-256."""
+    digest, size, start = hashlib.sha256(), 0, b""
+    for piece in _decoded(response, headers.get("content-encoding", ""), most):
+        size += len(piece)
+        if size > most:
+            raise MediaError(errors.TOO_LARGE, f"The answer is larger than {most} bytes")
+        start = (start + piece)[:16]
+        digest.update(piece)
+        body.write(piece)
+    if not size:
+        raise MediaError(errors.EMPTY, "The answer is empty")
+    body.seek(0)
+    return start, digest.hexdigest()
+
+
+def _decoded(response: urllib3.BaseHTTPResponse, encoding: str, most: int) -> Iterator[bytes]:
+    """The body without its content encoding. We ask for none; who sends gzip all the same is understood, in pieces of
+    bounded size: 20 kB of it can hold 20 MB."""
+    if (declared := response.headers.get("content-length", "")).isdecimal() and int(declared[:12]) > most:
+        raise MediaError(errors.TOO_LARGE, f"The answer is larger than {most} bytes")
+    if encoding.strip().lower() in ("", "identity"):
+        yield from _raw(response)
+        return
+    if encoding.strip().lower() not in ("gzip", "x-gzip"):
+        raise MediaError(errors.CONTENT_TYPE, "The answer's Content-Encoding was not asked for")
+    unzip = zlib.decompressobj(wbits=31)
+    try:
+        for piece in _raw(response):
+            rest = piece
+            while rest and not unzip.eof:
+                yield unzip.decompress(rest, _CHUNK)
+                rest = unzip.unconsumed_tail
+    except zlib.error as error:
+        raise MediaError(errors.CONTENT_TYPE, "The answer's gzip is broken") from error
+
+
+def _raw(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    while piece := response.read(_CHUNK, decode_content=False):
+        yield piece
+
+
+_BY_KIND: Final[tuple[tuple[type[Exception], int, str], ...]] = (
+    # The first that fits: urllib3's kinds of errors contain one another.
+    (AddressRefused, errors.HOST, "The address is neither public nor in ALLOWED_PRIVATE_NETWORKS"),
+    (broken.NameResolutionError, errors.HOST, "The host's name has no address"),
+    (broken.ConnectTimeoutError, errors.CONNECT_TIMEOUT, "No connection in time"),
+    (broken.SSLError, errors.TLS, "TLS failed"),
+    (ssl.SSLError, errors.TLS, "TLS failed"),
+    (broken.NewConnectionError, errors.CONNECTION, "No connection"),
+    (broken.ReadTimeoutError, errors.TIMEOUT, "The server has been silent for too long"),
+    (broken.LocationValueError, errors.BAD_URL, "The URL is not valid"),
+    (broken.HTTPError, errors.CONNECTION, "The connection broke"),
+    (OSError, errors.CONNECTION, "The connection broke"),
+    (ValueError, errors.BAD_URL, "The URL is not valid"),
+)
+
+
+def _translate(error: Exception) -> MediaError:
+    if isinstance(error, broken.NewConnectionError) and _is_refusal(error.__cause__):
+        return MediaError(errors.REFUSED, "The connection was refused")
+    code, message = next((code, message) for kind, code, message in _BY_KIND if isinstance(error, kind))
+    return MediaError(code, f"{message} ({type(error).__name__})")
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ECONNREFUSED

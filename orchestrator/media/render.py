@@ -1,0 +1,90 @@
+"""Audio, speech and digits as clips in the store. What has been rendered for an account is not rendered again."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import IO, Final
+from weakref import WeakValueDictionary
+
+import orjson
+import structlog
+from gevent.lock import RLock
+
+from orchestrator.media import decode
+from orchestrator.media.confined import Limits, run_confined
+from orchestrator.media.errors import SAY_FAILED, TOO_LARGE, MediaError
+from orchestrator.media.program import Rendered
+from orchestrator.media.speech import Speech
+from orchestrator.media.tones import render_digits
+from orchestrator.media.wav import HEADER_BYTES, RATE, duration_ms
+from orchestrator.store.media import MediaStore, TooLarge
+from orchestrator.twiml.voices import Speaker
+
+_LIMITS: Final = Limits(
+    seconds=15, memory_bytes=1024**3, output_bytes=HEADER_BYTES + RATE * 2 * (decode.MAX_SECONDS + 60)
+)
+_DECODER: Final = (sys.executable, "-I", "-m", "orchestrator.media.decode")
+"""-I: neither the working directory nor PYTHON… variables decide what is imported."""
+
+log = structlog.get_logger("media")
+
+
+class Renderer:
+    """Any number of greenlets may ask for the same clip: one makes it, the others wait for it."""
+
+    def __init__(self, media: MediaStore, speech: Speech) -> None:
+        self._media = media
+        self._speech = speech
+        self._making: WeakValueDictionary[tuple[str, str], RLock] = WeakValueDictionary()
+
+    def render_audio(
+        self, account_sid: str, audio: IO[bytes], digest: str, unreadable: int, *, is_ulaw: bool = False
+    ) -> Rendered:
+        """A clip of an audio file whose SHA-256 is `digest`. Raises MediaError: `unreadable`, or 11750: too long."""
+        kind = "ulaw" if is_ulaw else "audio"
+        return self._once(account_sid, f"{kind}\0{digest}", lambda: self._decode(audio, unreadable, is_ulaw=is_ulaw))
+
+    def render_speech(self, account_sid: str, text: str, speaker: Speaker) -> Rendered:
+        """A clip of spoken text. Raises MediaError 13520."""
+        name = "\0".join(("say", self._speech.command, speaker.language, speaker.gender, text))
+        return self._once(account_sid, name, lambda: self._speak(text, speaker))
+
+    def render_digits(self, account_sid: str, digits: str) -> Rendered:
+        """A clip of DTMF tones."""
+        return self._once(account_sid, f"digits\0{digits}", lambda: render_digits(digits))
+
+    def _once(self, account_sid: str, name: str, make: Callable[[], bytes]) -> Rendered:
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        # Held by everyone who wants it, and gone when nobody does.
+        lock = self._making.setdefault((account_sid, digest), RLock())
+        with lock:
+            note = self._media.load_note(account_sid, digest)
+            if note is not None:
+                known = Rendered(**orjson.loads(note))
+                if self._media.touch(known.media_id):
+                    return known
+            wav = make()
+            try:
+                rendered = Rendered(self._media.save(wav, account_sid), duration_ms(len(wav)))
+            except TooLarge as error:
+                raise MediaError(TOO_LARGE, "The audio is longer than an account may keep") from error
+            self._media.save_note(account_sid, digest, orjson.dumps(rendered))
+            return rendered
+
+    def _speak(self, text: str, speaker: Speaker) -> bytes:
+        with tempfile.TemporaryFile() as spoken:
+            spoken.write(self._speech.synthesize(text, speaker))
+            return self._decode(spoken, SAY_FAILED)
+
+    def _decode(self, audio: IO[bytes], unreadable: int, *, is_ulaw: bool = False) -> bytes:
+        ended = run_confined([*_DECODER, *(["--ulaw"] if is_ulaw else [])], audio, _LIMITS)
+        if ended.status == 0:
+            return ended.output
+        if ended.status == decode.TOO_LONG:
+            raise MediaError(TOO_LARGE, f"The audio is longer than {decode.MAX_SECONDS // 60} minutes")
+        if ended.status != decode.UNREADABLE:
+            log.warning("decoder_ended", status=ended.status, complaint=ended.complaint)
+        raise MediaError(unreadable, "The audio cannot be decoded")

@@ -1,0 +1,59 @@
+"""Text to speech by whatever program the operator names: text on standard input, a WAV file on standard output."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from typing import Final
+
+import structlog
+
+from orchestrator.media.confined import Limits, run_confined
+from orchestrator.media.errors import SAY_FAILED, MediaError
+from orchestrator.twiml.voices import Speaker
+
+LIMITS: Final = Limits(seconds=10, memory_bytes=4 * 1024**3, output_bytes=64 * 1024**2)
+"""Much memory, because it is address space that is counted: engines with neural networks reserve gigabytes."""
+
+log = structlog.get_logger("media")
+
+_OTHER_NAMES: Final = {
+    # Languages that espeak-ng has under another name than their first two or three letters; those that are not here
+    # are spoken as the language whatever the country.
+    "en-GB": "en-gb", "en-GB-WLS": "en-gb", "en-AU": "en-gb", "en-IE": "en-gb", "en-NZ": "en-gb", "en-ZA": "en-gb",
+    "en-IN": "en-gb", "en-SG": "en-gb", "en-US": "en-us", "en-CA": "en-us", "es-MX": "es-419", "es-US": "es-419",
+    "fr-BE": "fr-be", "fr-CH": "fr-ch", "fr-FR": "fr-fr", "fr-CA": "fr-fr", "pt-BR": "pt-br",
+    "zh-CN": "cmn", "zh-TW": "cmn", "zh-HK": "yue",
+}  # fmt: skip
+
+
+def espeak_voice(speaker: Speaker) -> str:
+    """espeak-ng's name of a language and one of its voice variants."""
+    language = _OTHER_NAMES.get(speaker.language) or speaker.language.partition("-")[0]
+    return f"{language}+{'f2' if speaker.gender == 'female' else 'm3'}"
+
+
+class Speech:
+    """`command` is TTS_COMMAND: words as a shell splits them, but no shell; settings.py has checked it."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def synthesize(self, text: str, speaker: Speaker) -> bytes:
+        """The engine's WAV file, of any rate. Raises MediaError 13520, having said in the log what the operator can do.
+
+        Only our own tables get into the command; the text, a stranger's, is never part of it.
+        """
+        known = {"language": speaker.language, "gender": speaker.gender, "voice": espeak_voice(speaker)}
+        command = [word.format_map(known) for word in shlex.split(self.command)]
+        with tempfile.TemporaryFile() as given:
+            given.write(text.encode() + b"\n")
+            try:
+                ended = run_confined(command, given, LIMITS)
+            except (FileNotFoundError, PermissionError) as error:
+                log.error("speech_engine_missing", command=command[0], error=str(error), setting="TTS_COMMAND")
+                raise MediaError(SAY_FAILED, "Say: the speech engine cannot be started") from error
+        if ended.status != 0 or not ended.output:
+            log.error("speech_engine_failed", command=command, status=ended.status, complaint=ended.complaint)
+            raise MediaError(SAY_FAILED, "Say: the speech engine failed")
+        return ended.output

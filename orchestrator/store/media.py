@@ -1,0 +1,120 @@
+"""Rendered audio that switches fetch, and notes of what has been rendered: bounded per account and in all."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import redis
+import structlog
+from redis.client import NEVER_DECODE
+
+from orchestrator.store import keys, media_scripts
+from orchestrator.store.connection import redis_errors
+
+KEEP_SECONDS: Final = 24 * 3600
+"""How long a clip outlives its last use, and a note its making."""
+
+ACCOUNT_SHARE: Final = 4
+"""An account may fill this part of the whole (a quarter), so that one alone cannot push the others' clips out."""
+
+_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+log = structlog.get_logger("media")
+
+
+class TooLarge(Exception):
+    """More bytes than an account may keep."""
+
+
+class MediaStore:
+    """Clips by their unguessable id, and an account's notes by name. What is used least recently goes first.
+
+    `max_bytes` bounds all of it; `clock` gives seconds since 1970. Every method raises Unavailable.
+    """
+
+    def __init__(self, client: redis.Redis, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
+        self._redis: Any = client
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._make_room = client.register_script(media_scripts.MAKE_ROOM)
+        self._forget = client.register_script(media_scripts.FORGET)
+        self._touch = client.register_script(media_scripts.TOUCH)
+
+    def save(self, wav: bytes, account_sid: str, seconds: int = KEEP_SECONDS) -> str:
+        """Keep a clip for `seconds` after its last use. Returns its id. Raises TooLarge."""
+        media_id = secrets.token_hex(16)
+        self._save(keys.media_clip(media_id), wav, account_sid, seconds)
+        return media_id
+
+    def load(self, media_id: str) -> bytes | None:
+        """A clip as a WAV file, which is thereby used; None if there is none."""
+        if _ID.fullmatch(media_id) is None:
+            return None
+        with redis_errors():
+            # The client decodes answers as text; this one is no text.
+            wav: bytes | None = self._redis.execute_command("GET", keys.media_clip(media_id), **{NEVER_DECODE: True})
+        if wav is not None:
+            self.touch(media_id)
+        return wav
+
+    def measure(self, media_id: str) -> int | None:
+        """A clip's size in bytes; None if there is none."""
+        if _ID.fullmatch(media_id) is None:
+            return None
+        with redis_errors():
+            return int(self._redis.strlen(keys.media_clip(media_id))) or None
+
+    def touch(self, media_id: str, seconds: int = KEEP_SECONDS) -> bool:
+        """Keep a clip for `seconds` from now at least. False if there is none any more."""
+        key = keys.media_clip(media_id)
+        with redis_errors():
+            found = self._touch(
+                keys=[key, keys.MEDIA_ENDS, keys.MEDIA_OWNERS],
+                args=[keys.MEDIA, key.removeprefix(keys.MEDIA), self._ends_ms(seconds)],
+            )
+        return bool(found)
+
+    def save_note(self, account_sid: str, digest: str, note: bytes, seconds: int = KEEP_SECONDS) -> None:
+        """Keep a note under a hash of its name. One that is too large is not kept."""
+        try:
+            self._save(keys.media_note(account_sid, digest), note, account_sid, seconds)
+        except TooLarge:
+            log.warning("media_note_too_large", account_sid=account_sid, bytes=len(note))
+
+    def load_note(self, account_sid: str, digest: str) -> str | None:
+        """A note, or None."""
+        with redis_errors():
+            note: str | None = self._redis.get(keys.media_note(account_sid, digest))
+        return note
+
+    def forget_note(self, account_sid: str, digest: str) -> None:
+        """The note tells of something that is gone."""
+        member = keys.media_note(account_sid, digest).removeprefix(keys.MEDIA)
+        with redis_errors():
+            self._forget(keys=_INDEX, args=[keys.MEDIA, member])
+
+    def _save(self, key: str, value: bytes, account_sid: str, seconds: int) -> None:
+        """Room first, then the value: the bound always holds, and a crash in between leaves no value uncounted."""
+        ends_ms = self._ends_ms(seconds)
+        bounds = [self._max_bytes // ACCOUNT_SHARE, self._max_bytes]
+        member = key.removeprefix(keys.MEDIA)
+        with redis_errors():
+            now_ms = int(self._clock() * 1000)
+            dropped = self._make_room(
+                keys=_INDEX, args=[keys.MEDIA, member, account_sid, len(value), now_ms, ends_ms, *bounds]
+            )
+            if dropped < 0:
+                raise TooLarge(f"{len(value)} bytes")
+            self._redis.set(key, value, pxat=ends_ms)
+        if dropped:
+            log.warning("media_dropped", account_sid=account_sid, dropped=dropped, bytes=len(value))
+
+    def _ends_ms(self, seconds: int) -> int:
+        return int((self._clock() + seconds) * 1000)
+
+
+_INDEX: Final = [keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED]

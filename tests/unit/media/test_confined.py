@@ -1,0 +1,71 @@
+"""A program that works on a stranger's bytes can do no harm but to itself."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator.media.confined import Ended, Limits, run_confined
+
+PLENTY = Limits(seconds=10, memory_bytes=2 * 1024**3, output_bytes=1024)
+
+
+def run(script: str, limits: Limits = PLENTY, given: bytes = b"") -> Ended:
+    with tempfile.TemporaryFile() as file:
+        file.write(given)
+        return run_confined([sys.executable, "-S", "-c", script], file, limits)
+
+
+def test_a_program_reads_a_file_and_writes_one() -> None:
+    """From its start, wherever the file stands."""
+    ended = run("import sys; print(sys.stdin.read()[::-1], end='')", given=b"abc")
+
+    assert ended == Ended(0, b"cba", "")
+
+
+def test_it_sees_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are in the environment; of that it gets what programs need to start."""
+    monkeypatch.setenv("FREESWITCH_PASSWORD", "secret")
+    monkeypatch.setenv("PYTHONPATH", "somewhere")
+    ended = run("import os; print(*sorted(os.environ))")
+
+    assert set(ended.output.decode().split()) <= {"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH"}
+
+
+@pytest.mark.parametrize(
+    ("script", "limits"),
+    [
+        ("import time; time.sleep(60)", Limits(0.3, 2 * 1024**3, 1024)),
+        ("while True: pass", Limits(0.3, 2 * 1024**3, 1024)),
+        ("bytearray(1024 ** 3)", Limits(10, 512 * 1024**2, 1024)),
+        (
+            "import os; os.write(1, bytes(900)); os.write(1, bytes(900)); os.write(1, b'x')",
+            Limits(10, 2 * 1024**3, 1024),
+        ),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", PLENTY),
+    ],
+    ids=["sleep", "spin", "memory", "output", "crash"],
+)
+def test_it_ends_by_itself_or_is_ended(script: str, limits: Limits, elapsed: Callable[[], float]) -> None:
+    """By the clock, the processor, memory, or what it writes; its output does not count then."""
+    ended = run(script, limits)
+
+    assert ended.status != 0
+    assert ended.output == b""
+    assert elapsed() < 5
+
+
+def test_a_program_that_is_not_there_is_an_error() -> None:
+    """For the caller to say what it means."""
+    with tempfile.TemporaryFile() as given, pytest.raises(FileNotFoundError):
+        run_confined(["no-such-program"], given, PLENTY)
+
+
+def test_what_it_complains_of_is_kept_short() -> None:
+    """Enough for a line in the log."""
+    ended = run("import sys; sys.stderr.write('e' * 1000); sys.exit(3)")
+
+    assert (ended.status, ended.complaint) == (3, "e" * 300)

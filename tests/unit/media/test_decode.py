@@ -1,0 +1,118 @@
+"""Audio of any kind that we accept becomes 8 kHz mono 16-bit WAV; anything else becomes an exit status."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import subprocess
+import sys
+import wave
+from itertools import pairwise
+from pathlib import Path
+
+import miniaudio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.media import decode as decode_module
+from orchestrator.media.decode import TooLong, decode, main
+
+MP3 = (Path(__file__).parent / "audio" / "sine.mp3").read_bytes()
+"""Half a second of 440 Hz: ffmpeg -f lavfi -i sine=440:duration=0.5 -ac 1 -ar 22050 -b:a 32k sine.mp3"""
+
+
+def a_wav(rate: int = 44_100, channels: int = 2, seconds: float = 0.5, frequency: int = 440) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        for n in range(int(rate * seconds)):
+            file.writeframes(struct.pack("<h", round(9000 * math.sin(2 * math.pi * frequency * n / rate))) * channels)
+    return buffer.getvalue()
+
+
+def a_ulaw_wav(data: bytes) -> bytes:
+    head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 7, 1, 8000, 8000, 1, 8) + b"data" + struct.pack("<I", len(data))
+    return b"RIFF" + struct.pack("<I", len(head) + len(data)) + head + data
+
+
+def decoded(data: bytes) -> tuple[wave._wave_params, bytes]:
+    output = io.BytesIO()
+    decode(data, output)
+    output.seek(0)
+    with wave.open(output) as file:
+        return file.getparams(), file.readframes(file.getnframes())
+
+
+def crossings(pcm: bytes) -> int:
+    samples = struct.unpack(f"<{len(pcm) // 2}h", pcm)
+    return sum(1 for one, two in pairwise(samples) if one < 0 <= two)
+
+
+@pytest.mark.parametrize("data", [a_wav(), a_wav(8_000, 1), a_wav(48_000, 1), a_wav(11_025, 2), MP3])
+def test_any_rate_and_number_of_channels_becomes_8_khz_mono(data: bytes) -> None:
+    """With the same duration and the same pitch."""
+    parameters, pcm = decoded(data)
+
+    assert (parameters.framerate, parameters.nchannels, parameters.sampwidth) == (8000, 1, 2)
+    assert 3_950 <= parameters.nframes <= 4_600
+    assert 215 <= crossings(pcm[: 4_000 * 2]) <= 225
+
+
+def test_ulaw_is_expanded() -> None:
+    """0xFF is silence, 0x80 the loudest; in a WAV file or bare."""
+    parameters, pcm = decoded(a_ulaw_wav(b"\xff" * 400 + b"\x80" * 400))
+
+    assert parameters.nframes == 800
+    assert (pcm[:4], max(struct.unpack("<800h", pcm)) > 32_000) == (bytes(4), True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"RIFF", b"<html>", a_wav()[:40], b"RIFF\xff\xff\xff\xffWAVE" + b"\xff" * 200, b"ID3" + b"\xff" * 500,
+     b"\xff\xfb\x90\x00" + bytes(5000), b"fLaC" + bytes(100), b"OggS" + bytes(100), a_ulaw_wav(b"")],
+)  # fmt: skip
+def test_what_is_no_audio_is_an_error(data: bytes) -> None:
+    """Whatever it says that it is; formats that Twilio does not play are not tried."""
+    with pytest.raises(miniaudio.DecodeError):
+        decode(data, io.BytesIO())
+
+
+def test_length_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header is not believed: what comes out is counted."""
+    monkeypatch.setattr(decode_module, "MAX_SECONDS", 1)
+    with pytest.raises(TooLong):
+        decode(a_wav(seconds=1.5), io.BytesIO())
+
+    decode(a_wav(seconds=0.9), io.BytesIO())
+
+
+@given(
+    st.binary(max_size=400), st.sampled_from([b"", a_wav()[:44], a_ulaw_wav(b"")[:44], MP3[:200], b"FORM\0\0\1\0AIFF"])
+)
+def test_hostile_bytes_decode_or_end_as_an_error(data: bytes, start: bytes) -> None:
+    """In this process, so that a crash of the decoder would be seen here."""
+    output = io.BytesIO()
+    try:
+        decode(start + data, output)
+    except miniaudio.MiniaudioError:
+        return
+
+    assert output.getvalue()[:4] == b"RIFF"
+
+
+@pytest.mark.parametrize(("arguments", "data", "status"), [([], MP3, 0), ([], b"x", 3), (["--ulaw"], b"\xff" * 80, 0)])
+def test_the_program_ends_with_a_status(tmp_path: Path, arguments: list[str], data: bytes, status: int) -> None:
+    """As the renderer runs it: standard output is a file, which it goes back to the start of."""
+    command = [sys.executable, "-I", "-m", "orchestrator.media.decode", *arguments]
+    with (tmp_path / "out.wav").open("wb") as output:
+        ended = subprocess.run(command, input=data, stdout=output, check=False)
+
+    assert ended.returncode == status
+    assert callable(main)
+    if status == 0:
+        with wave.open(str(tmp_path / "out.wav")) as file:
+            assert file.getframerate() == 8000

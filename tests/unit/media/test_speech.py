@@ -1,0 +1,51 @@
+"""Languages and genders in the words of an engine."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from orchestrator.media.speech import espeak_voice
+from orchestrator.settings import Settings
+from orchestrator.twiml.voices import LANGUAGES, Gender, Speaker
+
+
+@pytest.fixture(scope="module")
+def known() -> set[str]:
+    """The languages that the installed espeak-ng lists."""
+    try:
+        listed = subprocess.run(["espeak-ng", "--voices"], capture_output=True, text=True, check=True).stdout  # noqa: S607  # from PATH
+    except FileNotFoundError:
+        pytest.skip("no espeak-ng: apt-get install espeak-ng")
+    return {line.split()[1].lower() for line in listed.splitlines()[1:]}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_default_engine_speaks_every_language(known: set[str], language: str) -> None:
+    """So no <Say> that was accepted fails for its language."""
+    assert espeak_voice(Speaker(language, "female")).partition("+")[0] in known
+
+
+@pytest.mark.parametrize(("gender", "variant"), [("female", "en-us+f2"), ("male", "en-us+m3")])
+def test_gender_is_a_variant(gender: Gender, variant: str) -> None:
+    """espeak-ng's voices are variants of a language."""
+    assert espeak_voice(Speaker("en-US", gender)) == variant
+
+
+@pytest.mark.parametrize(
+    "command", ["", "   ", "'open", "espeak {voices}", "espeak {0}", "espeak {voice.x}", "{voice}"]
+)
+def test_a_speech_command_is_checked_at_start(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Words of a shell, and our placeholders only."""
+    monkeypatch.setenv("TTS_COMMAND", command)
+    with pytest.raises(ValueError, match="is not a command"):
+        Settings()
+
+
+def test_media_are_fetched_where_clients_reach_the_api_unless_told_otherwise() -> None:
+    """ORCHESTRATOR_MEDIA_URL is for switches that are on another network."""
+    plain = Settings(orchestrator_public_url="https://api.example/")
+    told = Settings(orchestrator_public_url="https://api.example/", orchestrator_media_url="http://10.0.0.1:8080/")
+
+    assert (plain.media_url, told.media_url) == ("https://api.example", "http://10.0.0.1:8080")

@@ -1,0 +1,169 @@
+"""Documents become verbs, or are refused with Twilio's code; nothing else ever happens."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.twiml.document import MAX_LOOP, MAX_PAUSE_SECONDS, MAX_VERBS, parse_document
+from orchestrator.twiml.verbs import DocumentError, Pause, Play, Redirect, Say, Verb
+from orchestrator.twiml.xml import MAX_BYTES
+
+CODES = {11100, 11750, 12100, 12102, 13238, 13410, 13430, 13510, 13511, 13512, 13521, 13710, 13910}
+
+
+def response(inside: str) -> bytes:
+    return f"<Response>{inside}</Response>".encode()
+
+
+def code_of(body: bytes) -> int:
+    with pytest.raises(DocumentError) as refused:
+        parse_document(body)
+    return refused.value.code
+
+
+def parsed_or_code(body: bytes) -> tuple[tuple[Verb, ...], int]:
+    try:
+        return parse_document(body), 0
+    except DocumentError as refused:
+        return (), refused.code
+
+
+def test_verbs_come_in_their_order_with_their_defaults() -> None:
+    """Attributes that are absent have Twilio's defaults."""
+    verbs = parse_document(response("<Say>Hi</Say><Play>a.mp3</Play><Pause/><Redirect/>"))
+
+    assert verbs == (Say("Hi"), Play("a.mp3"), Pause(1), Redirect("", "POST"))
+
+
+def test_every_attribute_is_read() -> None:
+    """Each verb's attributes, among them digits without a URL."""
+    verbs = parse_document(
+        response(
+            '<Say voice="Polly.Hans" language="de-DE" loop="2">Hallo</Say><Play loop="0">a.mp3</Play>'
+            '<Play digits="1w#"/><Pause length="7"/><Redirect method="GET">/next</Redirect>'
+        )
+    )
+
+    assert verbs == (
+        Say("Hallo", "Polly.Hans", "de-DE", 2), Play("a.mp3", 0), Play(None, 1, "1w#"), Pause(7),
+        Redirect("/next", "GET"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("inside", "verb"),
+    [
+        ("<Play>\n  http://x/a b.mp3 \n</Play>", Play("http://x/a b.mp3")),
+        ("<Play><![CDATA[http://x/?a=1&b=2]]></Play>", Play("http://x/?a=1&b=2")),
+        ("<Play>http://x/?a=1&amp;b=2</Play>", Play("http://x/?a=1&b=2")),
+        ("<Say>one <!-- two --> three\n four</Say>", Say("one three four")),
+        ('<Say>one <prosody rate="slow">two <emphasis>three</emphasis></prosody></Say>', Say("one two three")),
+        ('<Play loop="5000">a</Play>', Play("a", MAX_LOOP)),
+        ('<Pause length="999999999"/>', Pause(MAX_PAUSE_SECONDS)),
+        ('<Say unknown="1">x</Say>', Say("x")),
+    ],
+)
+def test_text_is_taken_as_it_is_meant(inside: str, verb: object) -> None:
+    """White space is trimmed; CDATA, comments and SSML are read through; what is too much is capped."""
+    (parsed,) = parse_document(b"<?xml version='1.0' encoding='UTF-8'?>\n" + response(f" text {inside} between "))
+
+    assert parsed == verb
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1", "utf-8-sig"])
+def test_encodings_that_xml_itself_knows_are_read(encoding: str) -> None:
+    """UTF-16 by its mark, ISO-8859-1 by its declaration, UTF-8 with a mark."""
+    named = {"utf-16": "UTF-16", "utf-8-sig": "utf-8"}.get(encoding, encoding)
+    text = f"<?xml version='1.0' encoding='{named}'?><Response><Say>Grüße</Say></Response>"
+
+    assert parse_document(text.encode(encoding)) == (Say("Grüße"),)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", 12100), (b"   ", 12100), (b"<Response>", 12100), (b"<Response></response>", 12100), (b"hello", 12100),
+        (b"<Response>\0</Response>", 12100), (b"\xff\xfe\x00", 12100), (b"<Response/><Response/>", 12100),
+        (b"<?xml version='1.0' encoding='utf-7'?>+ADw-Response/+AD4-", 12100),
+        (b"<?xml version='1.0' encoding='rot13'?><Response/>", 12100),
+        (b"<?xml version='1.0' encoding='shift-jis'?><Response/>", 12100),
+        (b"<!DOCTYPE html><html><body>404</body></html>", 12100), (b"<html></html>", 12102),
+        (b"<response/>", 12102), (b"<x:Response/>", 12102),
+        (response("<Dial>1</Dial>"), 13238), (response("<play>a</play>"), 13238), (response("<Hangup/>"), 13238),
+        (response("<Play/>"), 11100), (response('<Play loop="-1">a</Play>'), 13410),
+        (response('<Play loop="x">a</Play>'), 13410), (response('<Play digits="12x"/>'), 13430),
+        (response('<Play digits="\u0661"/>'), 13430), (response(f'<Play digits="{"1" * 201}"/>'), 13430),
+        (response('<Say loop="1.5">a</Say>'), 13510), (response('<Say voice="Polly.Nobody">a</Say>'), 13511),
+        (response('<Say language="xx-XX">a</Say>'), 13512), (response(f"<Say>{'a' * 4097}</Say>"), 13521),
+        (response('<Pause length="soon"/>'), 13910), (response('<Redirect method="PUT">a</Redirect>'), 13710),
+        (response("<Pause/>" * (MAX_VERBS + 1)), 12100), (response("<a>" * 50 + "</a>" * 50), 12100),
+        (b" " * (MAX_BYTES + 1), 11750),
+    ],
+)  # fmt: skip
+def test_a_document_that_cannot_be_used_is_refused_with_its_code(body: bytes, code: int) -> None:
+    """Each rule of wire-contract section 9.1 has its code."""
+    assert code_of(body) == code
+
+
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+HOSTILE = {
+    "billion laughs": f'<!DOCTYPE r [<!ENTITY l0 "ha">{LAUGHS}]><Response><Say>&l9;</Say></Response>',
+    "quadratic": f'<!DOCTYPE r [<!ENTITY a "{"a" * 15000}">]><Response><Say>{"&a;" * 4000}</Say></Response>',
+    "a file": '<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><Response><Say>&x;</Say></Response>',
+    "a URL": '<!DOCTYPE r SYSTEM "http://127.0.0.1:1/x.dtd"><Response/>',
+    "a parameter entity": '<!DOCTYPE r [<!ENTITY % p SYSTEM "http://127.0.0.1:1/x">%p;]><Response/>',
+    "an undeclared entity": "<Response><Say>&nbsp;</Say></Response>",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nothing_is_expanded_and_nothing_is_fetched(name: str, encoding: str) -> None:
+    """Whoever declares entities or names a DTD is refused before anything is done about it, in any encoding."""
+    started = time.monotonic()
+
+    assert code_of(HOSTILE[name].encode(encoding)) == 12100
+    assert time.monotonic() - started < 1
+
+
+def test_the_worst_that_fits_is_parsed_at_once() -> None:
+    """64 kB of whatever costs most takes no longer than a moment."""
+    filling = [b"<a>" * 20_000, b"<a/>" * 15_000, b"&#65;" * 12_000, b"<Say>" + b"&amp;" * 12_000, b"<!---->" * 9_000]
+    attributes = b"<Response " + b" ".join(b"a%d=''" % n for n in range(6_000))
+    started = time.monotonic()
+    for body in [*(b"<Response>" + inside for inside in filling), attributes[:MAX_BYTES]]:
+        assert code_of(body) in CODES
+
+    assert time.monotonic() - started < 2
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=100).map(lambda inside: b"<Response>" + inside + b"</Response>"))
+def test_any_bytes_parse_or_are_refused_with_a_code(body: bytes) -> None:
+    """Nothing but a DocumentError ever comes out."""
+    parsed, code = parsed_or_code(body)
+
+    assert code in CODES or parsed == parse_document(body)
+
+
+_NAMES = st.sampled_from(["Play", "Say", "Pause", "Redirect", "play", "Dial", "Response"])
+_ATTRIBUTES = st.sampled_from(["loop", "voice", "language", "digits", "length", "method", "x"])
+_VALUES = st.sampled_from(["0", "1", "-1", "99999999999", "", "man", "Google.en-US-Neural2-A", "POST", "#"]) | st.text(
+    st.characters(blacklist_characters='<&"', blacklist_categories=["Cs", "Cc"]), max_size=8
+)
+
+
+@given(st.lists(st.tuples(_NAMES, st.dictionaries(_ATTRIBUTES, _VALUES, max_size=3), _VALUES), max_size=5))
+def test_any_document_parses_or_is_refused_with_a_code(verbs: list[tuple[str, dict[str, str], str]]) -> None:
+    """Likewise for what is well-formed; and what parses stays within its bounds."""
+    inside = "".join(
+        "<" + name + "".join(f' {key}="{value}"' for key, value in attributes.items()) + f">{text}</{name}>"
+        for name, attributes, text in verbs
+    )
+    parsed, code = parsed_or_code(response(inside))
+
+    assert code in CODES or len(parsed) == len(verbs)
+    assert all(0 <= verb.loop <= MAX_LOOP for verb in parsed if isinstance(verb, (Play, Say)))
