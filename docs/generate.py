@@ -7,6 +7,7 @@ from pathlib import Path
 from orchestrator.callbacks.plan import PLAN
 from orchestrator.domain.conference import ParticipantStatus
 from orchestrator.domain.transitions import EVENT_TABLE, STATE_TABLE
+from orchestrator.jobs.wakeups import CALLBACKS, ITEMS_PER_JOB, MOST_READY, SOUNDS, WOKEN_SECONDS, Topic
 from orchestrator.store.keys import KEYS
 
 HERE = Path(__file__).parent
@@ -20,15 +21,29 @@ def redis_schema() -> str:
             "# Redis keys",
             "",
             "Drawn from `orchestrator/store/keys.py` by `python docs/generate.py`. Keys of one conference share the",
-            "hash tag `{CF…}`, those of one account `{AC…}`: every Lua script stays in one slot of a Redis Cluster.",
-            "RQ keeps its own keys (`rq:…`) in QUEUE_REDIS_URL.",
+            "hash tag `{CF…}`, those of one account `{AC…}`, all media `{media}`: every Lua script stays in one slot",
+            "of a Redis Cluster.",
             "",
             "| Key | Type | Holds | Ends |",
             "|---|---|---|---|",
             *rows,
             "",
+            "In QUEUE_REDIS_URL, beside RQ's own keys (`rq:…`), drawn from `orchestrator/jobs/wakeups.py`:",
+            "",
+            "| Key | Type | Holds | Ends |",
+            "|---|---|---|---|",
+            *(row for topic in (SOUNDS, CALLBACKS) for row in _topic_rows(topic)),
+            "",
         ]
     )
+
+
+def _topic_rows(topic: Topic) -> list[str]:
+    taken = f"taken by jobs, {ITEMS_PER_JOB} each; at most {MOST_READY:,}"
+    return [
+        f"| `{topic.ready}` | list | what a job of `{topic.name}` has to look at, as text | {taken} |",
+        f"| `{topic.woken}` | string | a job is on its way that will take them | with that job; {WOKEN_SECONDS} s |",
+    ]
 
 
 def state_tables() -> str:

@@ -17,7 +17,10 @@ from orchestrator.dialects.twilio.errors import error_response
 from orchestrator.errors import ApiError, BadParameter, BodyTooLarge, MethodNotAllowed, Unavailable
 from orchestrator.handlers import Handlers
 from orchestrator.history import History
+from orchestrator.media import serve
 from orchestrator.store.accounts import AccountStore
+from orchestrator.store.media import MediaStore
+from orchestrator.updates import Updates
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -27,8 +30,10 @@ ANSWER_SECONDS = 1.9
 log = structlog.get_logger("app")
 
 
-def create_app(handlers: Handlers, history: History, accounts: AccountStore) -> Flask:
-    """The WSGI application: Twilio's dialect, our own, and a health path."""
+def create_app(
+    handlers: Handlers, updates: Updates, history: History, accounts: AccountStore, media: MediaStore
+) -> Flask:
+    """The WSGI application: Twilio's dialect, our own, audio for the switches, and a health path."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
@@ -37,8 +42,9 @@ def create_app(handlers: Handlers, history: History, accounts: AccountStore) -> 
     app.before_request(lambda: authenticate(request, accounts))
     app.before_request(_check_request)
     app.teardown_request(_stop_deadline)
-    app.register_blueprint(twilio.make_blueprint(handlers))
+    app.register_blueprint(twilio.make_blueprint(handlers, updates))
     app.register_blueprint(own.make_blueprint(history))
+    app.register_blueprint(serve.make_blueprint(media))
 
     @app.get("/healthz")
     def health() -> Response:

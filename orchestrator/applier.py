@@ -10,21 +10,22 @@ from __future__ import annotations
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import Final, cast
+from typing import Final, TypeVar
 
 import structlog
 
 from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.plan import Callback, plan_callbacks
-from orchestrator.domain.commands import Command, EndConference, RemoveParticipant, UpdateParticipant
-from orchestrator.domain.conference import Participant
+from orchestrator.domain.commands import Command
+from orchestrator.domain.conference import Participant, without_fulfilled_wishes
 from orchestrator.domain.events import CallAnswered, CallInitiated, MemberAdded
-from orchestrator.domain.transitions import apply, outstanding_updates
+from orchestrator.domain.transitions import apply
 from orchestrator.errors import Unavailable
-from orchestrator.freeswitch.commands import HangUpMembers, KillChannel, MuteMember, SetExitHook, SwitchCommand
+from orchestrator.freeswitch.commands import KillChannel
 from orchestrator.freeswitch.events import Translated
+from orchestrator.freeswitch.relations import Order, SetRelations
 from orchestrator.freeswitch.snapshot import IsAlive, Snapshot, missed_events
+from orchestrator.orders import Orders, expand, relations_of, repeat
 from orchestrator.sids import channel_uuid_of
 from orchestrator.store.commits import Change, CommitStore, Committed, NewCallback, Versioned
 from orchestrator.store.outbox import Lane
@@ -32,8 +33,9 @@ from orchestrator.store.outbox import Lane
 CACHED_CONFERENCES: Final = 5_000
 
 Serialize = Callable[[Callback], Sequence[tuple[str, str]]]
-Wake = Callable[[Sequence[Lane]], None]
+Wake = Callable[[Sequence[object]], None]
 Sleep = Callable[[float], object]
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger("listener")
 
@@ -41,19 +43,22 @@ log = structlog.get_logger("listener")
 class Applier:
     """One per listener. Not for two greenlets at once."""
 
-    def __init__(self, store: CommitStore, serialize: Serialize, wake: Wake, sleep: Sleep) -> None:
+    def __init__(
+        self, store: CommitStore, serialize: Serialize, wake_callbacks: Wake, wake_sounds: Wake, sleep: Sleep
+    ) -> None:
         self._store = store
         self._serialize = serialize
-        self._wake = wake
+        self._wake_callbacks = wake_callbacks
+        self._wake_sounds = wake_sounds
         self._sleep = sleep
         self._conferences: OrderedDict[str, Versioned] = OrderedDict()
         self._participants: dict[str, dict[str, Participant]] = {}
 
     # ------------------------------------------------------------ the two ways in
 
-    def apply_events(self, events: Sequence[Translated]) -> list[SwitchCommand]:
+    def apply_events(self, events: Sequence[Translated]) -> list[Order]:
         """Apply events in order and commit what they change; returns what the switch has to do. Waits for Redis."""
-        orders: list[SwitchCommand] = []
+        orders: list[Order] = []
         left = list(events)
         while left:
             try:
@@ -64,34 +69,38 @@ class Applier:
                 self._sleep(0.2)
         return orders
 
-    def apply_snapshot(self, snapshot: Snapshot, node: str, is_alive: IsAlive) -> list[SwitchCommand]:
+    def apply_snapshot(self, snapshot: Snapshot, node: str, is_alive: IsAlive) -> list[Order]:
         """Apply what the node's events did not tell us, and repeat what the switch has not done yet."""
-        while True:
-            try:
-                unended = self._store.list_unended(node)
-                break
-            except Unavailable as error:
-                log.error("store_unreachable", error=error.message)
-                self._sleep(0.2)
+        unended = self._surely(lambda: self._store.list_unended(node))
         self._forget(conference.conference_sid for conference, _ in unended)
         everybody = [participant for _, group in unended for participant in group]
-        orders = self.apply_events(missed_events(snapshot, everybody, is_alive))
+        missed = missed_events(snapshot, everybody, is_alive)
+        orders = self.apply_events(missed)
+        if missed:  # what is repeated must not be what was so before them
+            unended = self._surely(lambda: self._store.list_unended(node))
+        sounds: list[Lane] = []
         for conference, group in unended:
-            for participant in group:
-                if participant.removal_requested or conference.is_ending:
-                    orders.append(KillChannel(participant.switch.channel_uuid))
-                elif participant.is_present:
-                    orders += self._update_orders(participant, outstanding_updates(participant))
+            repeated = repeat(conference, group, snapshot.members, self._store)
+            orders += repeated.commands
+            sounds += [Lane(conference.conference_sid, call_sid) for call_sid in repeated.sounds]
+        self._wake_sounds(sounds)
         return orders + self._strays_of(snapshot, everybody)
+
+    def relations(self, conference_sid: str) -> SetRelations | None:
+        """Who may not hear whom in this conference as it is now; None if there is no such conference."""
+        found, _ = self._store.load((), [conference_sid])
+        if conference_sid not in found:
+            return None
+        return relations_of(found[conference_sid].conference, self._store.list_members(conference_sid))
 
     # ------------------------------------------------------------ one round
 
-    def _apply_once(self, events: list[Translated], orders: list[SwitchCommand]) -> list[Translated]:
+    def _apply_once(self, events: list[Translated], orders: list[Order]) -> list[Translated]:
         """Apply and commit; returns the events whose commit was refused."""
         placed = self._place(events)
         self._load(placed)
         changes: dict[str, Change] = {}
-        commands: dict[str, list[tuple[Command, Participant]]] = {}
+        commands: dict[str, list[tuple[Command, str]]] = {}
         for conference_sid, item in placed:
             try:
                 self._apply_one(conference_sid, item, changes, commands)
@@ -101,13 +110,29 @@ class Applier:
         refused = self._commit(list(changes.values())) if changes else set()
         for conference_sid, found in commands.items():
             if conference_sid not in refused:
-                orders += [order for command, participant in found for order in self._orders(command, participant)]
+                orders += self._expand(changes[conference_sid], found)
         return [item for conference_sid, item in placed if conference_sid in refused]
 
-    def _stray_legs(self, placed: Iterable[tuple[str, Translated]]) -> list[SwitchCommand]:
+    def _expand(self, change: Change, commands: Iterable[tuple[Command, str]]) -> list[Order]:
+        """What the commands mean in the state that has just been written."""
+        orders: list[Order] = []
+        sounds: dict[Lane, None] = {}
+        for command, call_sid in commands:
+            participant = change.participants[call_sid][1]
+
+            def expanded(command: Command = command, participant: Participant = participant) -> Orders:
+                return expand(command, change.after, participant, self._store)
+
+            found = self._surely(expanded)
+            orders += found.commands
+            sounds.update(dict.fromkeys(Lane(change.after.conference_sid, call_sid) for call_sid in found.sounds))
+        self._wake_sounds(list(sounds))
+        return orders
+
+    def _stray_legs(self, placed: Iterable[tuple[str, Translated]]) -> list[Order]:
         """Legs that come to life though no record speaks of them, or it says that they have ended: nobody could ever
         remove such a person from the conference."""
-        orders: list[SwitchCommand] = []
+        orders: list[Order] = []
         for conference_sid, item in placed:
             if isinstance(item.event, (CallInitiated, CallAnswered, MemberAdded)):
                 participant = self._participants.get(conference_sid, {}).get(item.call_sid)
@@ -115,7 +140,7 @@ class Applier:
                     orders.append(_end_stray(conference_sid, item.call_sid))
         return orders
 
-    def _strays_of(self, snapshot: Snapshot, known: Iterable[Participant]) -> list[SwitchCommand]:
+    def _strays_of(self, snapshot: Snapshot, known: Iterable[Participant]) -> list[Order]:
         """The same for legs that the node holds now."""
         held = {*snapshot.channels, *snapshot.members} - {participant.call_sid for participant in known}
         placed = self._store.load_conference_sids(sorted(held))
@@ -150,7 +175,7 @@ class Applier:
         conference_sid: str,
         item: Translated,
         changes: dict[str, Change],
-        commands: dict[str, list[tuple[Command, Participant]]],
+        commands: dict[str, list[tuple[Command, str]]],
     ) -> None:
         known = self._conferences.get(conference_sid)
         participant = self._participants.get(conference_sid, {}).get(item.call_sid)
@@ -160,7 +185,7 @@ class Applier:
         conference = change.after if change else known.conference
         before, current = (change.participants.get(item.call_sid) if change else None) or (participant, participant)
         outcome = apply(conference, current, item.event)
-        if outcome.conference == conference and outcome.participant == current:
+        if outcome.conference == conference and outcome.participant == current and not outcome.events:
             return
         status = current.status
         conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, outcome.events)
@@ -174,13 +199,13 @@ class Applier:
         for lane, entry in entries:
             change.outbox.setdefault(lane, []).append(entry)
         for command in outcome.commands:
-            commands.setdefault(conference_sid, []).append((command, current))
+            commands.setdefault(conference_sid, []).append((command, item.call_sid))
 
     def _commit(self, changes: list[Change]) -> set[str]:
         """Write all; returns the conferences whose change was refused, and wakes the lanes of the others."""
         refused: set[str] = set()
         lanes: list[Lane] = []
-        for change, committed in zip(changes, self._commit_for_certain(changes), strict=True):
+        for change, committed in zip(changes, self._surely(lambda: self._store.commit(changes)), strict=True):
             sid = change.after.conference_sid
             if committed is None:
                 refused.add(sid)
@@ -191,16 +216,17 @@ class Applier:
             _log_dropped(sid, committed)
         self._forget(refused)
         if lanes:
-            self._wake(lanes)
+            self._wake_callbacks(lanes)
         return refused
 
-    def _commit_for_certain(self, changes: list[Change]) -> list[Committed | None]:
-        """Repeat the same commit until Redis answers: computed anew, mutes that it has kept would be told twice."""
+    def _surely(self, ask: Callable[[], Answer]) -> Answer:
+        """Repeat the same question until Redis answers. A commit, too: computed anew, mutes that Redis has kept would
+        be told twice."""
         while True:
             try:
-                return self._store.commit(changes)
+                return ask()
             except Unavailable as error:
-                log.error("store_unreachable", error=error.message, changes=len(changes))
+                log.error("store_unreachable", error=error.message)
                 self._sleep(0.2)
 
     # ------------------------------------------------------------ cache
@@ -214,8 +240,7 @@ class Applier:
         self._conferences.move_to_end(sid)
         group = self._participants.setdefault(sid, {})
         for call_sid, (_, after) in change.participants.items():
-            # As COMMIT does: a wish that the switch has fulfilled is none any more.
-            group[call_sid] = replace(after, muted_wanted=None) if after.muted_wanted is after.muted else after
+            group[call_sid] = without_fulfilled_wishes(after)
             if after.ended_at is not None:
                 del group[call_sid]
         while len(self._conferences) > CACHED_CONFERENCES:
@@ -235,7 +260,7 @@ class Applier:
             token=token,
             account_sid=callback.conference.account_sid,
             conference_sid=callback.conference.conference_sid,
-            call_sid=callback.participant.call_sid,
+            call_sid="" if getattr(callback.event, "to_all", False) else callback.participant.call_sid,
             kind=callback.kind,
             url=callback.settings.url,
             method=callback.settings.method,
@@ -244,35 +269,8 @@ class Applier:
         )
         return NewCallback(token, int(entry.planned_at * 1000), entry.dump())
 
-    def _orders(self, command: Command, participant: Participant) -> list[SwitchCommand]:
-        if isinstance(command, RemoveParticipant):
-            return [KillChannel(participant.switch.channel_uuid)]
-        if isinstance(command, EndConference):
-            try:
-                calls = self._store.list_live_calls(command.conference_sid)
-            except Unavailable as error:  # the next snapshot repeats it
-                log.error("store_unreachable", error=error.message)
-                calls = []
-            return [
-                HangUpMembers(command.conference_sid),
-                *(KillChannel(channel_uuid_of(call)) for call in calls if call != participant.call_sid),
-            ]
-        return self._update_orders(participant, (cast(UpdateParticipant, command),))
 
-    @staticmethod
-    def _update_orders(participant: Participant, commands: Iterable[UpdateParticipant]) -> list[SwitchCommand]:
-        orders: list[SwitchCommand] = []
-        for command in commands:
-            switch = participant.switch
-            if command.muted is not None and switch.member_id is not None:
-                orders.append(MuteMember(participant.conference_sid, switch.member_id, command.muted))
-            if command.end_conference_on_exit is not None:
-                hook = command.end_conference_on_exit
-                orders.append(SetExitHook(switch.channel_uuid, participant.conference_sid, hook, answered=True))
-        return orders
-
-
-def _end_stray(conference_sid: str, call_sid: str) -> SwitchCommand:
+def _end_stray(conference_sid: str, call_sid: str) -> Order:
     log.error("stray_leg_ended", conference_sid=conference_sid, call_sid=call_sid)
     return KillChannel(channel_uuid_of(call_sid))
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import time
 from collections.abc import Iterator
 
 from orchestrator.errors import ApiError
 from orchestrator.freeswitch.client import CommandRefused
-from orchestrator.freeswitch.commands import CoreUuid
+from orchestrator.freeswitch.commands import CoreUuid, FetchFile
+from orchestrator.freeswitch.nodes import Node
 from orchestrator.settings import Settings
+from orchestrator.sounds.stage import FETCH_SECONDS
 from orchestrator.wiring import build_accounts, build_node_store, build_nodes, build_queue_probe
 
 
 def check(settings: Settings) -> int:
     """Print what was found; returns the exit status."""
     failed = False
-    for is_fine, text in (*_settings(settings), *_redis(settings), *_nodes(settings)):
+    for is_fine, text in (*_settings(settings), _speech(settings), *_redis(settings), *_nodes(settings)):
         print(f"{'ok' if is_fine else 'WRONG'}  {text}")
         failed = failed or not is_fine
     return 1 if failed else 0
@@ -58,8 +63,30 @@ def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
             yield True, f"node {address.name} answers, core {core_uuid}"
         except (ApiError, CommandRefused) as error:
             yield False, f"node {address.name}: {error}"
+            continue
+        yield _media(settings, nodes.get(address.name))
         yield _listener(settings, address.name)
     nodes.stop()
+
+
+def _media(settings: Settings, node: Node) -> tuple[bool, str]:
+    """The node fetches what the API answers; a query, so that it does not show us what it has kept."""
+    try:
+        node.send(FetchFile(f"{settings.media_url}/healthz?{time.time_ns()}"), FETCH_SECONDS)
+    except (ApiError, CommandRefused):
+        return False, (
+            f"node {node.address.name} cannot fetch audio from {settings.media_url}: is mod_http_cache loaded, "
+            "does the API run, and is that how the node reaches it (ORCHESTRATOR_MEDIA_URL)?"
+        )
+    return True, f"node {node.address.name} can fetch audio from {settings.media_url}"
+
+
+def _speech(settings: Settings) -> tuple[bool, str]:
+    """Not wrong where it is missing: only what workers <Say> fails without it."""
+    engine = shlex.split(settings.tts_command)[0]
+    if shutil.which(engine) is None:
+        return True, f"TTS_COMMAND {engine} is not on this machine: <Say> needs it where `orchestrator work` runs"
+    return True, f"TTS_COMMAND {engine}"
 
 
 def _listener(settings: Settings, node: str) -> tuple[bool, str]:

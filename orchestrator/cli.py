@@ -53,7 +53,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     from orchestrator import processes
 
-    if not settings.freeswitch_nodes and options.command in ("api", "listen"):
+    if not settings.freeswitch_nodes:
         print("orchestrator: FREESWITCH_NODES is not set", file=sys.stderr)
         return 1
     if options.command == "api":
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     api = commands.add_parser("api", help="serve the REST API")
     api.add_argument("--workers", type=int, default=1, help="API processes (default 1)")
     commands.add_parser("listen", help="follow the nodes' events")
-    commands.add_parser("work", help="deliver callbacks")
+    commands.add_parser("work", help="deliver callbacks, load and play what people hear")
     commands.add_parser("check", help="say what is wrong with the settings, Redis and each node")
     sandbox = commands.add_parser("sandbox", help="run a simulated FreeSWITCH")
     sandbox.add_argument("--host", default="127.0.0.1")

@@ -80,6 +80,24 @@ class CoachedCallMissing(ApiError):
     code, http_status = 16028, 400
 
 
+class CoachedCallHeld(ApiError):
+    """CallSidToCoach is on hold, so nobody can coach it now."""
+
+    code, http_status = 16027, 400
+
+
+class ConferenceNotInProgress(ApiError):
+    """Nobody could hear it: the conference has not started, or is over."""
+
+    code, http_status = 16001, 400
+
+
+class TooManyAnnouncements(ApiError):
+    """As many announcements wait to be played as may."""
+
+    code, http_status = 20429, 429
+
+
 class Conflict(ApiError):
     """The resource is in a state that the request does not fit."""
 

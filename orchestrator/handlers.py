@@ -1,7 +1,8 @@
 """DOWN: a client's command -> a record of what it wants -> a FreeSWITCH command; and the reads.
 
 The API writes intent; facts are written by listener.py from the switch's events. "Read your writes" holds because
-an answer is given only when a GET sent next shows the change: a mute is shown from its intent, an end is awaited.
+an answer is given only when a GET sent next shows the change: an end is awaited. What changes people who are in the
+room is in updates.py.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,9 +21,9 @@ import structlog
 
 from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant, SwitchRef
-from orchestrator.errors import ApiError, BadParameter, CoachedCallMissing, ConferenceNotActive, NotFound, Unavailable
+from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NotFound, Unavailable
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.freeswitch.commands import HangUpMembers, KillChannel, MuteMember, SetExitHook
+from orchestrator.freeswitch.commands import HangUpMembers, KillChannel
 from orchestrator.freeswitch.dial_string import Originate, Routes, destination_of
 from orchestrator.freeswitch.nodes import Node, Nodes
 from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
@@ -48,12 +49,9 @@ class Handlers:
         """Dial somebody into the conference `name` (a ConferenceSid or a FriendlyName).
 
         Returns the participant and its queue time in ms (this server has no queue: 0).
-        Raises BadParameter, NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing, Unavailable.
+        Raises BadParameter, NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing,
+        CoachedCallHeld, Unavailable.
         """
-        if command.coaching and not command.muted:
-            # A coach may be heard by one person only, and relations between members are a later issue: until then a
-            # coach is a monitor, heard by nobody. This fails closed.
-            command = replace(command, muted=True)
         destination = destination_of(command.to, self._routes)
         while True:
             conference = self._conference_for(account_sid, name, command)
@@ -133,64 +131,6 @@ class Handlers:
     def made_at(self, account_sid: str, conference_sid: str, call_sid: str | None = None) -> datetime | None:
         """When a conference, or a participant that may have left, was created; None if nothing is known of it."""
         return self._store.load_made_at(account_sid, conference_sid, call_sid)
-
-    # ------------------------------------------------------------ update
-
-    def update_participant(
-        self,
-        account_sid: str,
-        conference_sid: str,
-        reference: str,
-        *,
-        muted: bool | None = None,
-        end_conference_on_exit: bool | None = None,
-    ) -> Participant:
-        """Change a live participant; None leaves a property as it is. Raises NotFound, BadParameter, Unavailable."""
-        if muted is None and end_conference_on_exit is None:
-            return self._store.load_participant(account_sid, conference_sid, reference)
-        if end_conference_on_exit is not None:
-            participant = self._store.load_participant(account_sid, conference_sid, reference)
-            changed = self._change_end_on_exit(participant, end_conference_on_exit)
-        if muted is not None:
-            changed = self._change_muted(account_sid, conference_sid, reference, muted)
-        return changed
-
-    def _change_muted(self, account_sid: str, conference_sid: str, reference: str, muted: bool) -> Participant:
-        """Before the join the listener sends the command when the leg becomes a member."""
-        # Looked at first: a wish that stands for a moment only could be what the listener sees at the join.
-        if not muted and self._store.load_participant(account_sid, conference_sid, reference).coaching:
-            raise BadParameter("Muted: coaching is not available yet, so a coach stays muted", code=16000)
-        participant, before = self._store.request_muted(account_sid, conference_sid, reference, muted)
-        try:
-            if participant.switch.member_id is not None:
-                command = MuteMember(conference_sid, participant.switch.member_id, muted)
-                self._nodes.get(participant.switch.node).send(command)
-        except (CommandRefused, Unavailable) as error:
-            self._store.undo_muted(participant, muted, before)
-            if isinstance(error, CommandRefused):
-                raise NotFound(f"The participant {reference} has just left") from error
-            raise
-        return replace(participant, muted_wanted=muted)
-
-    def _change_end_on_exit(self, participant: Participant, value: bool) -> Participant:
-        """The switch first: what it does when the leg goes is what counts. See `SetExitHook`."""
-        node = self._nodes.get(participant.switch.node)
-        self._set_exit_hook(node, participant, value)
-        changed = self._store.save_end_on_exit(participant, value)
-        if changed.answered_at is not None and participant.answered_at is None:
-            self._set_exit_hook(node, changed, value)  # answered meanwhile
-        return changed
-
-    @staticmethod
-    def _set_exit_hook(node: Node, participant: Participant, value: bool) -> None:
-        command = SetExitHook(
-            participant.switch.channel_uuid, participant.conference_sid, value, participant.answered_at is not None
-        )
-        try:
-            node.send(command)
-        except CommandRefused:
-            # No such channel: not dialled yet (the listener sets the hook when it joins), or gone just now.
-            log.info("exit_hook_not_set", call_sid=participant.call_sid)
 
     # ------------------------------------------------------------ ends
 
@@ -277,6 +217,10 @@ def _new_participant(conference: Conference, command: CreateParticipant) -> Part
         muted=command.muted,
         coaching=command.coaching,
         call_sid_to_coach=command.call_sid_to_coach,
+        wait_url=command.wait_url,
+        wait_method=command.wait_method,
+        beep_on_enter=command.beep in ("true", "onEnter"),
+        beep_on_exit=command.beep in ("true", "onExit"),
         start_conference_on_enter=command.start_conference_on_enter,
         end_conference_on_exit=command.end_conference_on_exit,
         end_on_exit_dialled=command.end_conference_on_exit,

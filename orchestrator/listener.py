@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 import gevent
@@ -22,11 +23,12 @@ from orchestrator.applier import Applier
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnavailable
-from orchestrator.freeswitch.commands import ChannelExists, CoreUuid, SwitchCommand
-from orchestrator.freeswitch.events import SUBSCRIPTION, Translated, translate_event
+from orchestrator.freeswitch.commands import ChannelExists, CoreUuid
+from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound, Translated, translate_event
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
+from orchestrator.freeswitch.relations import Order, Together, execute
 from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot, parse_snapshot, take_snapshot
-from orchestrator.store.nodes import NodeStore
+from orchestrator.store.nodes import NodeStore, Question
 
 QUEUE_LENGTH: Final = 20_000
 """Events are 0.7 to 9 kB: at most 180 MB. What comes when it is full is dropped, logged, and made up by a snapshot."""
@@ -43,6 +45,10 @@ AUDIT_SECONDS: Final = 15.0
 SECOND_LOOK_SECONDS: Final = 2.5
 """After a (re)connect: calls too young for the first snapshot are old enough for this one."""
 
+QUESTION_SECONDS: Final = 1.0
+
+Item = bytes | RawSnapshot | Question
+
 log = structlog.get_logger("listener")
 
 
@@ -58,15 +64,17 @@ class Listener:
         address: NodeAddress,
         password: str,
         make_applier: Callable[[Callable[[float], None]], Applier],
+        wake_sounds: Callable[[Sequence[EndedSound]], None],
         nodes: NodeStore,
         name: str,
     ) -> None:
         self._address = address
         self._password = password
         self._applier = make_applier(self._wait_for_store)
+        self._wake_sounds = wake_sounds
         self._nodes = nodes
         self._name = name
-        self._queue: Queue[bytes | RawSnapshot] = Queue(QUEUE_LENGTH)
+        self._queue: Queue[Item] = Queue(QUEUE_LENGTH)
         self._dropped = 0
         self._stopping = Signal()
         self._resync = Signal()
@@ -77,7 +85,9 @@ class Listener:
     def run(self) -> None:
         """Connect, follow, reconnect."""
         worker = gevent.spawn(self._apply_for_ever)
-        worker.link_exception(lambda _: self.stop())  # a defect: end the process, let its supervisor start a new one
+        for essential in (worker, gevent.spawn(self._take_questions)):
+            # A defect: end the process, let its supervisor start a new one.
+            essential.link_exception(lambda _: self.stop())
         backoff = FIRST_BACKOFF_SECONDS
         while not self._stopping.is_set():
             connection = EventSocket(self._address.host, self._address.port, self._password, on_event=self._take)
@@ -144,7 +154,7 @@ class Listener:
 
     # ------------------------------------------------------------ events
 
-    def _take(self, item: bytes | RawSnapshot) -> None:
+    def _take(self, item: Item) -> None:
         """On the reader's greenlet: must not block."""
         try:
             self._queue.put_nowait(item)
@@ -157,16 +167,40 @@ class Listener:
     def _apply_for_ever(self) -> None:
         try:
             while not (self._stopping.is_set() and self._queue.empty()):
-                events, snapshot = read_batch(self._next_items())
-                commands = self._applier.apply_events(events)
-                if snapshot is not None:
-                    commands += self._audit(snapshot)
-                self._send(commands)
+                batch = read_batch(self._next_items())
+                self._wake_sounds(batch.sounds)
+                orders = self._applier.apply_events(batch.events)
+                if isinstance(batch.last, Snapshot):
+                    orders += self._audit(batch.last)
+                self._send(orders)
+                if isinstance(batch.last, Question):
+                    self._relate(batch.last)
         except StoppedWhileWaiting:
             # What has not been written is made up by the next listener's snapshot.
             log.warning("stopped_while_store_away", node=self._address.name, queued=self._queue.qsize())
 
-    def _audit(self, snapshot: Snapshot) -> list[SwitchCommand]:
+    def _take_questions(self) -> None:
+        """What API processes ask takes its place among the events: one writer, one order."""
+        while not self._stopping.is_set():
+            try:
+                question = self._nodes.next_question(self._address.name, QUESTION_SECONDS)
+                if question is not None:
+                    self._queue.put(question, timeout=QUESTION_SECONDS)
+            except Full:
+                log.error("question_dropped", node=self._address.name, queue=QUEUE_LENGTH)
+            except Unavailable as error:
+                log.warning("store_unreachable", error=error.message)
+                self._stopping.wait(QUESTION_SECONDS)
+
+    def _relate(self, question: Question) -> None:
+        try:
+            order = self._applier.relations(question.conference_sid)
+            done = order is None or self._execute(order)
+            self._nodes.answer(self._address.name, question, done)
+        except Unavailable as error:
+            log.warning("question_not_answered", conference_sid=question.conference_sid, error=error.message)
+
+    def _audit(self, snapshot: Snapshot) -> list[Order]:
         try:
             return self._applier.apply_snapshot(snapshot, self._address.name, self._is_alive)
         except NodeUnavailable as error:
@@ -179,41 +213,64 @@ class Listener:
             raise NodeUnavailable(f"Node {self._address.name} is away")
         return connection.api(ChannelExists(channel_uuid).render()).strip() == "true"
 
-    def _next_items(self) -> list[bytes | RawSnapshot]:
-        """All that has come, up to and including the next snapshot: what it says holds for that moment."""
-        items: list[bytes | RawSnapshot] = []
+    def _next_items(self) -> list[Item]:
+        """All that has come, up to and including the next that is no event: what a snapshot says holds for then."""
+        items: list[Item] = []
         with contextlib.suppress(Empty):
             items.append(self._queue.get(timeout=0.5))
-            while len(items) < BATCH_LENGTH and not isinstance(items[-1], RawSnapshot):
+            while len(items) < BATCH_LENGTH and isinstance(items[-1], bytes):
                 items.append(self._queue.get_nowait())
         return items
 
-    def _send(self, commands: Sequence[SwitchCommand]) -> None:
+    def _send(self, orders: Sequence[Order]) -> None:
         """What the switch must do because of what happened. Lost ones are found by the next audit."""
-        for command in commands:
-            connection = self._socket
-            if connection is None:
-                return
-            try:
-                connection.api(command.render())
-            except (CommandRefused, NodeUnavailable) as error:
-                log.info("order_refused", order=command.render(), error=str(error).strip())
+        for order in orders:
+            if not self._execute(order) and isinstance(order, Together):
+                self._resync.set()  # somebody waits, unheard, to be admitted
+
+    def _execute(self, order: Order) -> bool:
+        connection = self._socket
+        if connection is None:
+            return False
+        try:
+            execute(order, connection.api)
+        except (CommandRefused, NodeUnavailable) as error:
+            log.info("order_refused", order=repr(order)[:200], error=str(error).strip()[:200])
+            return False
+        return True
 
 
-def read_batch(items: Sequence[bytes | RawSnapshot]) -> tuple[list[Translated], Snapshot | None]:
+@dataclass(slots=True)
+class Batch:
+    """What was read at once. `sounds` have ended on the switch; `last` comes after all events."""
+
+    events: list[Translated] = field(default_factory=list)
+    sounds: list[EndedSound] = field(default_factory=list)
+    last: Snapshot | Question | None = None
+
+
+def read_batch(items: Sequence[Item]) -> Batch:
     """Translate what was read. What cannot be read is logged and dropped: the next audit makes up for it."""
-    events: list[Translated] = []
+    batch = Batch()
     for item in items:
         try:
-            if isinstance(item, RawSnapshot):
-                return events, parse_snapshot(item)
-            translated = translate_event(parse_event(item))
+            if isinstance(item, Question):
+                batch.last = item
+            elif isinstance(item, RawSnapshot):
+                batch.last = parse_snapshot(item)
+            else:
+                _read_event(parse_event(item), batch)
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             log.error("event_unreadable", error=repr(error)[:200])
-            continue
-        if translated is not None:
-            events.append(translated)
-    return events, None
+    return batch
+
+
+def _read_event(headers: dict[str, str], batch: Batch) -> None:
+    translated = translate_event(headers)
+    if isinstance(translated, EndedSound):
+        batch.sounds.append(translated)
+    elif translated is not None:
+        batch.events.append(translated)
 
 
 def parse_event(body: bytes) -> dict[str, str]:

@@ -10,7 +10,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 
 from orchestrator import wiring
-from orchestrator.callbacks.worker import work_for_ever
+from orchestrator.jobs.worker import work_for_ever
 from orchestrator.settings import Settings
 
 log = structlog.get_logger("processes")
@@ -63,13 +63,18 @@ def run_listener(settings: Settings) -> None:
 
 
 def run_worker(settings: Settings) -> None:
-    """Deliver callbacks. The worker handles signals itself: attempts under way are finished first."""
-    queue, drainer, sweep = wiring.build_worker(settings)
-    loop = gevent.Greenlet(work_for_ever, queue, drainer.stop, gevent.sleep)
-    leases = gevent.spawn(drainer.keep_leases, wiring.build_lease_keeper(settings), gevent.sleep)
-    for beside in (leases, gevent.spawn(sweep.run, gevent.sleep)):
+    """Deliver callbacks and play. The worker handles signals itself: attempts under way are finished first."""
+    parts = wiring.build_worker(settings)
+    for nodes in parts.nodes:
+        nodes.start()
+    loop = gevent.Greenlet(work_for_ever, parts.queues, parts.drainer.stop, gevent.sleep)
+    for run in parts.beside:
         # Without leases or sweeps this process would look well and lose its promises: let it be started again.
-        beside.link_exception(lambda ended: loop.kill(ended.exception or SystemExit(1), block=False))
+        gevent.spawn(run, gevent.sleep).link_exception(
+            lambda ended: loop.kill(ended.exception or SystemExit(1), block=False)
+        )
     loop.start()
     loop.get()
+    for nodes in parts.nodes:
+        nodes.stop()
     log.info("worker_stopped")

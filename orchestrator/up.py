@@ -205,14 +205,14 @@ def _welcome(settings: Settings, account: Account, receiver: str, redis: Embedde
         AccountSid   {sid}
         AuthToken    {token}
         callbacks    sent to {receiver} are shown below, with their signature checked
-        networks     callbacks may go to {networks} besides the Internet (ALLOWED_PRIVATE_NETWORKS)
+        networks     callbacks and fetches may go to {networks} besides the Internet (ALLOWED_PRIVATE_NETWORKS)
         logs         {DATA}/api.log, listen.log, work.log
 
         curl:
           curl -u {sid}:{token} {base}/2010-04-01/Accounts/{sid}/Conferences/Standup/Participants.json \\
             -d From=+15550009999 -d To={number} -d Label=alice \\
             -d StatusCallback={receiver} -d StatusCallbackEvent='initiated ringing answered completed' \\
-            -d ConferenceStatusCallback={receiver} -d ConferenceStatusCallbackEvent='start end join leave mute'
+            -d ConferenceStatusCallback={receiver} -d ConferenceStatusCallbackEvent='start end join leave mute hold'
 
         Python (pip install twilio):
           from twilio.rest import Client
@@ -222,7 +222,7 @@ def _welcome(settings: Settings, account: Account, receiver: str, redis: Embedde
               from_="+15550009999", to="{number}", label="alice",
               status_callback="{receiver}", status_callback_event=["initiated", "ringing", "answered", "completed"],
               conference_status_callback="{receiver}",
-              conference_status_callback_event=["start", "end", "join", "leave", "mute"])
+              conference_status_callback_event=["start", "end", "join", "leave", "mute", "hold"])
           print(alice.call_sid, alice.conference_sid)
 
         Ctrl-C stops everything.

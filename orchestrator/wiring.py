@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from flask import Flask
 from redis import BlockingConnectionPool, Redis
@@ -15,32 +16,45 @@ from redis.retry import Retry
 from rq import Queue
 
 from orchestrator.app import create_app
-from orchestrator.applier import Applier
+from orchestrator.applier import Applier, Wake
 from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
 from orchestrator.callbacks.sweep import Sweep
-from orchestrator.callbacks.wakeups import BackgroundWaker, Wakeups, make_queue, use
-from orchestrator.dialects.twilio.callbacks import serialize_callback
+from orchestrator.dialects.twilio.callbacks import serialize_callback, serialize_fetch
 from orchestrator.dialects.twilio.signature import sign
+from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.handlers import Handlers
 from orchestrator.history import History
+from orchestrator.jobs.wakeups import CALLBACKS, SOUNDS, BackgroundWaker, Topic, Wakeups, make_queue, use
 from orchestrator.listener import Listener
+from orchestrator.media.fetch import Fetcher
+from orchestrator.media.load import ProgramLoader
+from orchestrator.media.render import Renderer
+from orchestrator.media.speech import Speech
 from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
 from orchestrator.settings import Settings
+from orchestrator.sounds.outcome import Outcomes
+from orchestrator.sounds.player import Player
+from orchestrator.sounds.stage import Stages
+from orchestrator.sounds.sweep import SoundSweep
+from orchestrator.sounds.turn import Services
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callbacks import CallbackStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import DEADLINE_SECONDS, connect
+from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
-from orchestrator.store.outbox import OutboxStore
+from orchestrator.store.outbox import Lane, OutboxStore
 from orchestrator.store.receivers import ReceiverStore
+from orchestrator.store.sounds import SoundStore
+from orchestrator.updates import Updates
 
 
 def build_accounts(settings: Settings) -> AccountStore:
@@ -51,10 +65,32 @@ def build_accounts(settings: Settings) -> AccountStore:
 def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     """The API process: its WSGI application, and the nodes that it keeps connections to."""
     client = connect(settings.redis_url)
-    nodes = Nodes(settings.freeswitch_nodes, settings.freeswitch_password)
+    store = ConferenceStore(client)
+    nodes = build_nodes(settings)
     routes = Routes(settings.outbound_route, settings.sip_route, settings.client_route)
-    handlers = Handlers(ConferenceStore(client), nodes, routes)
-    return create_app(handlers, build_history(settings), AccountStore(client)), nodes
+    sounds = _start_waker(settings, SOUNDS)
+    make_applier = _applier_maker(client, _start_waker(settings, CALLBACKS), sounds, _give_up)
+    updates = Updates(store, nodes, NodeStore(client), SoundStore(client), make_applier, sounds)
+    handlers = Handlers(store, nodes, routes)
+    media = MediaStore(client, settings.media_megabytes << 20)
+    return create_app(handlers, updates, build_history(settings), AccountStore(client), media), nodes
+
+
+def _give_up(seconds: float) -> None:
+    """A client waits: what Redis does not take now is refused."""
+    raise Unavailable("The data store is not reachable")
+
+
+def _applier_maker(
+    client: Redis, wake_callbacks: Wake, wake_sounds: Wake, wait: Callable[[float], object]
+) -> Callable[[], Applier]:
+    return lambda: Applier(CommitStore(client), serialize_callback, wake_callbacks, wake_sounds, wait)
+
+
+def _start_waker(settings: Settings, topic: Topic) -> Wake:
+    waker = BackgroundWaker(Wakeups(build_queue(settings, topic), topic))
+    waker.start()
+    return waker.wake
 
 
 def build_history(settings: Settings) -> History:
@@ -70,36 +106,76 @@ def build_listeners(settings: Settings) -> list[Listener]:
 
 def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
     client = connect(settings.redis_url)
-    wakeups = Wakeups(build_queue(settings))
-    waker = BackgroundWaker(wakeups)
-    waker.start()
+    wake_callbacks, wake_sounds = _start_waker(settings, CALLBACKS), _start_waker(settings, SOUNDS)
 
     def make_applier(wait: Callable[[float], None]) -> Applier:
-        return Applier(CommitStore(client), serialize_callback, waker.wake, wait)
+        return _applier_maker(client, wake_callbacks, wake_sounds, wait)()
 
     name = f"{socket.gethostname()}:{os.getpid()}"
-    return Listener(address, settings.freeswitch_password, make_applier, NodeStore(client), name)
+    return Listener(address, settings.freeswitch_password, make_applier, wake_sounds, NodeStore(client), name)
 
 
-def build_worker(settings: Settings) -> tuple[Queue, Drainer, Sweep]:
-    """The worker process: the queue that it takes jobs from, what they run on, and the sweep that runs beside it."""
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """The queues that a worker process takes jobs from, what runs beside the jobs, and what it is connected to."""
+
+    queues: tuple[Queue, ...]
+    drainer: Drainer
+    beside: tuple[Callable[[Callable[[float], object]], None], ...]
+    nodes: tuple[Nodes, ...]
+
+
+def build_worker(settings: Settings) -> WorkerParts:
+    """The worker process: it delivers callbacks, and decides what is played."""
     client = connect(settings.redis_url, max_connections=256)
-    outbox = OutboxStore(client)
-    wakeups = Wakeups(build_queue(settings))
-    pool = OutgoingPool(Resolver().resolve, settings.allowed_private_networks, num_pools=1000, maxsize=256, block=False)
-    drainer = Drainer(
+    wakeups = {topic: Wakeups(build_queue(settings, topic), topic) for topic in (CALLBACKS, SOUNDS)}
+    outbox, sounds = OutboxStore(client), SoundStore(client)
+    drainer = _build_drainer(settings, client, outbox, wakeups[CALLBACKS])
+    use(CALLBACKS, wakeups[CALLBACKS], lambda texts: drainer.drain_all([Lane.parse(text) for text in texts]))
+    nodes, fetching = build_nodes(settings), build_nodes(settings)
+    make_applier = _applier_maker(client, wakeups[CALLBACKS].wake, wakeups[SOUNDS].wake, _give_up)
+    commits, media = CommitStore(client), MediaStore(client, settings.media_megabytes << 20)
+    stages = Stages(commits, media, nodes, fetching, settings.media_url, settings.stock_music)
+    load = _build_loader(settings, client, media).load_program
+    player = Player(Services(sounds, stages, load, serialize_fetch, Outcomes(commits, make_applier).tell))
+    use(SOUNDS, wakeups[SOUNDS], player.look_at_all)
+    # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
+    connections = Redis(
+        connection_pool=BlockingConnectionPool.from_url(settings.rq_url, max_connections=100, timeout=30)
+    )
+    leases = build_lease_keeper(settings)
+    return WorkerParts(
+        (make_queue(SOUNDS, connections), make_queue(CALLBACKS, connections)),
+        drainer,
+        (
+            lambda sleep: drainer.keep_leases(leases, sleep),
+            Sweep(outbox, wakeups[CALLBACKS]).run,
+            SoundSweep(sounds, wakeups[SOUNDS]).run,
+        ),
+        (nodes, fetching),
+    )
+
+
+def _build_drainer(settings: Settings, client: Redis, outbox: OutboxStore, wakeups: Wakeups) -> Drainer:
+    return Drainer(
         outbox,
         CallbackStore(client),
         AccountStore(client),
         Breaker(ReceiverStore(client)),
-        Sender(pool, sign, time.monotonic),
+        Sender(_build_pool(settings), sign, time.monotonic),
         Schedule(settings.callback_retry_seconds, settings.callback_give_up_seconds),
         wakeups.wake,
     )
-    use(wakeups, drainer.drain_all)
-    # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
-    connections = BlockingConnectionPool.from_url(settings.rq_url, max_connections=100, timeout=30)
-    return make_queue(Redis(connection_pool=connections)), drainer, Sweep(outbox, wakeups)
+
+
+def _build_loader(settings: Settings, client: Redis, media: MediaStore) -> ProgramLoader:
+    renderer = Renderer(media, Speech(settings.tts_command))
+    return ProgramLoader(Fetcher(_build_pool(settings), sign, AccountStore(client), media, renderer), renderer)
+
+
+def _build_pool(settings: Settings) -> OutgoingPool:
+    """Callbacks and documents have a pool each: one's slow servers do not take the other's places."""
+    return OutgoingPool(Resolver().resolve, settings.allowed_private_networks, num_pools=1000, maxsize=256, block=False)
 
 
 def build_lease_keeper(settings: Settings) -> OutboxStore:
@@ -107,19 +183,20 @@ def build_lease_keeper(settings: Settings) -> OutboxStore:
     return OutboxStore(connect(settings.redis_url, max_connections=2))
 
 
-def build_queue(settings: Settings) -> Queue:
-    """RQ's queue, for those who wake lanes. RQ keeps bytes, so it has a connection of its own; its waits end, too."""
+def build_queue(settings: Settings, topic: Topic) -> Queue:
+    """RQ's queue of a topic, for those who wake lanes. RQ keeps bytes, so it has a connection of its own; its waits
+    end, too."""
     connection = Redis.from_url(
         settings.rq_url,
         socket_connect_timeout=DEADLINE_SECONDS,
         socket_timeout=DEADLINE_SECONDS,
         retry=Retry(NoBackoff(), 1),
     )
-    return make_queue(connection)
+    return make_queue(topic, connection)
 
 
 def build_nodes(settings: Settings) -> Nodes:
-    """For `orchestrator check`."""
+    """Connections to every node, still to be started."""
     return Nodes(settings.freeswitch_nodes, settings.freeswitch_password)
 
 
@@ -133,7 +210,7 @@ def build_queue_probe(settings: Settings) -> Callable[[], str | None]:
 
     def probe() -> str | None:
         try:
-            build_queue(settings).connection.ping()
+            build_queue(settings, CALLBACKS).connection.ping()
         except RedisError as error:
             return type(error).__name__
         return None

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness.freeswitch import find_freeswitch
+from tests.harness.room import TABLE, Room
 from tests.harness.stack import RealSwitch, SandboxSwitch, Stack, Switch
+from tests.harness.web import Web
 
 SWITCHES = ("sandbox", "freeswitch")
 _ran: Counter[str] = Counter()
@@ -32,9 +34,9 @@ def switch_name(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def make_switch(name: str, directory: Path) -> Switch:
+def make_switch(name: str, directory: Path, record: bool = False) -> Switch:
     directory.mkdir(parents=True, exist_ok=True)
-    return SandboxSwitch(directory) if name == "sandbox" else RealSwitch(directory)
+    return SandboxSwitch(directory) if name == "sandbox" else RealSwitch(directory, record)
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +62,39 @@ def own_stack(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
         running.stop()
 
 
+@pytest.fixture
+def recorded_room(switch_name: str, tmp_path: Path) -> Iterator[Room]:
+    """A conference in a service of the test's own, whose phones record whole calls."""
+    running = Stack(make_switch(switch_name, tmp_path / "switch", record=True), tmp_path)
+    try:
+        running.start()
+        yield Room(running)
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """A tenant's web server."""
+    server = Web()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def room(stack: Stack) -> Iterator[Room]:
+    """A conference of the test's own, in the common service."""
+    made = Room(stack)
+    try:
+        yield made
+    finally:
+        if made.conference_sid:
+            made.end()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" and "scenarios/" in report.nodeid and report.passed:
@@ -70,6 +105,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     binary = find_freeswitch()
+    for row in (row for row in TABLE if row.switch == "freeswitch"):
+        terminalreporter.write_line(str(row))
     terminalreporter.write_line(f"scenarios passed against the sandbox: {_ran['sandbox']}")
     against = binary or "none found; set FREESWITCH_BIN"
     terminalreporter.write_line(f"scenarios passed against a real FreeSWITCH: {_ran['freeswitch']} ({against})")

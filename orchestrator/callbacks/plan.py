@@ -11,6 +11,8 @@ from typing import Final, Literal
 
 from orchestrator.domain.conference import CallbackSettings, Conference, Participant
 from orchestrator.domain.events import (
+    AnnouncementEnded,
+    AnnouncementFailed,
     CallAnswered,
     CallEnded,
     CallInitiated,
@@ -18,10 +20,15 @@ from orchestrator.domain.events import (
     ConferenceEnded,
     ConferenceStarted,
     Event,
+    ParticipantHeld,
     ParticipantJoined,
     ParticipantLeft,
+    ParticipantModified,
     ParticipantMuted,
+    ParticipantUnheld,
     ParticipantUnmuted,
+    SpeechStarted,
+    SpeechStopped,
 )
 
 
@@ -41,6 +48,13 @@ PLAN: Final[dict[type[Event], Row]] = {
     ParticipantLeft: Row("conference", "leave", "participant-leave"),
     ParticipantMuted: Row("conference", "mute", "participant-mute"),
     ParticipantUnmuted: Row("conference", "mute", "participant-unmute"),
+    ParticipantHeld: Row("conference", "hold", "participant-hold"),
+    ParticipantUnheld: Row("conference", "hold", "participant-unhold"),
+    ParticipantModified: Row("conference", "modify", "participant-modify"),
+    SpeechStarted: Row("conference", "speaker", "participant-speech-start"),
+    SpeechStopped: Row("conference", "speaker", "participant-speech-stop"),
+    AnnouncementEnded: Row("conference", "announcement", "announcement-end"),
+    AnnouncementFailed: Row("conference", "announcement", "announcement-fail"),
     CallInitiated: Row("call", "initiated", "initiated"),
     CallRang: Row("call", "ringing", "ringing"),
     CallAnswered: Row("call", "answered", "answered"),

@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
-from orchestrator.callbacks.wakeups import Wakeups
 from orchestrator.errors import Unavailable
+from orchestrator.jobs.wakeups import Wakeups
 from orchestrator.store.outbox import OutboxStore
 
 log = structlog.get_logger("callbacks")

@@ -8,8 +8,9 @@ a guard test fails otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from orchestrator.domain.conference import CallbackSettings
+from orchestrator.domain.conference import STOCK, CallbackSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class CreateParticipant(Command):
     max_participants: int = 250
     coaching: bool = False
     call_sid_to_coach: str | None = None
-    wait_url: str | None = None
+    wait_url: str = STOCK
     wait_method: str = "POST"
     region: str | None = None
     jitter_buffer_size: str = "large"
@@ -67,9 +68,6 @@ class CreateParticipant(Command):
 # Create fields that reach neither the switch nor a state field of their own today: stored with the
 # participant, so that the issue that brings them to life finds them there.
 NOT_SENT_YET: dict[str, str] = {
-    "beep": "sounds in the room: a later issue",
-    "wait_url": "sounds in the room: a later issue",
-    "wait_method": "sounds in the room: a later issue",
     "jitter_buffer_size": "FreeSWITCH's own jitter buffer setting holds until media is tuned",
     "caller_display_name": "SIP only; the From user is sent, the display name is not yet",
     "time_limit_seconds": "the account's limit: a later issue",
@@ -98,12 +96,20 @@ NOT_SENT_YET: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class UpdateParticipant(Command):
-    """Change a participant; None leaves a property as it is."""
+    """Change a participant; None leaves a property as it is. Empty URLs are silence."""
 
-    conference_sid: str
-    call_sid: str
     muted: bool | None = None
+    hold: bool | None = None
+    hold_url: str | None = None
+    hold_method: str | None = None
+    announce_url: str | None = None
+    announce_method: str = "POST"
+    wait_url: str | None = None
+    wait_method: str | None = None
+    beep_on_exit: bool | None = None
     end_conference_on_exit: bool | None = None
+    coaching: bool | None = None
+    call_sid_to_coach: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +125,35 @@ class EndConference(Command):
     """End a conference: every call that is in it or on the way to it."""
 
     conference_sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitParticipant(Command):
+    """A leg has become a member: have the switch know whom it may hear, then let it speak, or keep it muted."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateHearing(Command):
+    """Whether a member hears the conference may have changed: say it to the switch."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartConference(Command):
+    """Waiting is over: everybody who is not on hold hears the conference."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelateCoaches(Command):
+    """Who coaches whom has changed: have the switch let only the coached hear their coaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beep(Command):
+    """Somebody has come or gone."""
+
+    moment: Literal["enter", "exit"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshSound(Command):
+    """What is to be played to a participant apart from the conference has changed."""

@@ -5,9 +5,13 @@ Status words are the wire's, exactly (wire-contract sections 3.2 and 4). Mind `c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+STOCK: Final = "stock"
+"""In place of a URL: the operator's own music. An empty URL is silence."""
 
 
 class ConferenceStatus(StrEnum):
@@ -83,6 +87,15 @@ class SwitchRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Coach:
+    """A member whom only one person may hear, and who that is."""
+
+    call_sid: str
+    member_id: int
+    coached_call_sid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Conference:
     """One conference of one account, pinned to one node.
 
@@ -90,6 +103,8 @@ class Conference:
     `starter_count` those of them with StartConferenceOnEnter. `sequence_number` is that of the next callback.
     `end_reason` is set as soon as it is decided, `status` becomes `completed` when the last call has ended.
     `callbacks_fixed` turns true with the first join: from then on later callback settings are ignored.
+    `coaches` are those who are members now; `has_relations` stays true once there was one. `announced_id` names the
+    announcement to all whose end was told last, `ending_label` is the label of `ending_call_sid`.
     """
 
     conference_sid: str
@@ -108,6 +123,15 @@ class Conference:
     callbacks: CallbackSettings | None = None
     callbacks_fixed: bool = False
     sequence_number: int = 1
+    coaches: tuple[Coach, ...] = ()
+    has_relations: bool = False
+    announced_id: str = ""
+    ending_label: str | None = None
+
+    @property
+    def has_started(self) -> bool:
+        """True from the moment at which people could hear each other."""
+        return self.status is not ConferenceStatus.INIT
 
     @property
     def is_ending(self) -> bool:
@@ -119,11 +143,16 @@ class Conference:
 class Participant:
     """One call, from the request that created it until its end.
 
-    `muted` is what the switch said last; `muted_wanted` what a client asked for and no event has confirmed yet.
+    `muted` and `hold` are what the switch said last; `muted_wanted` and `hold_wanted` what a client asked for and no
+    event has confirmed yet. Every leg joins unheard and deaf; `admitted` says that the switch has since been told whom
+    it may hear, and has let it speak or muted it: until then only the listener sends it anything.
+    `wait_url` and `hold_url`: an absolute URL, STOCK, or empty for silence; `hold_turn` counts holds. `talking` is what
+    the switch hears.
     `end_on_exit_dialled` is the EndConferenceOnExit that the leg was dialled with.
     `answered_at`, `joined_at`, `left_at`, `ended_at`: aware UTC, None until it happened. `hangup_cause` is
     FreeSWITCH's word and `sip_status` the far end's SIP answer, verbatim. `call_sequence_number` is that of the
-    next call-progress callback. `options_json` holds the create parameters that have no field of their own.
+    next call-progress callback, `announced_id` names the announcement whose end was told last.
+    `options_json` holds the create parameters that have no field of their own.
     """
 
     call_sid: str
@@ -139,8 +168,18 @@ class Participant:
     muted: bool = False
     muted_wanted: bool | None = None
     hold: bool = False
+    hold_wanted: bool | None = None
+    hold_url: str = STOCK
+    hold_method: str = "GET"
+    hold_turn: int = 0
+    wait_url: str = STOCK
+    wait_method: str = "POST"
+    admitted: bool = False
+    talking: bool = False
     coaching: bool = False
     call_sid_to_coach: str | None = None
+    beep_on_enter: bool = True
+    beep_on_exit: bool = True
     start_conference_on_enter: bool = True
     end_conference_on_exit: bool = False
     end_on_exit_dialled: bool = False
@@ -154,6 +193,7 @@ class Participant:
     progress_callbacks: CallbackSettings | None = None
     conference_callbacks: CallbackSettings | None = None
     call_sequence_number: int = 0
+    announced_id: str = ""
     options_json: str = "{}"
 
     @property
@@ -170,3 +210,17 @@ class Participant:
     def muted_as_asked(self) -> bool:
         """What a client is shown: its own last request, or what the switch says if there is none open."""
         return self.muted if self.muted_wanted is None else self.muted_wanted
+
+    @property
+    def hold_as_asked(self) -> bool:
+        """The same for hold."""
+        return self.hold if self.hold_wanted is None else self.hold_wanted
+
+
+def without_fulfilled_wishes(participant: Participant) -> Participant:
+    """A wish that the switch has fulfilled is none any more; the store's COMMIT does the same."""
+    muted = None if participant.muted_wanted is participant.muted else participant.muted_wanted
+    hold = None if participant.hold_wanted is participant.hold else participant.hold_wanted
+    if (muted, hold) == (participant.muted_wanted, participant.hold_wanted):
+        return participant
+    return replace(participant, muted_wanted=muted, hold_wanted=hold)

@@ -51,10 +51,9 @@ class DialFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class MemberAdded(Event):
-    """The leg has become a member of the conference; before the answer, too, if it has early media."""
+    """The leg has become a member, unheard and deaf; before the answer, too, if it has early media."""
 
     member_id: int
-    muted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,58 @@ class ParticipantMuted(Event):
 @dataclass(frozen=True, slots=True)
 class ParticipantUnmuted(Event):
     """The switch lets the conference hear the participant again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantHeld(Event):
+    """The switch keeps the participant out of the conversation: neither heard nor hearing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantUnheld(Event):
+    """The participant is back in the conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted(Event):
+    """The switch hears the participant speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped(Event):
+    """The participant has been silent for 0.8 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantModified(Event):
+    """A client has changed what is a fact by being asked for; None: unchanged. `coaching` False ends the coaching."""
+
+    end_conference_on_exit: bool | None = None
+    beep_on_exit: bool | None = None
+    wait_url: str | None = None
+    wait_method: str | None = None
+    coaching: bool | None = None
+    call_sid_to_coach: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementEnded(Event):
+    """An announcement was played to its end, to one participant or `to_all`. One to all is applied through any of the
+    conference's participants. The same `announcement_id` counts once."""
+
+    announce_url: str
+    announcement_id: str
+    to_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementFailed(Event):
+    """An announcement could not be played, or not to its end."""
+
+    announce_url: str
+    reason: str
+    announcement_id: str
+    to_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)

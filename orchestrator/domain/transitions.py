@@ -2,10 +2,10 @@
 
 The law:
   1. `apply` is pure. The same state and event always give the same outcome; nothing else changes state.
-  2. EVENT_TABLE says, for every event and every status, what the event means: a rule, or LATE. Late news (a
+  2. EVENT_TABLE says, for every event and every status, what the event means: a rule (rules.py), or LATE. Late news (a
      duplicate, or an event that a snapshot has anticipated) changes nothing.
   3. After the event's rule, the rows of STATE_TABLE fire in order, each at most once: facts that follow from
-     the state (joined, left, started, ended) are derived there and nowhere else.
+     the state (joined, left, started, ended, who coaches) are derived there and nowhere else.
   4. Status only moves forward: queued < connecting < ringing < connected < complete | failed.
   5. Every participant leaves exactly once, whatever was missed; a conference ends exactly once.
 (The shape is that of h11's `_state.py`: https://github.com/python-hyper/h11/blob/master/h11/_state.py)
@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
-from orchestrator.domain.commands import Command, EndConference, RemoveParticipant, UpdateParticipant
+from orchestrator.domain.commands import Command
 from orchestrator.domain.conference import (
+    Coach,
     Conference,
     ConferenceStatus,
     EndReason,
@@ -27,7 +28,10 @@ from orchestrator.domain.conference import (
     Participant,
     ParticipantStatus,
 )
+from orchestrator.domain.consequences import consequences_of
 from orchestrator.domain.events import (
+    AnnouncementEnded,
+    AnnouncementFailed,
     CallAnswered,
     CallEnded,
     CallInitiated,
@@ -38,10 +42,29 @@ from orchestrator.domain.events import (
     Event,
     MemberAdded,
     MemberRemoved,
+    ParticipantHeld,
     ParticipantJoined,
     ParticipantLeft,
+    ParticipantModified,
     ParticipantMuted,
+    ParticipantUnheld,
     ParticipantUnmuted,
+    SpeechStarted,
+    SpeechStopped,
+)
+from orchestrator.domain.rules import (
+    Told,
+    announced,
+    answered,
+    ended,
+    held,
+    initiated,
+    member_added,
+    member_removed,
+    modified,
+    muted,
+    rang,
+    spoke,
 )
 
 QUEUED, CONNECTING, RINGING, CONNECTED, COMPLETE, FAILED = ParticipantStatus
@@ -57,102 +80,70 @@ class Outcome:
     commands: tuple[Command, ...] = ()
 
 
-Rule = Callable[[Participant, Event], tuple[Participant, tuple[Event, ...]]]
-Row = Callable[[Conference, Participant, datetime], tuple[Conference, Participant, Event] | None]
+Rule = Callable[[Participant, Event], Told]
+Row = Callable[[Conference, Participant, datetime], tuple[Conference, Participant, Event | None] | None]
 LATE: Final = None
 
 
 # ---------------------------------------------------------------- what an event means for its participant
 
-
-def _implied(participant: Participant, event: Event) -> tuple[Event, ...]:
-    """An event that skips `initiated` brings it along: a client sees every call begin before it goes on."""
-    return (CallInitiated(event.at),) if participant.status is QUEUED else ()
-
-
-def _initiated(participant: Participant, event: Event) -> tuple[Participant, tuple[Event, ...]]:
-    return replace(participant, status=CONNECTING), (event,)
-
-
-def _rang(participant: Participant, event: Event) -> tuple[Participant, tuple[Event, ...]]:
-    if participant.answered_at is not None:
-        return participant, ()
-    return replace(participant, status=RINGING), (*_implied(participant, event), event)
-
-
-def _answered(participant: Participant, event: Event) -> tuple[Participant, tuple[Event, ...]]:
-    if participant.answered_at is not None:
-        return participant, ()
-    status = CONNECTING if participant.status is QUEUED else participant.status
-    return replace(participant, status=status, answered_at=event.at), (*_implied(participant, event), event)
-
-
-def _member_added(participant: Participant, event: Event) -> tuple[Participant, tuple[Event, ...]]:
-    added = cast(MemberAdded, event)
-    switch = replace(participant.switch, member_id=added.member_id)
-    return replace(participant, switch=switch, muted=added.muted), ()
-
-
-def _member_removed(participant: Participant, event: Event) -> tuple[Participant, tuple[Event, ...]]:
-    switch = replace(participant.switch, member_id=None)
-    left_at = event.at if participant.status is CONNECTED else None
-    return replace(participant, switch=switch, left_at=left_at), ()
-
-
-def _ended(participant: Participant, event: Event) -> tuple[Participant, tuple[Event, ...]]:
-    if participant.ended_at is not None:
-        return participant, ()
-    ended = cast(CallEnded | DialFailed, event)
-    after = replace(
-        participant,
-        switch=replace(participant.switch, member_id=None),
-        ended_at=event.at,
-        left_at=participant.left_at or event.at,
-        hangup_cause=ended.cause,
-        sip_status=ended.sip_status if isinstance(ended, CallEnded) else None,
-    )
-    told = CallEnded(ended.at, after.hangup_cause or "", after.sip_status)
-    return after, (*_implied(participant, event), told)
-
-
-def _muted(participant: Participant, event: Event) -> tuple[Participant, tuple[Event, ...]]:
-    muted = isinstance(event, ParticipantMuted)
-    if participant.muted is muted:
-        return participant, ()
-    return replace(participant, muted=muted), (event,) if participant.is_present else ()
-
-
 EVENT_TABLE: Final[dict[type[Event], dict[ParticipantStatus, Rule | None]]] = {
     CallInitiated: {
-        QUEUED: _initiated, CONNECTING: LATE, RINGING: LATE, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
+        QUEUED: initiated, CONNECTING: LATE, RINGING: LATE, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
     },
     CallRang: {
-        QUEUED: _rang, CONNECTING: _rang, RINGING: LATE, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
+        QUEUED: rang, CONNECTING: rang, RINGING: LATE, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
     },
     CallAnswered: {
-        QUEUED: _answered, CONNECTING: _answered, RINGING: _answered, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
+        QUEUED: answered, CONNECTING: answered, RINGING: answered, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
     },
     MemberAdded: {
-        QUEUED: _member_added, CONNECTING: _member_added, RINGING: _member_added,
+        QUEUED: member_added, CONNECTING: member_added, RINGING: member_added,
         CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
     },
     MemberRemoved: {
-        QUEUED: _member_removed, CONNECTING: _member_removed, RINGING: _member_removed,
-        CONNECTED: _member_removed, COMPLETE: LATE, FAILED: LATE,
+        QUEUED: member_removed, CONNECTING: member_removed, RINGING: member_removed,
+        CONNECTED: member_removed, COMPLETE: LATE, FAILED: LATE,
     },
     ParticipantMuted: {
-        QUEUED: _muted, CONNECTING: _muted, RINGING: _muted, CONNECTED: _muted, COMPLETE: LATE, FAILED: LATE,
+        QUEUED: muted, CONNECTING: muted, RINGING: muted, CONNECTED: muted, COMPLETE: LATE, FAILED: LATE,
     },
     ParticipantUnmuted: {
-        QUEUED: _muted, CONNECTING: _muted, RINGING: _muted, CONNECTED: _muted, COMPLETE: LATE, FAILED: LATE,
+        QUEUED: muted, CONNECTING: muted, RINGING: muted, CONNECTED: muted, COMPLETE: LATE, FAILED: LATE,
+    },
+    ParticipantHeld: {
+        QUEUED: held, CONNECTING: held, RINGING: held, CONNECTED: held, COMPLETE: LATE, FAILED: LATE,
+    },
+    ParticipantUnheld: {
+        QUEUED: held, CONNECTING: held, RINGING: held, CONNECTED: held, COMPLETE: LATE, FAILED: LATE,
+    },
+    # Early media is no speech of a participant.
+    SpeechStarted: {
+        QUEUED: LATE, CONNECTING: LATE, RINGING: LATE, CONNECTED: spoke, COMPLETE: LATE, FAILED: LATE,
+    },
+    SpeechStopped: {
+        QUEUED: LATE, CONNECTING: LATE, RINGING: LATE, CONNECTED: spoke, COMPLETE: LATE, FAILED: LATE,
+    },
+    ParticipantModified: {
+        QUEUED: modified, CONNECTING: modified, RINGING: modified, CONNECTED: modified,
+        COMPLETE: LATE, FAILED: LATE,
+    },
+    # Whoever has left meanwhile: the client has asked for the announcement, and is told what became of it.
+    AnnouncementEnded: {
+        QUEUED: announced, CONNECTING: announced, RINGING: announced, CONNECTED: announced,
+        COMPLETE: announced, FAILED: announced,
+    },
+    AnnouncementFailed: {
+        QUEUED: announced, CONNECTING: announced, RINGING: announced, CONNECTED: announced,
+        COMPLETE: announced, FAILED: announced,
     },
     # `complete` is reached by leaving the conference; the call itself ends a moment later.
     CallEnded: {
-        QUEUED: _ended, CONNECTING: _ended, RINGING: _ended, CONNECTED: _ended, COMPLETE: _ended, FAILED: LATE,
+        QUEUED: ended, CONNECTING: ended, RINGING: ended, CONNECTED: ended, COMPLETE: ended, FAILED: LATE,
     },
     # Once a leg exists its own end will come, with the far end's answer in it: that is the better news.
     DialFailed: {
-        QUEUED: _ended, CONNECTING: LATE, RINGING: LATE, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
+        QUEUED: ended, CONNECTING: LATE, RINGING: LATE, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
     },
 }  # fmt: skip
 
@@ -194,8 +185,13 @@ def _leaves(
     if was_present and participant.end_conference_on_exit and not conference.is_ending:
         kicked = participant.removal_requested
         reason = EndReason.END_ON_EXIT_KICKED if kicked else EndReason.END_ON_EXIT_LEFT
-        conference = replace(conference, end_reason=reason, ending_call_sid=participant.call_sid)
+        conference = _ended_by(participant, conference, reason)
     return conference, replace(participant, status=COMPLETE if was_present else FAILED), event
+
+
+def _ended_by(participant: Participant, conference: Conference, reason: EndReason) -> Conference:
+    sid, label = participant.call_sid, participant.label
+    return replace(conference, end_reason=reason, ending_call_sid=sid, ending_label=label)
 
 
 def _leave_reason(conference: Conference, participant: Participant) -> LeaveReason:
@@ -227,14 +223,47 @@ def _ends(
         return None
     if conference.end_reason is None:
         last = EndReason.LAST_KICKED if participant.removal_requested else EndReason.LAST_LEFT
-        conference = replace(conference, end_reason=last, ending_call_sid=participant.call_sid)
+        conference = _ended_by(participant, conference, last)
     return replace(conference, status=ConferenceStatus.COMPLETED), participant, ConferenceEnded(at)
 
 
-STATE_TABLE: Final[tuple[Row, ...]] = (_joins, _leaves, _starts, _ends)
+def _coaches(
+    conference: Conference, participant: Participant, at: datetime
+) -> tuple[Conference, Participant, None] | None:
+    """The conference knows its coaches, so that whoever joins can be kept from hearing them at once."""
+    member_id, coached = participant.switch.member_id, participant.call_sid_to_coach
+    others = tuple(coach for coach in conference.coaches if coach.call_sid != participant.call_sid)
+    if participant.coaching and coached is not None and member_id is not None:
+        coach = Coach(participant.call_sid, member_id, coached)
+        if coach in conference.coaches:
+            return None
+        return replace(conference, coaches=(*others, coach), has_relations=True), participant, None
+    if others == conference.coaches:
+        return None
+    return replace(conference, coaches=others), participant, None
+
+
+STATE_TABLE: Final[tuple[Row, ...]] = (_joins, _leaves, _starts, _ends, _coaches)
 
 
 # ---------------------------------------------------------------- apply
+
+
+def _was_announced(conference: Conference, event: Event) -> bool:
+    """One to all is told once; the end of one to a participant is counted there (rules.announced)."""
+    announcement_id = _id_of_one_to_all(event)
+    return announcement_id is not None and announcement_id == conference.announced_id
+
+
+def _announced(conference: Conference, event: Event) -> Conference:
+    announcement_id = _id_of_one_to_all(event)
+    return conference if announcement_id is None else replace(conference, announced_id=announcement_id)
+
+
+def _id_of_one_to_all(event: Event) -> str | None:
+    if isinstance(event, (AnnouncementEnded, AnnouncementFailed)) and event.to_all:
+        return event.announcement_id
+    return None
 
 
 def apply(conference: Conference, participant: Participant, event: Event) -> Outcome:
@@ -244,49 +273,18 @@ def apply(conference: Conference, participant: Participant, event: Event) -> Out
     programming error (KeyError); the guard test keeps the table complete.
     """
     rule = EVENT_TABLE[type(event)][participant.status]
-    if rule is LATE:
+    if rule is LATE or _was_announced(conference, event):
         return Outcome(conference, participant)
     new_participant, events = rule(participant, event)
-    new_conference = conference
+    new_conference = _announced(conference, event)
     for row in STATE_TABLE:
         derived = row(new_conference, new_participant, event.at)
         if derived is not None:
             new_conference, new_participant, follows = derived
-            events = (*events, follows)
+            events = events if follows is None else (*events, follows)
     if new_participant != participant:
         new_participant = replace(new_participant, updated_at=event.at)
     if new_conference != conference:
         new_conference = replace(new_conference, updated_at=event.at)
-    commands = _commands(conference, participant, new_conference, new_participant)
+    commands = consequences_of(conference, participant, new_conference, new_participant)
     return Outcome(new_conference, new_participant, events, commands)
-
-
-def _commands(
-    conference: Conference, participant: Participant, after: Conference, new: Participant
-) -> tuple[Command, ...]:
-    """What a client has asked for and the switch could not do yet, or what follows for the other calls."""
-    if after.is_ending and not conference.is_ending and after.live_count > 0:
-        return (EndConference(after.conference_sid),)
-    if new.is_live and (new.removal_requested or after.is_ending) and new != participant:
-        return (RemoveParticipant(new.conference_sid, new.call_sid),)
-    if new.is_present and not participant.is_present:
-        return outstanding_updates(new)
-    return ()
-
-
-def outstanding_updates(participant: Participant) -> tuple[UpdateParticipant, ...]:
-    """Updates that were asked for before the participant joined, or that the switch has lost."""
-    muted = participant.muted_wanted if participant.muted_wanted is not participant.muted else None
-    end_on_exit = None
-    if participant.end_conference_on_exit is not participant.end_on_exit_dialled:
-        end_on_exit = participant.end_conference_on_exit
-    if muted is None and end_on_exit is None:
-        return ()
-    return (
-        UpdateParticipant(
-            participant.conference_sid,
-            participant.call_sid,
-            muted=muted,
-            end_conference_on_exit=end_on_exit,
-        ),
-    )

@@ -7,7 +7,7 @@ built by `dial_string`. Syntax: FreeSWITCH 1.10, mod_conference `conference_api.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class SwitchCommand(Protocol):
@@ -28,6 +28,119 @@ class MuteMember:
 
     def render(self) -> str:
         return f"conference {self.conference_sid} {'mute' if self.muted else 'unmute'} {self.member_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeafenMember:
+    """The member hears nothing of the conference, or everything again; what is played to it alone it hears anyway."""
+
+    conference_sid: str
+    member_id: int
+    deaf: bool
+
+    def render(self) -> str:
+        return f"conference {self.conference_sid} {'deaf' if self.deaf else 'undeaf'} {self.member_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldMember:
+    """Nobody hears the member, apart from its being muted or not; it goes on hearing unless it is deafened."""
+
+    conference_sid: str
+    member_id: int
+    hold: bool
+
+    def render(self) -> str:
+        return f"conference {self.conference_sid} {'hold' if self.hold else 'unhold'} {self.member_id}"
+
+
+MOST_RELATED: Final = 100
+"""Members that one list of `relate` may hold (conference_api.c, conference_api_sub_relate)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relate:
+    """`listeners` do not hear `speakers`, or do again. At most MOST_RELATED of each.
+
+    The relation is kept on the listener: the mixer walks the lists of both for every sample, so a list on a coach would
+    be as long as the conference (mod_conference.c, conference_thread_run).
+    """
+
+    conference_sid: str
+    listeners: tuple[int, ...]
+    speakers: tuple[int, ...]
+    hears: bool
+
+    def render(self) -> str:
+        listeners, speakers = (",".join(str(member) for member in group) for group in (self.listeners, self.speakers))
+        return f"conference {self.conference_sid} relate {listeners} {speakers} {'clear' if self.hears else 'nohear'}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListRelations:
+    """Who does not hear whom: a line `7 -> 9 SPEAK NOHEAR NOSENDVIDEO` for each relation; member 0 stands for all."""
+
+    conference_sid: str
+
+    def render(self) -> str:
+        return f"conference {self.conference_sid} relate 0"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberUuid:
+    """The channel of a member; refused if there is no such member."""
+
+    conference_sid: str
+    member_id: int
+
+    def render(self) -> str:
+        return f"conference {self.conference_sid} get-uuid {self.member_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayToMember:
+    """Play a file to one member, deaf or not, after what is being played to it. `file` is ours: see `files.py`."""
+
+    conference_sid: str
+    member_id: int
+    file: str
+
+    def render(self) -> str:
+        return f"conference {self.conference_sid} play {self.file} {self.member_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayToAll:
+    """Play a file to everybody who hears the conference, after what is being played; or `beside` it, as a beep."""
+
+    conference_sid: str
+    file: str
+    beside: bool = False
+
+    def render(self) -> str:
+        return f"conference {self.conference_sid} play {self.file}{' async' if self.beside else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopMember:
+    """End whatever is played to the member."""
+
+    conference_sid: str
+    member_id: int
+
+    def render(self) -> str:
+        return f"conference {self.conference_sid} stop all {self.member_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFile:
+    """Have the node fetch `url`, one of ours, into its cache; answers with the file's path. Played as a URL, a file
+    that is still to be fetched would keep the member from leaving (mod_http_cache.c, conference_member.c)."""
+
+    url: str
+
+    def render(self) -> str:
+        return f"http_get {self.url}"
 
 
 @dataclass(frozen=True, slots=True)

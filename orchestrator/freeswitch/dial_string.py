@@ -21,6 +21,10 @@ from orchestrator.freeswitch.commands import ON_ANSWER, set_exit_hook_on_answer
 CONFERENCE_VARIABLE: Final = "orchestrator_conference_sid"
 """Channel variable that tells every CHANNEL_ event which conference its leg belongs to."""
 
+UNADMITTED: Final = "mute|deaf"
+"""Everybody joins unheard and deaf: whom they may hear and who may hear them is decided when they have a member id, and
+a listener that is late, or away, must not let anybody hear a coach meanwhile."""
+
 PROFILE: Final = "orchestrator"
 """The conference profile in freeswitch-conf."""
 
@@ -28,7 +32,7 @@ TIMEOUT_BUFFER_SECONDS: Final = 5
 """Twilio adds 5 s to Timeout (seed 004, "Timeout")."""
 
 SAFE_VALUE: Final = re.compile(r"[A-Za-z0-9+._~@:;=&?/!*() -]*", re.ASCII)
-"""What a variable's value may be made of: nothing that FreeSWITCH gives a meaning to."""
+"""What a variable's value may be made of: nothing that FreeSWITCH gives a meaning to inside the braces."""
 
 ANOTHER_ORIGINATE: Final = ":_:"
 """Wherever it stands, FreeSWITCH cuts a dial string there and dials both parts (switch_ivr_originate.c)."""
@@ -73,6 +77,8 @@ class Originate:
 
 
 def _escaped(value: str) -> str:
+    if value == UNADMITTED:  # ours, and the one value whose bar means something
+        return value
     if SAFE_VALUE.fullmatch(value) is None or ANOTHER_ORIGINATE in value:
         raise BadParameter("a value cannot be carried to the switch")
     return value.replace(" ", "\\s")
@@ -81,10 +87,6 @@ def _escaped(value: str) -> str:
 def caller_user(text: str) -> str:
     """The user part of a caller: a phone number, a client's name or a SIP user."""
     return text.removeprefix("client:")
-
-
-def _member_flags(command: CreateParticipant, participant: Participant) -> str | None:
-    return "mute" if participant.muted else None
 
 
 def _early_media_limit(command: CreateParticipant, participant: Participant) -> str | None:
@@ -108,7 +110,7 @@ VARIABLES: Final[dict[str, Make]] = {
     "api_on_answer": lambda command, participant: (
         f"sched_del {participant.switch.channel_uuid}" if command.early_media else None
     ),
-    "conference_member_flags": _member_flags,
+    "conference_member_flags": lambda _, __: UNADMITTED,
     ON_ANSWER: lambda _, participant: (
         set_exit_hook_on_answer(participant.conference_sid) if participant.end_conference_on_exit else None
     ),
@@ -116,7 +118,7 @@ VARIABLES: Final[dict[str, Make]] = {
 """Variable -> its value, None: not set. One row per create parameter that the switch has to know."""
 
 RENDERED_FIELDS: Final[frozenset[str]] = frozenset(
-    {"from_", "to", "caller_id", "timeout_seconds", "early_media", "muted", "end_conference_on_exit"}
+    {"from_", "to", "caller_id", "timeout_seconds", "early_media", "end_conference_on_exit"}
 )
 """The fields of CreateParticipant that VARIABLES and `destination_of` render."""
 

@@ -19,10 +19,15 @@ from orchestrator.domain.events import (
     Event,
     MemberAdded,
     MemberRemoved,
+    ParticipantHeld,
     ParticipantMuted,
+    ParticipantUnheld,
     ParticipantUnmuted,
+    SpeechStarted,
+    SpeechStopped,
 )
 from orchestrator.freeswitch.dial_string import CONFERENCE_VARIABLE
+from orchestrator.freeswitch.files import PLAY_PARAMETER, PLAY_TAG
 from orchestrator.sids import call_sid_of, is_sid
 
 Headers = Mapping[str, str]
@@ -43,10 +48,25 @@ class Translated:
     event: Event
 
 
-def translate_event(headers: Headers) -> Translated | None:
+@dataclass(frozen=True, slots=True)
+class EndedSound:
+    """Something that we had the switch play is over, or was stopped. `lane`: whom it was played to, a CallSid or
+    `conference`; `play_id`: which play it was."""
+
+    conference_sid: str
+    lane: str
+    play_id: str
+
+    def __str__(self) -> str:
+        return f"{self.conference_sid}:{self.lane}:{self.play_id}"
+
+
+def translate_event(headers: Headers) -> Translated | EndedSound | None:
     """Translate one event of the switch; None for those that mean nothing to us, and for foreign channels."""
     name = headers.get("Event-Name", "")
     if name == "CUSTOM":
+        if headers.get("Action") in SOUND_ENDS:
+            return translate_ended_sound(headers)
         translator = CONFERENCE_ACTIONS.get(headers.get("Action", ""))
         conference_sid = headers.get("Conference-Name")
     else:
@@ -87,9 +107,21 @@ def translate_job(headers: Headers, at: datetime) -> Event | None:
 
 
 def translate_add_member(headers: Headers, at: datetime) -> Event:
-    """`Speak` is false for a member that the conference does not hear."""
-    return MemberAdded(at, int(headers["Member-ID"]), headers.get("Speak") == "false")
+    """The member's number is what every command about it needs."""
+    return MemberAdded(at, int(headers["Member-ID"]))
 
+
+def translate_ended_sound(headers: Headers) -> EndedSound | None:
+    """A file's parameters become headers of its events (conference_file.c, conference_file_close); ours names the play.
+    Sounds without it, such as beeps, interest nobody."""
+    conference_sid = headers.get("Conference-Name", "")
+    match = PLAY_TAG.fullmatch(headers.get(PLAY_PARAMETER, ""))
+    if match is None or not is_sid("CF", conference_sid):
+        return None
+    return EndedSound(conference_sid, match["lane"], match["play_id"])
+
+
+SOUND_ENDS: Final = frozenset({"play-file-done", "play-file-member-done"})
 
 EVENT_NAMES: Final[dict[str, Translator]] = {
     "CHANNEL_CREATE": _outgoing(CallInitiated),
@@ -105,4 +137,8 @@ CONFERENCE_ACTIONS: Final[dict[str, Translator]] = {
     "del-member": lambda _, at: MemberRemoved(at),
     "mute-member": lambda _, at: ParticipantMuted(at),
     "unmute-member": lambda _, at: ParticipantUnmuted(at),
+    "hold-member": lambda _, at: ParticipantHeld(at),
+    "unhold-member": lambda _, at: ParticipantUnheld(at),
+    "start-talking": lambda _, at: SpeechStarted(at),
+    "stop-talking": lambda _, at: SpeechStopped(at),
 }

@@ -10,7 +10,7 @@ import structlog
 from gevent.event import Event
 
 from orchestrator.freeswitch.addresses import NodeAddress
-from orchestrator.freeswitch.client import EventSocket, NodeUnavailable
+from orchestrator.freeswitch.client import REPLY_SECONDS, EventSocket, NodeUnavailable
 from orchestrator.freeswitch.commands import SwitchCommand
 
 FIRST_BACKOFF_SECONDS: Final = 0.1
@@ -68,9 +68,9 @@ class Node:
             log.warning("node_disconnected", node=self.address.name)
             self._stopping.wait(backoff)  # a node that lets us in and drops us is not hammered
 
-    def send(self, command: SwitchCommand) -> str:
+    def send(self, command: SwitchCommand, seconds: float = REPLY_SECONDS) -> str:
         """Run a command now and return FreeSWITCH's text. Raises NodeUnavailable, CommandRefused."""
-        return self._connection().api(command.render())
+        return self._connection().api(command.render(), seconds)
 
     def start_job(self, command: SwitchCommand, job_uuid: str) -> None:
         """Run a command in the background. Raises NodeUnavailable, CommandRefused."""

@@ -23,7 +23,9 @@ from orchestrator.domain.events import (
     Event,
     MemberAdded,
     MemberRemoved,
+    ParticipantHeld,
     ParticipantMuted,
+    ParticipantUnheld,
     ParticipantUnmuted,
 )
 from orchestrator.freeswitch.client import EventSocket
@@ -40,11 +42,13 @@ LOST_CAUSE: Final = "RECOVERY_ON_TIMER_EXPIRE"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member of a conference on the node."""
+    """One member of a conference on the node. While it is on hold FreeSWITCH calls every member mute and deaf."""
 
     conference_sid: str
     member_id: int
     muted: bool
+    deaf: bool
+    hold: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,14 @@ def _read_members(snapshot: Snapshot, conference: dict[str, Any]) -> None:
     for row in conference.get("members", []):
         call_sid = call_sid_of(row.get("uuid", "")) if row.get("type", "caller") == "caller" else None
         if call_sid is not None:
-            muted = not row["flags"].get("can_speak", True)
-            snapshot.members[call_sid] = Member(conference["conference_name"], int(row["id"]), muted)
+            flags = row["flags"]
+            snapshot.members[call_sid] = Member(
+                conference["conference_name"],
+                int(row["id"]),
+                muted=not flags.get("can_speak", True),
+                deaf=not flags.get("can_hear", True),
+                hold=flags.get("hold", False),
+            )
 
 
 IsAlive = Callable[[str], bool]
@@ -137,8 +147,11 @@ def _missed(snapshot: Snapshot, participant: Participant, is_alive: IsAlive) -> 
     if callstate in ("ACTIVE", "HELD", "UNHELD"):
         events.append(CallAnswered(at))
     if member is not None and is_member:
-        events.append(MemberAdded(at, member.member_id, member.muted))
-        events.append(ParticipantMuted(at) if member.muted else ParticipantUnmuted(at))
+        events.append(MemberAdded(at, member.member_id))
+        is_same = member.member_id == participant.switch.member_id
+        if participant.admitted and is_same and not member.hold:  # else muted by nobody: so everybody joins
+            events.append(ParticipantMuted(at) if member.muted else ParticipantUnmuted(at))
+        events.append(ParticipantHeld(at) if member.hold else ParticipantUnheld(at))
     return events
 
 

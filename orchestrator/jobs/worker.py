@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import gevent
@@ -31,7 +31,7 @@ STOP_SECONDS: Final = 20.0
 """How long a stopping worker waits for attempts under way; what is left is delivered again by another one."""
 
 
-log = structlog.get_logger("callbacks")
+log = structlog.get_logger("jobs")
 
 
 class GeventDeathPenalty(BaseDeathPenalty):
@@ -53,8 +53,8 @@ class GeventWorker(SimpleWorker):
     death_penalty_class = GeventDeathPenalty
     max_connection_wait_time = 2.0
 
-    def __init__(self, queue: Queue, on_stop: Callable[[], object]) -> None:
-        super().__init__([queue], connection=queue.connection, serializer=JSONSerializer, log_job_description=False)
+    def __init__(self, queues: Sequence[Queue], on_stop: Callable[[], object]) -> None:
+        super().__init__(queues, connection=queues[0].connection, serializer=JSONSerializer, log_job_description=False)
         self._jobs = Pool(JOBS_AT_ONCE)
         self.told_to_stop = False
         self._on_stop = on_stop
@@ -93,11 +93,11 @@ class GeventWorker(SimpleWorker):
         super().teardown()  # type: ignore[no-untyped-call]  # RQ's own is untyped
 
 
-def work_for_ever(queue: Queue, on_stop: Callable[[], object], sleep: Callable[[float], object]) -> None:
-    """Run RQ's loop until this process is told to stop. RQ gives up when its Redis is away at the wrong moment; the
-    promise to deliver does not."""
+def work_for_ever(queues: Sequence[Queue], on_stop: Callable[[], object], sleep: Callable[[float], object]) -> None:
+    """Take jobs, those of the first queue first, until this process is told to stop. RQ gives up when its Redis is away
+    at the wrong moment; the promises made to clients do not."""
     while True:
-        worker = GeventWorker(queue, on_stop)
+        worker = GeventWorker(queues, on_stop)
         log.info("worker_loop_starting", name=worker.name)
         try:
             with redis_errors():

@@ -130,10 +130,21 @@ class CommitStore:
             if sid in conferences
         ]
 
-    def list_live_calls(self, conference_sid: str) -> list[str]:
-        """The CallSids of the conference whose calls have not ended."""
+    def list_live(self, conference_sid: str) -> list[Participant]:
+        """The conference's participants whose calls have not ended."""
         with redis_errors():
-            return list(self._redis.zrange(keys.live_participants(conference_sid), 0, -1))
+            calls = self._redis.zrange(keys.live_participants(conference_sid), 0, -1)
+        return list(self.load([(conference_sid, call) for call in calls], ())[1].values())
+
+    def list_members(self, conference_sid: str) -> list[tuple[str, int]]:
+        """CallSid and member id of those who are members of the conference on its node."""
+        with redis_errors():
+            calls = self._redis.zrange(keys.live_participants(conference_sid), 0, -1)
+            pipe = self._redis.pipeline(transaction=False)
+            for call in calls:
+                pipe.hget(keys.participant(conference_sid, call), "member_id")
+            found = pipe.execute()
+        return [(call, int(member_id)) for call, member_id in zip(calls, found, strict=True) if member_id]
 
     def commit(self, changes: Sequence[Change]) -> list[Committed | None]:
         """Write each change if nobody has changed its conference since; None where somebody has.

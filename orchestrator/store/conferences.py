@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import redis
 
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Conference, EndReason, Participant
+from orchestrator.domain.hearing import Sound
 from orchestrator.errors import (
+    CoachedCallHeld,
     CoachedCallMissing,
     ConferenceFull,
     ConferenceNotActive,
@@ -41,8 +43,9 @@ class ConferenceStore:
         self._create = client.register_script(scripts.CREATE_PARTICIPANT)
         self._find = client.register_script(scripts.FIND_PARTICIPANT)
         self._want_muted = client.register_script(scripts.WANT_MUTED)
-        self._unwant_muted = client.register_script(scripts.UNWANT_MUTED)
-        self._change = client.register_script(scripts.CHANGE_PARTICIPANT)
+        self._want_hold = client.register_script(scripts.WANT_HOLD)
+        self._unwant = client.register_script(scripts.UNWANT)
+        self._request_removal = client.register_script(scripts.REQUEST_REMOVAL)
         self._request_end = client.register_script(scripts.REQUEST_END)
 
     # ------------------------------------------------------------ create
@@ -78,7 +81,8 @@ class ConferenceStore:
     ) -> Conference:
         """Write a new participant, and with it the conference if `conference` is given and does not exist yet.
 
-        Raises: NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing, Unavailable.
+        Raises: NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing, CoachedCallHeld,
+        Unavailable.
         """
         sid = participant.conference_sid
         made_ms = int(participant.created_at.timestamp() * 1000)
@@ -136,32 +140,29 @@ class ConferenceStore:
     def request_muted(
         self, account_sid: str, conference_sid: str, reference: str, muted: bool
     ) -> tuple[Participant, str]:
-        """Record that a client wants `muted`; returns the participant and what undoes it (`undo_muted`)."""
+        """Record that a client wants `muted`; returns the participant and what undoes it (`undo_wish`)."""
         answer = self._run(self._want_muted, account_sid, conference_sid, reference, "1" if muted else "0")
         return decode_participant(answer[1]), str(answer[2])
 
-    def undo_muted(self, participant: Participant, muted: bool, before: str) -> None:
+    def request_hold(
+        self, account_sid: str, conference_sid: str, reference: str, hold: bool, sound: Sound | None
+    ) -> tuple[Participant, str]:
+        """Record that a client wants `hold`, and what is to be heard meanwhile; as `request_muted`."""
+        rest = ("hold_url", sound.url, "hold_method", sound.method) if sound else ()
+        answer = self._run(self._want_hold, account_sid, conference_sid, reference, "1" if hold else "0", *rest)
+        return decode_participant(answer[1]), str(answer[2])
+
+    def undo_wish(
+        self, participant: Participant, field: Literal["muted_wanted", "hold_wanted"], wanted: bool, before: str
+    ) -> None:
         """Take a wish back that the switch could not be told."""
         with redis_errors():
             key = keys.participant(participant.conference_sid, participant.call_sid)
-            self._unwant_muted(keys=[key], args=["1" if muted else "0", before])
+            self._unwant(keys=[key], args=[field, "1" if wanted else "0", before])
 
     def request_removal(self, account_sid: str, conference_sid: str, reference: str) -> Participant:
         """Record that a client removes the participant, so that its leave can say so."""
-        answer = self._run(self._change, account_sid, conference_sid, reference, "removal_requested", "1")
-        return decode_participant(answer[1])
-
-    def save_end_on_exit(self, participant: Participant, value: bool) -> Participant:
-        """Store a changed EndConferenceOnExit."""
-        answer = self._run(
-            self._change,
-            participant.account_sid,
-            participant.conference_sid,
-            participant.call_sid,
-            "end_conference_on_exit",
-            "1" if value else "0",
-        )
-        return decode_participant(answer[1])
+        return decode_participant(self._run(self._request_removal, account_sid, conference_sid, reference)[1])
 
     def _run(self, script: Any, account_sid: str, conference_sid: str, reference: str, *args: str) -> Any:
         kind = "call" if looks_like_call_sid(reference) else "label"
@@ -248,6 +249,8 @@ def _refusal(verdict: str, command: CreateParticipant) -> Exception:
         return LabelInUse(f"Label: another participant of this conference is called '{command.label}'")
     if verdict == "coach":
         return CoachedCallMissing(f"CallSidToCoach: {command.call_sid_to_coach} is not in this conference")
+    if verdict == "held":
+        return CoachedCallHeld(f"CallSidToCoach: {command.call_sid_to_coach} is on hold")
     if verdict == "ended":
         return ConferenceNotActive("The conference has ended")
     return NotFound("The conference was not found")

@@ -1,6 +1,6 @@
 """Conference and Participant as Redis hashes: one field per property, readable with HGETALL.
 
-None is an empty string, a boolean `1` or `0`, a moment ISO 8601 in UTC, callback settings JSON.
+None is an empty string, a boolean `1` or `0`, a moment ISO 8601 in UTC; callback settings and coaches are JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from orchestrator.domain.conference import (
     CallbackSettings,
+    Coach,
     Conference,
     ConferenceStatus,
     EndReason,
@@ -40,6 +41,14 @@ def _decode_settings(text: str) -> CallbackSettings:
     return CallbackSettings(url, method, tuple(events))
 
 
+def _encode_coaches(coaches: Sequence[Coach]) -> str:
+    return json.dumps([[coach.call_sid, coach.member_id, coach.coached_call_sid] for coach in coaches])
+
+
+def _decode_coaches(text: str) -> tuple[Coach, ...]:
+    return tuple(Coach(*row) for row in json.loads(text))
+
+
 _TEXT: Final[Codec] = (str, str)
 _INT: Final[Codec] = (str, int)
 _BOOL: Final[Codec] = (lambda value: "1" if value else "0", lambda text: text == "1")
@@ -55,6 +64,7 @@ _BY_ANNOTATION: Final[dict[str, Codec]] = {
     "ParticipantStatus": (str, ParticipantStatus),
     "EndReason": (str, EndReason),
     "CallbackSettings": _SETTINGS,
+    "tuple[Coach, ...]": (_encode_coaches, _decode_coaches),
 }
 
 
@@ -84,7 +94,8 @@ def encode_conference(after: Conference, before: Conference | None = None) -> li
 
 
 def encode_participant(after: Participant, before: Participant | None = None) -> list[str]:
-    """The fields that differ from `before`. `muted_wanted` belongs to the API and is written by no one else."""
+    """The fields that differ from `before`. `muted_wanted`, `hold_wanted` and what goes
+    with them belong to the API and are written by no one else."""
     flat = _changes(_PARTICIPANT, before, after)
     return flat + _changes(_SWITCH, before.switch if before else None, after.switch)
 
@@ -92,13 +103,15 @@ def encode_participant(after: Participant, before: Participant | None = None) ->
 def decode_conference(flat: Sequence[str]) -> tuple[Conference, int]:
     """A Conference and its version from HGETALL's flat answer."""
     raw = dict(zip(flat[::2], flat[1::2], strict=True))
-    values = {name: decode(raw[name]) for name, (_, decode) in _CONFERENCE.items()}
-    return Conference(**values), int(raw["version"])
+    return Conference(**_values(_CONFERENCE, raw)), int(raw["version"])
 
 
 def decode_participant(flat: Sequence[str]) -> Participant:
     """A Participant from HGETALL's flat answer."""
     raw = dict(zip(flat[::2], flat[1::2], strict=True))
-    values = {name: decode(raw[name]) for name, (_, decode) in _PARTICIPANT.items()}
-    switch = {name: decode(raw[name]) for name, (_, decode) in _SWITCH.items()}
-    return Participant(switch=SwitchRef(**switch), **values)
+    return Participant(switch=SwitchRef(**_values(_SWITCH, raw)), **_values(_PARTICIPANT, raw))
+
+
+def _values(table: Mapping[str, Codec], raw: Mapping[str, str]) -> dict[str, Any]:
+    """What an earlier release did not know has its default."""
+    return {name: decode(raw[name]) for name, (_, decode) in table.items() if name in raw}

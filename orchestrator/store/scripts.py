@@ -25,7 +25,7 @@ CREATE_PARTICIPANT: Final = """
 -- KEYS conference, participant, live participants, labels, participant without its CallSid
 -- ARGV account_sid, call_sid, created ms, label or '', max participants, coached CallSid or '',
 --      participant fields (JSON), conference fields (JSON) or '' if it has to exist
--- Returns {verdict, conference…}; verdict: ok, missing, ended, full, label, coach.
+-- Returns {verdict, conference…}; verdict: ok, missing, ended, full, label, coach, held.
 local conference = KEYS[1]
 local account = redis.call('HGET', conference, 'account_sid')
 if account and account ~= ARGV[1] then return {'missing'} end
@@ -40,7 +40,11 @@ end
 local holder = ARGV[4] ~= '' and redis.call('HGET', KEYS[4], ARGV[4])
 -- One that is being removed (also a create that was told to have failed) gives its label up.
 if holder and redis.call('HGET', KEYS[5] .. holder, 'removal_requested') ~= '1' then return {'label'} end
-if ARGV[6] ~= '' and not redis.call('ZSCORE', KEYS[3], ARGV[6]) then return {'coach'} end
+if ARGV[6] ~= '' then
+  if not redis.call('ZSCORE', KEYS[3], ARGV[6]) then return {'coach'} end
+  local held = redis.call('HMGET', KEYS[5] .. ARGV[6], 'hold', 'hold_wanted')
+  if held[2] == '1' or (held[2] == '' and held[1] == '1') then return {'held'} end
+end
 if not account then redis.call('HSET', conference, unpack(cjson.decode(ARGV[8]))) end
 redis.call('HINCRBY', conference, 'live_count', 1)
 redis.call('HINCRBY', conference, 'version', 1)
@@ -68,28 +72,43 @@ WANT_MUTED: Final = (
     _FIND
     + """
 -- ARGV[4]: '1' or '0'. Nothing is written if the switch has said so already and no other request is open.
--- Before the join only the listener can tell the switch, when it applies the join: it has to see this.
-local known = redis.call('HMGET', participant, 'muted', 'muted_wanted', 'member_id')
+-- Before it is admitted only the listener may tell the switch, when it applies that: it has to see this.
+local known = redis.call('HMGET', participant, 'muted', 'muted_wanted', 'admitted')
 if known[1] ~= ARGV[4] or known[2] ~= '' then
   redis.call('HSET', participant, 'muted_wanted', ARGV[4])
-  if known[3] == '' then redis.call('HINCRBY', KEYS[1], 'version', 1) end
+  if (known[3] or '0') == '0' then redis.call('HINCRBY', KEYS[1], 'version', 1) end
 end
 return {'ok', redis.call('HGETALL', participant), known[2]}
 """
 )
 
-UNWANT_MUTED: Final = """
--- KEYS participant; ARGV what was wanted, what was wanted before. Undoes a request that the switch refused.
-if redis.call('HGET', KEYS[1], 'muted_wanted') == ARGV[1] then
-  redis.call('HSET', KEYS[1], 'muted_wanted', ARGV[2])
+WANT_HOLD: Final = (
+    _FIND
+    + """
+-- ARGV[4]: '1' or '0'; ARGV[5…]: hold_url, its value, hold_method, its value. The version rises always: who hears the
+-- conference is decided by whoever applies the next event.
+local known = redis.call('HMGET', participant, 'hold', 'hold_wanted')
+local wanted = known[2] or ''
+local was = wanted ~= '' and wanted or known[1]
+if was == '0' and ARGV[4] == '1' then redis.call('HINCRBY', participant, 'hold_turn', 1) end
+if known[1] ~= ARGV[4] or wanted ~= '' then redis.call('HSET', participant, 'hold_wanted', ARGV[4]) end
+if #ARGV > 4 then redis.call('HSET', participant, unpack(ARGV, 5)) end
+redis.call('HINCRBY', KEYS[1], 'version', 1)
+return {'ok', redis.call('HGETALL', participant), wanted}
+"""
+)
+
+UNWANT: Final = """
+-- KEYS participant; ARGV field, what was wanted, what was wanted before. Undoes a request that the switch refused.
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 end
 """
 
-CHANGE_PARTICIPANT: Final = (
+REQUEST_REMOVAL: Final = (
     _FIND
     + """
--- ARGV[4…]: field, value, … of the participant that `apply` looks at
-redis.call('HSET', participant, unpack(ARGV, 4))
+redis.call('HSET', participant, 'removal_requested', '1')
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 return {'ok', redis.call('HGETALL', participant)}
 """
@@ -130,8 +149,9 @@ if change.expire > 0 then redis.call('EXPIRE', KEYS[1], change.expire) end
 for _, row in ipairs(change.participants) do
   local key = KEYS[row.key]
   if #row.fields > 0 then redis.call('HSET', key, unpack(row.fields)) end
-  local known = redis.call('HMGET', key, 'muted', 'muted_wanted')
+  local known = redis.call('HMGET', key, 'muted', 'muted_wanted', 'hold', 'hold_wanted')
   if known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
+  if known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
   if row.left and row.label ~= '' and redis.call('HGET', KEYS[3], row.label) == row.call_sid then
     redis.call('HDEL', KEYS[3], row.label)
   end

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import deliveries, fairness, growth, latency, mutes, tape
+from tests.bench import coaching, crowd, deliveries, fairness, growth, latency, mixer, mutes, tape
 from tests.bench.report import Row, show
 from tests.conftest import make_switch
 from tests.harness.freeswitch import find_freeswitch
@@ -19,12 +19,16 @@ PARTS: dict[str, Callable[[Stack], list[Row]]] = {
     "tape": tape.measure,
     "deliveries": deliveries.measure,
     "fairness": fairness.measure,
+    "coaching": coaching.measure,
+    "crowd": crowd.measure,
     "growth": growth.measure,
+    "mixer": mixer.measure,
 }
 
 
-USUAL = [part for part in PARTS if part != "growth"]
-"""`growth` keeps a million callbacks for a minute or two: by name only, it draws docs/growth.svg."""
+USUAL = [part for part in PARTS if part not in {"growth", "mixer"}]
+"""By name only: `growth` keeps a million callbacks for a minute or two and draws docs/growth.svg; `mixer` listens for
+three minutes."""
 
 
 def main(wanted: list[str]) -> int:

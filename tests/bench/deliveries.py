@@ -12,9 +12,9 @@ from pathlib import Path
 import redis
 
 from orchestrator.callbacks.entry import Entry
-from orchestrator.callbacks.wakeups import Wakeups, make_queue
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, SwitchRef
+from orchestrator.jobs import wakeups
 from orchestrator.sids import channel_uuid_of, mint_sid
 from orchestrator.store.commits import Change, CommitStore, NewCallback, Versioned
 from orchestrator.store.conferences import ConferenceStore
@@ -39,7 +39,9 @@ class Outbox:
         self._account_sid = account_sid or stack.account_sid
         self._store = ConferenceStore(connect(self.url))
         self._commits = CommitStore(connect(self.url))
-        self._wakeups = Wakeups(make_queue(redis.Redis.from_url(self.url)))
+        self._wakeups = wakeups.Wakeups(
+            wakeups.make_queue(wakeups.CALLBACKS, redis.Redis.from_url(self.url)), wakeups.CALLBACKS
+        )
 
     def fill(self, url: str, lanes: int, callbacks: int) -> list[Lane]:
         """`callbacks` spread evenly over `lanes` conferences; nobody is woken yet."""
@@ -147,7 +149,7 @@ def _run_script(stack: Stack, receiver: FastReceiver, name: str, count: int) -> 
 
 def _stock_rq(stack: Stack, receiver: FastReceiver) -> float:
     receiver.forget()
-    queue = make_queue(redis.Redis.from_url(stack.environment["REDIS_URL"]))
+    queue = wakeups.make_queue(wakeups.CALLBACKS, redis.Redis.from_url(stack.environment["REDIS_URL"]))
     queue.empty()  # type: ignore[no-untyped-call]  # RQ's own is untyped
     for number in range(STOCK):
         queue.enqueue(

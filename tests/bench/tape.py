@@ -22,11 +22,11 @@ import structlog
 from greenswitch.esl import ESLEvent
 
 from orchestrator.applier import Applier
-from orchestrator.callbacks.wakeups import Wakeups, make_queue
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import CallbackSettings, Conference, Participant, SwitchRef
 from orchestrator.freeswitch.events import SUBSCRIPTION
+from orchestrator.jobs.wakeups import CALLBACKS, SOUNDS, Wakeups, make_queue
 from orchestrator.listener import BATCH_LENGTH, read_batch
 from orchestrator.logs import configure_logs
 from orchestrator.sids import channel_uuid_of, mint_sid
@@ -77,13 +77,16 @@ def measure(stack: Stack) -> list[Row]:
     tape = _multiply(bodies, sid, calls, ConferenceStore(connect(url)))
     greenswitch_rate, orjson_rate = _parse_rates(tape)
     applier = Applier(
-        CommitStore(connect(url)), serialize_callback, Wakeups(make_queue(redis.Redis.from_url(url))).wake, time.sleep
+        CommitStore(connect(url)),
+        serialize_callback,
+        Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(url)), CALLBACKS).wake,
+        Wakeups(make_queue(SOUNDS, redis.Redis.from_url(url)), SOUNDS).wake,
+        time.sleep,
     )
     _write_logs_nowhere()
     started = time.monotonic()
     for start in range(0, len(tape), BATCH_LENGTH):
-        events, _ = read_batch(tape[start : start + BATCH_LENGTH])
-        applier.apply_events(events)
+        applier.apply_events(read_batch(tape[start : start + BATCH_LENGTH]).events)
     rate = len(tape) / (time.monotonic() - started)
     left = redis.Redis.from_url(url, decode_responses=True)
     statuses = {left.hget(key, "status") for key in left.scan_iter("conference:{CF*}", 1000) if key.count(":") == 1}

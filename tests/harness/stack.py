@@ -162,9 +162,9 @@ class RealSwitch(FreeSwitch):
 
     name = "freeswitch"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, record: bool = False) -> None:
         super().__init__(directory / "node")
-        self.far_end = FarEnd(directory / "farend")
+        self.far_end = FarEnd(directory / "farend", record=record)
         self.outbound_route = "sofia/internal/{number}@" + self.far_end.sip_host
         self.sip_domain = self.far_end.sip_host
 

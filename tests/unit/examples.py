@@ -18,7 +18,11 @@ UUID = "11111111-1111-1111-1111-111111111111"
 START = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 PROGRESS = CallbackSettings("https://app.example/call", "POST", ("initiated", "ringing", "answered", "completed"))
-EVENTS = CallbackSettings("https://app.example/conf", "POST", ("start", "end", "join", "leave", "mute"))
+EVENTS = CallbackSettings(
+    "https://app.example/conf",
+    "POST",
+    ("start", "end", "join", "leave", "mute", "hold", "modify", "speaker", "announcement"),
+)
 
 
 def at(seconds: float) -> datetime:

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +22,10 @@ from werkzeug.wrappers import Response
 
 from orchestrator import handlers as handlers_module
 from orchestrator.app import MAX_BODY_BYTES, create_app
+from orchestrator.applier import Applier
+from orchestrator.dialects.twilio.callbacks import serialize_callback
+from orchestrator.domain.conference import Participant
+from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
@@ -31,9 +35,14 @@ from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.callbacks import CallbackStore
+from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
+from orchestrator.store.media import MediaStore
+from orchestrator.store.nodes import NodeStore
 from orchestrator.store.receivers import ReceiverStore
+from orchestrator.store.sounds import SoundStore
+from orchestrator.updates import Updates
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, settled
 from tests.unit.records import ACCOUNT, NODE, OTHER_ACCOUNT, create
 
@@ -58,6 +67,7 @@ class Api:
     nodes: Nodes
     switch: FakeEsl
     heard: list[str]
+    woken: list[object]
 
     def request(self, method: str, path: str, **options: Any) -> TestResponse:
         options.setdefault("headers", basic())
@@ -76,10 +86,26 @@ def make_api(url: str, script: Script | None = None) -> Api:
     nodes.start()
     store = ConferenceStore(client)
     routes = Routes("sofia/internal/{number}@carrier", "sofia/internal/{address}", "")
-    app = create_app(
-        Handlers(store, nodes, routes), History(CallbackStore(client), ReceiverStore(client)), AccountStore(client)
-    )
-    return Api(app.test_client(), store, client, nodes, switch, heard)
+    woken: list[object] = []
+
+    def make_applier() -> Applier:
+        return Applier(CommitStore(client), serialize_callback, woken.extend, woken.extend, _gives_up)
+
+    updates = Updates(store, nodes, NodeStore(client), SoundStore(client), make_applier, woken.extend)
+    history = History(CallbackStore(client), ReceiverStore(client))
+    media = MediaStore(client, 256 << 20)
+    app = create_app(Handlers(store, nodes, routes), updates, history, AccountStore(client), media)
+    return Api(app.test_client(), store, client, nodes, switch, heard, woken)
+
+
+def _gives_up(_: float) -> None:
+    raise Unavailable("The data store is not reachable")
+
+
+def present(made: Participant) -> Any:
+    """The fields of somebody who is in the conference."""
+    fields = {"status": "connected", "member_id": "7", "admitted": "1"}
+    return {**fields, "answered_at": made.created_at.isoformat()}
 
 
 def stop(api: Api) -> None:
@@ -219,6 +245,7 @@ def test_a_foreign_conference_is_as_if_there_were_none(api: Api) -> None:
         ("POST", f"{conference}/Participants.json", GOOD),
         ("GET", participant, None),
         ("POST", participant, {"Muted": "true"}),
+        ("POST", participant, {"Hold": "true"}),
         ("POST", participant, {"EndConferenceOnExit": "true"}),
         ("DELETE", participant, None),
     ):
@@ -269,13 +296,13 @@ def test_what_was_created_is_shown(api: Api) -> None:
 
 
 def test_a_mute_is_shown_at_once(api: Api) -> None:
-    """And the switch has been told before the answer is given, if the member is there."""
+    """And the switch has been told before the answer is given, if the member is admitted."""
     made = create(api.store)
     key = keys.participant(made.conference_sid, made.call_sid)
     path = f"/Conferences/{made.conference_sid}/Participants/{made.call_sid}.json"
     assert api.request("POST", path, data={"Muted": "true"}).get_json()["muted"] is True
-    assert api.heard == [], "not a member yet: the listener does it at the join"
-    api.redis.hset(key, mapping={"status": "connected", "member_id": "7"})
+    assert api.heard == [], "not admitted yet: the listener does it with the admission"
+    api.redis.hset(key, mapping={"status": "connected", "member_id": "7", "admitted": "1"})
     assert api.request("POST", path, data={"Muted": "false"}).get_json()["muted"] is False
 
     assert api.request("GET", path).get_json()["muted"] is False
@@ -287,7 +314,7 @@ def test_a_mute_that_the_switch_refuses_is_taken_back(redis_url: str) -> None:
     api = make_api(redis_url, obedient({"api conference": "-ERR Non-Existant ID 7\n"}))
     made = create(api.store)
     key = keys.participant(made.conference_sid, made.call_sid)
-    api.redis.hset(key, mapping={"status": "connected", "member_id": "7"})
+    api.redis.hset(key, mapping={"status": "connected", "member_id": "7", "admitted": "1"})
     path = f"/Conferences/{made.conference_sid}/Participants/{made.call_sid}.json"
     try:
         is_error(api.request("POST", path, data={"Muted": "true"}), 404, 20404)
@@ -306,6 +333,7 @@ def _every_write(made: Any) -> list[tuple[str, str, dict[str, str] | None]]:
         ("POST", "/Conferences/new/Participants.json", GOOD),
         ("POST", f"{conference}/Participants.json", GOOD),
         ("POST", participant, {"Muted": "true"}),
+        ("POST", participant, {"Hold": "true"}),
         ("POST", participant, {"EndConferenceOnExit": "true"}),
         ("DELETE", participant, None),
         ("POST", f"{conference}.json", {"Status": "completed"}),
@@ -327,7 +355,7 @@ def _unavailable_in_time(api: Api, requests: list[tuple[str, str, dict[str, str]
 def member(api: Api) -> Any:
     made = create(api.store)
     key = keys.participant(made.conference_sid, made.call_sid)
-    api.redis.hset(key, mapping={"status": "connected", "member_id": "7", "answered_at": made.created_at.isoformat()})
+    api.redis.hset(key, mapping=present(made))
     return made
 
 
@@ -340,9 +368,10 @@ def test_with_the_switch_away_every_write_is_503_at_once(api: Api, member: Any) 
     shown = api.request("GET", f"/Conferences/{member.conference_sid}/Participants/{member.call_sid}.json")
     assert shown.status_code == 200
     assert shown.get_json()["muted"] is False, "the wish was taken back"
+    assert shown.get_json()["hold"] is False, "and so was this one"
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(7))
 def test_a_switch_that_hangs_is_503_in_time(redis_url: str, number: int) -> None:
     """The connection stands and no command is answered: every kind of write ends within 2 s."""
 
@@ -354,7 +383,7 @@ def test_a_switch_that_hangs_is_503_in_time(redis_url: str, number: int) -> None
     api = make_api(redis_url, script)
     made = create(api.store)
     key = keys.participant(made.conference_sid, made.call_sid)
-    api.redis.hset(key, mapping={"status": "connected", "member_id": "7", "answered_at": made.created_at.isoformat()})
+    api.redis.hset(key, mapping=present(made))
     try:
         _unavailable_in_time(api, [_every_write(made)[number]], ANSWER_SECONDS)
     finally:
@@ -541,14 +570,3 @@ def test_every_answer_names_its_request(api: Api) -> None:
     """Support asks for it; also when it was refused."""
     for headers in (basic(), {}):
         assert api.request("GET", "/Conferences.json", headers=headers).headers["Twilio-Request-Id"].startswith("RQ")
-
-
-def test_a_coach_stays_muted(api: Api) -> None:
-    """Coaching is not there yet: whoever unmuted a coach would be heard by everybody."""
-    made = create(api.store, coaching=True, muted=True)
-    version = api.redis.hget(keys.conference(made.conference_sid), "version")
-    path = f"/Conferences/{made.conference_sid}/Participants/{made.call_sid}.json"
-    is_error(api.request("POST", path, data={"Muted": "false"}), 400, 16000)
-
-    assert api.store.load_participant(ACCOUNT, made.conference_sid, made.call_sid) == replace(made, muted_wanted=None)
-    assert api.redis.hget(keys.conference(made.conference_sid), "version") == version, "no wish stood for a moment"

@@ -21,6 +21,9 @@ EXPECTED = {
     "ConferenceFull": (16020, 400),
     "LabelInUse": (16026, 400),
     "CoachedCallMissing": (16028, 400),
+    "CoachedCallHeld": (16027, 400),
+    "ConferenceNotInProgress": (16001, 400),
+    "TooManyAnnouncements": (20429, 429),
     "Conflict": (20409, 409),
     "Unavailable": (20503, 503),
 }

@@ -12,9 +12,9 @@ import pytest
 import orchestrator
 from orchestrator.callbacks.plan import PLAN
 from orchestrator.dialects.twilio.callbacks import SERIALIZERS
-from orchestrator.dialects.twilio.schemas import CREATE, CREATE_CALLBACKS
+from orchestrator.dialects.twilio.schemas import CREATE, CREATE_CALLBACKS, UPDATE
 from orchestrator.domain import events
-from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant
+from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant, UpdateParticipant
 from orchestrator.domain.conference import ParticipantStatus
 from orchestrator.domain.events import Event
 from orchestrator.domain.transitions import EVENT_TABLE
@@ -63,6 +63,19 @@ def test_every_create_field_has_a_parameter() -> None:
     named = [field for field, _ in CREATE.values()] + [row.field for row in CREATE_CALLBACKS]
 
     assert sorted(named) == sorted(CREATE_FIELDS)
+
+
+def test_every_update_field_has_a_parameter_and_is_looked_at() -> None:
+    """A field that updates.py does not read would be accepted and do nothing."""
+    names = {field.name for field in fields(UpdateParticipant)}
+    read = {
+        node.attr
+        for node in ast.walk(ast.parse((PACKAGE / "updates.py").read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "update"
+    }
+
+    assert sorted(field for field, _ in UPDATE.values()) == sorted(names)
+    assert names - read == set()
 
 
 @pytest.mark.parametrize("event", list(EVENT_TABLE), ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +17,11 @@ from orchestrator import listener as listener_module
 from orchestrator.applier import Applier
 from orchestrator.domain.conference import Participant, ParticipantStatus
 from orchestrator.freeswitch.addresses import NodeAddress
-from orchestrator.freeswitch.snapshot import RawSnapshot
+from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot
 from orchestrator.listener import Listener, parse_event, read_batch
+from orchestrator.store import keys
 from orchestrator.store.commits import CommitStore
-from orchestrator.store.nodes import NodeStore
+from orchestrator.store.nodes import NodeStore, Question
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, answer, event, reply, settled
 from tests.unit.records import NODE
 from tests.unit.test_applier import World
@@ -57,7 +59,7 @@ class Switch:
     def holds(self, participant: Participant, member_id: int, muted: bool = False) -> None:
         uuid = participant.switch.channel_uuid
         self.channels.append({"uuid": uuid, "direction": "outbound", "callstate": "ACTIVE"})
-        member = {"type": "caller", "id": member_id, "uuid": uuid, "flags": {"can_speak": not muted}}
+        member = {"type": "caller", "id": member_id, "uuid": uuid, "flags": {"can_speak": not muted, "can_hear": False}}
         self.conferences.append({"conference_name": participant.conference_sid, "members": [member]})
 
     def fire(self, participant: Participant, name: str, action: str = "", **headers: str) -> None:
@@ -75,6 +77,19 @@ class Switch:
 
     def snapshots(self) -> int:
         return self.heard.count("api conference json_list")
+
+
+class LoopNodes(NodeStore):
+    """Waits for questions on the gevent loop, which a blocking read of an unpatched Redis connection would stop."""
+
+    def next_question(self, name: str, seconds: float) -> Question | None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found: Any = self._redis.lpop(keys.questions(name))
+            if found:
+                return Question(*found.split(" "))
+            gevent.sleep(0.01)
+        return None
 
 
 @pytest.fixture
@@ -95,7 +110,9 @@ def follow(fake_esl: Start, switch: Switch, world: World) -> Iterator[Callable[[
 
     def start(applier: Applier | None = None) -> Listener:
         address = NodeAddress(NODE, "127.0.0.1", server.port)
-        made = Listener(address, PASSWORD, lambda _: applier or world.applier, NodeStore(world.client), "test")
+        made = Listener(
+            address, PASSWORD, lambda _: applier or world.applier, world.sounds.extend, LoopNodes(world.client), "test"
+        )
         running.append((made, gevent.spawn(made.run)))
         settled(lambda: switch.snapshots() >= 1, "the first snapshot")
         return made
@@ -122,7 +139,8 @@ def test_events_become_state_and_callbacks(switch: Switch, world: World, follow:
 def test_what_happened_before_the_listener_came_is_made_up(
     switch: Switch, world: World, follow: Callable[[], Listener]
 ) -> None:
-    """The subscription comes first, then the snapshot, so there is no gap between them."""
+    """The subscription comes first, then the snapshot, so there is no gap between them; and who has become a member
+    meanwhile is admitted."""
     one = world.create()
     switch.holds(one, 7, muted=True)
     follow()
@@ -130,7 +148,8 @@ def test_what_happened_before_the_listener_came_is_made_up(
 
     subscribed = next(i for i, command in enumerate(switch.heard) if command.startswith("event json"))
     assert subscribed < switch.heard.index("api show channels as json")
-    assert world.load(one).muted
+    settled(lambda: f"api conference {one.conference_sid} unmute 7" in switch.heard, "it is admitted")
+    assert not world.load(one).muted, "everybody joins muted"
 
 
 def test_what_was_missed_while_the_connection_was_away_is_made_up(
@@ -188,10 +207,10 @@ def test_an_event_with_bytes_that_are_no_utf8_counts(world: World) -> None:
 
 def test_a_batch_ends_at_a_snapshot() -> None:
     """What it says holds for that moment: events behind it belong to the next batch."""
-    events, snapshot = read_batch([RawSnapshot(datetime.now(UTC), '{"row_count":0}', "[]")])
+    batch = read_batch([RawSnapshot(datetime.now(UTC), '{"row_count":0}', "[]")])
 
-    assert events == []
-    assert snapshot is not None
+    assert (batch.events, batch.sounds) == ([], [])
+    assert isinstance(batch.last, Snapshot)
 
 
 def test_a_full_queue_says_so_and_resynchronises(
@@ -209,7 +228,9 @@ def test_a_full_queue_says_so_and_resynchronises(
             gate.wait()
             return super().commit(changes)
 
-    applier = Applier(Gated(world.client), world.applier._serialize, world.woken.extend, gevent.sleep)
+    applier = Applier(
+        Gated(world.client), world.applier._serialize, world.woken.extend, world.sounds.extend, gevent.sleep
+    )
     with capture_logs() as logs:
         listener = follow(applier)
         for number, participant in enumerate(made, 1):
@@ -242,7 +263,7 @@ def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl:
     one = world.create()
     server = fake_esl(switch.script)
     address = NodeAddress(NODE, "127.0.0.1", server.port)
-    listener = Listener(address, PASSWORD, lambda _: world.applier, NodeStore(world.client), "x")
+    listener = Listener(address, PASSWORD, lambda _: world.applier, world.sounds.extend, LoopNodes(world.client), "x")
     running = gevent.spawn(listener.run)
     settled(lambda: switch.peers and switch.snapshots(), "it follows")
     switch.fire(one, "CHANNEL_CREATE")
@@ -251,3 +272,51 @@ def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl:
     running.get(timeout=5)
 
     assert world.load(one).status is ParticipantStatus.CONNECTING
+
+
+def test_a_question_is_answered_when_the_switch_has_done_it(
+    switch: Switch, world: World, follow: Callable[[], Listener]
+) -> None:
+    """After everything that was read before it: whoever asked knows that nobody else hears the coach."""
+    one, two, coach = world.create(), world.create(), world.create(coaching=True)
+    for number, each in enumerate((one, two), 1):
+        switch.holds(each, number)
+    follow()
+    world.modify(coach, call_sid_to_coach=one.call_sid)
+    switch.holds(coach, 3)
+    switch.fire(coach, "CHANNEL_CREATE")
+    switch.fire(coach, "CHANNEL_ANSWER")
+    switch.fire(coach, "CUSTOM", "add-member", **{"Member-ID": "3"})
+    unmuted, related = (f"api conference {one.conference_sid} {text}" for text in ("unmute 3", "relate 2 3 nohear"))
+    settled(lambda: unmuted in switch.heard, "the coach is admitted")
+    assert switch.heard.index(related) < switch.heard.index(unmuted)
+    before = switch.heard.count(related)
+    world.client.rpush(keys.questions(NODE), f"{one.conference_sid} 0123456789abcdef")
+    answered = settled(lambda: world.client.lpop(keys.answer(NODE, "0123456789abcdef")), "it is answered")
+
+    assert answered == "done"
+    assert switch.heard.count(related) == before + 1, "the switch did not say that it has done it: it is told again"
+
+
+def test_a_sound_that_has_ended_is_told_to_the_workers(
+    switch: Switch, world: World, follow: Callable[[], Listener]
+) -> None:
+    """By its lane and its play."""
+    one = world.create()
+    follow()
+    tag = f"{one.call_sid}.0123456789abcdef"
+    switch.fire(one, "CUSTOM", "play-file-member-done", orchestrator_play=tag)
+    settled(lambda: world.sounds, "it is told")
+
+    assert [str(each) for each in world.sounds] == [f"{one.conference_sid}:{one.call_sid}:0123456789abcdef"]
+
+
+def test_a_batch_has_events_and_ended_sounds_apart() -> None:
+    """And ends with whatever is no event."""
+    question = Question("CF" + "0" * 32, "x")
+    ended = {"Event-Name": "CUSTOM", "Action": "play-file-done", "Conference-Name": "CF" + "1" * 32,
+             "orchestrator_play": "conference.0123456789abcdef"}  # fmt: skip
+    batch = read_batch([json.dumps(ended).encode(), question])
+
+    assert (batch.events, batch.last) == ([], question)
+    assert [each.lane for each in batch.sounds] == ["conference"]

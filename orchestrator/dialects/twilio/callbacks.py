@@ -8,8 +8,8 @@ from typing import Final, cast
 
 from orchestrator.callbacks.plan import Callback
 from orchestrator.dialects.twilio.serializers import API_VERSION, rfc2822
-from orchestrator.domain.conference import CallStatus, Participant
-from orchestrator.domain.events import CallEnded, ParticipantLeft
+from orchestrator.domain.conference import CallStatus, Conference, Participant
+from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed, CallEnded, ParticipantLeft
 from orchestrator.domain.hangup import final_call_status
 
 Parameters = list[tuple[str, str]]
@@ -47,9 +47,11 @@ def _conference(callback: Callback) -> Parameters:
 
 
 def _participant(callback: Callback) -> Parameters:
-    participant = callback.participant
+    return [*_conference(callback), *_state(callback.participant)]
+
+
+def _state(participant: Participant) -> Parameters:
     parameters = [
-        *_conference(callback),
         ("CallSid", participant.call_sid),
         ("Muted", _boolean(participant.muted)),
         ("Hold", _boolean(participant.hold)),
@@ -64,6 +66,17 @@ def _participant(callback: Callback) -> Parameters:
     return parameters
 
 
+def _announcement(callback: Callback) -> Parameters:
+    """Whom it was played to is told if that is one, and as long as they are there."""
+    event = cast(AnnouncementEnded | AnnouncementFailed, callback.event)
+    parameters = [*_conference(callback), ("AnnounceUrl", event.announce_url)]
+    if isinstance(event, AnnouncementFailed):
+        parameters.append(("ReasonAnnouncementFailed", event.reason))
+    if not event.to_all and callback.participant.is_present:
+        parameters += _state(callback.participant)
+    return parameters
+
+
 def _leave(callback: Callback) -> Parameters:
     event = cast(ParticipantLeft, callback.event)
     return [
@@ -74,12 +87,12 @@ def _leave(callback: Callback) -> Parameters:
 
 
 def _end(callback: Callback) -> Parameters:
-    conference, participant = callback.conference, callback.participant
+    conference = callback.conference
     parameters = _conference(callback)
     if conference.ending_call_sid:
         parameters.append(("CallSidEndingConference", conference.ending_call_sid))
-        if conference.ending_call_sid == participant.call_sid and participant.label:
-            parameters.append(("ParticipantLabelEndingConference", participant.label))
+        if conference.ending_label:
+            parameters.append(("ParticipantLabelEndingConference", conference.ending_label))
     if conference.end_reason:
         reason = str(conference.end_reason)
         parameters += [("ReasonConferenceEnded", reason), ("Reason", _REASON_TEXTS[reason])]
@@ -135,12 +148,39 @@ SERIALIZERS: Final[dict[str, Callable[[Callback], Parameters]]] = {
     "participant-leave": _leave,
     "participant-mute": _participant,
     "participant-unmute": _participant,
+    "participant-hold": _participant,
+    "participant-unhold": _participant,
+    "participant-modify": _participant,
+    "participant-speech-start": _participant,
+    "participant-speech-stop": _participant,
+    "announcement-end": _announcement,
+    "announcement-fail": _announcement,
     "initiated": lambda callback: _call(callback, CallStatus.INITIATED),
     "ringing": lambda callback: _call(callback, CallStatus.RINGING),
     "answered": lambda callback: _call(callback, CallStatus.IN_PROGRESS),
     "completed": _completed,
 }
 """Callback kind -> its parameters. A planned kind without a row fails the guard test."""
+
+
+def serialize_fetch(conference: Conference, participant: Participant | None) -> Parameters:
+    """What goes along with a request for a WaitUrl, HoldUrl or AnnounceUrl (wire-contract section 8.5)."""
+    parameters = [
+        ("AccountSid", conference.account_sid),
+        ("ApiVersion", API_VERSION),
+        ("ConferenceSid", conference.conference_sid),
+        ("FriendlyName", conference.friendly_name),
+    ]
+    if participant is None:
+        return parameters
+    return [
+        *parameters,
+        ("CallSid", participant.call_sid),
+        ("From", participant.from_),
+        ("To", participant.to),
+        ("CallStatus", str(CallStatus.IN_PROGRESS)),
+        ("Direction", "outbound-api"),
+    ]
 
 
 def serialize_callback(callback: Callback) -> Parameters:

@@ -21,15 +21,16 @@ from orchestrator.domain.conference import Participant
 from orchestrator.errors import ApiError, MethodNotAllowed, NotFound
 from orchestrator.handlers import Handlers
 from orchestrator.sids import is_sid
+from orchestrator.updates import Updates
 
 PREFIX = f"/{API_VERSION}"
 
 
-def make_blueprint(handlers: Handlers) -> Blueprint:
+def make_blueprint(handlers: Handlers, updates: Updates) -> Blueprint:
     """All routes of the dialect, bound to the objects they act on."""
     blueprint = Blueprint("twilio", __name__, url_prefix=f"{PREFIX}/Accounts/<account_sid>")
-    _add_conferences(blueprint, handlers)
-    _add_participants(blueprint, handlers)
+    _add_conferences(blueprint, handlers, updates)
+    _add_participants(blueprint, handlers, updates)
 
     @blueprint.after_request
     def name_request(response: Response) -> Response:
@@ -40,7 +41,7 @@ def make_blueprint(handlers: Handlers) -> Blueprint:
     return blueprint
 
 
-def _add_conferences(blueprint: Blueprint, handlers: Handlers) -> None:
+def _add_conferences(blueprint: Blueprint, handlers: Handlers, updates: Updates) -> None:
     @blueprint.get("/Conferences.json")
     def list_conferences(account_sid: str) -> Response:
         wanted = paging.parse_page(request.args)
@@ -66,12 +67,14 @@ def _add_conferences(blueprint: Blueprint, handlers: Handlers) -> None:
     @blueprint.post("/Conferences/<segment>.json")
     def update_conference(account_sid: str, segment: str) -> Response:
         sid = _conference_sid(segment)
-        ends = schemas.parse_conference_update(request.form)
-        act = handlers.end_conference if ends else handlers.fetch_conference
+        update = schemas.parse_conference_update(request.form)
+        if update.announce_url is not None:
+            updates.announce(account_sid, sid, update.announce_url, update.announce_method)
+        act = handlers.end_conference if update.ends else handlers.fetch_conference
         return _json(serialize_conference(act(account_sid, sid)))
 
 
-def _add_participants(blueprint: Blueprint, handlers: Handlers) -> None:
+def _add_participants(blueprint: Blueprint, handlers: Handlers, updates: Updates) -> None:
     participants = "/Conferences/<segment>/Participants.json"
     participant = "/Conferences/<segment>/Participants/<reference>.json"
 
@@ -109,10 +112,7 @@ def _add_participants(blueprint: Blueprint, handlers: Handlers) -> None:
     def update_participant(account_sid: str, segment: str, reference: str) -> Response:
         sid = _conference_sid(segment)
         update = schemas.parse_update(request.form)
-        changed = handlers.update_participant(
-            account_sid, sid, reference, muted=update.muted, end_conference_on_exit=update.end_conference_on_exit
-        )
-        return _json(serialize_participant(changed))
+        return _json(serialize_participant(updates.update_participant(account_sid, sid, reference, update)))
 
     @blueprint.delete(participant)
     def remove_participant(account_sid: str, segment: str, reference: str) -> Response:
@@ -134,7 +134,7 @@ def _conference_sid(segment: str) -> str:
 
 
 def _has(participant: Participant, flags: dict[str, bool]) -> bool:
-    values = {"Muted": participant.muted_as_asked, "Hold": participant.hold, "Coaching": participant.coaching}
+    values = {"Muted": participant.muted_as_asked, "Hold": participant.hold_as_asked, "Coaching": participant.coaching}
     return all(values[name] is wanted for name, wanted in flags.items())
 
 

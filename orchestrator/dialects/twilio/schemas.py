@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from orchestrator.dialects.twilio import parameters as p
-from orchestrator.domain.commands import CreateParticipant
+from orchestrator.domain.commands import CreateParticipant, UpdateParticipant
 from orchestrator.domain.conference import CallbackSettings
 from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.dial_string import PHONE_NUMBER
@@ -102,17 +102,33 @@ CREATE_CALLBACKS: Final = (
     CallbackRow("AmdStatusCallback", "amd_callbacks", (), ()),
 )
 
-NOT_YET: Final = ("Hold", "AnnounceUrl", "Coaching", "CallSidToCoach", "WaitUrl", "BeepOnExit")
-"""Update parameters that a client would believe in and that change nothing yet: refused, not swallowed, unless they
-ask for what is so anyway (`false`, or nothing)."""
+UPDATE: Final[Mapping[str, tuple[str, p.Parser]]] = {
+    "Muted": ("muted", p.lenient_boolean),
+    "Hold": ("hold", p.boolean),
+    "HoldUrl": ("hold_url", p.url),
+    "HoldMethod": ("hold_method", p.method),
+    "AnnounceUrl": ("announce_url", p.url),
+    "AnnounceMethod": ("announce_method", p.method),
+    "WaitUrl": ("wait_url", p.possibly_empty_url),
+    "WaitMethod": ("wait_method", p.method),
+    "BeepOnExit": ("beep_on_exit", p.boolean),
+    "EndConferenceOnExit": ("end_conference_on_exit", p.boolean),
+    "Coaching": ("coaching", p.boolean),
+    "CallSidToCoach": ("call_sid_to_coach", p.sid("CA")),
+}
+"""Parameter -> the field of UpdateParticipant and its parser. One row per parameter."""
+
+EMPTY_MEANS_SOMETHING: Final = "WaitUrl"
+"""Silence; every other parameter that is sent empty is as if it were not there (SDKs send `CallSidToCoach=`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class ParticipantUpdate:
-    """An update request; None: leave as it is."""
+class ConferenceUpdate:
+    """An update request of a conference; `announce_url` None: no announcement."""
 
-    muted: bool | None
-    end_conference_on_exit: bool | None
+    ends: bool
+    announce_url: str | None
+    announce_method: str
 
 
 def parse_create(form: Form) -> CreateParticipant:
@@ -155,27 +171,30 @@ def _check_together(fields: dict[str, Any], form: Form) -> None:
         fields["conference_record"] = "record-from-start" if record == "true" else "do-not-record"
 
 
-def parse_update(form: Form) -> ParticipantUpdate:
+def parse_update(form: Form) -> UpdateParticipant:
     """An update of a participant."""
-    for name in NOT_YET:
-        if any(value.strip().lower() not in ("", "false") for value in form.getlist(name)):
-            raise BadParameter(f"{name}: this server cannot change it yet", code=16099)
-    muted, end_on_exit = form.getlist("Muted"), form.getlist("EndConferenceOnExit")
-    return ParticipantUpdate(
-        muted=p.lenient_boolean("Muted", muted) if muted else None,
-        end_conference_on_exit=p.boolean("EndConferenceOnExit", end_on_exit) if end_on_exit else None,
+    fields: dict[str, Any] = {}
+    for name, (field, parser) in UPDATE.items():
+        values = form.getlist(name)
+        if any(values) or (values and name == EMPTY_MEANS_SOMETHING):
+            fields[field] = parser(name, values)
+    if fields.get("coaching") is False:
+        fields.pop("call_sid_to_coach", None)
+    if fields.get("hold") and fields.get("announce_url"):
+        raise BadParameter("AnnounceUrl: cannot be combined with Hold=true", code=16099)
+    return UpdateParticipant(**fields)
+
+
+def parse_conference_update(form: Form) -> ConferenceUpdate:
+    """An update of a conference. A Status other than `completed` is an error (`complete` is common)."""
+    status, url, method = (form.getlist(name) for name in ("Status", "AnnounceUrl", "AnnounceMethod"))
+    if status:
+        p.word("completed")("Status", status)
+    return ConferenceUpdate(
+        ends=bool(status),
+        announce_url=p.url("AnnounceUrl", url) if any(url) else None,
+        announce_method=p.method("AnnounceMethod", method) if any(method) else "POST",
     )
-
-
-def parse_conference_update(form: Form) -> bool:
-    """An update of a conference: True if it is to end. Anything but `completed` is an error (`complete` is common)."""
-    if any(form.getlist("AnnounceUrl")):
-        raise BadParameter("AnnounceUrl: this server cannot announce yet", code=16099)
-    status = form.getlist("Status")
-    if not status:
-        return False
-    p.word("completed")("Status", status)
-    return True
 
 
 def parse_flags(arguments: Form, names: Sequence[str]) -> dict[str, bool]:

@@ -40,7 +40,7 @@ def serialize_participant(participant: Participant, queue_time_ms: int | None = 
         "date_updated": rfc2822(participant.updated_at),
         "end_conference_on_exit": participant.end_conference_on_exit,
         "muted": participant.muted_as_asked,
-        "hold": participant.hold,
+        "hold": participant.hold_as_asked,
         "start_conference_on_enter": participant.start_conference_on_enter,
         "coaching": participant.coaching,
         "call_sid_to_coach": participant.call_sid_to_coach,

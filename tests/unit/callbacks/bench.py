@@ -14,8 +14,8 @@ from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
-from orchestrator.callbacks.wakeups import Wakeups, make_queue
 from orchestrator.dialects.twilio.signature import sign
+from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.callbacks import CallbackStore, KeptCallback
@@ -51,8 +51,8 @@ class Bench:
         self.lane = self.new_lane("weekly")
         self.outbox = OutboxStore(client)
         self.callbacks = CallbackStore(client)
-        self.queue = make_queue(redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0"))
-        self.wakeups = Wakeups(self.queue)
+        self.queue = make_queue(CALLBACKS, redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0"))
+        self.wakeups = Wakeups(self.queue, CALLBACKS)
         self.drainer = make_drainer(client, self.wakeups)
 
     def new_lane(self, name: str, account_sid: str = ACCOUNT) -> Lane:

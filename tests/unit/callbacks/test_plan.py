@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from orchestrator.callbacks.plan import PLAN, plan_callbacks
 from orchestrator.domain.conference import CallbackSettings, LeaveReason
 from orchestrator.domain.events import (
+    AnnouncementEnded,
+    AnnouncementFailed,
     CallAnswered,
     CallEnded,
     CallInitiated,
@@ -18,10 +20,15 @@ from orchestrator.domain.events import (
     ConferenceEnded,
     ConferenceStarted,
     Event,
+    ParticipantHeld,
     ParticipantJoined,
     ParticipantLeft,
+    ParticipantModified,
     ParticipantMuted,
+    ParticipantUnheld,
     ParticipantUnmuted,
+    SpeechStarted,
+    SpeechStopped,
 )
 from tests.unit.examples import CA, EVENTS, PROGRESS, a_conference, a_participant, at
 
@@ -38,6 +45,13 @@ KINDS = {
     ParticipantJoined: ("join", "participant-join"),
     ParticipantLeft: ("leave", "participant-leave"),
     ParticipantMuted: ("mute", "participant-mute"),
+    ParticipantHeld: ("hold", "participant-hold"),
+    ParticipantUnheld: ("hold", "participant-unhold"),
+    ParticipantModified: ("modify", "participant-modify"),
+    SpeechStarted: ("speaker", "participant-speech-start"),
+    SpeechStopped: ("speaker", "participant-speech-stop"),
+    AnnouncementEnded: ("announcement", "announcement-end"),
+    AnnouncementFailed: ("announcement", "announcement-fail"),
     ParticipantUnmuted: ("mute", "participant-unmute"),
     CallInitiated: ("initiated", "initiated"),
     CallRang: ("ringing", "ringing"),

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from orchestrator.callbacks.sweep import Sweep
-from orchestrator.callbacks.wakeups import Wakeups, make_queue
 from orchestrator.errors import Unavailable
+from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
 from orchestrator.store import keys
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.outbox import Lane, OutboxStore, Tried
@@ -25,7 +25,7 @@ class Yard:
         self.client = client
         self.now = float(int(time.time()))
         self.outbox = OutboxStore(client)
-        self.wakeups = Wakeups(make_queue(redis.Redis.from_url(url)))
+        self.wakeups = Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(url)), CALLBACKS)
         self.sweep = Sweep(self.outbox, self.wakeups, lambda: self.now)
         self.sid = create(ConferenceStore(client)).conference_sid
 
@@ -52,12 +52,12 @@ def test_lanes_that_are_due_are_woken(yard: Yard) -> None:
     """And the others when their time has come; each once."""
     due, later = yard.lane("due"), yard.lane("later", 3)
     yard.sweep.once()
-    assert yard.wakeups.take() == [due]
+    assert yard.wakeups.take() == [str(due)]
     yard.now += 3
     yard.sweep.once()
     yard.sweep.once()
 
-    assert yard.wakeups.take() == [later]
+    assert yard.wakeups.take() == [str(later)]
 
 
 def test_a_retry_comes_due(yard: Yard) -> None:
@@ -71,7 +71,7 @@ def test_a_retry_comes_due(yard: Yard) -> None:
     yard.now += 0.001
     yard.sweep.once()
 
-    assert yard.wakeups.take() == [lane]
+    assert yard.wakeups.take() == [str(lane)]
 
 
 def test_a_second_wake_up_does_not_put_a_retry_off(yard: Yard) -> None:
@@ -83,14 +83,14 @@ def test_a_second_wake_up_does_not_put_a_retry_off(yard: Yard) -> None:
     yard.now += 1.0
     yard.sweep.once()
 
-    assert yard.wakeups.take() == [lane]
+    assert yard.wakeups.take() == [str(lane)]
 
 
 def test_forgotten_lanes_are_found_at_the_start_and_then_now_and_again(yard: Yard) -> None:
     """On no list, as nobody lived to put them there; the search over all open conferences is not done every round."""
     first = yard.lane("first", None)
     yard.sweep.once()
-    assert yard.wakeups.take() == [first]
+    assert yard.wakeups.take() == [str(first)]
     second = yard.lane("second", None)
     yard.now += Sweep.FORGOTTEN_SECONDS - 0.1
     yard.client.delete(keys.LANES_DUE)
@@ -101,7 +101,7 @@ def test_forgotten_lanes_are_found_at_the_start_and_then_now_and_again(yard: Yar
     yard.now += 0.1
     yard.sweep.once()
 
-    assert yard.wakeups.take() == [second]
+    assert yard.wakeups.take() == [str(second)]
 
 
 def test_what_waits_costs_a_round_nothing(yard: Yard) -> None:
@@ -131,7 +131,7 @@ def test_while_jobs_are_behind_nothing_is_added(yard: Yard, monkeypatch: pytest.
     yard.wakeups.take()
     yard.sweep.once()
 
-    assert yard.wakeups.take() == [lane]
+    assert yard.wakeups.take() == [str(lane)]
 
 
 def test_a_sweep_survives_redis(yard: Yard) -> None:
@@ -157,4 +157,4 @@ def test_a_sweep_survives_redis(yard: Yard) -> None:
         Sweep(Away(yard.client), yard.wakeups, lambda: yard.now).run(sleep)
 
     assert turns == [Sweep.INTERVAL_SECONDS] * 2
-    assert yard.wakeups.take() == [lane]
+    assert yard.wakeups.take() == [str(lane)]

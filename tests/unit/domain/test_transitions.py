@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from orchestrator.callbacks.plan import PLAN
-from orchestrator.domain.commands import EndConference, RemoveParticipant, UpdateParticipant
+from orchestrator.domain.commands import EndConference, RemoveParticipant
 from orchestrator.domain.conference import (
     Conference,
     ConferenceStatus,
@@ -23,6 +23,8 @@ from orchestrator.domain.conference import (
     SwitchRef,
 )
 from orchestrator.domain.events import (
+    AnnouncementEnded,
+    AnnouncementFailed,
     CallAnswered,
     CallEnded,
     CallInitiated,
@@ -35,10 +37,10 @@ from orchestrator.domain.events import (
     MemberRemoved,
     ParticipantJoined,
     ParticipantLeft,
+    ParticipantModified,
     ParticipantMuted,
-    ParticipantUnmuted,
 )
-from orchestrator.domain.transitions import EVENT_TABLE, LATE, Outcome, apply, outstanding_updates
+from orchestrator.domain.transitions import EVENT_TABLE, LATE, Outcome, apply
 from tests.unit.examples import CA, CF, EVENTS, PROGRESS, START, UUID, a_conference, a_participant, at
 
 QUEUED, CONNECTING, RINGING, CONNECTED, COMPLETE, FAILED = ParticipantStatus
@@ -51,13 +53,22 @@ ONCE = (CallInitiated, CallRang, CallAnswered, CallEnded, DialFailed)
 def events(draw: st.DrawFn) -> Event:
     """Any event that a switch, or a snapshot, can come up with."""
     kind = draw(st.sampled_from(sorted(EVENT_TABLE, key=lambda each: each.__name__)))
+    extra: tuple[object, ...] = ()
     if kind is MemberAdded:
-        return MemberAdded(START, draw(st.integers(1, 3)), draw(st.booleans()))
+        extra = (draw(st.integers(1, 3)),)
     if kind is CallEnded:
-        return CallEnded(START, draw(st.sampled_from(["NORMAL_CLEARING", "USER_BUSY"])), draw(st.sampled_from([486])))
+        extra = (draw(st.sampled_from(["NORMAL_CLEARING", "USER_BUSY"])), draw(st.sampled_from([486])))
+    if kind is ParticipantModified:
+        coaching = draw(st.sampled_from([None, False, True]))
+        coached = "CA" + draw(st.sampled_from("01234")) * 32 if coaching else None
+        extra = (draw(st.sampled_from([None, False, True])), None, None, None, coaching, coached)
+    if kind is AnnouncementEnded:
+        extra = ("https://app.example/a", draw(st.sampled_from("ab")), draw(st.booleans()))
+    if kind is AnnouncementFailed:
+        extra = ("https://app.example/a", "x", draw(st.sampled_from("ab")), draw(st.booleans()))
     if kind is DialFailed:
-        return DialFailed(START, "INVALID_GATEWAY")
-    return kind(START)
+        extra = ("INVALID_GATEWAY",)
+    return kind(START, *extra)
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -103,10 +114,10 @@ class AnyOrder(RuleBasedStateMachine):
         self.seconds += 1
         self._apply(who % len(self.participants), replace(event, at=at(self.seconds)))
 
-    @rule(who=st.integers(0, 4), number=st.integers(1, 3), muted=st.booleans())
-    def one_arrives(self, who: int, number: int, muted: bool) -> None:
+    @rule(who=st.integers(0, 4), number=st.integers(1, 3))
+    def one_arrives(self, who: int, number: int) -> None:
         """What mostly happens, so that conferences with several people in them are seen as well."""
-        for event in (CallInitiated(START), CallRang(START), CallAnswered(START), MemberAdded(START, number, muted)):
+        for event in (CallInitiated(START), CallRang(START), CallAnswered(START), MemberAdded(START, number)):
             self._happen(who, event)
 
     @rule(who=st.integers(0, 4), which=st.integers(0, 20))
@@ -193,8 +204,9 @@ class AnyOrder(RuleBasedStateMachine):
             assert all(kinds.count(once) <= 1 for once in ONCE)
             if {ParticipantLeft, ParticipantJoined} <= set(kinds):
                 assert kinds.index(ParticipantJoined) < kinds.index(ParticipantLeft)
-            if set(kinds) - {ParticipantMuted, ParticipantUnmuted}:
-                assert kinds[0] is CallInitiated
+            of_the_call = [kind for kind in kinds if kind not in (AnnouncementEnded, AnnouncementFailed)]
+            if of_the_call:
+                assert of_the_call[0] is CallInitiated
             if {CallRang, CallAnswered} <= set(kinds):
                 assert kinds.index(CallRang) < kinds.index(CallAnswered)
             if CallEnded in kinds:
@@ -262,7 +274,7 @@ def run(conference: Conference, participant: Participant, *happening: Event) -> 
 def test_late_news_changes_nothing(kind: type[Event], status: ParticipantStatus) -> None:
     """Every cell of the table that says LATE: not even `updated_at` moves."""
     conference, participant = with_one_present(), a_participant(status=status, left_at=at(1), ended_at=at(1))
-    extra: dict[type[Event], tuple[object, ...]] = {MemberAdded: (1, False), CallEnded: ("X",), DialFailed: ("X",)}
+    extra: dict[type[Event], tuple[object, ...]] = {MemberAdded: (1,), CallEnded: ("X",), DialFailed: ("X",)}
     event = kind(at(9), *extra.get(kind, ()))
 
     assert apply(conference, participant, event) == Outcome(conference, participant)
@@ -281,7 +293,7 @@ def test_a_call_goes_through_its_life() -> None:
     assert outcome.participant.status is RINGING
     assert outcome.participant.answered_at == at(3)
 
-    outcome, more = run(outcome.conference, outcome.participant, MemberAdded(at(4), 7, False))
+    outcome, more = run(outcome.conference, outcome.participant, MemberAdded(at(4), 7))
 
     assert outcome.participant.status is CONNECTED
     assert (outcome.participant.joined_at, outcome.participant.switch.member_id) == (at(4), 7)
@@ -299,9 +311,7 @@ def test_a_call_goes_through_its_life() -> None:
 
 def test_early_media_makes_a_member_and_the_answer_makes_it_join() -> None:
     """The leg is in the room before the far end has answered; clients count it only then."""
-    early, told = run(
-        a_conference(), a_participant(), CallInitiated(at(1)), CallRang(at(1)), MemberAdded(at(2), 7, False)
-    )
+    early, told = run(a_conference(), a_participant(), CallInitiated(at(1)), CallRang(at(1)), MemberAdded(at(2), 7))
 
     assert early.participant.status is RINGING
     assert early.conference.present_count == 0
@@ -316,7 +326,7 @@ def test_early_media_makes_a_member_and_the_answer_makes_it_join() -> None:
 def test_early_media_that_is_never_answered_leaves_as_failed() -> None:
     """Out of the room before the answer is not a leave; the end of the call is."""
     outcome, told = run(
-        a_conference(), a_participant(), CallInitiated(at(1)), MemberAdded(at(2), 7, False), MemberRemoved(at(3))
+        a_conference(), a_participant(), CallInitiated(at(1)), MemberAdded(at(2), 7), MemberRemoved(at(3))
     )
 
     assert outcome.participant.is_live
@@ -363,7 +373,7 @@ def test_a_failed_dial_ends_a_call_that_has_no_leg() -> None:
 def test_two_present_and_one_of_them_a_starter_start_the_conference() -> None:
     """Neither two who wait, nor one starter alone: https://www.twilio.com/docs/voice/twiml/conference"""
     arriving = {"status": CONNECTING, "answered_at": at(1)}
-    event = MemberAdded(at(2), 7, False)
+    event = MemberAdded(at(2), 7)
     waiting = a_participant(**arriving, start_conference_on_enter=False)
     starter = a_participant(**arriving)
 
@@ -383,7 +393,7 @@ def test_an_ending_conference_does_not_start() -> None:
     """Two who arrive while it is being ended are not told that it begins."""
     conference = a_conference(present_count=1, starter_count=1, live_count=2, end_reason=EndReason.VIA_API)
 
-    outcome = apply(conference, a_participant(status=CONNECTING, answered_at=at(1)), MemberAdded(at(2), 7, False))
+    outcome = apply(conference, a_participant(status=CONNECTING, answered_at=at(1)), MemberAdded(at(2), 7))
 
     assert outcome.conference.status is ConferenceStatus.INIT
     assert kinds_of(outcome) == [ParticipantJoined]
@@ -393,7 +403,7 @@ def test_an_ending_conference_does_not_start() -> None:
 def test_the_first_to_join_fixes_the_callbacks() -> None:
     """Later settings are ignored, and so is the lack of any."""
     arriving = {"status": CONNECTING, "answered_at": at(1)}
-    event = MemberAdded(at(2), 7, False)
+    event = MemberAdded(at(2), 7)
 
     first = apply(a_conference(live_count=2), a_participant(**arriving, conference_callbacks=EVENTS), event)
     none = apply(a_conference(live_count=2), a_participant(**arriving), event)
@@ -480,30 +490,6 @@ def test_a_call_that_was_removed_before_it_had_a_leg_is_ended_when_it_shows_up(e
     outcome = apply(a_conference(), a_participant(removal_requested=True), event)
 
     assert outcome.commands == (RemoveParticipant(CF, CA),)
-
-
-@pytest.mark.parametrize(
-    ("asked", "member_is_muted", "expected"),
-    [
-        ({"muted_wanted": True}, False, (UpdateParticipant(CF, CA, muted=True),)),
-        ({"muted_wanted": True}, True, ()),
-        ({"muted_wanted": False}, True, (UpdateParticipant(CF, CA, muted=False),)),
-        ({}, True, ()),
-        ({"end_conference_on_exit": True}, False, (UpdateParticipant(CF, CA, end_conference_on_exit=True),)),
-        ({"end_on_exit_dialled": True}, False, (UpdateParticipant(CF, CA, end_conference_on_exit=False),)),
-        ({"end_on_exit_dialled": True, "end_conference_on_exit": True}, False, ()),
-    ],
-)
-def test_what_was_asked_for_before_the_join_is_done_at_the_join(
-    asked: dict[str, object], member_is_muted: bool, expected: tuple[UpdateParticipant, ...]
-) -> None:
-    """Only where it differs from what the leg was dialled with."""
-    arriving = a_participant(status=CONNECTING, answered_at=at(1), **asked)
-
-    outcome = apply(a_conference(), arriving, MemberAdded(at(2), 7, member_is_muted))
-
-    assert outcome.commands == expected
-    assert outstanding_updates(outcome.participant) == expected
 
 
 def test_a_mute_is_told_of_a_present_member_once() -> None:

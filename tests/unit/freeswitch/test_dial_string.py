@@ -70,7 +70,8 @@ def check_shape(rendered: str, command: CreateParticipant) -> None:
 
     assert head.startswith("originate {")
     assert re.fullmatch(r"[ -~]+", rendered), "a line break, or what is not ASCII"
-    assert not re.search(r"[\"'$%|<>^]|:_:", rendered), "something that FreeSWITCH gives a meaning to"
+    assert not re.search(r"[\"'$%<>^]|:_:", rendered), "something that FreeSWITCH gives a meaning to"
+    assert "|" not in arguments, "a second leg: inside the braces it means nothing"
     assert (rendered.count("{"), rendered.count("}")) == (1, 1)
     assert rendered.replace("\\s", "").count("\\") == 0, "the one escape is that of a space"
     assert "," not in destination
@@ -129,16 +130,22 @@ def test_the_whole_string() -> None:
         "origination_caller_id_number=+15550009999,origination_caller_id_name=+15550009999,"
         "originate_timeout=35,ignore_early_media=false,"
         f"api_on_pre_answer=sched_hangup\\s+35\\s{UUID}\\sNO_ANSWER,api_on_answer=sched_del\\s{UUID},"
-        f"conference_member_flags=mute,execute_on_answer=set\\sapi_hangup_hook=conference\\s{CF}\\shup\\sall}}"
+        f"conference_member_flags=mute|deaf,execute_on_answer=set\\sapi_hangup_hook=conference\\s{CF}\\shup\\sall}}"
         f"sofia/gateway/carrier/+15550002000 conference:{CF}@orchestrator inline"
     )
 
 
+@pytest.mark.parametrize("muted", [False, True])
+def test_everybody_joins_unheard_and_deaf(muted: bool) -> None:
+    """Whom they may hear and who may hear them is decided when they are members; a mute is part of that."""
+    assert variables_of(render(a_create(muted=muted)))["conference_member_flags"] == "mute|deaf"
+
+
 def test_a_plain_call_has_no_variable_that_it_does_not_need() -> None:
-    """Without early media nothing has to be hung up later; neither muted nor an end on exit."""
+    """Without early media nothing has to be hung up later; no end on exit."""
     names = set(variables_of(render(a_create(early_media=False))))
 
-    assert names.isdisjoint({"api_on_pre_answer", "api_on_answer", "conference_member_flags", "execute_on_answer"})
+    assert names.isdisjoint({"api_on_pre_answer", "api_on_answer", "execute_on_answer"})
     assert variables_of(render(a_create(early_media=False)))["ignore_early_media"] == "true"
 
 

@@ -17,10 +17,23 @@ from orchestrator.domain.events import (
     Event,
     MemberAdded,
     MemberRemoved,
+    ParticipantHeld,
     ParticipantMuted,
+    ParticipantUnheld,
     ParticipantUnmuted,
+    SpeechStarted,
+    SpeechStopped,
 )
-from orchestrator.freeswitch.events import CONFERENCE_ACTIONS, EVENT_NAMES, SUBSCRIPTION, Translated, translate_event
+from orchestrator.freeswitch.events import (
+    CONFERENCE_ACTIONS,
+    EVENT_NAMES,
+    SOUND_ENDS,
+    SUBSCRIPTION,
+    EndedSound,
+    Translated,
+    translate_event,
+)
+from orchestrator.freeswitch.files import tagged
 from tests.unit.examples import CA, CF, UUID
 
 AT = datetime(2026, 11, 20, 8, 0, 0, 123456, UTC)
@@ -65,11 +78,15 @@ def conference(action: str, **headers: str) -> dict[str, str]:
         ),
         (channel("CHANNEL_HANGUP_COMPLETE", **{"Hangup-Cause": "NO_ANSWER"}), CallEnded(AT, "NO_ANSWER", None)),
         (channel("CHANNEL_HANGUP_COMPLETE", variable_sip_term_status="4x"), CallEnded(AT, "UNKNOWN", None)),
-        (conference("add-member"), MemberAdded(AT, 7, muted=False)),
-        (conference("add-member", Speak="false"), MemberAdded(AT, 7, muted=True)),
+        (conference("add-member"), MemberAdded(AT, 7)),
+        (conference("add-member", Speak="false"), MemberAdded(AT, 7)),
         (conference("del-member"), MemberRemoved(AT)),
         (conference("mute-member"), ParticipantMuted(AT)),
         (conference("unmute-member"), ParticipantUnmuted(AT)),
+        (conference("hold-member"), ParticipantHeld(AT)),
+        (conference("unhold-member"), ParticipantUnheld(AT)),
+        (conference("start-talking"), SpeechStarted(AT)),
+        (conference("stop-talking"), SpeechStopped(AT)),
     ],
 )
 def test_an_event_of_the_switch_is_a_domain_event(headers: dict[str, str], event: Event) -> None:
@@ -108,7 +125,9 @@ def test_an_incoming_leg_is_not_a_participant(name: str) -> None:
         channel("CHANNEL_CREATE", **{"Unique-ID": ""}),
         channel("CHANNEL_CREATE", variable_orchestrator_conference_sid="weekly"),
         conference("floor-change"),
-        conference("start-talking"),
+        conference("deaf-member"),
+        conference("undeaf-member"),
+        conference("play-file"),
         conference("conference-create"),
         conference("add-member", **{"Conference-Name": "weekly-10.0.0.1"}),
         {key: value for key, value in conference("add-member").items() if key != "Unique-ID"},
@@ -142,6 +161,44 @@ def test_everything_that_is_translated_is_subscribed_to() -> None:
     assert subscribed[-2:] == ["CUSTOM", "conference::maintenance"]
 
 
+PLAY = "0123456789abcdef"
+
+
+@pytest.mark.parametrize("action", sorted(SOUND_ENDS))
+@pytest.mark.parametrize("lane", [CA, "conference"])
+def test_the_end_of_what_we_had_played_is_known_by_its_tag(action: str, lane: str) -> None:
+    """The header that the file's parameter becomes; the member may have left, and have no name in the event."""
+    headers = conference(action, orchestrator_play=f"{lane}.{PLAY}", Async="false")
+    for name in ("Unique-ID", "Member-ID"):
+        del headers[name]
+    ended = translate_event(headers)
+
+    assert ended == EndedSound(CF, lane, PLAY)
+    assert str(ended) == f"{CF}:{lane}:{PLAY}"
+    assert tagged("x.wav", lane, PLAY) == f"{{orchestrator_play={lane}.{PLAY}}}x.wav"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        conference("play-file-done"),
+        conference("play-file-done", orchestrator_play=""),
+        conference("play-file-done", orchestrator_play="beep"),
+        conference("play-file-done", orchestrator_play=f"{CA}.{PLAY[1:]}"),
+        conference("play-file-done", orchestrator_play=f"{CA}.{PLAY}\n"),
+        conference("play-file-done", orchestrator_play=f"weekly.{PLAY}"),
+        conference("play-file-member-done", orchestrator_play=f"{CA}.{PLAY}", **{"Conference-Name": "weekly"}),
+        conference("play-file", orchestrator_play=f"{CA}.{PLAY}"),
+        conference("play-file-member", orchestrator_play=f"{CA}.{PLAY}"),
+        channel("CHANNEL_ANSWER", Action="play-file-done", orchestrator_play=f"{CA}.{PLAY}")
+        | {"Call-Direction": "inbound"},
+    ],
+)
+def test_what_is_not_the_end_of_our_own_play_is_dropped(headers: dict[str, str]) -> None:
+    """Beeps, other people's files, and beginnings, whose header may be that of another file."""
+    assert translate_event(headers) is None
+
+
 NAMES = st.sampled_from([*EVENT_NAMES, "CUSTOM", "CHANNEL_HANGUP", ""])
 VALUES = st.one_of(
     st.sampled_from([UUID, CF, CA, "7", "true", "false", "inbound", "outbound", "-ERR x", "486"]), st.text()
@@ -152,16 +209,19 @@ VALUES = st.one_of(
     st.fixed_dictionaries(
         {"Event-Name": NAMES, "Event-Date-Timestamp": st.integers(0, 4_000_000_000_000_000).map(str)},
         optional=dict.fromkeys(
-            ["Unique-ID", "Job-UUID", "Conference-Name", "Call-Direction", "Hangup-Cause", "Speak", "_body",
+            ["Unique-ID", "Job-UUID", "Conference-Name", "orchestrator_play", "Call-Direction", "Hangup-Cause", "_body",
              "variable_sip_term_status", "variable_orchestrator_conference_sid"],
             VALUES,
-        ) | {"Action": st.sampled_from([*CONFERENCE_ACTIONS, "floor-change"]), "Member-ID": st.integers(1).map(str)},
+        )
+        | {"Action": st.sampled_from([*CONFERENCE_ACTIONS, *SOUND_ENDS, "floor-change"])}
+        | {"Member-ID": st.integers(1).map(str)},
     ).filter(lambda headers: headers.get("Action") != "add-member" or "Member-ID" in headers)
 )  # fmt: skip
 def test_whatever_the_headers_say_it_is_a_call_of_ours_or_nothing(headers: dict[str, str]) -> None:
     """Never an exception, never a name from outside where a SID belongs."""
     found = translate_event(headers)
 
-    assert found is None or found.call_sid == CA or found.call_sid[2:].isalnum()
     assert found is None or found.conference_sid in (None, CF)
-    assert found is None or found.event.at.tzinfo is UTC
+    if isinstance(found, Translated):
+        assert found.call_sid == CA or found.call_sid[2:].isalnum()
+        assert found.event.at.tzinfo is UTC

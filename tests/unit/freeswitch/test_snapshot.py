@@ -19,7 +19,9 @@ from orchestrator.domain.events import (
     Event,
     MemberAdded,
     MemberRemoved,
+    ParticipantHeld,
     ParticipantMuted,
+    ParticipantUnheld,
     ParticipantUnmuted,
 )
 from orchestrator.domain.transitions import apply
@@ -56,9 +58,17 @@ def raw(channels: Any, conferences: Any) -> RawSnapshot:
     return RawSnapshot(NOW, json.dumps(channels), text)
 
 
-def member(uuid: str = UUID, number: int = 7, *, speaks: bool = True, kind: str = "caller") -> dict[str, Any]:
+def member(
+    uuid: str = UUID,
+    number: int = 7,
+    *,
+    speaks: bool = True,
+    hears: bool = True,
+    hold: bool = False,
+    kind: str = "caller",
+) -> dict[str, Any]:
     """A row of `conference json_list`."""
-    return {"type": kind, "id": number, "uuid": uuid, "flags": {"can_hear": True, "can_speak": speaks}}
+    return {"type": kind, "id": number, "uuid": uuid, "flags": {"can_hear": hears, "can_speak": speaks, "hold": hold}}
 
 
 def channel(uuid: str = UUID, callstate: str = "ACTIVE", direction: str = "outbound") -> dict[str, str]:
@@ -74,8 +84,10 @@ def test_channels_and_members_are_read() -> None:
     conferences = [{"conference_name": CF, "members": [member(speaks=False)]}]
 
     snapshot = parse_snapshot(raw({"row_count": 1, "rows": [channel()]}, conferences))
+    held = parse_snapshot(raw({}, [{"conference_name": CF, "members": [member(hears=False, hold=True)]}]))
 
-    assert snapshot == Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=True)})
+    assert held.members == {CA: Member(CF, 7, muted=False, deaf=True, hold=True)}
+    assert snapshot == Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=True, deaf=False, hold=False)})
 
 
 @pytest.mark.parametrize("conferences", [NO_CONFERENCE, "+OK No active conferences.\n", "[]", ""])
@@ -139,21 +151,59 @@ def test_a_channel_shows_how_far_its_call_has_come(callstate: str, expected: lis
 
 
 def test_a_member_has_joined() -> None:
-    """And is muted, or not, now."""
-    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 9, muted=True)})
+    """Its flags are those that everybody joins with, so they say nothing of a mute."""
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 9, muted=True, deaf=True, hold=False)})
 
     assert missed(snapshot, a_participant(status=RINGING)) == [
         CallAnswered(NOW),
-        MemberAdded(NOW, 9, muted=True),
-        ParticipantMuted(NOW),
+        MemberAdded(NOW, 9),
+        ParticipantUnheld(NOW),
     ]
 
 
 def test_a_mute_that_was_missed_is_an_event() -> None:
     """In both directions; for one whose mute is known it is no news to `apply`."""
-    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=False)})
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=False, deaf=False, hold=False)})
 
-    assert missed(snapshot, connected(muted=True))[-1] == ParticipantUnmuted(NOW)
+    assert ParticipantUnmuted(NOW) in missed(snapshot, connected(muted=True, admitted=True))
+
+
+def test_on_hold_a_members_flags_say_nothing_of_its_mute() -> None:
+    """While it is held FreeSWITCH calls every member mute and deaf."""
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=True, deaf=True, hold=True)})
+
+    found = missed(snapshot, connected(admitted=True))
+
+    assert found == [CallAnswered(NOW), MemberAdded(NOW, 7), ParticipantHeld(NOW)]
+
+
+def test_a_hold_that_was_missed_is_an_event() -> None:
+    """In both directions."""
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=False, deaf=False, hold=False)})
+
+    found = missed(snapshot, connected(admitted=True, hold=True))
+
+    assert found[-2:] == [ParticipantUnmuted(NOW), ParticipantUnheld(NOW)]
+
+
+@pytest.mark.parametrize("muted", [False, True])
+def test_one_who_is_not_admitted_gives_no_news_of_a_mute(muted: bool) -> None:
+    """Everybody joins muted; taken for a mute it would be told to clients, and would admit them."""
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=True, deaf=True, hold=False)})
+
+    found = missed(snapshot, connected(muted=muted))
+
+    assert found == [CallAnswered(NOW), MemberAdded(NOW, 7), ParticipantUnheld(NOW)]
+
+
+def test_a_new_member_of_an_admitted_participant_gives_no_news_of_a_mute() -> None:
+    """It was admitted as another member: this one is muted as everybody who joins, and is still to be admitted."""
+    early = a_participant(status=RINGING, admitted=True, switch=SwitchRef("n1", UUID, 7))
+    snapshot = Snapshot(NOW, {CA: "EARLY"}, {CA: Member(CF, 8, muted=True, deaf=True, hold=False)})
+
+    found = missed(snapshot, early)
+
+    assert ParticipantMuted(NOW) not in found
 
 
 def test_a_participant_that_is_no_member_any_more_has_left() -> None:
@@ -173,7 +223,7 @@ def test_a_member_that_left_before_the_answer_does_not_join_by_it() -> None:
 
 def test_a_member_of_another_conference_is_not_in_this_one() -> None:
     """Somebody has transferred the leg."""
-    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member("CF" + "0" * 32, 7, muted=False)})
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member("CF" + "0" * 32, 7, muted=False, deaf=False, hold=False)})
 
     assert missed(snapshot, connected())[0] == MemberRemoved(NOW)
 
@@ -214,12 +264,15 @@ def situations(draw: st.DrawFn) -> tuple[Snapshot, Conference, Participant]:
         answered_at=at(1) if answered else None,
         joined_at=at(1) if status is CONNECTED else None,
         muted=draw(st.booleans()),
+        hold=draw(st.booleans()),
+        admitted=is_member and draw(st.booleans()),
     )
     states = ["", "DOWN", "DIALING", "RINGING", "EARLY", "ACTIVE", "HELD", "HANGUP"]
     callstate = draw(st.sampled_from(states))
     channels = {CA: callstate} if callstate else {}
+    number = 7 if participant.admitted else draw(st.integers(7, 8))
     members = (
-        {CA: Member(CF, draw(st.integers(7, 8)), draw(st.booleans()))} if callstate and draw(st.booleans()) else {}
+        {CA: Member(CF, number, *(draw(st.booleans()) for _ in range(3)))} if callstate and draw(st.booleans()) else {}
     )
     count = int(participant.is_present)
     return Snapshot(NOW, channels, members), a_conference(present_count=count, starter_count=count), participant
@@ -248,5 +301,7 @@ def test_after_a_snapshot_the_store_believes_what_the_node_holds(
     assert participant.is_live is bool(CA in snapshot.channels and (member_now or not before.is_present))
     assert participant.is_present is bool(member_now and (is_answered or before.is_present))
     if member_now:
-        assert participant.muted is member_now.muted
+        assert participant.hold is member_now.hold
+        knows_mute = before.admitted and not member_now.hold
+        assert participant.muted is (member_now.muted if knows_mute else before.muted)
     assert (told, settled, again) == ([], conference, participant)

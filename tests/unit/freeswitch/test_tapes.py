@@ -27,6 +27,8 @@ from orchestrator.domain.events import (
     ParticipantLeft,
     ParticipantMuted,
     ParticipantUnmuted,
+    SpeechStarted,
+    SpeechStopped,
 )
 from orchestrator.domain.hangup import final_call_status
 from orchestrator.domain.transitions import apply
@@ -72,12 +74,13 @@ class Replay:
 
 def translated(name: str) -> Iterator[Translated]:
     for headers in read_tape(name):
-        if (found := translate_event(headers)) is not None:
+        if isinstance(found := translate_event(headers), Translated):
             yield found
 
 
-def replay(name: str, *, times: int = 1, ends_on_exit: int | None = None) -> Replay:
-    """Every leg is a participant of the conference that it joins; `ends_on_exit` has EndConferenceOnExit."""
+def replay(name: str, *, times: int = 1, ends_on_exit: int | None = None, muted: int | None = None) -> Replay:
+    """Every leg is a participant of the conference that it joins; `ends_on_exit` has EndConferenceOnExit, `muted` was
+    created with Muted."""
     result = Replay()
     items = list(translated(name))
     rooms: dict[str, str] = {}
@@ -90,7 +93,12 @@ def replay(name: str, *, times: int = 1, ends_on_exit: int | None = None) -> Rep
         switch = SwitchRef("n1", call_sid[2:])
         ends = number == ends_on_exit
         result.participants[call_sid] = a_participant(
-            call_sid=call_sid, conference_sid=sid, switch=switch, end_conference_on_exit=ends, end_on_exit_dialled=ends
+            call_sid=call_sid,
+            conference_sid=sid,
+            switch=switch,
+            end_conference_on_exit=ends,
+            end_on_exit_dialled=ends,
+            muted=number == muted,
         )
         known = result.conferences.get(sid, a_conference(conference_sid=sid, live_count=0))
         result.conferences[sid] = replace(known, live_count=known.live_count + 1)
@@ -167,7 +175,8 @@ WHOLE_LIFE = [CallInitiated, CallAnswered, ParticipantJoined, ParticipantLeft, C
 
 
 def calls_part(kinds: list[type[Event]]) -> list[type[Event]]:
-    return [kind for kind in kinds if kind not in (ConferenceStarted, ConferenceEnded)]
+    """Without what is the conference's, and without speech."""
+    return [kind for kind in kinds if kind not in (ConferenceStarted, ConferenceEnded, SpeechStarted, SpeechStopped)]
 
 
 def test_busy_is_told_with_the_far_ends_answer() -> None:
@@ -194,6 +203,7 @@ def test_a_call_that_rings_answers_and_leaves() -> None:
     result = replay("rings_answers_removed")
 
     assert calls_part(result.of(0)) == [CallInitiated, CallRang, CallAnswered, *WHOLE_LIFE[2:]]
+    assert SpeechStarted in result.of(0)
     assert ConferenceStarted not in result.of(0), "one is not a conference"
 
 
@@ -223,6 +233,7 @@ def test_early_media_that_is_answered_joins_at_the_answer() -> None:
         if i.call_sid == second.call_sid and isinstance(i.event, MemberAdded)
     )  # fmt: skip
 
+    assert calls_part(result.of(1))[:4] == [CallInitiated, CallRang, CallAnswered, ParticipantJoined]
     assert result.of(1)[:5] == [CallInitiated, CallRang, CallAnswered, ParticipantJoined, ConferenceStarted]
     assert second.joined_at == second.answered_at
     assert second.joined_at is not None
@@ -237,14 +248,16 @@ def test_when_one_with_end_on_exit_hangs_up_the_others_follow_and_say_why() -> N
 
     assert reasons == ["participant_hung_up", "moderator_ended_conference", "moderator_ended_conference"]
     assert conference.ending_call_sid == list(result.participants)[2]
-    assert [command for _, command in result.commands] == [EndConference(conference.conference_sid)]
+    ends = [command for _, command in result.commands if isinstance(command, EndConference | RemoveParticipant)]
+    assert ends == [EndConference(conference.conference_sid)]
     assert calls_part(result.of(0)) == calls_part(result.of(1)) == WHOLE_LIFE
 
 
 def test_a_leg_that_answers_into_an_ended_conference_is_sent_away() -> None:
     """The switch's hook ends members only; a leg that still rings is ours to end, and is again when it joins."""
     result = replay("end_on_exit_with_a_ringing_leg", ends_on_exit=2)
-    orders = [command for number, command in result.commands if number == 1]
+    ends = (EndConference, RemoveParticipant)
+    orders = [command for number, command in result.commands if number == 1 and isinstance(command, ends)]
 
     assert EndConference in [type(command) for number, command in result.commands if number == 2]
     assert set(orders) == {RemoveParticipant(next(iter(result.conferences)), list(result.participants)[1])}
@@ -254,7 +267,7 @@ def test_a_leg_that_answers_into_an_ended_conference_is_sent_away() -> None:
 def test_mutes_are_told_when_something_changed() -> None:
     """FreeSWITCH says `mute-member` again for one who is muted; a client hears of it once."""
     said = [type(item.event) for item in translated("mute_events")]
-    result = replay("mute_events")
+    result = replay("mute_events", muted=0)
 
     assert (said.count(ParticipantMuted), said.count(ParticipantUnmuted)) == (8, 5)
     assert [k for k in result.of(0) if k in (ParticipantMuted, ParticipantUnmuted)] == [

@@ -11,39 +11,41 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
 
-from orchestrator.callbacks import wakeups as wakeups_module
-from orchestrator.callbacks.wakeups import (
-    LANES_PER_JOB,
-    READY,
-    WOKEN,
+from orchestrator.errors import Unavailable
+from orchestrator.jobs import wakeups as wakeups_module
+from orchestrator.jobs.wakeups import (
+    CALLBACKS,
+    ITEMS_PER_JOB,
+    SOUNDS,
     WOKEN_SECONDS,
     BackgroundWaker,
+    Topic,
     Wakeups,
     drain_ready,
     make_queue,
+    play_ready,
     use,
 )
-from orchestrator.errors import Unavailable
 from orchestrator.store.outbox import Lane
 
 
-def lane(number: int) -> Lane:
-    return Lane("CF" + "1" * 32, f"lane{number}")
+def lane(number: int) -> str:
+    return str(Lane("CF" + "1" * 32, f"lane{number}"))
 
 
 @pytest.fixture
 def queue(redis_url: str) -> Queue:
-    return make_queue(redis.Redis.from_url(redis_url))
+    return make_queue(CALLBACKS, redis.Redis.from_url(redis_url))
 
 
 @pytest.fixture
 def wakeups(queue: Queue) -> Wakeups:
-    return Wakeups(queue)
+    return Wakeups(queue, CALLBACKS)
 
 
 @pytest.fixture
 def away() -> Wakeups:
-    return Wakeups(make_queue(redis.Redis(port=1, retry=Retry(NoBackoff(), 0))))
+    return Wakeups(make_queue(CALLBACKS, redis.Redis(port=1, retry=Retry(NoBackoff(), 0))), CALLBACKS)
 
 
 def test_a_wake_up_is_data_and_leaves_no_result(wakeups: Wakeups, queue: Queue) -> None:
@@ -51,7 +53,7 @@ def test_a_wake_up_is_data_and_leaves_no_result(wakeups: Wakeups, queue: Queue) 
     wakeups.wake([lane(1), lane(2)])
     (job,) = queue.jobs
 
-    assert (job.func_name, job.args, job.result_ttl) == ("orchestrator.callbacks.wakeups.drain_ready", [], 0)
+    assert (job.func_name, job.args, job.result_ttl) == ("orchestrator.jobs.wakeups.drain_ready", [], 0)
     assert wakeups.backlog() == 2
 
 
@@ -84,8 +86,8 @@ def test_a_lane_woken_after_a_take_gets_a_new_job(wakeups: Wakeups, queue: Queue
 
 
 def test_what_one_job_can_not_take_the_next_one_does(wakeups: Wakeups, queue: Queue) -> None:
-    """A job takes LANES_PER_JOB, and has another one queued if there are more."""
-    lanes = [lane(number) for number in range(2 * LANES_PER_JOB + 1)]
+    """A job takes ITEMS_PER_JOB, and has another one queued if there are more."""
+    lanes = [lane(number) for number in range(2 * ITEMS_PER_JOB + 1)]
     wakeups.wake(lanes)
     found = []
     for jobs in (2, 3, 3):
@@ -104,8 +106,8 @@ def test_a_lost_job_holds_up_wake_ups_for_seconds_only(wakeups: Wakeups, queue: 
     """The mark that a job is on its way ends by itself; then the next wake-up has a new one queued, for all."""
     wakeups.wake([lane(1)])
     client.delete(queue.key)
-    assert 0 < client.pttl(WOKEN) <= WOKEN_SECONDS * 1000
-    client.delete(WOKEN)
+    assert 0 < client.pttl(CALLBACKS.woken) <= WOKEN_SECONDS * 1000
+    client.delete(CALLBACKS.woken)
     wakeups.wake([lane(2)])
 
     assert len(queue.jobs) == 1
@@ -120,7 +122,7 @@ def test_the_list_is_bounded_and_keeps_the_newest(
     for number in range(25):
         wakeups.wake([lane(number)])
 
-    assert client.llen(READY) == 10
+    assert client.llen(CALLBACKS.ready) == 10
     assert wakeups.take() == [lane(number) for number in range(15, 25)]
 
 
@@ -136,12 +138,12 @@ def test_a_wake_up_that_can_not_be_queued_breaks_nothing(away: Wakeups) -> None:
 
 def test_a_job_drains_what_is_ready(wakeups: Wakeups, monkeypatch: pytest.MonkeyPatch) -> None:
     """On what the worker process has told it to use; in any other process it fails, visibly."""
-    monkeypatch.setattr(wakeups_module, "_process", None)
+    monkeypatch.setattr(wakeups_module, "_process", {})
     with pytest.raises(RuntimeError):
         drain_ready()
-    drained: list[Lane] = []
+    drained: list[str] = []
     wakeups.wake([lane(1), lane(2)])
-    use(wakeups, drained.extend)
+    use(CALLBACKS, wakeups, drained.extend)
     drain_ready()
 
     assert drained == [lane(1), lane(2)]
@@ -197,10 +199,10 @@ def test_nothing_is_lost_however_wake_and_take_interleave(
     begun is queued; and as many jobs as were queued take all lanes."""
     plain = redis.Redis.from_url(redis_server)
     plain.flushall()
-    other = Wakeups(make_queue(plain))
+    other = Wakeups(make_queue(CALLBACKS, plain), CALLBACKS)
     queue = other._queue
-    taken: list[Lane] = []
-    woken: list[Lane] = []
+    taken: list[str] = []
+    woken: list[str] = []
     begun = 0
 
     def wake(by: Wakeups = other) -> None:
@@ -214,7 +216,7 @@ def test_nothing_is_lost_however_wake_and_take_interleave(
             taken.extend(by.take())
 
     for action, moment in zip(actions, moments, strict=False):
-        one = Wakeups(queue)
+        one = Wakeups(queue, CALLBACKS)
         one._redis = Interleaved(plain, moment, take if action == "take in a wake" else wake)
         if action == "wake":
             wake()
@@ -240,9 +242,9 @@ def test_the_listener_wakes_beside_its_own_work(wakeups: Wakeups) -> None:
             calls.append(list(lanes))  # type: ignore[call-overload]
             gate.wait(5)
 
-    calls: list[list[Lane]] = []
+    calls: list[list[str]] = []
     gate = gevent.event.Event()
-    waker = BackgroundWaker(Slow(wakeups._queue))
+    waker = BackgroundWaker(Slow(wakeups._queue, CALLBACKS))
     waker.start()
     waker.wake([lane(1)])
     gevent.sleep(0)
@@ -254,3 +256,43 @@ def test_the_listener_wakes_beside_its_own_work(wakeups: Wakeups) -> None:
             gevent.sleep(0)
 
     assert calls == [[lane(1)], [lane(2), lane(3)]]
+
+
+TOPICS = [CALLBACKS, SOUNDS]
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_each_topic_has_a_job_of_its_own(redis_url: str, topic: Topic) -> None:
+    """By name, in a queue of its own; what RQ is told is data."""
+    connection = redis.Redis.from_url(redis_url)
+    queues = {each.name: make_queue(each, connection) for each in TOPICS}
+    Wakeups(queues[topic.name], topic).wake(["x"])
+    jobs = {name: [job.func_name for job in queue.jobs] for name, queue in queues.items()}
+
+    assert jobs == {
+        each.name: [f"orchestrator.jobs.wakeups.{each.job.__name__}"] if each is topic else [] for each in TOPICS
+    }
+
+
+def test_topics_do_not_take_each_other_s_work(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker of one kind that has much to do keeps no lane of the other waiting."""
+    monkeypatch.setattr(wakeups_module, "_process", {})
+    connection = redis.Redis.from_url(redis_url)
+    done: dict[str, list[str]] = {topic.name: [] for topic in TOPICS}
+    for topic in TOPICS:
+        wakeups = Wakeups(make_queue(topic, connection), topic)
+        use(topic, wakeups, done[topic.name].extend)
+        wakeups.wake([f"{topic.name} 1", f"{topic.name} 2"])
+    play_ready()
+    assert done == {"callbacks": [], "sounds": ["sounds 1", "sounds 2"]}
+    drain_ready()
+
+    assert done["callbacks"] == ["callbacks 1", "callbacks 2"]
+
+
+def test_a_lane_and_its_ended_plays_are_different_news(redis_url: str) -> None:
+    """Each play that has ended is told; the same one only once."""
+    wakeups = Wakeups(make_queue(SOUNDS, redis.Redis.from_url(redis_url)), SOUNDS)
+    wakeups.wake([lane(1), f"{lane(1)}:a", f"{lane(1)}:b", f"{lane(1)}:a"])
+
+    assert wakeups.take() == [lane(1), f"{lane(1)}:a", f"{lane(1)}:b"]

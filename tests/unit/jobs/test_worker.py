@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from orchestrator.callbacks.wakeups import Wakeups, make_queue
+from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.conferences import ConferenceStore
@@ -25,7 +25,7 @@ from tests.unit.records import ACCOUNT, create
 
 @pytest.fixture
 def wakeups(redis_url: str) -> Wakeups:
-    return Wakeups(make_queue(redis.Redis.from_url(redis_url)))
+    return Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(redis_url)), CALLBACKS)
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def start_worker(redis_url: str, tmp_path: Path) -> Iterator[Callable[[str], Pro
         "REDIS_URL": redis_url,
         "QUEUE_REDIS_URL": "",
         "LOG_LEVEL": "info",
+        "FREESWITCH_NODES": "fs1=127.0.0.1:9",  # callbacks need no switch
         "ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
     }
     started: list[Process] = []

@@ -321,10 +321,10 @@ def test_who_has_left_gives_the_label_back_and_stays_until_the_call_has_ended(
     record = keys.participant(sid, made.call_sid)
     commits.commit([_change(commits, made, status=ParticipantStatus.COMPLETE)])
     assert not client.exists(keys.labels(sid))
-    assert (commits.list_live_calls(sid), client.ttl(record)) == ([made.call_sid], -1)
+    assert ([one.call_sid for one in commits.list_live(sid)], client.ttl(record)) == ([made.call_sid], -1)
     commits.commit([_change(commits, made, ended_at=datetime.now(UTC))])
 
-    assert commits.list_live_calls(sid) == []
+    assert commits.list_live(sid) == []
     assert 0 < client.ttl(record) <= keys.RETENTION_SECONDS
     assert client.ttl(keys.conference(sid)) == -1
 
@@ -380,3 +380,13 @@ def test_what_does_not_exist_is_not_loaded(commits: CommitStore) -> None:
     """Neither conferences nor participants, and no error."""
     assert commits.load([(mint_sid("CF"), mint_sid("CA"))], [mint_sid("CF")]) == ({}, {})
     assert commits.commit([]) == []
+
+
+def test_members_are_those_who_have_a_number(store: ConferenceStore, commits: CommitStore, client: redis.Redis) -> None:
+    """By CallSid, without reading whole records; who rings has none."""
+    one = create(store)
+    create(store)
+    client.hset(keys.participant(one.conference_sid, one.call_sid), "member_id", "7")
+
+    assert commits.list_members(one.conference_sid) == [(one.call_sid, 7)]
+    assert commits.list_members("CF" + "0" * 32) == []

@@ -13,8 +13,10 @@ import redis
 
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import ConferenceStatus, EndReason, Participant, ParticipantStatus
+from orchestrator.domain.hearing import Sound
 from orchestrator.errors import (
     ApiError,
+    CoachedCallHeld,
     CoachedCallMissing,
     ConferenceFull,
     ConferenceNotActive,
@@ -302,7 +304,7 @@ VERBS: dict[str, Verb] = {
     "by label": lambda store, p: store.load_participant(OTHER_ACCOUNT, p.conference_sid, "host"),
     "request_muted": lambda store, p: store.request_muted(OTHER_ACCOUNT, p.conference_sid, p.call_sid, True),
     "request_removal": lambda store, p: store.request_removal(OTHER_ACCOUNT, p.conference_sid, p.call_sid),
-    "save_end_on_exit": lambda store, p: store.save_end_on_exit(replace(p, account_sid=OTHER_ACCOUNT), True),
+    "request_hold": lambda store, p: store.request_hold(OTHER_ACCOUNT, p.conference_sid, p.call_sid, True, None),
     "list_participants": lambda store, p: store.list_participants(OTHER_ACCOUNT, p.conference_sid),
     "load_conference": lambda store, p: store.load_conference(OTHER_ACCOUNT, p.conference_sid),
     "request_end": lambda store, p: store.request_end(OTHER_ACCOUNT, p.conference_sid),
@@ -394,12 +396,12 @@ def test_a_refused_wish_is_taken_back_to_what_was_before(store: ConferenceStore,
     """The open wish of before stands again, or none."""
     made = create(store)
     told, before = store.request_muted(ACCOUNT, made.conference_sid, made.call_sid, True)
-    store.undo_muted(told, True, before)
+    store.undo_wish(told, "muted_wanted", True, before)
     assert _wanted(client, made) == ""
 
     store.request_muted(ACCOUNT, made.conference_sid, made.call_sid, True)
     told, before = store.request_muted(ACCOUNT, made.conference_sid, made.call_sid, False)
-    store.undo_muted(told, False, before)
+    store.undo_wish(told, "muted_wanted", False, before)
     assert _wanted(client, made) == "1"
 
 
@@ -408,7 +410,7 @@ def test_taking_back_spares_a_later_wish(store: ConferenceStore, client: redis.R
     made = create(store)
     told, before = store.request_muted(ACCOUNT, made.conference_sid, made.call_sid, True)
     store.request_muted(ACCOUNT, made.conference_sid, made.call_sid, False)
-    store.undo_muted(told, True, before)
+    store.undo_wish(told, "muted_wanted", True, before)
 
     assert _wanted(client, made) == "0"
 
@@ -430,6 +432,122 @@ def test_a_commit_clears_the_wish_that_the_switch_has_fulfilled(
     assert _wanted(client, made) == left
 
 
+def _record(client: redis.Redis, participant: Participant) -> dict[str, str]:
+    key = keys.participant(participant.conference_sid, participant.call_sid)
+    return client.hgetall(key)  # type: ignore[return-value]  # a sync client
+
+
+def _version(client: redis.Redis, participant: Participant) -> int:
+    return int(str(client.hget(keys.conference(participant.conference_sid), "version")))
+
+
+def test_a_hold_is_a_wish_with_a_sound(store: ConferenceStore) -> None:
+    """`hold` stays what the switch said."""
+    made = create(store)
+    told, before = store.request_hold(ACCOUNT, made.conference_sid, made.call_sid, True, Sound("https://a/", "POST"))
+
+    assert (before, told.hold, told.hold_wanted, told.hold_as_asked) == ("", False, True, True)
+    assert (told.hold_url, told.hold_method, told.hold_turn) == ("https://a/", "POST", 1)
+
+
+def test_each_hold_is_a_turn_and_each_request_none(store: ConferenceStore) -> None:
+    """Holding somebody who is held, or to be, is the same turn; another URL is taken all the same."""
+    made = create(store)
+    turns: list[tuple[int, str]] = []
+    for hold in (True, True, False, False, True):
+        sound = Sound(f"https://a/{len(turns)}", "GET") if hold else None
+        told, _ = store.request_hold(ACCOUNT, made.conference_sid, made.call_sid, hold, sound)
+        turns.append((told.hold_turn, told.hold_url))
+
+    assert turns == [(1, "https://a/0"), (1, "https://a/1"), (1, "https://a/1"), (1, "https://a/1"), (2, "https://a/4")]
+
+
+def test_an_unhold_of_one_who_is_not_held_is_no_wish(store: ConferenceStore, client: redis.Redis) -> None:
+    """Nothing would ever confirm it."""
+    made = create(store)
+    store.request_hold(ACCOUNT, made.conference_sid, made.call_sid, False, None)
+
+    assert _record(client, made)["hold_wanted"] == ""
+
+
+def test_every_hold_makes_the_listener_look_again(store: ConferenceStore, commits: CommitStore) -> None:
+    """Who hears the conference is decided by whoever applies the next event."""
+    made = create(store)
+    sid = made.conference_sid
+    for hold in (True, True, False):
+        before, _ = commits.load([], [sid])
+        store.request_hold(ACCOUNT, sid, made.call_sid, hold, None)
+
+        assert commits.commit([Change(before[sid], before[sid].conference, "1")]) == [None]
+
+
+@pytest.mark.parametrize("admitted", [False, True])
+def test_a_mute_makes_the_listener_look_again_before_the_admission_only(
+    store: ConferenceStore, client: redis.Redis, admitted: bool
+) -> None:
+    """Afterwards the API tells the switch itself, and a busy conference is not read anew for each mute."""
+    made = create(store)
+    client.hset(keys.participant(made.conference_sid, made.call_sid), "admitted", "1" if admitted else "0")
+    before = _version(client, made)
+    store.request_muted(ACCOUNT, made.conference_sid, made.call_sid, True)
+
+    assert _version(client, made) == before + (not admitted)
+
+
+def test_each_wish_is_taken_back_by_itself(store: ConferenceStore, client: redis.Redis) -> None:
+    """A hold that was refused leaves an open mute alone, and a later hold."""
+    made = create(store)
+    store.request_muted(ACCOUNT, made.conference_sid, made.call_sid, True)
+    told, before = store.request_hold(ACCOUNT, made.conference_sid, made.call_sid, True, None)
+    store.undo_wish(told, "hold_wanted", True, before)
+    assert (_record(client, made)["muted_wanted"], _record(client, made)["hold_wanted"]) == ("1", "")
+
+    told, before = store.request_hold(ACCOUNT, made.conference_sid, made.call_sid, True, None)
+    store.request_hold(ACCOUNT, made.conference_sid, made.call_sid, False, None)
+    store.undo_wish(told, "hold_wanted", True, before)
+    assert _record(client, made)["hold_wanted"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({"hold": "1"}, True),
+        ({"hold_wanted": "1"}, True),
+        ({"hold": "1", "hold_wanted": "0"}, False),
+        ({"hold": "0", "hold_wanted": "1"}, True),
+        ({}, False),
+    ],
+)
+def test_who_is_on_hold_cannot_be_coached_by_a_newcomer(
+    store: ConferenceStore, client: redis.Redis, fields: dict[str, str], refused: bool
+) -> None:
+    """16027, and nothing is written; what was asked for last counts."""
+    made = create(store)
+    if fields:
+        client.hset(keys.participant(made.conference_sid, made.call_sid), mapping=fields)  # type: ignore[arg-type]
+    before = _state(client)
+    if not refused:
+        assert add(store, made.conference_sid, call_sid_to_coach=made.call_sid)
+        return
+    with pytest.raises(CoachedCallHeld) as caught:
+        add(store, made.conference_sid, call_sid_to_coach=made.call_sid)
+
+    assert caught.value.code == 16027
+    assert _state(client) == before
+
+
+def test_a_hold_in_a_record_of_an_earlier_release_is_taken_back_to_none(
+    store: ConferenceStore, client: redis.Redis
+) -> None:
+    """An upgrade in the middle of a conference: the record does not have the field."""
+    made = create(store)
+    client.hdel(keys.participant(made.conference_sid, made.call_sid), "hold_wanted")
+    told, before = store.request_hold(ACCOUNT, made.conference_sid, made.call_sid, True, None)
+    store.undo_wish(told, "hold_wanted", True, before)
+
+    assert _record(client, made)["hold_wanted"] == ""
+
+
 def test_a_wish_before_the_join_makes_the_listener_look_again(store: ConferenceStore, commits: CommitStore) -> None:
     """No command can be sent yet, so the listener has to send it at the join: a join that it has computed from what it
     read before the wish must not be committed."""
@@ -441,13 +559,12 @@ def test_a_wish_before_the_join_makes_the_listener_look_again(store: ConferenceS
     assert commits.commit([Change(before[sid], before[sid].conference, "1")]) == [None]
 
 
-def test_removal_and_end_on_exit_are_recorded(store: ConferenceStore, commits: CommitStore) -> None:
-    """And each makes a commit that did not see it fail."""
+def test_a_removal_is_recorded(store: ConferenceStore, commits: CommitStore) -> None:
+    """And makes a commit that did not see it fail."""
     made = create(store)
     sid = made.conference_sid
     before, _ = commits.load([], [sid])
     assert store.request_removal(ACCOUNT, sid, made.call_sid).removal_requested
-    assert store.save_end_on_exit(made, True).end_conference_on_exit
 
     assert commits.commit([Change(before[sid], before[sid].conference, "1")]) == [None]
 

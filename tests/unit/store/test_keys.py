@@ -11,12 +11,14 @@ import pytest
 import redis
 
 from orchestrator.callbacks.drain import Drainer
-from orchestrator.callbacks.wakeups import Wakeups, make_queue
 from orchestrator.domain.events import CallEnded, CallRang, MemberRemoved, ParticipantMuted
+from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import Lane, OutboxStore, Tried
+from orchestrator.store.sounds import SoundStore
 from tests.unit.callbacks.bench import make_drainer
 from tests.unit.callbacks.web import TOKEN, Answer, Web
 from tests.unit.lanes import port_of
@@ -27,7 +29,11 @@ _PARTS = {
     r"\{AC\}": r"\{AC[0-9a-f]{32}\}",
     r"\{CF\}": r"\{CF[0-9a-f]{32}\}",
     r"\{CA\}": r"\{CA[0-9a-f]{32}\}",
+    ":answer:token": ":answer:[0-9a-f]{16}",
     ":token": ":[0-9a-f-]{36}",
+    ":clip:ID": ":clip:[0-9a-f]{32}",
+    ":note:AC:HASH": ":note:AC[0-9a-f]{32}:[0-9a-f]{64}",
+    ":account:AC": ":account:AC[0-9a-f]{32}",
     r"\{name\}": r"\{[A-Za-z0-9_-]{1,32}\}",
     ":participant:CA": ":participant:CA[0-9a-f]{32}",
     ":lane": ":(?:conference|CA[0-9a-f]{32})",
@@ -37,7 +43,7 @@ _PARTS = {
 def _pattern(key: keys.Key) -> re.Pattern[str]:
     text = re.escape(key.pattern)
     for plain, shape in _PARTS.items():
-        if plain != ":lane" or key.pattern.startswith("outbox:"):
+        if plain != ":lane" or key.pattern.startswith(("outbox:", "sound:")):
             text = text.replace(plain, shape)
     return re.compile(text)
 
@@ -52,11 +58,21 @@ BY_TTL = {
     "callback:{CF}:token",
     "call:{CA}",
     "node:{name}",
+    "node:{name}:questions",
+    "node:{name}:answer:token",
+    "sound:{CF}:lane",
+    "sound:{CF}:lane:announcements",
+    "sound:{CF}:lane:lease",
+    "media:{media}:clip:ID",
+    "media:{media}:note:AC:HASH",
 }
 """Rows whose lifetime is a TTL, at the latest when what they tell of is over; the other rows name an owner."""
 
 
-RQS = ("rq:", "callbacks:ready", "callbacks:woken")
+FOR_SECONDS = {"node:{name}", "node:{name}:questions", "node:{name}:answer:token", "sound:{CF}:lane:lease"}
+"""Those of them that a slow machine may not see any more at the end."""
+
+RQS = ("rq:", "callbacks:ready", "callbacks:woken", "sounds:ready", "sounds:woken")
 
 
 def _row(name: str) -> keys.Key:
@@ -81,6 +97,23 @@ def _drain_all(client: redis.Redis, drainer: Drainer) -> None:
         drainer.drain(lane)
 
 
+def _sound(client: redis.Redis, lane: Lane) -> None:
+    """A lane that is looked at, plays something, and has an announcement waiting."""
+    sounds = SoundStore(client)
+    for _ in range(2):
+        sounds.add_announcement(lane, "https://app.example/a", "POST")
+    sounds.take(lane, "me", "0123456789abcdef")
+    sounds.save(lane, "me", "state", taken=1, due_ms=2**45)
+
+
+def _media(client: redis.Redis) -> None:
+    """A clip and a note, and a clip that had to make room."""
+    media = MediaStore(client, 1_000)
+    media.save(bytes(200), ACCOUNT)
+    media.save(bytes(200), ACCOUNT)
+    media.save_note(ACCOUNT, "0" * 64, b"{}")
+
+
 @pytest.fixture
 def web() -> Any:
     made = Web()
@@ -96,7 +129,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     world = World(client)
     AccountStore(client).save_account(Account(ACCOUNT, TOKEN, "active"))
     NodeStore(client).save_node("fs1", connected="1")
-    wakeups = Wakeups(make_queue(redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0")))
+    wakeups = Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0")), CALLBACKS)
     drainer = make_drainer(client, wakeups)
     settings: dict[str, Any] = {
         "progress_callbacks": replace(PROGRESS, url=web.url()),
@@ -128,6 +161,16 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     _drain_all(client, drainer)
     _drain_all(client, drainer)
     _check(client, seen)
+    _sound(client, Lane(one.conference_sid, one.call_sid))
+    _media(client)
+    nodes = NodeStore(client)
+    assert not nodes.ask_to_relate("fs1", one.conference_sid, 0.01)
+    _check(client, seen)
+    asked = nodes.next_question("fs1", 0.1)
+    assert asked is not None
+    nodes.answer("fs1", asked, True)
+    assert not nodes.ask_to_relate("fs1", one.conference_sid, 0.01)
+    _check(client, seen)
 
     assert seen == {key.pattern for key in keys.KEYS}, "the life has written every row"
     OutboxStore(client).list_due(2**50, 100)  # the sweep's last look
@@ -135,9 +178,11 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
     stays = {
         "accounts", keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
+        keys.SOUNDS_DUE, keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
+        keys.media_account(ACCOUNT),
     }  # fmt: skip
     assert {name for name, ttl in left.items() if ttl == -1} == stays
-    assert {_row(name).pattern for name, ttl in left.items() if ttl >= 0} == BY_TTL
+    assert {_row(name).pattern for name, ttl in left.items() if ttl >= 0} | FOR_SECONDS == BY_TTL
     assert client.hlen(keys.DROPPED) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.callbacks.plan import Callback, plan_callbacks
-from orchestrator.dialects.twilio.callbacks import SERIALIZERS, serialize_callback
-from orchestrator.domain.conference import CallbackSettings, Conference, EndReason, LeaveReason, Participant
+from orchestrator.dialects.twilio.callbacks import SERIALIZERS, serialize_callback, serialize_fetch
+from orchestrator.domain.conference import (
+    CallbackSettings,
+    Conference,
+    EndReason,
+    LeaveReason,
+    Participant,
+    ParticipantStatus,
+)
 from orchestrator.domain.events import (
+    AnnouncementEnded,
+    AnnouncementFailed,
     CallAnswered,
     CallEnded,
     CallInitiated,
@@ -19,10 +29,15 @@ from orchestrator.domain.events import (
     ConferenceEnded,
     ConferenceStarted,
     Event,
+    ParticipantHeld,
     ParticipantJoined,
     ParticipantLeft,
+    ParticipantModified,
     ParticipantMuted,
+    ParticipantUnheld,
     ParticipantUnmuted,
+    SpeechStarted,
+    SpeechStopped,
 )
 from tests.unit.examples import AC, CA, CF, COACHED, EVENTS, PROGRESS, a_conference, a_participant, at
 
@@ -101,6 +116,20 @@ EXACT: list[tuple[Event, dict[str, str]]] = [
     (ParticipantJoined(NOW), of_participant("participant-join")),
     (ParticipantMuted(NOW), of_participant("participant-mute")),
     (ParticipantUnmuted(NOW), of_participant("participant-unmute")),
+    (ParticipantHeld(NOW), of_participant("participant-hold")),
+    (ParticipantUnheld(NOW), of_participant("participant-unhold")),
+    (ParticipantModified(NOW, beep_on_exit=False), of_participant("participant-modify")),
+    (SpeechStarted(NOW), of_participant("participant-speech-start")),
+    (SpeechStopped(NOW), of_participant("participant-speech-stop")),
+    (
+        AnnouncementEnded(NOW, "https://app.example/a", "one"),
+        of_conference("announcement-end") | {"AnnounceUrl": "https://app.example/a"},
+    ),
+    (
+        AnnouncementFailed(NOW, "https://app.example/a", "11200: no", "one"),
+        of_conference("announcement-fail")
+        | {"AnnounceUrl": "https://app.example/a", "ReasonAnnouncementFailed": "11200: no"},
+    ),
     (
         ParticipantLeft(NOW, LeaveReason.ADD_FAILED),
         of_participant("participant-leave")
@@ -142,6 +171,43 @@ def test_a_participants_callback_says_all_about_it() -> None:
 
 
 @pytest.mark.parametrize(
+    "event",
+    [
+        AnnouncementEnded(NOW, "https://app.example/a", "one"),
+        AnnouncementFailed(NOW, "https://app.example/a", "no", "one"),
+    ],
+)
+def test_an_announcement_to_one_says_to_whom_while_they_are_there(event: Event) -> None:
+    """One who has left, or to all: nobody's call."""
+    present = a_participant(status=ParticipantStatus.CONNECTED, label="customer")
+    told = a_told_conference(sequence_number=4)
+    to_one, to_nobody = sent(event, told, present), sent(event, told, a_participant(status=ParticipantStatus.COMPLETE))
+    to_all = sent(replace(event, to_all=True), told, present)  # type: ignore[call-arg]  # both kinds have it
+
+    assert {"CallSid": CA, "ParticipantLabel": "customer", "Hold": "false"}.items() <= to_one.items()
+    assert (
+        to_nobody.keys()
+        == to_all.keys()
+        == to_one.keys() - of_participant("x").keys() - {"ParticipantLabel"} | set(of_conference("x"))
+    )
+
+
+def test_a_fetch_says_for_whom_it_is() -> None:
+    """Wire-contract section 8.5; an announcement to all is for nobody in particular."""
+    to_all = [("AccountSid", AC), ("ApiVersion", "2010-04-01"), ("ConferenceSid", CF), ("FriendlyName", "weekly")]
+
+    assert serialize_fetch(a_conference(), None) == to_all
+    assert serialize_fetch(a_conference(), a_participant()) == [
+        *to_all,
+        ("CallSid", CA),
+        ("From", "+15550001000"),
+        ("To", "+15550002000"),
+        ("CallStatus", "in-progress"),
+        ("Direction", "outbound-api"),
+    ]
+
+
+@pytest.mark.parametrize(
     ("field", "name"),
     [
         ("muted", "Muted"), ("hold", "Hold"), ("coaching", "Coaching"),
@@ -169,8 +235,8 @@ def test_a_leave_says_why(reason: LeaveReason) -> None:
 @pytest.mark.parametrize("reason", EndReason)
 def test_an_end_says_why_and_who(reason: EndReason) -> None:
     """With hyphens, and in words; the label belongs to the one who ended it."""
-    conference = a_told_conference(end_reason=reason, ending_call_sid=CA)
-    parameters = sent(ConferenceEnded(NOW), conference, a_participant(label="customer"))
+    conference = a_told_conference(end_reason=reason, ending_call_sid=CA, ending_label="customer")
+    parameters = sent(ConferenceEnded(NOW), conference, a_participant(label="the last to leave"))
     extra = set(parameters) - set(of_conference("conference-end"))
 
     assert extra == {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -11,14 +11,14 @@ from werkzeug.datastructures import MultiDict
 from orchestrator.dialects.twilio.schemas import (
     CREATE,
     CREATE_CALLBACKS,
-    NOT_YET,
+    UPDATE,
     parse_conference_name,
     parse_conference_update,
     parse_create,
     parse_flags,
     parse_update,
 )
-from orchestrator.domain.commands import CreateParticipant
+from orchestrator.domain.commands import CreateParticipant, UpdateParticipant
 from orchestrator.domain.conference import CallbackSettings
 from orchestrator.errors import BadParameter
 from tests.unit.examples import COACHED
@@ -256,21 +256,107 @@ def test_an_update_with_a_bad_boolean_is_refused() -> None:
         parse_update(MultiDict([("EndConferenceOnExit", "x")]))
 
 
-@pytest.mark.parametrize("name", NOT_YET)
-def test_an_update_that_would_do_nothing_is_refused(name: str) -> None:
-    """A client must not believe that somebody is on hold; an empty parameter, which SDKs send, is none."""
-    with pytest.raises(BadParameter, match=f"^{name}:") as caught:
-        parse_update(MultiDict([(name, "true")]))
+UPDATE_GOOD: dict[str, list[tuple[str, Any]]] = {
+    "Muted": [("true", True), ("x", False)],
+    "Hold": [("true", True), ("False", False)],
+    "HoldUrl": [(URL, URL)],
+    "HoldMethod": [("get", "GET"), ("POST", "POST")],
+    "AnnounceUrl": [(URL, URL)],
+    "AnnounceMethod": [("GET", "GET")],
+    "WaitUrl": [(URL, URL), ("", "")],
+    "WaitMethod": [("GET", "GET")],
+    "BeepOnExit": [("false", False)],
+    "EndConferenceOnExit": [("true", True)],
+    "Coaching": [("true", True), ("false", False)],
+    "CallSidToCoach": [(COACHED, COACHED)],
+}
+UPDATE_BAD: dict[str, tuple[int, list[str]]] = {
+    "Hold": (20001, ["x", "1"]),
+    "HoldUrl": (21205, ["x", "ftp://a/", "file:///etc/passwd", "http://", "//a/b"]),
+    "HoldMethod": (21209, ["PUT"]),
+    "AnnounceUrl": (21205, ["x", "local_stream://moh"]),
+    "AnnounceMethod": (21209, ["HEAD"]),
+    "WaitUrl": (21205, ["x", "tone_stream://%(1,1,1)"]),
+    "WaitMethod": (21209, ["PUT"]),
+    "BeepOnExit": (20001, ["onExit"]),
+    "EndConferenceOnExit": (20001, ["x"]),
+    "Coaching": (20001, ["1"]),
+    "CallSidToCoach": (20001, ["customer", "CF" + "0" * 32]),
+}
 
-    assert caught.value.code == 16099
-    assert parse_update(MultiDict([(name, "")])).muted is None
+
+def test_every_update_parameter_is_tried_here() -> None:
+    """A new row of UPDATE gets good values above, and bad ones unless anything goes."""
+    assert set(UPDATE) == set(UPDATE_GOOD) == {*UPDATE_BAD, "Muted"}
+
+
+@pytest.mark.parametrize(("name", "text", "value"), [(n, t, v) for n, rows in UPDATE_GOOD.items() for t, v in rows])
+def test_a_good_update_reaches_its_field_and_no_other(name: str, text: str, value: Any) -> None:
+    """All others stay as they are."""
+    field = UPDATE[name][0]
+
+    assert parse_update(MultiDict([(name, text)])) == replace(UpdateParticipant(), **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "text"), [(name, code, text) for name, (code, texts) in UPDATE_BAD.items() for text in texts]
+)
+def test_a_bad_update_is_refused_by_name_and_with_twilios_code(name: str, code: int, text: str) -> None:
+    """URLs are http or https and nothing that a switch would play by itself."""
+    with pytest.raises(BadParameter, match=f"^{name}:") as caught:
+        parse_update(MultiDict([(name, text)]))
+
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("name", sorted(set(UPDATE_GOOD) - {"WaitUrl"}))
+def test_an_empty_parameter_is_none(name: str) -> None:
+    """SDKs send `CallSidToCoach=`; only an empty WaitUrl means something: silence."""
+    assert parse_update(MultiDict([(name, "")])) == UpdateParticipant()
+    assert parse_update(MultiDict([("WaitUrl", "")])).wait_url == ""
+
+
+def test_the_end_of_coaching_names_nobody() -> None:
+    """SDKs send both."""
+    update = parse_update(MultiDict([("Coaching", "false"), ("CallSidToCoach", COACHED)]))
+
+    assert (update.coaching, update.call_sid_to_coach) == (False, None)
+
+
+def test_a_hold_and_an_announcement_do_not_go_together() -> None:
+    """16099; an unhold and an announcement do, and so does an empty one."""
+    both = [("Hold", "true"), ("AnnounceUrl", URL)]
+    with pytest.raises(BadParameter, match=r"^AnnounceUrl:") as caught:
+        parse_update(MultiDict(both))
+
+    assert (caught.value.code, caught.value.http_status) == (16099, 400)
+    assert parse_update(MultiDict([("Hold", "false"), ("AnnounceUrl", URL)])).announce_url == URL
+    assert parse_update(MultiDict([("Hold", "true"), ("AnnounceUrl", "")])).hold is True
+
+
+def test_an_update_has_twilios_defaults() -> None:
+    """AnnounceMethod is POST; HoldMethod and WaitMethod are left to what they go with."""
+    assert parse_update(MultiDict([("AnnounceUrl", URL)])).announce_method == "POST"
+    assert parse_conference_update(MultiDict([("AnnounceUrl", URL)])).announce_method == "POST"
+
+
+def test_a_conference_is_announced_to() -> None:
+    """Its URL and method are checked as any; an empty one is none."""
+    found = parse_conference_update(MultiDict([("AnnounceUrl", URL), ("AnnounceMethod", "get")]))
+
+    assert (found.announce_url, found.announce_method, found.ends) == (URL, "GET", False)
+    assert parse_conference_update(MultiDict([("AnnounceUrl", ""), ("AnnounceMethod", "")])).announce_url is None
+    for name, text, code in (("AnnounceUrl", "x", 21205), ("AnnounceMethod", "PUT", 21209)):
+        with pytest.raises(BadParameter, match=f"^{name}:") as caught:
+            parse_conference_update(MultiDict([("AnnounceUrl", URL), (name, text)][name == "AnnounceUrl" :]))
+        assert caught.value.code == code
 
 
 def test_a_conference_can_only_be_completed() -> None:
     """`complete` is a common mistake; no parameter at all changes nothing."""
-    assert parse_conference_update(MultiDict([("Status", "Completed")])) is True
-    assert parse_conference_update(MultiDict()) is False
-    for pairs in ([("Status", "complete")], [("Status", "in-progress")], [("AnnounceUrl", URL)]):
+    assert parse_conference_update(MultiDict([("Status", "Completed")])).ends is True
+    assert parse_conference_update(MultiDict()).ends is False
+    for pairs in ([("Status", "complete")], [("Status", "in-progress")]):
         with pytest.raises(BadParameter, match=f"^{pairs[0][0]}:"):
             parse_conference_update(MultiDict(pairs))
 

@@ -1,0 +1,91 @@
+"""What the switch has to do because a state has changed: pure. `transitions.apply` asks; orders.py spells it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.domain.commands import (
+    AdmitParticipant,
+    Beep,
+    Command,
+    EndConference,
+    RefreshSound,
+    RelateCoaches,
+    RemoveParticipant,
+    StartConference,
+    UpdateHearing,
+    UpdateParticipant,
+)
+from orchestrator.domain.conference import Conference, ConferenceStatus, Participant
+from orchestrator.domain.hearing import background_of
+
+
+def consequences_of(
+    conference: Conference, participant: Participant, after: Conference, new: Participant
+) -> tuple[Command, ...]:
+    """What a client has asked for and the switch could not do yet, and what follows for the others. In order."""
+    if after.is_ending and not conference.is_ending and after.live_count > 0:
+        return (EndConference(after.conference_sid),)
+    if new.is_live and (new.removal_requested or after.is_ending) and new != participant:
+        return (RemoveParticipant(new.conference_sid, new.call_sid),)
+    if after.is_ending:
+        return ()
+    return (
+        *_of_membership(participant, new),
+        *_of_coaches(conference, after, new),
+        *_of_the_room(conference, after),
+        *_of_comings_and_goings(after, participant, new),
+        *_of_sound(conference, participant, after, new),
+    )
+
+
+def _of_coaches(conference: Conference, after: Conference, new: Participant) -> Iterator[Command]:
+    """A coach who comes is seen to by AdmitParticipant, one who changes by whoever asked for it (updates.py)."""
+    if after.coaches != conference.coaches and new.switch.member_id is None:
+        yield RelateCoaches()
+
+
+def _of_membership(participant: Participant, new: Participant) -> Iterator[Command]:
+    if new.switch.member_id is not None and new.switch.member_id != participant.switch.member_id:
+        yield AdmitParticipant()
+    is_new = (new.is_present and not participant.is_present) or (new.admitted and not participant.admitted)
+    if is_new or new.hold is not participant.hold:
+        yield from outstanding_updates(new)
+
+
+def _of_the_room(conference: Conference, after: Conference) -> Iterator[Command]:
+    if after.status is ConferenceStatus.IN_PROGRESS and conference.status is ConferenceStatus.INIT:
+        yield StartConference()
+
+
+def _of_comings_and_goings(after: Conference, participant: Participant, new: Participant) -> Iterator[Command]:
+    """Nobody is beeped at before the start, and nobody who is alone."""
+    if after.status is not ConferenceStatus.IN_PROGRESS:
+        return
+    if new.is_present and not participant.is_present and new.beep_on_enter:
+        yield Beep("enter")
+    if participant.is_present and not new.is_present and new.beep_on_exit and after.present_count:
+        yield Beep("exit")
+
+
+def _of_sound(
+    conference: Conference, participant: Participant, after: Conference, new: Participant
+) -> Iterator[Command]:
+    if new.admitted and (not participant.admitted or new.hold is not participant.hold):
+        yield UpdateHearing()
+    if background_of(conference, participant) != background_of(after, new):
+        yield RefreshSound()
+
+
+def outstanding_updates(participant: Participant) -> tuple[UpdateParticipant, ...]:
+    """What was asked for before the switch could do it, or what it has lost."""
+    muted = participant.muted_wanted if participant.muted_wanted is not participant.muted else None
+    hold = participant.hold_wanted if participant.hold_wanted is not participant.hold else None
+    if not participant.admitted:
+        muted = hold = None
+    end_on_exit = None
+    if participant.is_present and participant.end_conference_on_exit is not participant.end_on_exit_dialled:
+        end_on_exit = participant.end_conference_on_exit
+    if muted is None and hold is None and end_on_exit is None:
+        return ()
+    return (UpdateParticipant(muted=muted, hold=hold, end_conference_on_exit=end_on_exit),)

@@ -1,0 +1,141 @@
+"""What each event means for its participant: the rules of `transitions.EVENT_TABLE`, pure.
+
+A rule returns the participant as it is from now on, and the events that a client may be told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import cast
+
+from orchestrator.domain.conference import Participant, ParticipantStatus
+from orchestrator.domain.events import (
+    AnnouncementEnded,
+    AnnouncementFailed,
+    CallEnded,
+    CallInitiated,
+    DialFailed,
+    Event,
+    MemberAdded,
+    ParticipantHeld,
+    ParticipantModified,
+    ParticipantMuted,
+    SpeechStarted,
+    SpeechStopped,
+)
+
+Told = tuple[Participant, tuple[Event, ...]]
+
+
+def _implied(participant: Participant, event: Event) -> tuple[Event, ...]:
+    """An event that skips `initiated` brings it along: a client sees every call begin before it goes on."""
+    return (CallInitiated(event.at),) if participant.status is ParticipantStatus.QUEUED else ()
+
+
+def initiated(participant: Participant, event: Event) -> Told:
+    """The leg exists."""
+    return replace(participant, status=ParticipantStatus.CONNECTING), (event,)
+
+
+def rang(participant: Participant, event: Event) -> Told:
+    """Nothing new once it is answered."""
+    if participant.answered_at is not None:
+        return participant, ()
+    return replace(participant, status=ParticipantStatus.RINGING), (*_implied(participant, event), event)
+
+
+def answered(participant: Participant, event: Event) -> Told:
+    """Only once."""
+    if participant.answered_at is not None:
+        return participant, ()
+    status = ParticipantStatus.CONNECTING if participant.status is ParticipantStatus.QUEUED else participant.status
+    return replace(participant, status=status, answered_at=event.at), (*_implied(participant, event), event)
+
+
+def member_added(participant: Participant, event: Event) -> Told:
+    """Also told again by a snapshot: then it is no news."""
+    added = cast(MemberAdded, event)
+    if participant.switch.member_id == added.member_id:
+        return participant, ()
+    switch = replace(participant.switch, member_id=added.member_id)
+    return replace(participant, switch=switch, admitted=False, hold=False, talking=False), ()
+
+
+def member_removed(participant: Participant, event: Event) -> Told:
+    """One who was present has left; one who was not may become a member again."""
+    switch = replace(participant.switch, member_id=None)
+    left_at = event.at if participant.status is ParticipantStatus.CONNECTED else None
+    return replace(participant, switch=switch, left_at=left_at), ()
+
+
+def ended(participant: Participant, event: Event) -> Told:
+    """Whoever had not left has left now."""
+    if participant.ended_at is not None:
+        return participant, ()
+    end = cast(CallEnded | DialFailed, event)
+    after = replace(
+        participant,
+        switch=replace(participant.switch, member_id=None),
+        ended_at=event.at,
+        left_at=participant.left_at or event.at,
+        hangup_cause=end.cause,
+        sip_status=end.sip_status if isinstance(end, CallEnded) else None,
+    )
+    told = CallEnded(end.at, after.hangup_cause or "", after.sip_status)
+    return after, (*_implied(participant, event), told)
+
+
+def muted(participant: Participant, event: Event) -> Told:
+    """The first of these after the join is the answer to AdmitParticipant."""
+    is_muted = isinstance(event, ParticipantMuted)
+    admitted = replace(participant, admitted=True)
+    if participant.muted is is_muted:
+        return admitted, ()
+    return _silenced(replace(admitted, muted=is_muted), event)
+
+
+def held(participant: Participant, event: Event) -> Told:
+    """Told once for each change."""
+    hold = isinstance(event, ParticipantHeld)
+    if participant.hold is hold:
+        return participant, ()
+    return _silenced(replace(participant, hold=hold), event)
+
+
+def _silenced(participant: Participant, event: Event) -> Told:
+    """Who is muted or held while talking is never told to have stopped: FreeSWITCH forgets it without an event."""
+    if not participant.is_present:
+        return participant, ()
+    if participant.talking and (participant.muted or participant.hold):
+        return replace(participant, talking=False), (event, SpeechStopped(event.at))
+    return participant, (event,)
+
+
+def spoke(participant: Participant, event: Event) -> Told:
+    """Told once for each change."""
+    talking = isinstance(event, SpeechStarted)
+    if participant.talking is talking:
+        return participant, ()
+    return replace(participant, talking=talking), (event,)
+
+
+def modified(participant: Participant, event: Event) -> Told:
+    """Told if it changes anything."""
+    changes = cast(ParticipantModified, event)
+    values = {field.name: getattr(changes, field.name) for field in fields(changes) if field.name != "at"}
+    after = replace(participant, **{name: value for name, value in values.items() if value is not None})
+    if not after.coaching:
+        after = replace(after, call_sid_to_coach=None)
+    if after == participant:
+        return participant, ()
+    return after, (event,) if participant.is_present else ()
+
+
+def announced(participant: Participant, event: Event) -> Told:
+    """Told once for each announcement; one to all is counted by its conference (transitions.py)."""
+    announcement = cast(AnnouncementEnded | AnnouncementFailed, event)
+    if announcement.to_all:
+        return participant, (event,)
+    if participant.announced_id == announcement.announcement_id:
+        return participant, ()
+    return replace(participant, announced_id=announcement.announcement_id), (event,)

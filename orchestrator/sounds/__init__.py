@@ -1,0 +1,1 @@
+"""What people hear apart from the conference: hold, waiting, announcements. Worked off by RQ jobs, one lane each."""

@@ -1,0 +1,58 @@
+"""The Lua of sounds: each script is one atomic step inside one slot."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ADD_ANNOUNCEMENT: Final = """
+-- KEYS announcements; ARGV announcement (JSON), most, seconds to keep. Returns 0 if too many wait.
+if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
+redis.call('RPUSH', KEYS[1], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+TAKE: Final = """
+-- KEYS sound, lease; ARGV owner, lease ms, play that has ended or '', seconds to keep.
+-- Returns 1 if the lane is ours; else whoever has it will look once more.
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'ended', ARGV[3]) end
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  redis.call('HDEL', KEYS[1], 'dirty')
+  return 1
+end
+redis.call('HSET', KEYS[1], 'dirty', '1')
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return 0
+"""
+
+RELEASE: Final = """
+-- KEYS sound, lease; ARGV owner, lease ms. Returns 0 if there is something new to look at: then the lane is kept.
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 1 end
+if redis.call('HDEL', KEYS[1], 'dirty') == 1 then
+  redis.call('PEXPIRE', KEYS[2], ARGV[2])
+  return 0
+end
+redis.call('DEL', KEYS[2])
+return 1
+"""
+
+RENEW: Final = """
+-- KEYS lease; ARGV owner, lease ms. Returns 0 if it is somebody else's by now.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
+
+SAVE: Final = """
+-- KEYS sound, lease, announcements; ARGV owner, state (JSON) or '', announcements taken, seconds to keep.
+-- Returns -1 if the lane is somebody else's by now: then nothing is written; else how many announcements wait.
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
+for _ = 1, tonumber(ARGV[3]) do redis.call('LPOP', KEYS[3]) end
+if ARGV[2] == '' then
+  redis.call('HDEL', KEYS[1], 'state', 'ended')
+else
+  redis.call('HSET', KEYS[1], 'state', ARGV[2])
+  redis.call('EXPIRE', KEYS[1], ARGV[4])
+end
+return redis.call('LLEN', KEYS[3])
+"""

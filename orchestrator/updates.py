@@ -1,0 +1,220 @@
+"""DOWN, for people who are on their way to the room or in it: mute, hold, coach, announce, and what is only noted.
+
+Mute and hold are wishes: the switch is told at once and an event makes them facts. What no event of the switch could
+confirm (who is coached, what is heard while waiting …) becomes a fact by being asked for, through the same `apply` and
+commit as any event; the node's listener then has the switch do it, so that one writer alone relates members.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from orchestrator.applier import Applier
+from orchestrator.domain.commands import UpdateParticipant
+from orchestrator.domain.conference import STOCK, Conference, Participant
+from orchestrator.domain.events import ParticipantModified
+from orchestrator.domain.hearing import Sound, hears_conference
+from orchestrator.errors import (
+    ApiError,
+    BadParameter,
+    CoachedCallHeld,
+    CoachedCallMissing,
+    ConferenceNotInProgress,
+    NotFound,
+    TooManyAnnouncements,
+    Unavailable,
+)
+from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
+from orchestrator.freeswitch.commands import (
+    DeafenMember,
+    HoldMember,
+    MuteMember,
+    SetExitHook,
+    SwitchCommand,
+)
+from orchestrator.freeswitch.events import Translated
+from orchestrator.freeswitch.nodes import Node, Nodes
+from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.nodes import NodeStore
+from orchestrator.store.outbox import Lane
+from orchestrator.store.sounds import CONFERENCE_LANE, SoundStore
+
+RELATED_SECONDS: Final = 1.3
+"""How long an answer waits for the listener to have set who hears a coach."""
+
+log = structlog.get_logger("updates")
+
+
+class Updates:
+    """Changes of live participants and announcements. `account_sid` is always the authenticated account."""
+
+    def __init__(
+        self,
+        store: ConferenceStore,
+        nodes: Nodes,
+        listeners: NodeStore,
+        sounds: SoundStore,
+        make_applier: Callable[[], Applier],
+        wake_sounds: Callable[[Sequence[object]], None],
+    ) -> None:
+        self._store = store
+        self._nodes = nodes
+        self._listeners = listeners
+        self._sounds = sounds
+        self._make_applier = make_applier
+        self._wake_sounds = wake_sounds
+
+    def update_participant(
+        self, account_sid: str, conference_sid: str, reference: str, update: UpdateParticipant
+    ) -> Participant:
+        """Change a live participant; None leaves a property as it is.
+
+        Raises NotFound, BadParameter, CoachedCallMissing, CoachedCallHeld, TooManyAnnouncements, Unavailable.
+        """
+        if update == UpdateParticipant(muted=update.muted) and update.muted is not None:
+            return self._change_muted(account_sid, conference_sid, reference, update.muted)
+        participant = self._store.load_participant(account_sid, conference_sid, reference)
+        if update == UpdateParticipant():
+            return participant
+        event = self._modification(participant, update)
+        if event is not None:
+            self._modify(participant, event)
+        call_sid = participant.call_sid
+        if update.muted is not None:
+            self._change_muted(account_sid, conference_sid, call_sid, update.muted)
+        if update.hold is not None:
+            self._change_hold(account_sid, conference_sid, call_sid, update)
+        if update.announce_url:
+            self._announce(Lane(conference_sid, call_sid), update.announce_url, update.announce_method)
+        return self._store.load_participant(account_sid, conference_sid, call_sid)
+
+    def announce(self, account_sid: str, conference_sid: str, url: str, method: str) -> Conference:
+        """Play something to everybody in the conference. Raises NotFound, ConferenceNotInProgress,
+        TooManyAnnouncements, Unavailable."""
+        conference = self._store.load_conference(account_sid, conference_sid)
+        if not conference.has_started or conference.is_ending:
+            raise ConferenceNotInProgress("AnnounceUrl: the conference is not in progress")
+        self._announce(Lane(conference_sid, CONFERENCE_LANE), url, method)
+        return conference
+
+    def _announce(self, lane: Lane, url: str, method: str) -> None:
+        if not self._sounds.add_announcement(lane, url, method):
+            raise TooManyAnnouncements("AnnounceUrl: too many announcements wait already")
+        self._wake_sounds([lane])
+
+    # ------------------------------------------------------------ wishes
+
+    def _change_muted(self, account_sid: str, conference_sid: str, reference: str, muted: bool) -> Participant:
+        """Before it is admitted the listener sends the command, with the admission."""
+        participant, before = self._store.request_muted(account_sid, conference_sid, reference, muted)
+        if participant.admitted and participant.switch.member_id is not None:
+            try:
+                self._tell(participant, [MuteMember(conference_sid, participant.switch.member_id, muted)])
+            except (NotFound, Unavailable):
+                self._store.undo_wish(participant, "muted_wanted", muted, before)
+                raise
+        return replace(participant, muted_wanted=muted)
+
+    def _change_hold(self, account_sid: str, conference_sid: str, call_sid: str, update: UpdateParticipant) -> None:
+        """Silence first; what is heard on hold comes from a worker. Who returns hears what a listener would let it
+        hear: the switch's word of it makes the listener look again, should the conference have started meanwhile."""
+        hold = bool(update.hold)
+        sound = None
+        if hold:
+            sound = Sound(STOCK if update.hold_url is None else update.hold_url, update.hold_method or "GET")
+        participant, before = self._store.request_hold(account_sid, conference_sid, call_sid, hold, sound)
+        member_id = participant.switch.member_id
+        if not participant.admitted or member_id is None:
+            return
+        conference = self._store.load_conference(account_sid, conference_sid)
+        hears = hears_conference(conference, participant)
+        holding = HoldMember(conference_sid, member_id, hold)
+        deafening = DeafenMember(conference_sid, member_id, not hears)
+        try:
+            # `unhold` also stops what is played to the member (conference_api.c, conference_api_sub_unhold).
+            self._tell(participant, [deafening, holding])
+        except (NotFound, Unavailable):
+            self._store.undo_wish(participant, "hold_wanted", hold, before)
+            with contextlib.suppress(ApiError):  # the audit does what cannot be done now
+                heard = conference.has_started and hold  # before: who is asked to hold was not on hold
+                self._tell(participant, [DeafenMember(conference_sid, member_id, not heard)])
+            raise
+        self._wake_sounds([Lane(conference_sid, call_sid)])
+
+    def _tell(self, participant: Participant, commands: Sequence[SwitchCommand]) -> None:
+        node = self._nodes.get(participant.switch.node)
+        try:
+            for command in commands:
+                node.send(command)
+        except CommandRefused as error:
+            raise NotFound(f"The participant {participant.call_sid} has just left") from error
+
+    # ------------------------------------------------------------ facts by being asked for
+
+    def _modification(self, participant: Participant, update: UpdateParticipant) -> ParticipantModified | None:
+        coaching, coached = update.coaching, update.call_sid_to_coach
+        if coached is not None and coaching is None:
+            coaching = True
+        if coaching and coached is None:
+            coached = participant.call_sid_to_coach
+        if coaching:
+            self._check_coached(participant, coached)
+        event = ParticipantModified(
+            datetime.now(UTC),
+            end_conference_on_exit=update.end_conference_on_exit,
+            beep_on_exit=update.beep_on_exit,
+            wait_url=update.wait_url,
+            wait_method=update.wait_method if update.wait_url is not None else None,
+            coaching=coaching,
+            call_sid_to_coach=coached if coaching else None,
+        )
+        return None if event == ParticipantModified(event.at) else event
+
+    def _check_coached(self, coach: Participant, coached: str | None) -> None:
+        if coached is None:
+            raise BadParameter("CallSidToCoach: is required with Coaching=true")
+        if coached == coach.call_sid:
+            raise BadParameter("CallSidToCoach: nobody can coach themselves")
+        try:
+            other = self._store.load_participant(coach.account_sid, coach.conference_sid, coached)
+        except NotFound as error:
+            raise CoachedCallMissing(f"CallSidToCoach: {coached} is not in this conference") from error
+        if other.hold_as_asked:
+            raise CoachedCallHeld(f"CallSidToCoach: {coached} is on hold")
+
+    def _modify(self, participant: Participant, event: ParticipantModified) -> None:
+        sid, account_sid = participant.conference_sid, participant.account_sid
+        node = self._nodes.get(participant.switch.node)
+        if not node.is_connected:
+            raise NodeUnavailable(f"Node {participant.switch.node} is away")
+        if event.end_conference_on_exit is not None:
+            # The switch first: what it does when the leg goes is what counts. See `SetExitHook`.
+            self._set_exit_hook(node, participant, event.end_conference_on_exit)
+        self._make_applier().apply_events([Translated(participant.call_sid, sid, event)])
+        changed = self._store.load_participant(account_sid, sid, participant.call_sid)
+        answered_meanwhile = changed.answered_at is not None and participant.answered_at is None
+        if event.end_conference_on_exit is not None and answered_meanwhile:
+            self._set_exit_hook(node, changed, event.end_conference_on_exit)
+        if event.coaching is not None and changed.switch.member_id is not None:
+            self._await_relations(changed)
+
+    def _await_relations(self, coach: Participant) -> None:
+        if not self._listeners.ask_to_relate(coach.switch.node, coach.conference_sid, RELATED_SECONDS):
+            raise Unavailable("The switch has not yet confirmed who hears the coach: try again")
+
+    @staticmethod
+    def _set_exit_hook(node: Node, participant: Participant, value: bool) -> None:
+        command = SetExitHook(
+            participant.switch.channel_uuid, participant.conference_sid, value, participant.answered_at is not None
+        )
+        try:
+            node.send(command)
+        except CommandRefused:
+            # No such channel: not dialled yet (the listener sets the hook when it joins), or gone just now.
+            log.info("exit_hook_not_set", call_sid=participant.call_sid)

@@ -1,0 +1,306 @@
+"""What the switch has to do because a state has changed: one command for each reason, and none without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.domain.commands import (
+    AdmitParticipant,
+    Beep,
+    Command,
+    EndConference,
+    RefreshSound,
+    RelateCoaches,
+    RemoveParticipant,
+    StartConference,
+    UpdateHearing,
+    UpdateParticipant,
+)
+from orchestrator.domain.conference import (
+    Coach,
+    Conference,
+    ConferenceStatus,
+    EndReason,
+    Participant,
+    ParticipantStatus,
+    SwitchRef,
+)
+from orchestrator.domain.consequences import consequences_of, outstanding_updates
+from orchestrator.domain.events import (
+    AnnouncementEnded,
+    CallAnswered,
+    CallInitiated,
+    Event,
+    MemberAdded,
+    MemberRemoved,
+    ParticipantHeld,
+    ParticipantModified,
+    ParticipantMuted,
+    ParticipantUnheld,
+    ParticipantUnmuted,
+    SpeechStarted,
+)
+from orchestrator.domain.transitions import apply
+from tests.unit.examples import CA, CF, COACHED, UUID, a_conference, a_participant, at
+
+STARTED: dict[str, Any] = {
+    "status": ConferenceStatus.IN_PROGRESS, "live_count": 3, "present_count": 3, "starter_count": 3,
+    "callbacks_fixed": True,
+}  # fmt: skip
+
+
+def arriving(**changes: Any) -> Participant:
+    return a_participant(**{"status": ParticipantStatus.CONNECTING, "answered_at": at(1), **changes})
+
+
+def there(**changes: Any) -> Participant:
+    switch = SwitchRef("n1", UUID, 7)
+    values = {"status": ParticipantStatus.CONNECTED, "joined_at": at(1), "switch": switch, "admitted": True}
+    return arriving(**{**values, **changes})
+
+
+def follows(conference: Conference, participant: Participant, event: Event) -> tuple[Command, ...]:
+    return apply(conference, participant, event).commands
+
+
+# ---------------------------------------------------------------- coming
+
+
+def test_a_new_member_is_admitted() -> None:
+    """Alone, before the start: admitted all the same, and played what those hear who wait."""
+    assert follows(a_conference(), arriving(), MemberAdded(at(2), 7)) == (AdmitParticipant(), RefreshSound())
+
+
+def test_a_member_with_early_media_is_admitted_and_not_present() -> None:
+    """It is played nothing, and nobody is beeped at, until it is answered."""
+    early = a_participant(status=ParticipantStatus.RINGING)
+
+    assert follows(a_conference(**STARTED), early, MemberAdded(at(2), 7)) == (AdmitParticipant(),)
+
+
+def test_the_same_member_again_is_not_admitted_twice() -> None:
+    """A snapshot tells it once more."""
+    early = a_participant(status=ParticipantStatus.RINGING, switch=SwitchRef("n1", UUID, 7))
+
+    assert follows(a_conference(), early, MemberAdded(at(2), 7)) == ()
+
+
+@pytest.mark.parametrize("event", [ParticipantMuted(at(2)), ParticipantUnmuted(at(2))])
+def test_once_admitted_it_is_let_hear(event: Event) -> None:
+    """Only then: before, the switch may not know yet whom it must not hear."""
+    found = follows(a_conference(**STARTED), there(admitted=False), event)
+
+    assert [command for command in found if command == UpdateHearing()] == [UpdateHearing()]
+    assert follows(a_conference(**STARTED), there(admitted=True), event) in ((), (UpdateHearing(),))
+
+
+def test_who_joins_a_conference_in_progress_is_beeped() -> None:
+    """After the admission."""
+    commands = follows(a_conference(**STARTED), arriving(), MemberAdded(at(2), 7))
+
+    assert commands == (AdmitParticipant(), Beep("enter"))
+
+
+# ---------------------------------------------------------------- the start
+
+
+def test_the_start_lets_everybody_hear_before_anybody_is_beeped() -> None:
+    """The order of the commands is the order in which the switch is told."""
+    waiting = a_conference(live_count=2, present_count=1, starter_count=0, callbacks_fixed=True)
+
+    commands = follows(waiting, arriving(), MemberAdded(at(2), 7))
+
+    assert commands == (AdmitParticipant(), StartConference(), Beep("enter"))
+
+
+def test_a_conference_starts_once() -> None:
+    """It stays started when too few are left, and whoever comes then is no new start."""
+    one_left = a_conference(**{**STARTED, "live_count": 2, "present_count": 1})
+    after = apply(one_left, there(), MemberRemoved(at(3)))
+    again = apply(after.conference, arriving(call_sid=COACHED), MemberAdded(at(4), 8))
+
+    assert after.conference.status is again.conference.status is ConferenceStatus.IN_PROGRESS
+    assert StartConference() not in (*after.commands, *again.commands)
+
+
+def test_nobody_is_beeped_before_the_start() -> None:
+    """Neither for who comes nor for who goes."""
+    waiting = a_conference(live_count=3, present_count=2, starter_count=0, callbacks_fixed=True)
+    mute_guest = {"start_conference_on_enter": False}
+
+    comes = follows(waiting, arriving(**mute_guest), MemberAdded(at(2), 7))
+    goes = follows(waiting, there(**mute_guest), MemberRemoved(at(2)))
+
+    assert not any(isinstance(command, Beep) for command in (*comes, *goes))
+
+
+@pytest.mark.parametrize(("enter", "leave"), [(True, True), (True, False), (False, True), (False, False)])
+def test_each_has_a_beep_of_its_own(enter: bool, leave: bool) -> None:
+    """Beep=onEnter, onExit, true, false."""
+    beeps = {"beep_on_enter": enter, "beep_on_exit": leave}
+    comes = follows(a_conference(**STARTED), arriving(**beeps), MemberAdded(at(2), 7))
+    goes = follows(a_conference(**STARTED), there(**beeps), MemberRemoved(at(2)))
+
+    assert (Beep("enter") in comes, Beep("exit") in goes) == (enter, leave)
+
+
+def test_the_last_one_out_is_not_beeped() -> None:
+    """Nobody is there to hear it."""
+    last = a_conference(**{**STARTED, "live_count": 2, "present_count": 1})
+
+    assert follows(last, there(), MemberRemoved(at(2))) == ()
+
+
+# ---------------------------------------------------------------- hold, waiting, coaching
+
+
+def test_hold_takes_the_conference_away_and_unhold_gives_it_back() -> None:
+    """And the sound in place of it is looked at, both times."""
+    held = follows(a_conference(**STARTED), there(), ParticipantHeld(at(2)))
+    unheld = follows(a_conference(**STARTED), there(hold=True), ParticipantUnheld(at(2)))
+
+    assert held == unheld == (UpdateHearing(), RefreshSound())
+
+
+@pytest.mark.parametrize(("hold", "event"), [(False, ParticipantHeld(at(2))), (True, ParticipantUnheld(at(2)))])
+def test_a_hold_that_is_not_what_was_asked_for_last_is_undone(hold: bool, event: Event) -> None:
+    """Two requests whose commands have overtaken each other: the last request counts."""
+    commands = follows(a_conference(**STARTED), there(hold=hold, hold_wanted=hold), event)
+
+    assert commands[0] == UpdateParticipant(hold=hold)
+
+
+def test_a_hold_that_a_client_knows_of_changes_no_sound() -> None:
+    """The request has had it looked at already; the switch is told all the same what the member may hear."""
+    assert follows(a_conference(**STARTED), there(hold_wanted=True), ParticipantHeld(at(2))) == (UpdateHearing(),)
+
+
+def test_another_wait_url_is_heard_by_who_waits() -> None:
+    """And by nobody else."""
+    change = ParticipantModified(at(2), wait_url="https://app.example/w")
+
+    assert follows(a_conference(present_count=1), there(), change) == (RefreshSound(),)
+    assert follows(a_conference(**STARTED), there(), change) == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ParticipantModified(at(2), coaching=True, call_sid_to_coach=COACHED),
+        ParticipantModified(at(2), coaching=True, call_sid_to_coach="CA" + "4" * 32),
+        ParticipantModified(at(2), coaching=False),
+    ],
+)
+def test_whoever_asks_for_another_coaching_waits_for_the_listener(change: ParticipantModified) -> None:
+    """So nothing follows by itself (updates.py)."""
+    conference = a_conference(**STARTED, coaches=(Coach(CA, 7, "CA" + "5" * 32),), has_relations=True)
+    participant = there(coaching=True, call_sid_to_coach="CA" + "5" * 32)
+
+    assert follows(conference, participant, change) == ()
+
+
+def test_a_coach_who_leaves_is_forgotten_by_the_switch() -> None:
+    """Its relations stay on the listeners, and cost time at every sample (conference_thread_run)."""
+    conference = a_conference(**STARTED, coaches=(Coach(CA, 7, COACHED),), has_relations=True)
+    commands = follows(conference, there(coaching=True, call_sid_to_coach=COACHED), MemberRemoved(at(2)))
+
+    assert commands == (RelateCoaches(), Beep("exit"))
+
+
+def test_a_coach_who_comes_is_seen_to_by_the_admission() -> None:
+    """Relations first, then speech: one order, which ends at the first refusal."""
+    coach = arriving(coaching=True, call_sid_to_coach=COACHED)
+
+    assert RelateCoaches() not in follows(a_conference(**STARTED), coach, MemberAdded(at(2), 7))
+
+
+# ---------------------------------------------------------------- the end
+
+
+@pytest.mark.parametrize(
+    "event", [MemberAdded(at(2), 7), CallAnswered(at(2)), CallInitiated(at(2)), ParticipantMuted(at(2))]
+)
+def test_in_an_ending_conference_nothing_but_removal_follows(event: Event) -> None:
+    """Nobody is admitted, beeped or played to any more."""
+    ending = a_conference(**{**STARTED, "end_reason": EndReason.VIA_API})
+
+    assert follows(ending, a_participant(), event) == (RemoveParticipant(CF, CA),)
+
+
+def test_who_is_to_be_removed_is_not_admitted() -> None:
+    """It shows up late: it is ended instead."""
+    assert follows(a_conference(**STARTED), arriving(removal_requested=True), MemberAdded(at(2), 7)) == (
+        RemoveParticipant(CF, CA),
+    )
+
+
+def test_an_end_is_told_once() -> None:
+    """Those who leave one after the other have nothing to add."""
+    conference = a_conference(**STARTED)
+    first = apply(conference, there(end_conference_on_exit=True, end_on_exit_dialled=True), MemberRemoved(at(2)))
+    second = apply(first.conference, there(call_sid=COACHED), MemberRemoved(at(3)))
+
+    assert (first.commands, second.commands) == ((EndConference(CF),), ())
+
+
+@pytest.mark.parametrize("event", [AnnouncementEnded(at(2), "https://app.example/a", "one"), SpeechStarted(at(2))])
+def test_what_is_only_told_has_no_consequences(event: Event) -> None:
+    """Speech, and the end of an announcement."""
+    assert follows(a_conference(**STARTED), there(), event) == ()
+
+
+def test_no_change_no_consequence() -> None:
+    """Whatever the state."""
+    for conference in (a_conference(), a_conference(**STARTED), a_conference(end_reason=EndReason.VIA_API)):
+        for participant in (a_participant(), arriving(), there(), there(hold=True, muted_wanted=True)):
+            assert consequences_of(conference, participant, conference, participant) == ()
+
+
+# ---------------------------------------------------------------- what was asked for and is not done yet
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, ()),
+        ({"muted_wanted": True}, (UpdateParticipant(muted=True),)),
+        ({"muted": True, "muted_wanted": False}, (UpdateParticipant(muted=False),)),
+        ({"muted": True, "muted_wanted": True}, ()),
+        ({"hold_wanted": True}, (UpdateParticipant(hold=True),)),
+        ({"hold": True, "hold_wanted": False}, (UpdateParticipant(hold=False),)),
+        ({"hold": True, "hold_wanted": True}, ()),
+        ({"muted_wanted": True, "hold_wanted": True}, (UpdateParticipant(muted=True, hold=True),)),
+        ({"end_conference_on_exit": True}, (UpdateParticipant(end_conference_on_exit=True),)),
+        ({"end_on_exit_dialled": True}, (UpdateParticipant(end_conference_on_exit=False),)),
+        ({"end_on_exit_dialled": True, "end_conference_on_exit": True}, ()),
+    ],
+)
+def test_what_is_outstanding(asked: dict[str, Any], expected: tuple[UpdateParticipant, ...]) -> None:
+    """What a client has asked for last, where it differs from what the switch has said."""
+    assert outstanding_updates(there(**asked)) == expected
+
+
+def test_before_the_admission_no_wish_is_outstanding() -> None:
+    """The admission itself mutes or unmutes; a hold can only follow it. The exit hook needs no admission."""
+    wishes = {"muted_wanted": True, "hold_wanted": True, "end_conference_on_exit": True}
+
+    assert outstanding_updates(there(admitted=False, **wishes)) == (UpdateParticipant(end_conference_on_exit=True),)
+
+
+def test_a_hold_wanted_before_the_admission_follows_it() -> None:
+    """Held first, then told what it hears: nothing."""
+    conference = a_conference(**STARTED)
+    commands = follows(conference, there(admitted=False, hold_wanted=True), ParticipantUnmuted(at(2)))
+
+    assert commands == (UpdateParticipant(hold=True), UpdateHearing())
+
+
+def test_what_was_asked_for_before_the_join_is_done_at_the_join() -> None:
+    """Only where it differs from what the leg was dialled with."""
+    asked = arriving(end_conference_on_exit=True)
+
+    commands = follows(a_conference(), asked, MemberAdded(at(2), 7))
+
+    assert UpdateParticipant(end_conference_on_exit=True) in commands

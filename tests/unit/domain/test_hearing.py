@@ -1,0 +1,133 @@
+"""Who hears whom, and what else: the whole truth table, spelled out in words of the product and not of the code."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from orchestrator.domain.conference import (
+    STOCK,
+    Conference,
+    ConferenceStatus,
+    EndReason,
+    Participant,
+    ParticipantStatus,
+)
+from orchestrator.domain.hearing import Sound, background_of, hears, hears_coach, hears_conference, is_heard, may_hear
+from tests.unit.examples import CA, COACHED, a_conference, a_participant
+
+OTHER = "CA" + "3" * 32
+STARTED = a_conference(status=ConferenceStatus.IN_PROGRESS, live_count=3, present_count=3, starter_count=1)
+WAITING = a_conference(live_count=1, present_count=1)
+
+SPEAKERS: dict[str, tuple[dict[str, Any], bool]] = {
+    "plain": ({}, True),
+    "muted": ({"muted": True}, False),
+    "held": ({"hold": True}, False),
+    "muted and held": ({"muted": True, "hold": True}, False),
+    "to be muted": ({"muted_wanted": True}, False),
+    "to be unmuted": ({"muted": True, "muted_wanted": False}, True),
+    "to be held": ({"hold_wanted": True}, False),
+    "to be unheld": ({"hold": True, "hold_wanted": False}, True),
+    "to be unheld, and muted": ({"muted": True, "hold": True, "hold_wanted": False}, False),
+    "to be unmuted, and held": ({"muted": True, "muted_wanted": False, "hold": True}, False),
+}
+LISTENERS: dict[str, tuple[dict[str, Any], bool]] = {
+    "plain": ({}, True),
+    "muted": ({"muted": True}, True),
+    "held": ({"hold": True}, False),
+    "to be held": ({"hold_wanted": True}, False),
+    "to be unheld": ({"hold": True, "hold_wanted": False}, True),
+}
+COACHING: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "nobody coaches": ({}, {}, True),
+    "the listener is coached by the speaker": ({"coaching": True, "call_sid_to_coach": COACHED}, {}, True),
+    "the speaker coaches somebody else": ({"coaching": True, "call_sid_to_coach": OTHER}, {}, False),
+    "the listener coaches somebody else": ({}, {"coaching": True, "call_sid_to_coach": OTHER}, True),
+    "the listener coaches the speaker": ({}, {"coaching": True, "call_sid_to_coach": CA}, True),
+    "the speaker has coached somebody else": ({"coaching": False, "call_sid_to_coach": OTHER}, {}, True),
+}
+
+
+def speaker(**changes: Any) -> Participant:
+    return a_participant(**{"status": ParticipantStatus.CONNECTED, **changes})
+
+
+def listener(**changes: Any) -> Participant:
+    return speaker(call_sid=COACHED, **changes)
+
+
+@pytest.mark.parametrize("conference", [WAITING, STARTED], ids=["waiting", "started"])
+@pytest.mark.parametrize(("who", "whom", "coaching"), [*itertools.product(LISTENERS, SPEAKERS, COACHING)])
+def test_the_whole_truth_table(conference: Conference, who: str, whom: str, coaching: str) -> None:
+    """Heard is who is neither muted nor held, by those who hear the conference, and a coach by the coached alone."""
+    (listening, can_hear), (speaking, can_be_heard) = LISTENERS[who], SPEAKERS[whom]
+    of_speaker, of_listener, allowed = COACHING[coaching]
+
+    found = hears(conference, listener(**listening, **of_listener), speaker(**speaking, **of_speaker))
+
+    assert found is (conference is STARTED and can_hear and can_be_heard and allowed)
+
+
+@pytest.mark.parametrize("changes", [changes for changes, _ in SPEAKERS.values()])
+def test_nobody_hears_themselves(changes: dict[str, Any]) -> None:
+    """Whatever else is so."""
+    one = speaker(**changes)
+
+    assert hears(STARTED, one, one) is False
+
+
+def test_the_three_questions_are_those_that_the_answer_is_made_of() -> None:
+    """The switch is told each for itself: deaf, mute or hold, and relations."""
+    coach = speaker(coaching=True, call_sid_to_coach=OTHER)
+
+    assert (hears_conference(WAITING, listener()), hears_conference(STARTED, listener())) == (False, True)
+    assert (is_heard(speaker()), is_heard(speaker(muted=True)), is_heard(speaker(hold=True))) == (True, False, False)
+    assert (may_hear(listener(), coach), may_hear(speaker(call_sid=OTHER), coach)) == (False, True)
+
+
+@pytest.mark.parametrize("call_sid", [CA, COACHED, OTHER])
+@pytest.mark.parametrize("coached", [COACHED, OTHER])
+def test_a_coach_is_heard_by_the_same_person_whatever_is_known_of_the_listener(call_sid: str, coached: str) -> None:
+    """What the switch is told by CallSids alone is the rule."""
+    coach = speaker(call_sid="CA" + "9" * 32, coaching=True, call_sid_to_coach=coached)
+
+    assert hears_coach(call_sid, Coach(coach.call_sid, 9, coached)) is may_hear(speaker(call_sid=call_sid), coach)
+
+
+HOLD = {"hold_url": "https://app.example/hold", "hold_method": "GET", "hold_turn": 4}
+WAIT = {"wait_url": "https://app.example/wait", "wait_method": "POST"}
+
+
+@pytest.mark.parametrize(
+    ("conference", "changes", "expected"),
+    [
+        (WAITING, {}, Sound(STOCK, "POST")),
+        (WAITING, WAIT, Sound("https://app.example/wait", "POST")),
+        (WAITING, {"wait_url": ""}, Sound("", "POST")),
+        (STARTED, WAIT, None),
+        (STARTED, {"hold": True}, Sound(STOCK, "GET")),
+        (STARTED, {"hold": True, **HOLD}, Sound("https://app.example/hold", "GET", 4)),
+        (STARTED, {"hold_wanted": True, **HOLD}, Sound("https://app.example/hold", "GET", 4)),
+        (STARTED, {"hold": True, "hold_wanted": False, **HOLD}, None),
+        (WAITING, {"hold": True, **HOLD, **WAIT}, Sound("https://app.example/hold", "GET", 4)),
+        (WAITING, {"hold": True, "hold_wanted": False, **HOLD, **WAIT}, Sound("https://app.example/wait", "POST")),
+        (STARTED, {"muted": True}, None),
+    ],
+)
+def test_what_is_heard_in_place_of_the_conference(
+    conference: Conference, changes: dict[str, Any], expected: Sound | None
+) -> None:
+    """Hold's sound before that of waiting; none for whoever hears the conference."""
+    assert background_of(conference, speaker(**changes)) == expected
+
+
+@pytest.mark.parametrize("status", [status for status in ParticipantStatus if status != "connected"])
+def test_who_is_not_there_is_played_nothing(status: ParticipantStatus) -> None:
+    """Nor is anybody whose conference is ending."""
+    ending = a_conference(live_count=1, present_count=1, end_reason=EndReason.VIA_API)
+
+    assert background_of(WAITING, speaker(status=status, hold=True)) is None
+    assert background_of(ending, speaker(hold=True)) is None

@@ -1,0 +1,547 @@
+"""What is heard when, with a real Redis; only the switch and the loader are stand-ins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from orchestrator.domain.conference import STOCK
+from orchestrator.domain.events import MemberRemoved
+from orchestrator.media.errors import MediaError
+from orchestrator.media.program import Clip, Program, Source
+from orchestrator.sounds import turn as turn_module
+from orchestrator.sounds.state import LATE_MS, MOST_DOCUMENTS, SHORT_ROUND_MS, State
+from orchestrator.sounds.turn import NOT_PLAYABLE, STOCK_AFTER_SECONDS
+from orchestrator.store import keys
+from orchestrator.store.outbox import Lane
+from orchestrator.store.sounds import LEASE_MS
+from tests.unit.fake_esl import settled
+from tests.unit.sounds.theatre import AWAY, REFUSED, STOCK_MUSIC, Theatre
+from tests.unit.test_applier import NOW
+
+URL = "https://app.example/wait"
+SAY = "https://app.example/say"
+BROKEN = MediaError(11200, "the server said 404")
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same order of things, sooner."""
+    monkeypatch.setattr(turn_module, "STOCK_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(turn_module, "LOOK_SECONDS", 0.02)
+
+
+@pytest.fixture
+def theatre(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Theatre:
+    made = Theatre(client)
+    monkeypatch.setattr(turn_module, "_now_ms", made.now_ms)
+    return made
+
+
+@pytest.fixture
+def begun(theatre: Theatre) -> Iterator[list[gevent.Greenlet[..., Any]]]:
+    """Looks that a test has begun; none outlives it."""
+    looks: list[gevent.Greenlet[..., Any]] = []
+    yield looks
+    gevent.killall(looks)
+
+
+def test_the_real_patience() -> None:
+    """How long somebody may hear nothing while a document is loading."""
+    assert STOCK_AFTER_SECONDS == 1.0
+
+
+# ---------------------------------------------------------------- waiting and hold
+
+
+def test_who_waits_hears_stock_music_until_the_start(theatre: Theatre) -> None:
+    """One endless play; looking again changes nothing."""
+    for _ in range(3):
+        theatre.look()
+    assert theatre.switch.played == [STOCK_MUSIC]
+    theatre.start()
+
+    assert theatre.switch.played == [STOCK_MUSIC]
+    assert State.parse(theatre.sounds.load(theatre.lane).state) == State()
+
+
+def test_an_empty_url_is_silence(theatre: Theatre) -> None:
+    """Nothing is fetched, nothing is played."""
+    theatre.wait_with("")
+    theatre.look()
+
+    assert (theatre.switch.commands, theatre.loader.asked) == ([], [])
+
+
+def test_a_slow_document_gives_way_to_stock_music_until_it_has_come(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """Nothing for a moment, then stock, then the document from its beginning."""
+    clip = theatre.clip()
+    theatre.wait_with(URL)
+    begun.append(theatre.begin_look())
+    settled(lambda: theatre.loader.asked, "it is loading")
+    assert theatre.switch.played == []
+    theatre.hears(STOCK_MUSIC)
+    theatre.loader.comes(URL, Program((clip,)))
+    theatre.hears(clip)
+
+    assert len(theatre.loader.asked) == 1
+    assert theatre.switch.played == [STOCK_MUSIC, theatre.file_of(clip)]
+
+
+def test_a_document_is_asked_for_in_the_participant_s_name(theatre: Theatre) -> None:
+    """With the client's method, signed for its account."""
+    theatre.world.modify(theatre.one, wait_url=URL, wait_method="GET")
+    theatre.loader.known[URL] = Program((theatre.clip(),))
+    theatre.look()
+    (source,) = theatre.loader.asked
+
+    assert (source.url, source.method, source.account_sid) == (URL, "GET", theatre.one.account_sid)
+    assert dict(source.parameters)["CallSid"] == theatre.one.call_sid
+
+
+def test_a_broken_document_is_stock_music_and_is_logged(theatre: Theatre) -> None:
+    """With its code, where an operator finds it; for as long as that hold lasts it is not asked for again."""
+    theatre.start()
+    theatre.hold(URL)
+    theatre.loader.known[URL] = BROKEN
+    with capture_logs() as logs:
+        for _ in range(3):
+            theatre.look()
+    failed = [row for row in logs if row["event"] == "sound_failed"]
+
+    assert theatre.switch.played == [STOCK_MUSIC]
+    assert [(row["code"], row["log_level"]) for row in failed] == [(11200, "error")]
+    assert len(theatre.loader.asked) == 1
+
+
+def test_a_document_that_fails_slowly_leaves_the_stock_music_on(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """It is heard without end, before and after."""
+    theatre.wait_with(URL)
+    begun.append(theatre.begin_look())
+    theatre.hears(STOCK_MUSIC)
+    theatre.loader.comes(URL, BROKEN)
+    gevent.joinall(begun, timeout=5)
+
+    theatre.hears(STOCK_MUSIC)
+
+
+def test_a_finite_document_ends_in_silence(theatre: Theatre) -> None:
+    """The held person is still on hold: nothing of the conference, and nothing else either."""
+    first, second = theatre.clip(), theatre.clip(loops=2)
+    theatre.start()
+    theatre.hold(URL)
+    theatre.loader.known[URL] = Program((first, Clip(None, 700), second))
+    theatre.look()
+    heard = []
+    while (file := theatre.switch.heard()) is not None:
+        heard.append(file)
+        theatre.ends()
+    theatre.look()
+
+    assert heard == [
+        theatre.file_of(first), "silence_stream://700", theatre.file_of(second), theatre.file_of(second),
+    ]  # fmt: skip
+    assert len(theatre.loader.asked) == 1
+    assert theatre.due_in_ms(0) is None, "nothing to wait for"
+
+
+def test_the_next_hold_begins_its_music_anew(theatre: Theatre) -> None:
+    """And asks for it anew: it may be another document by now."""
+    clip = theatre.clip()
+    theatre.start()
+    theatre.loader.known[URL] = Program((clip,))
+    for _ in range(2):
+        theatre.hold(URL)
+        theatre.look()
+        theatre.unhold()
+        theatre.look()
+
+    assert theatre.switch.played == [theatre.file_of(clip)] * 2
+    assert len(theatre.loader.asked) == 2
+
+
+def test_another_wait_url_replaces_what_is_heard(theatre: Theatre) -> None:
+    """At once, in place of it and not behind it."""
+    clip = theatre.clip()
+    theatre.loader.known[URL] = Program((clip,))
+    theatre.look()
+    theatre.wait_with(URL)
+    theatre.look()
+
+    theatre.hears(clip)
+
+
+def test_who_returns_from_hold_while_it_loads_is_played_nothing(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """The load is given up; whatever would have come of it."""
+    theatre.start()
+    theatre.hold(URL)
+    begun.append(theatre.begin_look())
+    settled(lambda: theatre.loader.asked, "it is loading")
+    theatre.unhold()
+    theatre.look()  # the wake-up of it finds the lane leased
+    theatre.loader.comes(URL, Program((theatre.clip(),)))
+    gevent.joinall(begun, timeout=5)
+
+    assert begun[0].ready()
+    assert theatre.switch.heard() is None
+    assert State.parse(theatre.sounds.load(theatre.lane).state) == State()
+
+
+# ---------------------------------------------------------------- loops of documents
+
+
+def test_a_background_goes_round_for_as_long_as_somebody_waits(theatre: Theatre) -> None:
+    """<Redirect> to itself; each round is fetched anew."""
+    clip = theatre.clip(5_000)
+    theatre.loader.known[URL] = Program((clip,), Source(URL, "POST", (), theatre.one.account_sid))
+    theatre.wait_with(URL)
+    theatre.look()
+    for _ in range(MOST_DOCUMENTS + 5):
+        theatre.ends()
+
+    assert theatre.switch.heard() == theatre.file_of(clip)
+    assert len(theatre.loader.asked) == MOST_DOCUMENTS + 6
+
+
+def test_a_short_round_is_not_fetched_all_the_time(theatre: Theatre) -> None:
+    """Something that plays for less than a second and leads to itself: the next round is a second away."""
+    clip = theatre.clip(SHORT_ROUND_MS - 1)
+    theatre.loader.known[URL] = Program((clip,), Source(URL, "POST", (), theatre.one.account_sid))
+    theatre.wait_with(URL)
+    theatre.look()
+    theatre.ends()
+    due = theatre.due_in_ms(theatre.now_ms())
+
+    assert len(theatre.loader.asked) == 1
+    assert due is not None
+    assert SHORT_ROUND_MS - 500 <= due <= SHORT_ROUND_MS
+    theatre.look()
+    assert len(theatre.loader.asked) == 1, "a look for another reason is not sooner"
+    theatre.ahead_ms += SHORT_ROUND_MS
+    theatre.look()
+    assert len(theatre.loader.asked) == 2
+
+
+def test_an_announcement_leads_on_to_so_many_documents_only(theatre: Theatre) -> None:
+    """Then it has ended, and says so."""
+    clip = theatre.clip(5_000)
+    theatre.loader.known[SAY] = Program((clip,), Source(SAY, "POST", (), theatre.one.account_sid))
+    theatre.start()
+    theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
+    theatre.look()
+    while theatre.switch.heard() is not None:
+        theatre.ends()
+
+    assert len(theatre.loader.asked) == MOST_DOCUMENTS
+    assert theatre.outcomes() == [("AnnouncementEnded", SAY)]
+
+
+# ---------------------------------------------------------------- announcements
+
+
+def test_an_announcement_is_played_once_and_told_to_have_ended(theatre: Theatre) -> None:
+    """Then the conference is heard alone again."""
+    clip = theatre.clip()
+    theatre.loader.known[SAY] = Program((clip,))
+    theatre.start()
+    theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
+    theatre.look()
+    assert (theatre.switch.heard(), theatre.outcomes()) == (theatre.file_of(clip), [])
+    theatre.ends()
+    theatre.look()
+
+    assert theatre.switch.heard() is None
+    assert theatre.outcomes() == [("AnnouncementEnded", SAY)]
+    assert theatre.told[0][1].to_all is False
+
+
+def test_an_announcement_that_was_cut_is_heard_again_once(theatre: Theatre) -> None:
+    """Whoever returns from hold, or has waited, has all sounds stopped; cut once more, it is taken for ended."""
+    clip = theatre.clip(5_000)
+    theatre.loader.known[SAY] = Program((clip,))
+    theatre.start()
+    theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
+    theatre.look()
+    theatre.look(theatre.switch.end())
+    assert (theatre.switch.heard(), theatre.outcomes()) == (theatre.file_of(clip), [])
+    theatre.look(theatre.switch.end())
+
+    assert (theatre.switch.heard(), theatre.outcomes()) == (None, [("AnnouncementEnded", SAY)])
+
+
+def test_announcements_are_played_one_after_the_other(theatre: Theatre) -> None:
+    """In the order in which they were asked for; one that fails does not hold up the next."""
+    clips = {f"{SAY}{number}": theatre.clip() for number in (1, 3)}
+    theatre.loader.known = {url: Program((clip,)) for url, clip in clips.items()} | {f"{SAY}2": BROKEN}
+    theatre.start()
+    for number in (1, 2, 3):
+        theatre.sounds.add_announcement(theatre.lane, f"{SAY}{number}", "POST")
+    theatre.look()
+    theatre.ends()
+    theatre.hears(clips[f"{SAY}3"])
+    theatre.ends()
+
+    assert theatre.outcomes() == [
+        ("AnnouncementEnded", f"{SAY}1"), ("AnnouncementFailed", f"{SAY}2"), ("AnnouncementEnded", f"{SAY}3"),
+    ]  # fmt: skip
+    assert "11200" in theatre.told[1][1].reason  # type: ignore[union-attr]  # one that failed
+
+
+def test_an_announcement_takes_the_place_of_hold_music_which_then_goes_on(theatre: Theatre) -> None:
+    """The clip that it broke off, in the document that is loaded already."""
+    music, second, say = theatre.clip(), theatre.clip(), theatre.clip()
+    theatre.loader.known = {URL: Program((music, second)), SAY: Program((say,))}
+    theatre.start()
+    theatre.hold(URL)
+    theatre.look()
+    theatre.ends()
+    theatre.hears(second)
+    theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
+    theatre.look()
+    theatre.hears(say)
+    theatre.look(theatre.switch.ended[-1][0])  # that the music was stopped is no end of the announcement
+    theatre.hears(say)
+    theatre.ends()
+
+    theatre.hears(second)
+    assert [source.url for source in theatre.loader.asked] == [URL, SAY]
+    assert theatre.outcomes() == [("AnnouncementEnded", SAY)]
+
+
+def test_while_an_announcement_loads_the_music_goes_on(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """It is broken off when the announcement has come, not before."""
+    say = theatre.clip()
+    theatre.look()
+    theatre.hears(STOCK_MUSIC)
+    theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
+    begun.append(theatre.begin_look())
+    settled(lambda: theatre.loader.asked, "it is loading")
+    theatre.hears(STOCK_MUSIC)
+    theatre.loader.comes(SAY, Program((say,)))
+
+    theatre.hears(say)
+
+
+def test_while_an_announcement_loads_the_next_clip_of_the_music_is_played(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """A slow announcement (up to a minute) must not be a minute of silence on hold."""
+    music, second = theatre.clip(), theatre.clip()
+    theatre.loader.known[URL] = Program((music, second))
+    theatre.start()
+    theatre.hold(URL)
+    theatre.look()
+    theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
+    begun.append(theatre.begin_look())
+    settled(lambda: len(theatre.loader.asked) == 2, "it is loading")
+    theatre.look(theatre.switch.end())  # noted; whoever has the lane has to look
+
+    assert settled(theatre.switch.heard, "something is heard", 1)
+
+
+def test_an_announcement_does_not_wait_for_a_slow_hold_url(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """Whoever is on hold with a URL that hangs hears stock music, and the announcement."""
+    say = theatre.clip()
+    theatre.loader.known[SAY] = Program((say,))
+    theatre.start()
+    theatre.hold(URL)
+    begun.append(theatre.begin_look())
+    theatre.hears(STOCK_MUSIC)
+    theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
+    theatre.look()
+
+    assert settled(lambda: theatre.switch.heard() == theatre.file_of(say), "the announcement is heard", 1)
+
+
+def test_an_announcement_to_all_is_everybody_s(theatre: Theatre) -> None:
+    """In a lane of its own, beside what single participants hear."""
+    say = theatre.clip()
+    theatre.loader.known[SAY] = Program((say,))
+    theatre.start()
+    lane = Lane(theatre.one.conference_sid, "conference")
+    theatre.sounds.add_announcement(lane, SAY, "POST")
+    theatre.look(lane=lane)
+    assert theatre.switch.heard("all") == theatre.file_of(say)
+    theatre.ends("all", lane)
+
+    assert theatre.outcomes() == [("AnnouncementEnded", SAY)]
+    assert theatre.told[0][1].to_all is True
+    assert "CallSid" not in dict(theatre.loader.asked[0].parameters)
+
+
+def test_what_nobody_is_there_to_hear_has_failed(theatre: Theatre) -> None:
+    """One that plays and those that wait; each is told, and nothing is left behind."""
+    theatre.loader.known[f"{SAY}1"] = Program((theatre.clip(),))
+    theatre.start()
+    for number in (1, 2, 3):
+        theatre.sounds.add_announcement(theatre.lane, f"{SAY}{number}", "POST")
+    theatre.look()
+    theatre.world.apply(theatre.one, MemberRemoved(NOW))
+    for _ in range(3):
+        theatre.look()
+
+    assert theatre.outcomes() == [("AnnouncementFailed", f"{SAY}{number}") for number in (1, 2, 3)]
+    assert list(theatre.client.scan_iter("sound*")) == []
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+def test_an_end_of_another_play_is_none(theatre: Theatre) -> None:
+    """Late news of what was stopped long ago."""
+    first, second = theatre.clip(), theatre.clip()
+    theatre.loader.known[URL] = Program((first, second))
+    theatre.wait_with(URL)
+    theatre.look()
+    theatre.look("0123456789abcdef")
+
+    assert theatre.switch.played == [theatre.file_of(first)]
+
+
+def test_an_end_that_nobody_saw_is_made_up_for(theatre: Theatre) -> None:
+    """The listener was away: so long after its time a sweep finds the lane, and the next clip is played."""
+    first, second = theatre.clip(5_000), theatre.clip()
+    theatre.loader.known[URL] = Program((first, second))
+    theatre.wait_with(URL)
+    before_ms = int(time.time() * 1000)
+    theatre.look()
+    due = theatre.due_in_ms(before_ms)
+    assert due is not None
+    assert 5_000 + LATE_MS <= due <= 6_000 + LATE_MS
+    theatre.switch.queues.clear()
+    theatre.ahead_ms = due + 1
+    theatre.look()
+
+    theatre.hears(second)
+
+
+def test_a_worker_that_dies_while_stock_fills_in_is_made_up_for(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """Whoever takes over knows that the stock music plays, and stops it when the document has come."""
+    clip = theatre.clip()
+    theatre.wait_with(URL)
+    begun.append(theatre.begin_look())
+    theatre.hears(STOCK_MUSIC)
+    now_ms = int(time.time() * 1000)
+    begun[0].kill()
+    due = theatre.due_in_ms(now_ms)
+    assert due is not None, "a sweep finds it"
+    assert due <= LEASE_MS + 3_000
+    theatre.client.delete(keys.sound_lease(theatre.lane.conference_sid, theatre.lane.name))
+    theatre.loader.known[URL] = Program((clip,))
+    theatre.player = theatre.new_player()
+    theatre.look()
+
+    theatre.hears(clip)
+
+
+def test_a_clip_that_had_to_make_room_is_loaded_again(theatre: Theatre) -> None:
+    """The document, from its beginning."""
+    gone, clip = Clip("0" * 32, 5_000), theatre.clip()
+    theatre.wait_with(URL)
+    documents = iter([Program((gone,)), Program((clip,))])
+    theatre.loader.load = lambda source: next(documents)  # type: ignore[method-assign]
+    theatre.player = theatre.new_player()
+    theatre.look()
+
+    theatre.hears(clip)
+
+
+def test_a_clip_that_the_switch_does_not_take_is_a_failure(theatre: Theatre) -> None:
+    """Stock music for a background, a reason for an announcement."""
+    theatre.loader.known = {URL: Program((theatre.clip(),)), SAY: Program((theatre.clip(),))}
+    theatre.wait_with(URL)
+    theatre.switch.refuse = lambda text: REFUSED if text.startswith("http_get") else None
+    theatre.look()
+    theatre.hears(STOCK_MUSIC)
+    theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
+    theatre.look()
+
+    assert theatre.outcomes() == [("AnnouncementFailed", SAY)]
+    assert str(NOT_PLAYABLE) in theatre.told[0][1].reason  # type: ignore[union-attr]  # one that failed
+    theatre.hears(STOCK_MUSIC)
+
+
+def test_a_switch_that_is_away_is_tried_again(theatre: Theatre) -> None:
+    """Soon, by the sweep; nothing is lost."""
+    theatre.switch.refuse = lambda _: AWAY
+    now_ms = int(time.time() * 1000)
+    theatre.look()
+    due = theatre.due_in_ms(now_ms)
+    assert due is not None
+    assert due <= 3_000
+    theatre.switch.refuse = lambda _: None
+    theatre.look()
+
+    theatre.hears(STOCK_MUSIC)
+
+
+def test_a_switch_that_is_away_when_the_document_has_come_still_plays_it_in_the_end(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """Stock music has filled in and could not be stopped: it has to be, or it is heard for ever."""
+    clip = theatre.clip()
+    theatre.wait_with(URL)
+    begun.append(theatre.begin_look())
+    theatre.hears(STOCK_MUSIC)
+    theatre.switch.refuse = lambda text: AWAY if " stop " in text else None
+    theatre.loader.known[URL] = Program((clip,))
+    theatre.loader.comes(URL, Program((clip,)))
+    gevent.joinall(begun, timeout=5)
+    theatre.switch.refuse = lambda _: None
+    theatre.look()
+
+    assert theatre.switch.heard() == theatre.file_of(clip)
+
+
+def test_a_hold_that_ends_while_its_music_is_begun_leaves_none_behind(theatre: Theatre) -> None:
+    """`unhold` stopped nothing yet when it came: whoever plays looks once more, and stops it itself."""
+    theatre.start()
+    theatre.hold(STOCK)
+
+    def unholds(text: str) -> None:
+        if " play " in text:
+            theatre.unhold()
+
+    theatre.switch.refuse = unholds
+    theatre.look()
+
+    assert theatre.switch.heard() is None
+    assert State.parse(theatre.sounds.load(theatre.lane).state) == State()
+
+
+def test_a_job_looks_at_every_lane_that_it_names(theatre: Theatre) -> None:
+    """And at what has ended in it."""
+    first, second = theatre.clip(), theatre.clip()
+    theatre.loader.known[URL] = Program((first, second))
+    theatre.wait_with(URL)
+    theatre.player.look_at_all([str(theatre.lane), f"{theatre.lane.conference_sid}:conference"])
+    theatre.player.look_at_all([f"{theatre.lane}:{theatre.switch.end()}"])
+
+    theatre.hears(second)
+
+
+def test_a_lane_that_another_works_on_is_left_to_it(theatre: Theatre) -> None:
+    """It looks again when it is done."""
+    theatre.sounds.take(theatre.lane, "another")
+    theatre.look()
+
+    assert theatre.switch.commands == []
+    assert not theatre.sounds.release(theatre.lane, "another")

@@ -1,0 +1,199 @@
+"""A conference in a real Redis, a switch that plays what it is told to, and a loader that a test holds in its hand."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import redis
+from gevent.event import AsyncResult
+
+from orchestrator.dialects.twilio.callbacks import serialize_fetch
+from orchestrator.domain.conference import Participant
+from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
+from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
+from orchestrator.freeswitch.commands import SwitchCommand
+from orchestrator.freeswitch.nodes import Nodes
+from orchestrator.media.errors import MediaError
+from orchestrator.media.program import Clip, Program, Source
+from orchestrator.sounds.player import Player
+from orchestrator.sounds.stage import Stages
+from orchestrator.sounds.state import State
+from orchestrator.sounds.turn import Services
+from orchestrator.store import keys
+from orchestrator.store.commits import CommitStore
+from orchestrator.store.media import MediaStore
+from orchestrator.store.outbox import Lane
+from orchestrator.store.sounds import SoundStore
+from tests.unit.fake_esl import settled
+from tests.unit.records import ACCOUNT
+from tests.unit.test_applier import World
+
+STOCK_MUSIC = "tone_stream://stock;loops=-1"
+_TAGGED = re.compile(r"\{orchestrator_play=(?P<lane>[^.]+)\.(?P<play_id>[0-9a-f]{16})\}(?P<file>.*)")
+
+
+class Switch:
+    """Plays files to members one after the other, as FreeSWITCH does; what ends there is told by `ends`."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, list[tuple[str, str]]] = {}
+        self.played: list[str] = []
+        self.commands: list[str] = []
+        self.refuse: Callable[[str], Exception | None] = lambda _: None
+        self.ended: list[tuple[str, str]] = []
+
+    def get(self, name: str) -> Switch:
+        return self
+
+    def send(self, command: SwitchCommand, seconds: float = 5) -> str:
+        text = command.render()
+        self.commands.append(text)
+        error = self.refuse(text)
+        if error is not None:
+            raise error
+        if text.startswith("http_get "):
+            return f"/cache/{text.rpartition('/')[2]}"
+        _, _, action, what, *_ = [*text.split(" "), ""]
+        member = text.split(" ")[4] if len(text.split(" ")) > 4 else "all"
+        if action == "stop":
+            for play in self.queues.pop(member, []):
+                self.ended.append(play)
+        if action == "play":
+            match = _TAGGED.fullmatch(what)
+            assert match is not None, f"without a tag: {what}"
+            self.queues.setdefault(member, []).append((match["play_id"], match["file"]))
+            self.played.append(match["file"])
+        return "+OK\n"
+
+    def heard(self, member: str = "7") -> str | None:
+        """The file at the head of the queue: what the member hears now."""
+        queue = self.queues.get(member)
+        return queue[0][1] if queue else None
+
+    def end(self, member: str = "7") -> str:
+        """What is heard comes to its end; returns its play."""
+        return self.queues[member].pop(0)[0]
+
+
+class Loader:
+    """Each load waits until a test says what comes of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[Source] = []
+        self.known: dict[str, Program | MediaError] = {}
+        self.waiting: dict[str, AsyncResult[Any]] = {}
+
+    def load(self, source: Source) -> Program:
+        self.asked.append(source)
+        found: Program | MediaError = self.known.get(source.url) or self._wait(source.url)
+        if isinstance(found, MediaError):
+            raise found
+        return found
+
+    def _wait(self, url: str) -> Any:
+        return self.waiting.setdefault(url, AsyncResult()).get()
+
+    def comes(self, url: str, what: Program | MediaError) -> None:
+        self.waiting.setdefault(url, AsyncResult()).set(what)
+
+
+class Theatre:
+    """One participant, member 7, waiting alone; `start` has another one join, so that the conference starts."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.world = World(client)
+        self.sounds = SoundStore(client)
+        self.media = MediaStore(client, 1 << 20)
+        self.switch = Switch()
+        self.loader = Loader()
+        self.ahead_ms = 0
+        self.told: list[tuple[Lane, AnnouncementEnded | AnnouncementFailed]] = []
+        self.one = self.world.create()
+        self.world.join(self.one, 7)
+        self.lane = Lane(self.one.conference_sid, self.one.call_sid)
+        self.player = self.new_player()
+
+    def new_player(self) -> Player:
+        nodes: Nodes = self.switch  # type: ignore[assignment]  # the switch stands in for all nodes
+        stages = Stages(CommitStore(self.client), self.media, nodes, nodes, "http://127.0.0.1:8080", STOCK_MUSIC)
+        return Player(
+            Services(
+                self.sounds,
+                stages,
+                self._load,
+                serialize_fetch,
+                lambda lane, event: self.told.append((lane, event)),
+            )
+        )
+
+    def _load(self, source: Source) -> Program:
+        """A test may put another in its place."""
+        return self.loader.load(source)
+
+    def clip(self, milliseconds: int = 5_000, loops: int = 1) -> Clip:
+        return Clip(self.media.save(b"RIFF", ACCOUNT), milliseconds, loops)
+
+    def start(self) -> Participant:
+        """The conference starts; whoever waited is not played to any more."""
+        two = self.world.create()
+        self.world.join(two, 8)
+        self.switch.queues.clear()
+        self.look()
+        return two
+
+    def now_ms(self) -> int:
+        """The player's clock: it is ahead of ours by the clips that have come to their end."""
+        return int(time.time() * 1000) + self.ahead_ms
+
+    def look(self, ended: str = "", lane: Lane | None = None) -> None:
+        """What a job does; it has to be done soon."""
+        with gevent.Timeout(5):
+            self.player.look(lane or self.lane, ended)
+
+    def begin_look(self) -> gevent.Greenlet[..., Any]:
+        return gevent.spawn(self.player.look, self.lane)
+
+    def wait_with(self, url: str) -> None:
+        self.world.modify(self.one, wait_url=url)
+
+    def hold(self, sound_url: str) -> None:
+        from orchestrator.domain.hearing import Sound
+
+        sid, call_sid = self.one.conference_sid, self.one.call_sid
+        self.world.store.request_hold(ACCOUNT, sid, call_sid, True, Sound(sound_url, "GET"))
+
+    def unhold(self) -> None:
+        """The request; and what the switch does of itself: all files of the member end."""
+        self.world.store.request_hold(ACCOUNT, self.one.conference_sid, self.one.call_sid, False, None)
+        self.switch.queues.pop("7", None)
+
+    def ends(self, member: str = "7", lane: Lane | None = None) -> None:
+        """A file comes to its end, the switch says so, and the lane is looked at."""
+        playing = State.parse(self.sounds.load(lane or self.lane).state).playing
+        if playing is not None and playing.ends_ms is not None:
+            self.ahead_ms += playing.ends_ms - self.now_ms()
+        self.look(self.switch.end(member), lane)
+
+    def file_of(self, clip: Clip) -> str:
+        return f"/cache/{clip.media_id}.wav" if clip.media_id else f"silence_stream://{clip.duration_ms}"
+
+    def hears(self, expected: str | Clip | None) -> None:
+        """Poll until member 7 hears this and nothing else."""
+        wanted = self.file_of(expected) if isinstance(expected, Clip) else expected
+        settled(lambda: self.switch.heard() == wanted or None, f"{wanted} is heard", 5)
+
+    def outcomes(self) -> list[tuple[str, str]]:
+        return [(type(event).__name__, event.announce_url) for _, event in self.told]
+
+    def due_in_ms(self, now_ms: int) -> int | None:
+        score = self.client.zscore(keys.SOUNDS_DUE, str(self.lane))
+        return None if score is None else int(float(score)) - now_ms
+
+
+REFUSED = CommandRefused("-ERR (play) File: x not found.")
+AWAY = NodeUnavailable("Node fs1 is away")
