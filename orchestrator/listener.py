@@ -168,8 +168,8 @@ class Listener:
         try:
             while not (self._stopping.is_set() and self._queue.empty()):
                 batch = read_batch(self._next_items())
-                self._wake_sounds(batch.sounds)
                 orders = self._applier.apply_events(batch.events)
+                self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
                 if isinstance(batch.last, Snapshot):
                     orders += self._audit(batch.last)
                 self._send(orders)

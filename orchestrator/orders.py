@@ -6,7 +6,7 @@ can leave a conference in a state that neither of them wanted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
@@ -92,7 +92,7 @@ def _relate(command: Command, conference: Conference, participant: Participant, 
     return Orders((relations_of(conference, store.list_members(conference.conference_sid)),))
 
 
-def relations_of(conference: Conference, members: Iterable[tuple[str, int]]) -> SetRelations:
+def relations_of(conference: Conference, members: Sequence[tuple[str, int]]) -> SetRelations:
     """Everybody but the coached is kept from hearing a coach. `members`: CallSid and member id."""
     pairs = {
         Pair(member_id, coach.member_id): hears_coach(call_sid, coach)

@@ -142,7 +142,8 @@ class Updates:
         except (NotFound, Unavailable):
             self._store.undo_wish(participant, "hold_wanted", hold, before)
             with contextlib.suppress(ApiError):  # the audit does what cannot be done now
-                heard = conference.has_started and hold  # before: who is asked to hold was not on hold
+                was_held = participant.hold if before == "" else before == "1"
+                heard = conference.has_started and not was_held
                 self._tell(participant, [DeafenMember(conference_sid, member_id, not heard)])
             raise
         self._wake_sounds([Lane(conference_sid, call_sid)])

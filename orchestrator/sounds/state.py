@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
@@ -163,12 +164,12 @@ class State:
             return replace(self.with_track(playing.kind, replace(track, was_cut=True)), playing=None)
         return replace(self.with_track(playing.kind, track and track.advanced()), playing=None)
 
-    def is_finished(self, ended: str, now_ms: int) -> bool:
-        """True if what was played is over: `ended` names it, or its time has long passed and nobody has said so."""
+    def is_finished(self, ended: Collection[str], now_ms: int) -> bool:
+        """True if what was played is over: `ended` has it, or its time has long passed and nobody has said so."""
         if self.playing is None:
             return False
         ends_ms = self.playing.ends_ms
-        return ended == self.playing.play_id or (ends_ms is not None and now_ms > ends_ms + LATE_MS)
+        return self.playing.play_id in ended or (ends_ms is not None and now_ms > ends_ms + LATE_MS)
 
     def has_background(self, wanted: Sound | None) -> bool:
         """True if the background is this one."""

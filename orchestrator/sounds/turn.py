@@ -19,7 +19,7 @@ import structlog
 
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
-from orchestrator.freeswitch.client import CommandRefused
+from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.media.errors import MediaError
 from orchestrator.media.program import Program
 from orchestrator.sounds.loading import Load, Loading
@@ -118,7 +118,6 @@ class Turn:
         """The next thing to do; False if there is nothing."""
         if self.state.is_finished(self._stored.ended, _now_ms()):
             self.state = self.state.finished(_now_ms())
-            self._stored = replace(self._stored, ended="")
         elif not self.state.has_background(stage.background):
             self._change_background(stage)
         elif self.state.announcement is None and self._stored.next is not None:
@@ -161,25 +160,34 @@ class Turn:
 
     def _start(self, stage: Stage, kind: Kind, track: Track) -> None:
         """Have it played, and look whether it is still wanted then: whoever ended it meanwhile had nothing to stop."""
-        play_id = secrets.token_hex(8)
-        ends_ms = None
         try:
             if track.clip is None:
-                self._stages.play_stock(stage, self._lane, play_id)
+                self._play_stock(stage, kind)
             else:
+                play_id = secrets.token_hex(8)
                 self._stages.play(stage, self._lane, track.clip, play_id)
-                ends_ms = _now_ms() + track.clip.duration_ms
+                self.state = replace(self.state, playing=Playing(kind, play_id, _now_ms() + track.clip.duration_ms))
         except ClipGone:
             self.state = self.state.with_track(kind, track.reloaded())
             return
         except CommandRefused as error:
             if self._stages.find(self._lane) is not None:  # else they have just left
-                self._failed(stage, kind, track, MediaError(NOT_PLAYABLE, str(error)[:200]))
+                self._failed(kind, track, MediaError(NOT_PLAYABLE, str(error)[:200]))
             return
-        self.state = replace(self.state, playing=Playing(kind, play_id, ends_ms))
         after = self._stages.find(self._lane)
         if kind == "background" and after is not None and after.background != stage.background:
             self._stop_background(after)
+
+    def _play_stock(self, stage: Stage, kind: Kind) -> None:
+        """Written down before it plays: should we die, whoever looks next can stop it."""
+        playing = Playing(kind, secrets.token_hex(8), None)
+        self.state = replace(self.state, playing=playing)
+        self._store.save(self._lane, self._owner, self.state.dump(), due_ms=_now_ms() + LEASE_MS + AGAIN_MS)
+        try:
+            self._stages.play_stock(stage, self._lane, playing.play_id)
+        except (CommandRefused, NodeUnavailable):
+            self.state = replace(self.state, playing=None)
+            raise
 
     def _document_ended(self, stage: Stage, kind: Kind, track: Track) -> None:
         if track.then_url and (kind == "background" or track.documents < MOST_DOCUMENTS):
@@ -192,7 +200,7 @@ class Turn:
             self._services.tell(self._lane, AnnouncementEnded(datetime.now(UTC), track.asked_url, track.id, to_all))
             self.state = self.state.with_track(kind, None)
 
-    def _failed(self, stage: Stage, kind: Kind, track: Track, error: MediaError) -> None:
+    def _failed(self, kind: Kind, track: Track, error: MediaError) -> None:
         """A background becomes stock music; an announcement is told to have failed."""
         log.error("sound_failed", lane=str(self._lane), kind=kind, code=error.code, error=error.message)
         if kind == "background":
@@ -247,20 +255,16 @@ class Turn:
         if kind == "background":
             self._stop_background(stage)
         if isinstance(result, MediaError):
-            self._failed(stage, kind, track, result)
+            self._failed(kind, track, result)
         else:
             self.state = self.state.with_track(kind, track.loaded(result))
 
     def _fill_in(self, stage: Stage) -> bool:
-        """Stock music for a background that takes long. Written down before it plays: should we die, whoever looks next
-        stops it."""
+        """Stock music for a background that takes long."""
         loading = self._loading.get("background")
         if loading is None or self.state.playing is not None or loading.seconds < STOCK_AFTER_SECONDS:
             return False
-        playing = Playing("background", secrets.token_hex(8), None)
-        self.state = replace(self.state, playing=playing)
-        self._store.save(self._lane, self._owner, self.state.dump(), due_ms=_now_ms() + LEASE_MS + AGAIN_MS)
-        self._stages.play_stock(stage, self._lane, playing.play_id)
+        self._play_stock(stage, "background")
         return True
 
 

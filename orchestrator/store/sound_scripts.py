@@ -15,7 +15,11 @@ return 1
 TAKE: Final = """
 -- KEYS sound, lease; ARGV owner, lease ms, play that has ended or '', seconds to keep.
 -- Returns 1 if the lane is ours; else whoever has it will look once more.
-if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'ended', ARGV[3]) end
+if ARGV[3] ~= '' then
+  -- The last few: two that end at once may come in any order.
+  local ended = (redis.call('HGET', KEYS[1], 'ended') or '') .. ' ' .. ARGV[3]
+  redis.call('HSET', KEYS[1], 'ended', string.sub(ended, -120))
+end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
   redis.call('HDEL', KEYS[1], 'dirty')
   return 1

@@ -38,10 +38,10 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is known of a lane: its state as it was saved, the play that ended last, the next announcement."""
+    """What is known of a lane: its state as it was saved, the plays that ended last, the next announcement."""
 
     state: str
-    ended: str
+    ended: tuple[str, ...]
     next: Announcement | None
 
 
@@ -97,7 +97,9 @@ class SoundStore:
             pipe.hmget(_sound(lane), "state", "ended")
             pipe.lindex(_waiting(lane), 0)
             (state, ended), waiting = pipe.execute()
-        return Stored(state or "", ended or "", Announcement(**orjson.loads(waiting)) if waiting else None)
+        return Stored(
+            state or "", tuple((ended or "").split()), Announcement(**orjson.loads(waiting)) if waiting else None
+        )
 
     def save(self, lane: Lane, owner: str, state: str, *, taken: int = 0, due_ms: int | None = None) -> None:
         """Write the state ('' for none), take `taken` announcements off those that wait, and say when a sweep has to

@@ -40,14 +40,18 @@ sys.exit(main([{command!r}]))
 """
 
 HURRIES = """
+import orchestrator.jobs.wakeups
 import orchestrator.listener
 import orchestrator.sounds.state
+import orchestrator.store.outbox
 import orchestrator.store.sounds
+orchestrator.jobs.wakeups.WOKEN_SECONDS = 1
 orchestrator.listener.AUDIT_SECONDS = 1.0
 orchestrator.sounds.state.LATE_MS = 1_000
+orchestrator.store.outbox.LEASE_MS = 3_000
 orchestrator.store.sounds.LEASE_MS = 3_000
 """
-"""Waits that only make a test longer: for the next audit, a missed end of a sound, a dead worker's lease."""
+"""Waits that only make a test longer: for the next audit, a missed end of a sound, a dead worker's leases and jobs."""
 
 DIES_WHEN_THE_START_IS_WRITTEN = """
 import orchestrator.applier
@@ -255,6 +259,7 @@ def test_an_announcements_end_is_told_once_although_the_worker_died_right_then(r
     """The end is written, and the worker dies before it has noted so."""
     room.add("anna", 1)
     room.add("bert", 2)
+    await_quiet(room)
     first, second = room.stack.workers
     second.kill_9()
     rig(first, DIES_WHEN_AN_ANNOUNCEMENTS_END_IS_WRITTEN)

@@ -419,7 +419,6 @@ def test_everything_at_once(desk: Desk) -> None:
     assert desk.woken == [Lane(desk.sid, desk.one.call_sid)]
 
 
-@pytest.mark.xfail(strict=True, reason="_change_hold takes everybody who is asked to hold for one who was not on hold")
 def test_a_second_hold_that_the_switch_refuses_leaves_the_first_one_silent(desk: Desk) -> None:
     """Other music for somebody who is on hold already: it fails, and they still hear nothing of the conference."""
     desk.update(hold=True)

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.domain.conference import (
     STOCK,
+    Coach,
     Conference,
     ConferenceStatus,
     EndReason,
