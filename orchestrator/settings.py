@@ -142,6 +142,18 @@ class Settings(BaseSettings):
             raise ValueError(f"needs {wanted} once, and no spaces, other braces or '|'")
         return value
 
+    @field_validator("orchestrator_media_url")
+    @classmethod
+    def _check_media_url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if value and not (usable and re.fullmatch(r"[A-Za-z0-9._~:/\[\]-]+", value, re.ASCII)):
+            raise ValueError("is not http://host:port or https://host:port, with a path if need be")
+        return value
+
     @field_validator("stock_music")
     @classmethod
     def _check_music(cls, value: str) -> str:

@@ -126,6 +126,28 @@ def test_the_public_url_has_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch)
     assert load(monkeypatch, ORCHESTRATOR_PUBLIC_URL="https://api.example/").public_url == "https://api.example"
 
 
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        (
+            "ORCHESTRATOR_MEDIA_URL",
+            "http://api:8080",
+            ["api:8080", "http://api:8080/x y", "file:///etc", "http://a/{b}"],
+        ),
+        ("STOCK_MUSIC", "local_stream://moh", ["two words", "${x}", "{a=b}file", "it's", "say:hello", "x\ny"]),
+        ("TTS_COMMAND", "piper --model /voices/{language}.onnx", ["", "piper {model}", "piper {", "piper 'x"]),
+    ],
+)
+def test_what_reaches_a_switch_or_a_shell_is_checked(
+    monkeypatch: pytest.MonkeyPatch, name: str, good: str, bad: list[str]
+) -> None:
+    """The operator's own words, too: a slip in one of them would break every sound."""
+    assert getattr(load(monkeypatch, **{name: good}), name.lower()) == good
+    for text in bad:
+        with pytest.raises(SettingsError, match=name):
+            load(monkeypatch, **{name: text})
+
+
 def test_private_networks_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """None without the variable; a part that is none is quoted."""
     assert load(monkeypatch).allowed_private_networks == ()
