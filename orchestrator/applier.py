@@ -41,7 +41,8 @@ log = structlog.get_logger("listener")
 
 
 class Applier:
-    """One per listener. Not for two greenlets at once."""
+    """Not for two greenlets at once. A listener keeps one; API and workers make one for each fact that they write, and
+    leave its orders to the listener."""
 
     def __init__(
         self, store: CommitStore, serialize: Serialize, wake_callbacks: Wake, wake_sounds: Wake, sleep: Sleep
@@ -51,6 +52,7 @@ class Applier:
         self._wake_callbacks = wake_callbacks
         self._wake_sounds = wake_sounds
         self._sleep = sleep
+        self._commits = 0
         self._conferences: OrderedDict[str, Versioned] = OrderedDict()
         self._participants: dict[str, dict[str, Participant]] = {}
 
@@ -74,9 +76,9 @@ class Applier:
         unended = self._surely(lambda: self._store.list_unended(node))
         self._forget(conference.conference_sid for conference, _ in unended)
         everybody = [participant for _, group in unended for participant in group]
-        missed = missed_events(snapshot, everybody, is_alive)
-        orders = self.apply_events(missed)
-        if missed:  # what is repeated must not be what was so before them
+        commits = self._commits
+        orders = self.apply_events(missed_events(snapshot, everybody, is_alive))
+        if self._commits != commits:  # what is repeated must not be what was so before them
             unended = self._surely(lambda: self._store.list_unended(node))
         sounds: list[Lane] = []
         for conference, group in unended:
@@ -210,6 +212,7 @@ class Applier:
             if committed is None:
                 refused.add(sid)
                 continue
+            self._commits += 1
             self._remember(change)
             _log_transitions(change)
             lanes += [Lane(sid, name) for name in committed.lanes]

@@ -46,6 +46,8 @@ SECOND_LOOK_SECONDS: Final = 2.5
 """After a (re)connect: calls too young for the first snapshot are old enough for this one."""
 
 QUESTION_SECONDS: Final = 1.0
+REFUSED_SECONDS: Final = 0.5
+"""Paces the snapshots that refused orders lead to."""
 
 Item = bytes | RawSnapshot | Question
 
@@ -203,7 +205,7 @@ class Listener:
     def _audit(self, snapshot: Snapshot) -> list[Order]:
         try:
             return self._applier.apply_snapshot(snapshot, self._address.name, self._is_alive)
-        except NodeUnavailable as error:
+        except (NodeUnavailable, Unavailable) as error:
             log.warning("audit_broken_off", node=self._address.name, error=error.message)
             return []
 
@@ -226,7 +228,8 @@ class Listener:
         """What the switch must do because of what happened. Lost ones are found by the next audit."""
         for order in orders:
             if not self._execute(order) and isinstance(order, Together):
-                self._resync.set()  # somebody waits, unheard, to be admitted
+                # Somebody waits, unheard, to be admitted; a snapshot says what has become of them.
+                gevent.spawn_later(REFUSED_SECONDS, self._resync.set)
 
     def _execute(self, order: Order) -> bool:
         connection = self._socket

@@ -82,6 +82,8 @@ class Updates:
         participant = self._store.load_participant(account_sid, conference_sid, reference)
         if update == UpdateParticipant():
             return participant
+        if update.announce_url and not participant.is_present:
+            raise BadParameter("AnnounceUrl: the participant is not in the conference yet", code=16099)
         event = self._modification(participant, update)
         if event is not None:
             self._modify(participant, event)
@@ -129,8 +131,12 @@ class Updates:
         if hold:
             sound = Sound(STOCK if update.hold_url is None else update.hold_url, update.hold_method or "GET")
         participant, before = self._store.request_hold(account_sid, conference_sid, call_sid, hold, sound)
+        was_held = participant.hold if before == "" else before == "1"
+        if not hold and not was_held:
+            return  # `unhold` would stop whatever else is played to them
         member_id = participant.switch.member_id
         if not participant.admitted or member_id is None:
+            self._wake_sounds([Lane(conference_sid, call_sid)])
             return
         conference = self._store.load_conference(account_sid, conference_sid)
         hears = hears_conference(conference, participant)
@@ -142,7 +148,6 @@ class Updates:
         except (NotFound, Unavailable):
             self._store.undo_wish(participant, "hold_wanted", hold, before)
             with contextlib.suppress(ApiError):  # the audit does what cannot be done now
-                was_held = participant.hold if before == "" else before == "1"
                 heard = conference.has_started and not was_held
                 self._tell(participant, [DeafenMember(conference_sid, member_id, not heard)])
             raise

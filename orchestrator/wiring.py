@@ -70,7 +70,8 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     routes = Routes(settings.outbound_route, settings.sip_route, settings.client_route)
     sounds = _start_waker(settings, SOUNDS)
     make_applier = _applier_maker(client, _start_waker(settings, CALLBACKS), sounds, _give_up)
-    updates = Updates(store, nodes, NodeStore(client), SoundStore(client), make_applier, sounds)
+    listeners = NodeStore(connect(settings.redis_url, max_connections=16))  # they wait there for answers
+    updates = Updates(store, nodes, listeners, SoundStore(client), make_applier, sounds)
     handlers = Handlers(store, nodes, routes)
     media = MediaStore(client, settings.media_megabytes << 20)
     return create_app(handlers, updates, build_history(settings), AccountStore(client), media), nodes

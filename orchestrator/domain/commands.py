@@ -1,4 +1,4 @@
-"""What a client asks for, in the imperative.
+"""What a client asks for, and below what follows from a change of state, in the imperative.
 
 `CreateParticipant` has one field for every create parameter (wire-contract section 3.3). A field either reaches
 the dial string (`freeswitch.dial_string`), or a state field, or is named in NOT_SENT_YET with the reason;
@@ -15,7 +15,7 @@ from orchestrator.domain.conference import STOCK, CallbackSettings
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Anything that a client can ask of a conference."""
+    """Anything that is to be done in a conference."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Who hears whom, and what else somebody hears: the rules of the room, pure.
 
-Everything that makes the switch sound (orders.py, sounds/) and every test of sound asks these functions.
+What makes the switch sound (orders.py, sounds/) asks for one side of it each; `hears` is the whole, for tests of sound.
 Hold, Coaching: https://www.twilio.com/docs/voice/api/conference-participant-resource ; waiting:
 https://www.twilio.com/docs/voice/twiml/conference
 """
@@ -34,12 +34,16 @@ def is_heard(speaker: Participant) -> bool:
 
 def may_hear(listener: Participant, speaker: Participant) -> bool:
     """Only the coached person may hear a coach; relations between members say so to the switch."""
-    return not speaker.coaching or speaker.call_sid_to_coach == listener.call_sid
+    return not speaker.coaching or _is_coached(listener.call_sid, speaker.call_sid_to_coach)
 
 
 def hears_coach(call_sid: str, coach: Coach) -> bool:
     """The same of a member whom only the CallSid is known of."""
-    return coach.coached_call_sid == call_sid
+    return _is_coached(call_sid, coach.coached_call_sid)
+
+
+def _is_coached(call_sid: str, coached_call_sid: str | None) -> bool:
+    return call_sid == coached_call_sid
 
 
 def hears(conference: Conference, listener: Participant, speaker: Participant) -> bool:

@@ -50,13 +50,22 @@ def execute(order: Order, api: Api) -> None:
         for part in order.orders:
             execute(part, api)
     elif isinstance(order, SetRelations):
-        current = parse_relations(api(ListRelations(order.conference_sid).render()))
-        for change in changes_of(order, current):
+        for change in changes_of(order, _list_relations(order.conference_sid, api)):
             execute(change, api)
     elif isinstance(order, Relate):
         _relate(order, api)
     else:
         api(order.render())
+
+
+def _list_relations(conference_sid: str, api: Api) -> frozenset[Pair]:
+    """Nothing at all is an answer, too: relations of members who have left count, and are not listed."""
+    try:
+        return parse_relations(api(ListRelations(conference_sid).render()))
+    except CommandRefused as error:
+        if "no reply" not in str(error):
+            raise
+        return frozenset()
 
 
 def _relate(order: Relate, api: Api) -> None:

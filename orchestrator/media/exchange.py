@@ -10,6 +10,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -25,6 +26,8 @@ from orchestrator.outgoing.pool import AddressRefused
 
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_CONDITIONS: Final = frozenset({"if-none-match", "if-modified-since"})
+"""What makes a 304 an answer."""
 
 
 class BadStatus(MediaError):
@@ -59,35 +62,43 @@ class Answered:
 
 
 def exchange(pool: urllib3.PoolManager, asked: Asked) -> Answered:
-    """Send a request and read its answer: 2xx, 304, or a redirect, which it does not follow. Raises MediaError."""
+    """Send a request and read its answer: 2xx, a 304 that was asked for, or a redirect, which it does not follow.
+
+    Raises MediaError for what the server or the network does, and OSError if this machine cannot keep the answer.
+    """
     response: urllib3.BaseHTTPResponse | None = None
     deadline = gevent.Timeout(max(asked.until - time.monotonic(), 0.001))
     try:
         with deadline:
-            response = pool.request(
-                asked.method,
-                asked.url,
-                body=asked.body,
-                headers=asked.headers,
-                redirect=False,
-                retries=False,
-                timeout=_timeout(asked.overrides),
-                preload_content=False,
-                decode_content=False,
-            )
-            answered = _read(response)
-            response.release_conn()
-            response = None
-            return answered
+            with _theirs():
+                response = pool.request(
+                    asked.method,
+                    asked.url,
+                    body=asked.body,
+                    headers=asked.headers,
+                    redirect=False,
+                    retries=False,
+                    timeout=_timeout(asked.overrides),
+                    preload_content=False,
+                    decode_content=False,
+                )
+            return _read(response, asked.headers)
     except gevent.Timeout as ended:
         if ended is not deadline:
             raise
         raise MediaError(errors.TIMEOUT, "No whole answer in time") from ended
+    finally:
+        if response is not None:  # urllib3 has taken back the connection of an answer that was read to its end
+            response.close()
+
+
+@contextmanager
+def _theirs() -> Iterator[None]:
+    """What breaks in here is the server's or the network's doing; elsewhere an OSError is this machine's."""
+    try:
+        yield
     except (broken.HTTPError, OSError, ValueError) as error:
         raise _translate(error) from error
-    finally:
-        if response is not None:  # not read to its end: the connection cannot be used again
-            response.close()
 
 
 def _timeout(overrides: Overrides) -> urllib3.Timeout:
@@ -96,10 +107,13 @@ def _timeout(overrides: Overrides) -> urllib3.Timeout:
     return urllib3.Timeout(connect=min(overrides.connect_ms, total) / 1000, read=min(overrides.read_ms, total) / 1000)
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> Answered:
+def _read(response: urllib3.BaseHTTPResponse, sent: Mapping[str, str]) -> Answered:
     headers = {name.lower(): value for name, value in response.headers.itermerged()}
-    if response.status == 304 or (response.status in _REDIRECTS and "location" in headers):
-        response.drain_conn() if response.headers.get("content-length") == "0" else response.close()
+    is_asked_304 = response.status == 304 and not _CONDITIONS.isdisjoint(name.lower() for name in sent)
+    if is_asked_304 or (response.status in _REDIRECTS and "location" in headers):
+        if response.status == 304 or headers.get("content-length") == "0":
+            with _theirs():
+                response.read()  # nothing, and so the connection can be used again
         return Answered(response.status, headers, "unusable", io.BytesIO(), "")
     if response.status not in (200, 203, 204):
         raise BadStatus(response.status)
@@ -133,27 +147,40 @@ def _store(
 
 def _decoded(response: urllib3.BaseHTTPResponse, encoding: str, most: int) -> Iterator[bytes]:
     """The body without its content encoding. We ask for none; who sends gzip all the same is understood, in pieces of
-    bounded size: 20 kB of it can hold 20 MB."""
+    bounded size (20 kB of it can hold 20 MB), to the end that the gzip itself marks."""
     if (declared := response.headers.get("content-length", "")).isdecimal() and int(declared[:12]) > most:
         raise MediaError(errors.TOO_LARGE, f"The answer is larger than {most} bytes")
     if encoding.strip().lower() in ("", "identity"):
-        yield from _raw(response)
+        yield from _raw(response, most)
         return
     if encoding.strip().lower() not in ("gzip", "x-gzip"):
         raise MediaError(errors.CONTENT_TYPE, "The answer's Content-Encoding was not asked for")
     unzip = zlib.decompressobj(wbits=31)
     try:
-        for piece in _raw(response):
+        for piece in _raw(response, most):
             rest = piece
             while rest and not unzip.eof:
                 yield unzip.decompress(rest, _CHUNK)
+                gevent.sleep(0)  # what is small to read may be much to write
                 rest = unzip.unconsumed_tail
+            if unzip.eof:
+                return
     except zlib.error as error:
         raise MediaError(errors.CONTENT_TYPE, "The answer's gzip is broken") from error
+    raise MediaError(errors.CONTENT_TYPE, "The answer's gzip has no end")
 
 
-def _raw(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    while piece := response.read(_CHUNK, decode_content=False):
+def _raw(response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
+    """As it comes: a gzip can be long before it yields a byte."""
+    size = 0
+    while True:
+        with _theirs():
+            piece = response.read(_CHUNK, decode_content=False)
+        if not piece:
+            return
+        size += len(piece)
+        if size > most:
+            raise MediaError(errors.TOO_LARGE, f"The answer is larger than {most} bytes")
         yield piece
 
 

@@ -20,6 +20,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
 from orchestrator.outgoing.networks import Address, Network, may_connect, unmapped
+from orchestrator.outgoing.reading import YieldingResponse
 
 Resolve = Callable[[str], Sequence[Address]]
 """A host -> its addresses; raises socket.gaierror. `Resolver.resolve` is one."""
@@ -43,6 +44,7 @@ class AddressRefused(HTTPError):
 
 class _Connection(HTTPConnection):
     allowed: Allowed
+    response_class = YieldingResponse
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first allowed address that answers (HTTPConnection._new_conn has this contract)."""

@@ -28,7 +28,7 @@ class Outcomes:
         is_over = sid not in found or found[sid].conference.status is ConferenceStatus.COMPLETED
         carrier = lane.name
         if event.to_all and not is_over:
-            carrier = next((one.call_sid for one in self._store.list_live(sid)), "")
+            carrier = next((call_sid for call_sid, _ in self._store.list_members(sid)), "")
         structlog.get_logger("sounds").info(
             "announcement_over", lane=str(lane), what=type(event).__name__, told=bool(carrier and not is_over)
         )

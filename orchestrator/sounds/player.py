@@ -13,14 +13,11 @@ from gevent.pool import Pool
 
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.sounds.turn import Services, Turn
+from orchestrator.sounds.turn import AGAIN_MS, Services, Turn
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import LeaseLost
 
 LANES_AT_ONCE: Final = 4_000
-AGAIN_MS: Final = 2_000
-"""After this a sweep finds what could not be done now."""
-
 log = structlog.get_logger("sounds")
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+from gevent.lock import Semaphore
 
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.hearing import Sound, background_of
@@ -19,10 +22,15 @@ from orchestrator.store.media import MediaStore
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import CONFERENCE_LANE
 
-FETCH_SECONDS: Final = 12.0
-"""Longer than the node's own download timeout (freeswitch-conf, http_cache.conf.xml), whose refusal says more."""
+FETCH_SECONDS: Final = 7.5
+"""Longer than the node's own timeouts (freeswitch-conf, http_cache.conf.xml), whose refusal says more; shorter than a
+lane's lease."""
 
 PLAY_SECONDS: Final = 5.0
+WAIT_SECONDS: Final = 2.0
+
+Keep = Callable[[], object]
+"""Keeps the lane's lease. Raises LeaseLost."""
 
 
 class ClipGone(Exception):
@@ -61,6 +69,7 @@ class Stages:
         self._fetching = fetching
         self._media_url = media_url
         self._stock_music = stock_music
+        self._turns: dict[str, Semaphore] = {}
 
     def find(self, lane: Lane) -> Stage | None:
         """None if nobody is there to hear it. Raises Unavailable."""
@@ -77,17 +86,19 @@ class Stages:
             return None
         return Stage(versioned.conference, participant)
 
-    def play(self, stage: Stage, lane: Lane, clip: Clip, play_id: str) -> None:
-        """Have a clip played after what is played now. Raises CommandRefused, NodeUnavailable, ClipGone."""
-        file = silence(clip.duration_ms) if clip.media_id is None else self._fetch(stage, clip.media_id)
+    def play(self, stage: Stage, lane: Lane, clip: Clip, play_id: str, keep: Keep) -> None:
+        """Have a clip played after what is played now. `keep` is called before whatever may take long. Raises
+        CommandRefused, NodeUnavailable, ClipGone, LeaseLost."""
+        file = silence(clip.duration_ms) if clip.media_id is None else self._fetch(stage, clip.media_id, keep)
+        keep()
         self._play(stage, tagged(file, lane.name, play_id))
 
-    def prepare(self, stage: Stage, program: Program) -> None:
+    def prepare(self, stage: Stage, program: Program, keep: Keep) -> None:
         """Have the node fetch what is heard first. Raises CommandRefused."""
         media_ids = [clip.media_id for clip in program.clips[:1] if clip.media_id is not None]
         for media_id in media_ids:
             with contextlib.suppress(ClipGone):
-                self._fetch(stage, media_id)
+                self._fetch(stage, media_id, keep)
 
     def play_stock(self, stage: Stage, lane: Lane, play_id: str) -> None:
         """The stock music, until it is stopped. Raises as `play`."""
@@ -100,15 +111,21 @@ class Stages:
             stop = StopMember(stage.conference.conference_sid, participant.switch.member_id)
             self._nodes.get(stage.conference.node).send(stop, PLAY_SECONDS)
 
-    def _fetch(self, stage: Stage, media_id: str) -> str:
+    def _fetch(self, stage: Stage, media_id: str, keep: Keep) -> str:
         """The path on the node. The switch is only ever sent to us."""
         if not self._media.touch(media_id):
             raise ClipGone(media_id)
         command = FetchFile(f"{self._media_url}{media_path(media_id)}")
+        turn = self._turns.setdefault(stage.conference.node, Semaphore(1))
+        while not turn.acquire(timeout=WAIT_SECONDS):  # a node fetches one after the other; the time is for the fetch
+            keep()
         try:
+            keep()
             path = self._fetching.get(stage.conference.node).send(command, FETCH_SECONDS).strip()
         except NodeUnavailable as error:  # of the fetches' own connection: too many of them are slow
             raise CommandRefused(f"http_get: {error.message}") from error
+        finally:
+            turn.release()
         if not path.startswith("/") or any(character in path for character in " ${}'"):
             raise CommandRefused(f"http_get: {path[:200]}")
         return path

@@ -19,8 +19,8 @@ KINDS: Final[tuple[Kind, ...]] = ("announcement", "background")
 LATE_MS: Final = 3_000
 """Beyond its length a clip is taken for ended although nobody said so: the listener may have been away."""
 
-CUT_MS: Final = 300
-"""What ends sooner than this before its length was stopped."""
+CUT_MS: Final = 1_500
+"""What ends sooner than this before its length was stopped; the clocks of two workers may differ by as much."""
 
 MOST_PLAYS: Final = 1_000
 """What "until stopped" means at most, as on Twilio (wire-contract section 9.1)."""

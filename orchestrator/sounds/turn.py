@@ -36,6 +36,8 @@ LOOK_SECONDS: Final = 0.2
 """How often we look, while loading, whether something has happened."""
 
 AGAIN_MS: Final = 2_000
+"""After this a sweep finds what could not be done now."""
+
 NOT_PLAYABLE: Final = 13420
 """Ours for a clip that the switch does not take."""
 
@@ -103,14 +105,25 @@ class Turn:
 
     def _wait(self) -> None:
         """For a document, or for something else to happen."""
-        gevent.wait([loading.greenlet for loading in self._loading.values()], LOOK_SECONDS, 1)
-        if self._store.renew(self._lane, self._owner):
-            self._stored = self._store.load(self._lane)
+        while not self._has_news():
+            gevent.wait([loading.greenlet for loading in self._loading.values()], LOOK_SECONDS, 1)
+            if self._store.renew(self._lane, self._owner):
+                self._stored = self._store.load(self._lane)
+                break
         for kind, loading in list(self._loading.items()):
-            stage = self._stages.find(self._lane)
-            if loading.greenlet.ready() and stage is not None:
-                del self._loading[kind]
-                self._has_come(stage, kind, loading.result())
+            if loading.greenlet.ready():
+                stage = self._stages.find(self._lane)
+                if stage is not None:
+                    del self._loading[kind]
+                    self._has_come(stage, kind, loading.result())
+
+    def _has_news(self) -> bool:
+        is_due = any(loading.greenlet.ready() for loading in self._loading.values())
+        return is_due or self._needs_stock() or self.state.is_finished((), _now_ms())
+
+    def _keep(self) -> None:
+        """Before something that takes long on the node. Raises LeaseLost."""
+        self._store.renew(self._lane, self._owner)
 
     # ------------------------------------------------------------ one step
 
@@ -121,10 +134,7 @@ class Turn:
         elif not self.state.has_background(stage.background):
             self._change_background(stage)
         elif self.state.announcement is None and self._stored.next is not None:
-            announcement = Track.of(self._stored.next.url, self._stored.next.method)
-            self.state = self.state.with_track("announcement", replace(announcement, id=secrets.token_hex(8)))
-            self._store.save(self._lane, self._owner, self.state.dump(), taken=1, due_ms=_now_ms() + AGAIN_MS)
-            self._stored = self._store.load(self._lane)
+            self._take_next()
         else:
             for kind in KINDS:
                 track = self.state.track(kind)
@@ -165,14 +175,16 @@ class Turn:
                 self._play_stock(stage, kind)
             else:
                 play_id = secrets.token_hex(8)
-                self._stages.play(stage, self._lane, track.clip, play_id)
+                self._stages.play(stage, self._lane, track.clip, play_id, self._keep)
                 self.state = replace(self.state, playing=Playing(kind, play_id, _now_ms() + track.clip.duration_ms))
         except ClipGone:
             self.state = self.state.with_track(kind, track.reloaded())
             return
         except CommandRefused as error:
-            if self._stages.find(self._lane) is not None:  # else they have just left
-                self._failed(kind, track, MediaError(NOT_PLAYABLE, str(error)[:200]))
+            log.warning("play_refused", lane=str(self._lane), error=str(error)[:200])
+            if track.is_stock or "-ERR Member" in str(error):
+                raise  # again in a moment: they have just left, or there is no such music
+            self._failed(kind, track, MediaError(NOT_PLAYABLE, "The switch could not play it"))
             return
         after = self._stages.find(self._lane)
         if kind == "background" and after is not None and after.background != stage.background:
@@ -219,16 +231,23 @@ class Turn:
         for loading in self._loading.values():
             loading.cancel()
         self._loading.clear()
-        waiting = self._stored.next
-        if self.state.announcement is not None:
-            self._tell_failed(self.state.announcement, "nobody is there to hear it")
+        announcement = self.state.announcement or self._take_next()
+        while announcement is not None:
+            self._tell_failed(announcement, "nobody is there to hear it")
+            announcement = self._take_next()
         self.state = State()
+        return None
+
+    def _take_next(self) -> Track | None:
+        """The next announcement that waits, from now on part of the state."""
+        waiting = self._stored.next
         if waiting is None:
             return None
-        announcement = replace(Track.of(waiting.url, waiting.method), id=secrets.token_hex(8))
-        self.state = State(announcement=announcement)
-        self._store.save(self._lane, self._owner, self.state.dump(), taken=1, due_ms=_now_ms())
-        return _now_ms()
+        track = replace(Track.of(waiting.url, waiting.method), id=secrets.token_hex(8))
+        self.state = self.state.with_track("announcement", track)
+        self._store.save(self._lane, self._owner, self.state.dump(), taken=1, due_ms=_now_ms() + AGAIN_MS)
+        self._stored = self._store.load(self._lane)
+        return track
 
     # ------------------------------------------------------------ documents
 
@@ -249,9 +268,10 @@ class Turn:
             return
         if isinstance(result, Program):
             try:
-                self._stages.prepare(stage, result)
+                self._stages.prepare(stage, result, self._keep)
             except CommandRefused as error:
-                result = MediaError(NOT_PLAYABLE, str(error)[:200])
+                log.warning("play_refused", lane=str(self._lane), error=str(error)[:200])
+                result = MediaError(NOT_PLAYABLE, "The switch could not fetch it")
         if kind == "background":
             self._stop_background(stage)
         if isinstance(result, MediaError):
@@ -261,11 +281,14 @@ class Turn:
 
     def _fill_in(self, stage: Stage) -> bool:
         """Stock music for a background that takes long."""
-        loading = self._loading.get("background")
-        if loading is None or self.state.playing is not None or loading.seconds < STOCK_AFTER_SECONDS:
+        if not self._needs_stock():
             return False
         self._play_stock(stage, "background")
         return True
+
+    def _needs_stock(self) -> bool:
+        loading = self._loading.get("background")
+        return loading is not None and self.state.playing is None and loading.seconds >= STOCK_AFTER_SECONDS
 
 
 def _now_ms() -> int:

@@ -158,7 +158,9 @@ class ConferenceStore:
         """Take a wish back that the switch could not be told."""
         with redis_errors():
             key = keys.participant(participant.conference_sid, participant.call_sid)
-            self._unwant(keys=[key], args=[field, "1" if wanted else "0", before])
+            self._unwant(
+                keys=[key, keys.conference(participant.conference_sid)], args=[field, "1" if wanted else "0", before]
+            )
 
     def request_removal(self, account_sid: str, conference_sid: str, reference: str) -> Participant:
         """Record that a client removes the participant, so that its leave can say so."""

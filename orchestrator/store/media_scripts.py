@@ -24,13 +24,14 @@ end
 local function kept(field) return tonumber(redis.call('HGET', KEYS[3], field) or 0) end
 """
 
-MAKE_ROOM: Final = (
+SAVE: Final = (
     _DROP
     + """
--- ARGV prefix, member, account, bytes, now ms, ends ms, the account's bound, the bound of all (bytes)
--- Counts `member` as kept until `ends`; what ends first goes to make room. Returns how many went, or -1: too large.
-local member, account, size = ARGV[2], ARGV[3], tonumber(ARGV[4])
-local per_account, in_all = tonumber(ARGV[7]), tonumber(ARGV[8])
+-- ARGV prefix, member, account, value, now ms, ends ms, the account's bound, the bound of all, what a value costs
+-- besides itself (bytes). Keeps the value until `ends` and counts it; what ends first goes to make room.
+-- Returns how many went, or -1: too large.
+local member, account, value = ARGV[2], ARGV[3], ARGV[4]
+local per_account, in_all, size = tonumber(ARGV[7]), tonumber(ARGV[8]), #value + tonumber(ARGV[9])
 drop(member)
 for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[5], 'LIMIT', 0, 200)) do drop(ended) end
 if size > per_account or size > in_all then return -1 end
@@ -47,9 +48,10 @@ local function make_room(index, field, bound, reason)
 end
 make_room(mine, account, per_account, 'account')
 make_room(KEYS[1], 'all', in_all, 'all')
+redis.call('SET', PREFIX .. member, value, 'PXAT', ARGV[6])
 redis.call('ZADD', KEYS[1], ARGV[6], member)
 redis.call('ZADD', mine, ARGV[6], member)
-redis.call('HSET', KEYS[2], member, ARGV[4] .. ' ' .. account)
+redis.call('HSET', KEYS[2], member, string.format('%d', size) .. ' ' .. account)
 redis.call('HINCRBY', KEYS[3], 'all', size)
 redis.call('HINCRBY', KEYS[3], account, size)
 return dropped
@@ -59,10 +61,11 @@ return dropped
 FORGET: Final = _DROP + "drop(ARGV[2])\n"
 
 TOUCH: Final = """
--- KEYS the clip, ends, owners; ARGV prefix, member, ends ms. Returns 1, or 0 if the clip is gone.
+-- KEYS the clip, ends, owners; ARGV prefix, member, ends ms. Returns 1, or 0 if the clip is gone; one that is not
+-- counted is none.
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local owner = redis.call('HGET', KEYS[3], ARGV[2])
-if not owner then return 1 end
+if not owner then return 0 end
 local ends = tonumber(ARGV[3])
 if tonumber(redis.call('ZSCORE', KEYS[2], ARGV[2]) or 0) >= ends then return 1 end
 redis.call('PEXPIREAT', KEYS[1], ARGV[3])

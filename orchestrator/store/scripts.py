@@ -99,9 +99,10 @@ return {'ok', redis.call('HGETALL', participant), wanted}
 )
 
 UNWANT: Final = """
--- KEYS participant; ARGV field, what was wanted, what was wanted before. Undoes a request that the switch refused.
+-- KEYS participant, conference; ARGV field, what was wanted, what was wanted before. Undoes a request that was refused.
 if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+  redis.call('HINCRBY', KEYS[2], 'version', 1)
 end
 """
 

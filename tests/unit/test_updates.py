@@ -419,6 +419,35 @@ def test_everything_at_once(desk: Desk) -> None:
     assert desk.woken == [Lane(desk.sid, desk.one.call_sid)]
 
 
+@pytest.mark.parametrize("hold", [True, False])
+def test_a_hold_before_the_admission_is_looked_at_by_a_worker(desk: Desk, hold: bool) -> None:
+    """Nobody else would: when the admission comes, the wish is there before and after it."""
+    three = desk.world.create()
+    if not hold:
+        desk.update(three, hold=True)
+    desk.woken.clear()
+    desk.update(three, hold=hold)
+
+    assert desk.woken == [Lane(desk.sid, three.call_sid)]
+    assert desk.node.heard == []
+
+
+def test_the_end_of_a_hold_that_there_is_not_changes_nothing(desk: Desk) -> None:
+    """FreeSWITCH's `unhold` stops whatever is played to the member: an announcement, the waiting music."""
+    desk.update(hold=False)
+
+    assert (desk.node.heard, desk.woken) == ([], [])
+    assert desk.load().hold_as_asked is False
+
+
+def test_nobody_is_announced_to_before_they_have_joined(desk: Desk) -> None:
+    """16099: they could not hear it, and it would have failed at once."""
+    with pytest.raises(BadParameter) as caught:
+        desk.update(desk.world.create(), announce_url=URL)
+
+    assert caught.value.code == 16099
+
+
 def test_a_second_hold_that_the_switch_refuses_leaves_the_first_one_silent(desk: Desk) -> None:
     """Other music for somebody who is on hold already: it fails, and they still hear nothing of the conference."""
     desk.update(hold=True)

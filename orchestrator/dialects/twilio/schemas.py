@@ -161,6 +161,8 @@ def _check_together(fields: dict[str, Any], form: Form) -> None:
         value = fields.get(field)
         if is_phone and value is not None and PHONE_NUMBER.fullmatch(value) is None:
             raise BadParameter(f"{name}: has to be a phone number, because To is one", code=21212)
+    if fields.get("coaching") is False:
+        fields.pop("call_sid_to_coach", None)
     coached = fields.get("call_sid_to_coach")
     if fields.get("coaching") and coached is None:
         raise BadParameter("CallSidToCoach: is required with Coaching=true")

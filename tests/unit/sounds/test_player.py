@@ -479,6 +479,16 @@ def test_a_clip_that_the_switch_does_not_take_is_a_failure(theatre: Theatre) -> 
     theatre.hears(STOCK_MUSIC)
 
 
+def test_stock_music_that_the_switch_does_not_take_is_tried_again_later(theatre: Theatre) -> None:
+    """A slip in STOCK_MUSIC must not keep a worker busy: one try, and another when a sweep comes by."""
+    theatre.switch.refuse = lambda text: REFUSED if " play " in text else None
+    theatre.look()
+    tries = [text for text in theatre.switch.commands if " play " in text]
+
+    assert len(tries) == 1
+    assert theatre.due_in_ms(int(time.time() * 1000)) is not None
+
+
 def test_a_switch_that_is_away_is_tried_again(theatre: Theatre) -> None:
     """Soon, by the sweep; nothing is lost."""
     theatre.switch.refuse = lambda _: AWAY

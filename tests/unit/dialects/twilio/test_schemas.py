@@ -224,7 +224,8 @@ def test_coaching_needs_somebody_to_coach() -> None:
     refused(20001, "CallSidToCoach", ("Coaching", "true"))
 
     assert create(("CallSidToCoach", COACHED)).coaching is True
-    assert create(("CallSidToCoach", COACHED), ("Coaching", "false")).coaching is False
+    no_coach = create(("CallSidToCoach", COACHED), ("Coaching", "false"))
+    assert (no_coach.coaching, no_coach.call_sid_to_coach) == (False, None)
 
 
 # ---------------------------------------------------------------- updates, filters, names
