@@ -10,7 +10,8 @@ up: $(READY)
 	@$(BIN)/orchestrator up
 
 test: $(READY)
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 tests/unit
+	$(BIN)/pytest -q tests/scenarios
 
 test-freeswitch: $(READY)
 	REQUIRE_FREESWITCH=1 $(BIN)/pytest -q tests/scenarios

@@ -22,6 +22,19 @@ def by_our_clock(headers: Mapping[str, str], now: float) -> dict[str, str]:
     return timed
 
 
+def revalidated(headers: Mapping[str, str], status: int) -> dict[str, str]:
+    """Headers by lower-case name, with no-cache added if they do not say how long the answer is fresh. A 304 that says
+    nothing leaves it at what was said before.
+
+    Otherwise it may be taken for fresh for a tenth of its age (RFC 9111, 4.2.2): hours for a document of last week,
+    and who edits it wonders why nothing changes.
+    """
+    rules = headers.get("cache-control", "")
+    if "expires" in headers or "max-age" in rules.lower() or (status == 304 and not rules):
+        return dict(headers)
+    return {**headers, "cache-control": f"{rules}, no-cache".lstrip(", ")}
+
+
 def _seconds(text: str | None) -> float | None:
     try:
         return None if text is None else parsedate_to_datetime(text).timestamp()

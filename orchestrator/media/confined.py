@@ -1,4 +1,4 @@
-"""Programs that work on a stranger's bytes: few at once, with little time, memory and output, and none of our secrets.
+"""Programs that work on a stranger's bytes: with little time, memory and output, and none of our secrets.
 
 Standard input and output are files, so that nothing has to be pumped and the kernel bounds what is written.
 """
@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Final
 
 import gevent
-from gevent import subprocess
-from gevent.lock import BoundedSemaphore
+from gevent import Greenlet, subprocess
 
 from orchestrator.children import die_with_parent
 
 NICE: Final = 10
 _SEEN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 """What a program sees of our environment; passwords are in other variables."""
-
-_at_once: Final = BoundedSemaphore(max(os.cpu_count() or 1, 2))
-"""Of this process: more would only make each of them slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +46,40 @@ class Ended:
 def run_confined(command: Sequence[str], given: IO[bytes], limits: Limits) -> Ended:
     """Run a program over the file `given`, from its start. Raises OSError if it cannot be started.
 
-    Waits for its turn first; a caller's deadline may end the wait and the program.
+    Nothing that it has started is left when this returns, or when a caller's deadline or a kill ends it at any time.
     """
-    with _at_once, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         given.seek(0)
-        process = subprocess.Popen(
+        process = _start(command, (given, output, complaints), limits)
+        try:
+            status = process.wait(timeout=limits.seconds)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            _end(process)
+        output.seek(0)
+        complaints.seek(0)
+        return Ended(status, output.read() if status == 0 else b"", complaints.read(300).decode("utf-8", "replace"))
+
+
+def _start(command: Sequence[str], files: tuple[IO[bytes], ...], limits: Limits) -> subprocess.Popen[bytes]:
+    """In a greenlet of its own: one that is ended while its program starts would not know what there is to end."""
+    starting: Greenlet[..., subprocess.Popen[bytes] | Exception] = gevent.spawn(_popen, command, files, limits)
+    try:
+        started = starting.get()
+    except BaseException:
+        starting.link_value(lambda done: _end(done.value))
+        raise
+    if isinstance(started, Exception):
+        raise started
+    return started
+
+
+def _popen(command: Sequence[str], files: tuple[IO[bytes], ...], limits: Limits) -> subprocess.Popen[bytes] | Exception:
+    """An error is a result here: gevent would print one that is raised."""
+    given, output, complaints = files
+    try:
+        return subprocess.Popen(
             list(command),
             stdin=given,
             stdout=output,
@@ -61,17 +88,18 @@ def run_confined(command: Sequence[str], given: IO[bytes], limits: Limits) -> En
             preexec_fn=lambda: _confine(limits),
             start_new_session=True,
         )
-        try:
-            status = process.wait(timeout=limits.seconds)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                gevent.spawn(process.wait)  # it is not left behind as a zombie, and nobody waits for it
-        output.seek(0)
-        complaints.seek(0)
-        return Ended(status, output.read() if status == 0 else b"", complaints.read(300).decode("utf-8", "replace"))
+    except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: ended before it began
+        return error
+
+
+def _end(started: subprocess.Popen[bytes] | Exception | None) -> None:
+    """Whatever is left of a program, itself or what it has started: its session is its process group."""
+    if not isinstance(started, subprocess.Popen):
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(started.pid, signal.SIGKILL)
+    if started.returncode is None:
+        gevent.spawn(started.wait)  # it is not left behind as a zombie, and nobody waits for it
 
 
 def _confine(limits: Limits) -> None:
@@ -83,6 +111,8 @@ def _confine(limits: Limits) -> None:
         (resource.RLIMIT_FSIZE, limits.output_bytes),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(kind, (most, most))
+        hard = resource.getrlimit(kind)[1]  # which nobody but root may raise
+        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (least, least))
     os.nice(NICE)
     die_with_parent()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 from orchestrator.twiml.xml import MAX_BYTES
@@ -19,6 +20,15 @@ _KINDS: Final[dict[str, Kind]] = {
     "audio/ulaw": "ulaw", "audio/basic": "ulaw", "audio/pcmu": "ulaw",
     "application/octet-stream": "unknown", "binary/octet-stream": "unknown", "": "unknown",
 }  # fmt: skip
+_CHARSETS: Final = {
+    "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "ascii": "ascii", "utf-16": "utf-16",
+    "iso-8859-1": "latin-1", "latin1": "latin-1", "latin-1": "latin-1", "iso-8859-15": "iso8859-15",
+    "windows-1252": "cp1252", "cp1252": "cp1252",
+}  # fmt: skip
+"""No other name gets to Python's codecs: some of those take quadratic time, some are no charsets."""
+
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*[\"']?([A-Za-z0-9_-]+)", re.IGNORECASE)
+_DECLARED: Final = re.compile(rb"\xef\xbb\xbf|\xff\xfe|\xfe\xff|\s*<\?xml[^>]*\sencoding")
 _MAGIC: Final = (b"RIFF", b"RF64", b"FORM", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 
 
@@ -32,6 +42,21 @@ def settle(kind: Kind, start: bytes) -> Kind:
     if kind != "unknown":
         return kind
     return "audio" if start.startswith(_MAGIC) else "unusable"
+
+
+def as_utf8(body: bytes, kind: Kind, content_type: str) -> bytes:
+    """Text and XML from the charset that the header names, unless the XML says itself what it is in.
+
+    A charset that is not known, or that the body is not in, means nothing.
+    """
+    named = _CHARSET.search(content_type)
+    charset = _CHARSETS.get(named[1].lower(), "utf-8") if named else "utf-8"
+    if charset == "utf-8" or kind not in ("twiml", "text") or (kind == "twiml" and _DECLARED.match(body)):
+        return body
+    try:
+        return body.decode(charset).encode()
+    except UnicodeError:
+        return body
 
 
 def most_bytes(kind: Kind) -> int:

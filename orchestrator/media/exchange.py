@@ -155,10 +155,10 @@ def _decoded(response: urllib3.BaseHTTPResponse, encoding: str, most: int) -> It
         return
     if encoding.strip().lower() not in ("gzip", "x-gzip"):
         raise MediaError(errors.CONTENT_TYPE, "The answer's Content-Encoding was not asked for")
-    unzip = zlib.decompressobj(wbits=31)
+    unzip, is_empty = zlib.decompressobj(wbits=31), True
     try:
         for piece in _raw(response, most):
-            rest = piece
+            rest, is_empty = piece, False
             while rest and not unzip.eof:
                 yield unzip.decompress(rest, _CHUNK)
                 gevent.sleep(0)  # what is small to read may be much to write
@@ -167,7 +167,8 @@ def _decoded(response: urllib3.BaseHTTPResponse, encoding: str, most: int) -> It
                 return
     except zlib.error as error:
         raise MediaError(errors.CONTENT_TYPE, "The answer's gzip is broken") from error
-    raise MediaError(errors.CONTENT_TYPE, "The answer's gzip has no end")
+    if not is_empty:
+        raise MediaError(errors.CONTENT_TYPE, "The answer's gzip has no end")
 
 
 def _raw(response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:

@@ -13,8 +13,9 @@ import urllib3
 
 from orchestrator.callbacks.overrides import Failure, Overrides, parse_overrides
 from orchestrator.media import errors
+from orchestrator.media.ages import revalidated
 from orchestrator.media.answers import Answer, AnswerCache
-from orchestrator.media.content import Kind, kind_of
+from orchestrator.media.content import Kind, as_utf8, kind_of
 from orchestrator.media.errors import MediaError
 from orchestrator.media.exchange import Answered, Asked, BadStatus, exchange
 from orchestrator.media.program import Rendered, Source
@@ -26,6 +27,9 @@ from orchestrator.store.media import MediaStore
 from orchestrator.twiml.verbs import Method
 
 MAX_REDIRECTS: Final = 5
+MAX_URL: Final = 4_096
+"""Characters, fragment included. A relative URL makes the next document's longer, and that one the next one's."""
+
 USER_AGENT: Final = "TwilioProxy/1.1"
 
 Sign = Callable[[str, str, Sequence[tuple[str, str]]], str]
@@ -110,7 +114,7 @@ class Fetcher:
         unreadable: int,
     ) -> Page:
         try:
-            overrides = parse_overrides(url)
+            overrides = parse_overrides(check_length(url))
             until = time.monotonic() + overrides.total_ms / 1000
             errand = _Errand(account_sid, method, parameters, auth_token, unreadable, overrides, until)
             with self._turns.take(account_sid, until):
@@ -125,8 +129,10 @@ class Fetcher:
         here, parameters = url, errand.parameters
         for _ in range(MAX_REDIRECTS + 1):
             answer = self._ask(here, parameters, errand)
-            if "location" not in answer.headers or answer.status < 300:
+            if answer.status < 300:
                 return _page(here, answer)
+            if "location" not in answer.headers or answer.status == 304:
+                raise BadStatus(answer.status)
             if errand.method != "GET":
                 raise MediaError(errors.STATUS, f"The server answered {answer.status}, and a POST is not redirected")
             here, parameters = _next(here, answer.headers["location"]), ()
@@ -168,7 +174,10 @@ class Fetcher:
                     raise
                 tries -= 1
         with answered.body:
-            return Answer(answered.status, _kept(answered), self._result(answered, errand))
+            kept = _kept(answered)
+            if errand.auth_token is not None:
+                kept = revalidated(kept, answered.status)
+            return Answer(answered.status, kept, self._result(answered, errand))
 
     def _result(self, answered: Answered, errand: _Errand) -> bytes:
         """What the cache keeps in place of the body: its kind, and a document as it is, or the clip of audio."""
@@ -199,7 +208,14 @@ def _next(here: str, location: str) -> str:
     same = (there.scheme, there.hostname, there.port) == (was.scheme, was.hostname, was.port)
     if same and "@" in was.netloc and "@" not in there.netloc:
         there = there._replace(netloc=f"{was.netloc.rpartition('@')[0]}@{there.netloc}")
-    return there.geturl()
+    return check_length(there.geturl())
+
+
+def check_length(url: str) -> str:
+    """The URL. Raises MediaError if it is too long to be followed, kept and logged."""
+    if len(url) > MAX_URL:
+        raise MediaError(errors.BAD_URL, f"The URL is longer than {MAX_URL} characters", url[:MAX_URL])
+    return url
 
 
 def _kept(answered: Answered) -> dict[str, str]:
@@ -218,4 +234,6 @@ def _page(url: str, answer: Answer) -> Page:
     clip = _clip(answer)
     if clip is not None:
         return Page(url, "audio", clip=clip)
-    return Page(url, kind_of(answer.headers.get("content-type", "")), answer.result.partition(b"\n")[2])
+    content_type = answer.headers.get("content-type", "")
+    kind = kind_of(content_type)
+    return Page(url, kind, as_utf8(answer.result.partition(b"\n")[2], kind, content_type))

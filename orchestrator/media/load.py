@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from subprocess import SubprocessError
 from typing import Final
 from urllib.parse import urljoin
 
 import gevent
 import structlog
+from gevent import Greenlet
 from gevent.pool import Pool
 
 from orchestrator.errors import ApiError
 from orchestrator.media import errors
 from orchestrator.media.errors import MediaError
-from orchestrator.media.fetch import Fetcher, Page
+from orchestrator.media.fetch import Fetcher, Page, check_length
 from orchestrator.media.program import Clip, Program, Rendered, Source
 from orchestrator.media.render import Renderer
 from orchestrator.outgoing.addressing import shown
@@ -51,8 +53,7 @@ class ProgramLoader:
         """
         started = self._clock()
         try:
-            with gevent.Timeout(LOAD_SECONDS, MediaError(errors.TIMEOUT, f"Not complete after {LOAD_SECONDS:g} s")):
-                return self._load(source)
+            return self._load_in_time(source)
         except MediaError as error:
             log.warning(
                 "media_failed",
@@ -63,6 +64,17 @@ class ProgramLoader:
                 took_ms=int((self._clock() - started) * 1000),
             )
             raise
+
+    def _load_in_time(self, source: Source) -> Program:
+        """The deadline is no MediaError before it is here: whatever retries those would use up the only timer."""
+        deadline = gevent.Timeout(LOAD_SECONDS)
+        try:
+            with deadline:
+                return self._load(source)
+        except gevent.Timeout as ended:
+            if ended is not deadline:
+                raise
+            raise MediaError(errors.TIMEOUT, f"Not complete after {LOAD_SECONDS:g} s") from ended
 
     def _load(self, source: Source) -> Program:
         for _ in range(MAX_SILENT_DOCUMENTS + 1):
@@ -98,17 +110,14 @@ class ProgramLoader:
     def _render_all(self, verbs: list[Play | Say | Pause], base: str, account_sid: str) -> tuple[Clip, ...]:
         """Some at a time, the same one once; the first one that fails, in the document's order, is what has failed."""
         workers = Pool(AT_ONCE)
+        running: dict[Verb, Greenlet[..., Clip | Exception]] = {}
         try:
-            running = {}
-            for verb in verbs:
-                if verb not in running:
-                    running[verb] = workers.spawn(self._render_one, verb, base, account_sid)
-            clips = []
-            for verb in verbs:
-                made = running[verb].get()
-                if isinstance(made, Exception):
-                    raise made
-                clips.append(made)
+            for verb in dict.fromkeys(verbs):
+                workers.wait_available()
+                for begun in takewhile(Greenlet.ready, running.values()):  # a failure is not told late
+                    _made(begun)
+                running[verb] = workers.spawn(self._render_one, verb, base, account_sid)
+            clips = [_made(running[verb]) for verb in verbs]
         finally:
             workers.kill()
         return tuple(clip for clip in clips if clip.duration_ms)
@@ -135,6 +144,13 @@ class ProgramLoader:
         return self._fetcher.fetch_audio(_join(base, verb.url or ""), account_sid)
 
 
+def _made(greenlet: Greenlet[..., Clip | Exception]) -> Clip:
+    made = greenlet.get()
+    if isinstance(made, Exception):
+        raise made
+    return made
+
+
 def _parse(page: Page, source: Source) -> tuple[Verb, ...]:
     try:
         if page.kind == "text":
@@ -146,6 +162,6 @@ def _parse(page: Page, source: Source) -> tuple[Verb, ...]:
 
 def _join(base: str, url: str) -> str:
     try:
-        return urljoin(base, url)
+        return check_length(urljoin(base, url))
     except ValueError as error:
         raise MediaError(errors.BAD_URL, "The URL is not valid") from error

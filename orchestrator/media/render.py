@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from orchestrator.media.errors import SAY_FAILED, TOO_LARGE, MediaError
 from orchestrator.media.program import Rendered
 from orchestrator.media.speech import Speech
 from orchestrator.media.tones import render_digits
+from orchestrator.media.turns import Turns
 from orchestrator.media.wav import HEADER_BYTES, RATE, duration_ms
 from orchestrator.store.media import MediaStore, TooLarge
 from orchestrator.twiml.voices import Speaker
@@ -29,28 +31,49 @@ _LIMITS: Final = Limits(
 _DECODER: Final = (sys.executable, "-I", "-m", "orchestrator.media.decode")
 """-I: neither the working directory nor PYTHON… variables decide what is imported."""
 
+AT_ONCE: Final = max(os.cpu_count() or 1, 2)
+"""Programs of this process: more would only make each of them slower."""
+
+WAITING: Final = 5_000
+"""Of one account; LOAD_SECONDS ends their waiting."""
+
 log = structlog.get_logger("media")
 
 
 class Renderer:
-    """Any number of greenlets may ask for the same clip: one makes it, the others wait for it."""
+    """Any number of greenlets may ask for the same clip: one makes it, the others wait for it.
+
+    What needs a program waits for its turn; each account has one program at a time, so that none waits for all that
+    another has to say.
+    """
 
     def __init__(self, media: MediaStore, speech: Speech) -> None:
         self._media = media
         self._speech = speech
+        self._turns = Turns(AT_ONCE, per_account=1, waiting=WAITING)
         self._making: WeakValueDictionary[tuple[str, str], RLock] = WeakValueDictionary()
 
     def render_audio(
         self, account_sid: str, audio: IO[bytes], digest: str, unreadable: int, *, is_ulaw: bool = False
     ) -> Rendered:
         """A clip of an audio file whose SHA-256 is `digest`. Raises MediaError: `unreadable`, or 11750: too long."""
+
+        def make() -> bytes:
+            with self._turns.take(account_sid):
+                return self._decode(audio, unreadable, is_ulaw=is_ulaw)
+
         kind = "ulaw" if is_ulaw else "audio"
-        return self._once(account_sid, f"{kind}\0{digest}", lambda: self._decode(audio, unreadable, is_ulaw=is_ulaw))
+        return self._once(account_sid, f"{kind}\0{digest}", make)
 
     def render_speech(self, account_sid: str, text: str, speaker: Speaker) -> Rendered:
         """A clip of spoken text. Raises MediaError 13520."""
+
+        def make() -> bytes:
+            with self._turns.take(account_sid):
+                return self._speak(text, speaker)
+
         name = "\0".join(("say", self._speech.command, speaker.language, speaker.gender, text))
-        return self._once(account_sid, name, lambda: self._speak(text, speaker))
+        return self._once(account_sid, name, make)
 
     def render_digits(self, account_sid: str, digits: str) -> Rendered:
         """A clip of DTMF tones."""

@@ -1,4 +1,5 @@
-"""How many fetches run at once: few in all and fewer for one account, so that none waits behind another's crowd."""
+"""How many fetches or renderings run at once: few in all and fewer for one account, so that none waits behind
+another's crowd."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ class _Row:
 
 
 class Turns:
-    """Fetches wait in their account's line first, and only its first few in everybody's: lines are first come, first
-    served, so an account with hundreds is never more than `per_account` places ahead of one with a single fetch."""
+    """They wait in their account's line first, and only its first few in everybody's: lines are first come, first
+    served, so an account with hundreds is never more than `per_account` places ahead of one with a single one."""
 
     def __init__(self, at_once: int = AT_ONCE, per_account: int = PER_ACCOUNT, waiting: int = WAITING) -> None:
         self._everybody = Semaphore(at_once)
@@ -35,11 +36,14 @@ class Turns:
         self._accounts: dict[str, _Row] = {}
 
     @contextmanager
-    def take(self, account_sid: str, until: float) -> Iterator[None]:
-        """Wait for a turn until then (time.monotonic). Raises MediaError: 11200 if too many wait, 11203 at `until`."""
+    def take(self, account_sid: str, until: float | None = None) -> Iterator[None]:
+        """Wait for a turn until then (time.monotonic; None: for ever).
+
+        Raises MediaError: 11200 if too many wait, 11203 at `until`.
+        """
         row = self._accounts.setdefault(account_sid, _Row(Semaphore(self._per_account)))
         if row.waiting >= self._waiting:
-            raise MediaError(FAILED, f"More than {self._waiting} fetches of the account at once")
+            raise MediaError(FAILED, f"More than {self._waiting} of the account at once")
         row.waiting += 1
         try:
             with _turn(row.turns, until), _turn(self._everybody, until):
@@ -51,9 +55,9 @@ class Turns:
 
 
 @contextmanager
-def _turn(line: Semaphore, until: float) -> Iterator[None]:
-    if not line.acquire(timeout=max(until - time.monotonic(), 0.001)):
-        raise MediaError(TIMEOUT, "Other fetches took all the time")
+def _turn(line: Semaphore, until: float | None) -> Iterator[None]:
+    if not line.acquire(timeout=None if until is None else max(until - time.monotonic(), 0.001)):
+        raise MediaError(TIMEOUT, "Others took all the time")
     try:
         yield
     finally:

@@ -37,7 +37,8 @@ class TooLarge(Exception):
 class MediaStore:
     """Clips by their unguessable id, and an account's notes by name. What is used least recently goes first.
 
-    `max_bytes` bounds all of it, each value counted with ENTRY_BYTES; `clock` gives seconds since 1970. Every method raises Unavailable.
+    `max_bytes` bounds all of it, each value counted with ENTRY_BYTES; `clock` gives seconds since 1970. Every method
+    raises Unavailable.
     """
 
     def __init__(self, client: redis.Redis, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
@@ -102,7 +103,7 @@ class MediaStore:
             self._forget(keys=_INDEX, args=[keys.MEDIA, member])
 
     def _save(self, key: str, value: bytes, account_sid: str, seconds: int) -> None:
-        """Room and the value in one step: no value is uncounted, and none is counted twice or dropped before it came."""
+        """Room and the value in one step: nothing is kept uncounted, and nothing is dropped before it has come."""
         bounds = [self._max_bytes // ACCOUNT_SHARE, self._max_bytes, ENTRY_BYTES]
         member, now_ms = key.removeprefix(keys.MEDIA), int(self._clock() * 1000)
         with redis_errors():

@@ -36,6 +36,7 @@ from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
 from tests.unit.callbacks.web import TOKEN, Answer, Asked, Web, an_entry
 from tests.unit.lanes import loopback_pool
+from tests.unit.outgoing.flood import flooding, watch
 
 
 @pytest.fixture
@@ -336,6 +337,24 @@ def test_a_receiver_that_trickles_is_cut_off(start: str, status: int) -> None:
 
     failure = "None" if status else "rt"
     assert done.stdout.split() == [str(status), failure, "True"], done.stderr[-500:]
+
+
+FLOODED = """
+from orchestrator.callbacks.deliver import Sender
+from orchestrator.callbacks.overrides import Overrides
+from orchestrator.dialects.twilio.signature import sign
+from tests.unit.callbacks.web import TOKEN, an_entry
+from tests.unit.lanes import loopback_pool
+result = Sender(loopback_pool(), sign, time.monotonic).deliver_callback(an_entry(url), TOKEN, Overrides(), 0.5)
+print(result.status, result.error)
+"""
+
+
+@pytest.mark.parametrize(("kind", "said"), [("continue", "0 Timeout"), ("gzip's name", "200 Timeout")])
+def test_a_receiver_that_floods_is_cut_off(kind: str, said: str) -> None:
+    """However fast it sends, the attempt's deadline holds and the worker's other lanes go on."""
+    with flooding(kind) as port:
+        assert watch(FLOODED, f"http://127.0.0.1:{port}/") == [*said.split(), "True", "True", "True"]
 
 
 # ------------------------------------------------------------ what an attempt says

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
 
 import pytest
+from gevent import subprocess
 
 from orchestrator.media.confined import Ended, Limits, run_confined
 
@@ -36,26 +38,51 @@ def test_it_sees_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "limits"),
+    ("script", "limits", "status", "complaint"),
     [
-        ("import time; time.sleep(60)", Limits(0.3, 2 * 1024**3, 1024)),
-        ("while True: pass", Limits(0.3, 2 * 1024**3, 1024)),
-        ("bytearray(1024 ** 3)", Limits(10, 512 * 1024**2, 1024)),
+        ("import time; time.sleep(60)", Limits(0.3, 2 * 1024**3, 1024), None, ""),
+        ("while True: pass", Limits(0.3, 2 * 1024**3, 1024), None, ""),
+        ("bytearray(1024 ** 3)", Limits(10, 512 * 1024**2, 1024), 1, "MemoryError"),
         (
             "import os; os.write(1, bytes(900)); os.write(1, bytes(900)); os.write(1, b'x')",
-            Limits(10, 2 * 1024**3, 1024),
+            Limits(10, 2 * 1024**3, 1024), 1, "File too large",
         ),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", PLENTY),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", PLENTY, -signal.SIGSEGV, ""),
     ],
     ids=["sleep", "spin", "memory", "output", "crash"],
-)
-def test_it_ends_by_itself_or_is_ended(script: str, limits: Limits, elapsed: Callable[[], float]) -> None:
-    """By the clock, the processor, memory, or what it writes; its output does not count then."""
+)  # fmt: skip
+def test_it_ends_by_itself_or_is_ended(
+    script: str, limits: Limits, status: int | None, complaint: str, elapsed: Callable[[], float]
+) -> None:
+    """By the clock, by memory, or by what it writes; its output does not count then."""
     ended = run(script, limits)
 
-    assert ended.status != 0
-    assert ended.output == b""
+    assert (ended.status, ended.output) == (status, b"")
+    assert complaint in ended.complaint
     assert elapsed() < 5
+
+
+def test_the_kernel_counts_its_processor_time(monkeypatch: pytest.MonkeyPatch, elapsed: Callable[[], float]) -> None:
+    """Were nobody to look at the clock, it would end all the same."""
+    wait = subprocess.Popen.wait
+    monkeypatch.setattr(subprocess.Popen, "wait", lambda process, timeout=None: wait(process, timeout=30))
+    ended = run("while True: pass", Limits(0.3, 2 * 1024**3, 1024))
+
+    assert ended.status in (-signal.SIGXCPU, -signal.SIGKILL)
+    assert elapsed() < 10
+
+
+def test_limits_are_no_higher_than_our_own() -> None:
+    """Nobody but root may raise one: where ours are low, programs run within those."""
+    script = (
+        "import resource, tempfile; from orchestrator.media.confined import Limits, run_confined\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (30, 40))\n"
+        "command = ['sh', '-c', 'ulimit -H -t; ulimit -S -t']\n"
+        "print(run_confined(command, tempfile.TemporaryFile(), Limits(100, 2**31, 1024)))"
+    )
+    done = subprocess.check_output([sys.executable, "-c", script], text=True)
+
+    assert done == f"{Ended(0, b'40' + bytes([10]) + b'40' + bytes([10]), '')}\n"
 
 
 def test_a_program_that_is_not_there_is_an_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import resource
 import ssl
@@ -15,9 +16,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from orchestrator.children import free_port
-from orchestrator.media.content import AUDIO_BYTES
 from orchestrator.media.errors import MediaError
 from orchestrator.media.program import Source
 from orchestrator.media.turns import Turns
@@ -63,6 +64,12 @@ ANSWERS: list[tuple[str, Answer, int]] = [
     ("a redirect to nowhere", Answer(302), 11217),
     ("unknown compression", page(b"<Response/>", Content_Encoding="br"), 12300),
     ("broken compression", page(b"<Response/>", Content_Encoding="gzip"), 12300),
+    ("half a gzip", page(gzip.compress(MP3)[:-9], "audio/mpeg", Content_Encoding="gzip"), 12300),
+    ("a gzip without its sum", page(gzip.compress(b"<Response/>")[:-4], Content_Encoding="gzip"), 12300),
+    ("no gzip at all", page(b"", Content_Encoding="gzip"), 11770),
+    ("a 304 that nobody asked for", Answer(304), 11217),
+    ("a 304 that leads away", Answer(304, {"Location": "/"}), 11217),
+    ("a long redirect", Answer(302, {"Location": "/" + "a" * 4_090}), 11100),
     ("long headers", page(b"<Response/>", Cache_Control="a" * 5000), 11200),
 ]
 
@@ -115,6 +122,44 @@ def test_gzip_that_was_not_asked_for_is_understood(stage: Stage, web: Web) -> No
     web.answer = lambda asked: page(gzip.compress(MP3), "audio/mpeg", Content_Encoding="gzip")
 
     assert len(stage.load(web.url("/")).clips) == 1
+
+
+def test_a_gzip_ends_where_it_says(stage: Stage, raw: Callable[[bytes], str]) -> None:
+    """What comes behind it, and never ends, is not waited for."""
+    said = HEAD % b"audio/mpeg" + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(MP3) + bytes(100_000)
+
+    assert len(stage.load(f"http://{raw(said)}/#tt=2000").clips) == 1
+
+
+def test_size_is_bounded_before_decompression(stage: Stage, raw: Callable[[bytes], str]) -> None:
+    """A gzip may have a name, which is as long as it likes to be and yields nothing."""
+    head = HEAD % b"text/xml" + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\0\0\0\0\0\3"
+
+    assert stage.code(f"http://{raw(head + b'n' * 200_000)}/#tt=2000") == 11750
+
+
+def test_urls_do_not_grow_without_bound(stage: Stage, web: Web) -> None:
+    """Each document redirects to one a directory deeper; 4096 characters are the most."""
+    document = b"<Response><Redirect method='GET'>%s/doc</Redirect></Response>" % (b"a" * 999)
+    web.answer = lambda asked: page(document)
+
+    assert stage.code(web.url("/doc")) == 11100
+    assert stage.code(web.url("/doc#" + "x" * 4_100)) == 11100
+    assert len(web.asked) == 5
+
+
+def test_a_full_disk_is_our_failure(stage: Stage, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """11200 and a line in the log: the server has done nothing wrong."""
+
+    def refuse() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("orchestrator.media.exchange.tempfile.TemporaryFile", refuse)
+    web.answer = lambda asked: page(b"<Response/>")
+    with capture_logs() as logs:
+        code = stage.code(web.url("/"))
+
+    assert (code, logs[0]["event"]) == (11200, "rendering_failed")
 
 
 # ------------------------------------------------------------ below HTTP
@@ -305,4 +350,3 @@ def test_turns_are_given_back(stage: Stage, web: Web) -> None:
     assert turns._accounts == {}
     with turns.take(ONE, 1e12), pytest.raises(MediaError, match="More than 1"), turns.take(ONE, 1e12):
         pass
-    assert AUDIO_BYTES == 20 * 1024 * 1024

@@ -108,7 +108,7 @@ def _sound(client: redis.Redis, lane: Lane) -> None:
 
 def _media(client: redis.Redis) -> None:
     """A clip and a note, and a clip that had to make room."""
-    media = MediaStore(client, 1_000)
+    media = MediaStore(client, 4 * 2 * 1_224)
     media.save(bytes(200), ACCOUNT)
     media.save(bytes(200), ACCOUNT)
     media.save_note(ACCOUNT, "0" * 64, b"{}")
