@@ -249,21 +249,19 @@ STATE_TABLE: Final[tuple[Row, ...]] = (_joins, _leaves, _starts, _ends, _coaches
 # ---------------------------------------------------------------- apply
 
 
-def _was_announced(conference: Conference, event: Event) -> bool:
-    """One to all is told once; the end of one to a participant is counted there (rules.announced)."""
-    announcement_id = _id_of_one_to_all(event)
-    return announcement_id is not None and announcement_id == conference.announced_id
+def _is_late_announcement(conference: Conference, event: Event) -> bool:
+    """Nothing is told after a conference's end. One to all is told once; one to a participant is counted by
+    `rules.announced`."""
+    if not isinstance(event, (AnnouncementEnded, AnnouncementFailed)):
+        return False
+    is_over = conference.status is ConferenceStatus.COMPLETED
+    return is_over or (event.to_all and event.announcement_id == conference.announced_id)
 
 
 def _announced(conference: Conference, event: Event) -> Conference:
-    announcement_id = _id_of_one_to_all(event)
-    return conference if announcement_id is None else replace(conference, announced_id=announcement_id)
-
-
-def _id_of_one_to_all(event: Event) -> str | None:
     if isinstance(event, (AnnouncementEnded, AnnouncementFailed)) and event.to_all:
-        return event.announcement_id
-    return None
+        return replace(conference, announced_id=event.announcement_id)
+    return conference
 
 
 def apply(conference: Conference, participant: Participant, event: Event) -> Outcome:
@@ -273,7 +271,7 @@ def apply(conference: Conference, participant: Participant, event: Event) -> Out
     programming error (KeyError); the guard test keeps the table complete.
     """
     rule = EVENT_TABLE[type(event)][participant.status]
-    if rule is LATE or _was_announced(conference, event):
+    if rule is LATE or _is_late_announcement(conference, event):
         return Outcome(conference, participant)
     new_participant, events = rule(participant, event)
     new_conference = _announced(conference, event)

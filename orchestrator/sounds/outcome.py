@@ -7,7 +7,6 @@ from collections.abc import Callable
 import structlog
 
 from orchestrator.applier import Applier
-from orchestrator.domain.conference import ConferenceStatus
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
 from orchestrator.freeswitch.events import Translated
 from orchestrator.store.commits import CommitStore
@@ -22,15 +21,11 @@ class Outcomes:
         self._make_applier = make_applier
 
     def tell(self, lane: Lane, event: AnnouncementEnded | AnnouncementFailed) -> None:
-        """Have the client told, unless its conference is over: nothing comes after its end. Raises Unavailable."""
-        sid = lane.conference_sid
-        found, _ = self._store.load((), [sid])
-        is_over = sid not in found or found[sid].conference.status is ConferenceStatus.COMPLETED
-        carrier = lane.name
-        if event.to_all and not is_over:
-            carrier = next((call_sid for call_sid, _ in self._store.list_members(sid)), "")
-        structlog.get_logger("sounds").info(
-            "announcement_over", lane=str(lane), what=type(event).__name__, told=bool(carrier and not is_over)
-        )
-        if carrier and not is_over:
+        """Have the client told, one to all through anybody of the conference; if nobody is left, it is over. Raises
+        Unavailable."""
+        sid, carrier = lane.conference_sid, lane.name
+        if event.to_all:
+            carrier = next((one.call_sid for one in self._store.list_live(sid)), "")
+        structlog.get_logger("sounds").info("announcement_over", lane=str(lane), what=type(event).__name__)
+        if carrier:
             self._make_applier().apply_events([Translated(carrier, sid, event)])

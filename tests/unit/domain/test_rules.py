@@ -152,10 +152,9 @@ def test_the_end_of_coaching_forgets_whom() -> None:
 @pytest.mark.parametrize("to_all", [False, True])
 def test_an_announcement_is_told_once_whoever_has_left(status: ParticipantStatus, to_all: bool) -> None:
     """Whoever asked for it is owed an answer, and one only, should a worker die between telling and noting it."""
-    participant = a_participant(status=status, left_at=at(1), ended_at=at(1))
-    conference = a_conference(live_count=0, status=ConferenceStatus.COMPLETED) if not participant.is_live else room()
-    if participant.is_live:
-        participant = a_participant(status=status)
+    participant, conference = a_participant(status=status), room()
+    if not participant.is_live:
+        participant = a_participant(status=status, left_at=at(1), ended_at=at(1))
     for event in (
         AnnouncementEnded(at(2), "https://app.example/a", "one", to_all),
         AnnouncementFailed(at(2), "https://app.example/a", "11200: no", "other", to_all),
@@ -168,6 +167,16 @@ def test_an_announcement_is_told_once_whoever_has_left(status: ParticipantStatus
         assert again == Outcome(outcome.conference, outcome.participant), "told twice"
         assert whose.announced_id == event.announcement_id
         assert outcome.participant.status is status
+
+
+@pytest.mark.parametrize("to_all", [False, True])
+def test_nothing_is_announced_after_the_conference_s_end(to_all: bool) -> None:
+    """`conference-end` is the last word, also for a worker that looked a moment before it."""
+    over = a_conference(live_count=0, status=ConferenceStatus.COMPLETED)
+    gone = a_participant(status=ParticipantStatus.COMPLETE, left_at=at(1), ended_at=at(1))
+    event = AnnouncementFailed(at(2), "https://app.example/a", "nobody is there", "one", to_all)
+
+    assert apply(over, gone, event) == Outcome(over, gone)
 
 
 # ---------------------------------------------------------------- the conference knows its coaches
