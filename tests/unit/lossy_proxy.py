@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -27,15 +28,25 @@ class LossyProxy:
             threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
     def _serve(self, near: socket.socket) -> None:
+        """A long request comes in pieces, so neither side waits for the other."""
+        is_losing = False
         with near, socket.create_connection(("127.0.0.1", self._upstream)) as far:
-            while request := near.recv(1 << 20):
-                far.sendall(request)
-                reply = far.recv(1 << 20)
-                if self.lose_next(request):
-                    self.lose_next = lambda _: False
-                    self.lost += 1
-                    return
-                near.sendall(reply)
+            while True:
+                ready, _, _ = select.select([near, far], [], [])
+                if near in ready:
+                    request = near.recv(1 << 20)
+                    if not request:
+                        return
+                    if self.lose_next(request):
+                        self.lose_next, is_losing = lambda _: False, True
+                    far.sendall(request)
+                if far in ready:
+                    reply = far.recv(1 << 20)
+                    if is_losing:
+                        self.lost += 1
+                    if is_losing or not reply:
+                        return
+                    near.sendall(reply)
 
     def close(self) -> None:
         self._listener.close()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import redis
@@ -27,6 +30,9 @@ from tests.unit.callbacks.web import TOKEN, Web
 from tests.unit.lanes import loopback_pool
 
 ONE, TWO = "AC" + "1" * 32, "AC" + "2" * 32
+SPEAKER = f"{sys.executable} {Path(__file__).with_name('speaker.py')}"
+"""Speaks on machines without espeak-ng, too."""
+
 PARAMETERS = (("CallSid", "CA1"), ("FriendlyName", "Ünï & co"))
 
 
@@ -51,7 +57,8 @@ def make_stage(client: redis.Redis, pool: OutgoingPool, max_bytes: int = 128 * 1
     accounts, media = AccountStore(client), MediaStore(client, max_bytes)
     for account_sid in (ONE, TWO):
         accounts.save_account(Account(account_sid, TOKEN, "active"))
-    renderer = Renderer(media, Speech(command or "espeak-ng --stdin --stdout -v {voice}"))
+    engine = "espeak-ng --stdin --stdout -v {voice}" if shutil.which("espeak-ng") else SPEAKER
+    renderer = Renderer(media, Speech(command or engine))
     return Stage(client, media, ProgramLoader(Fetcher(pool, sign, accounts, media, renderer), renderer))
 
 
