@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import ssl
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit
 
 import gevent
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseError, NewConnectionError, SSLError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.overrides import Failure, Overrides
+from orchestrator.outgoing import addressing
 from orchestrator.outgoing.pool import AddressRefused
 
 MAX_REDIRECTS: Final = 5
@@ -85,7 +85,7 @@ class Sender:
             "Accept": "*/*",
             "X-Twilio-Signature": self._sign(auth_token, signed_url, posted),
             "I-Twilio-Idempotency-Token": entry.token,
-            **_basic_auth(signed_url),
+            **addressing.basic_auth(signed_url),
         }
         if entry.method == "GET":
             return headers, None
@@ -123,25 +123,11 @@ def _failure(status: int) -> Failure | None:
 
 
 def request_urls(entry: Entry) -> tuple[str, str]:
-    """The URL to request and the URL to sign. Neither has the fragment (overrides are ours to read, never sent);
-    a GET carries its parameters in the query, behind what is there. Userinfo is signed as configured, and sent
-    as Basic authentication instead of in the request line. What urllib3 would encode anew on the wire is signed so:
-    the receiver computes the signature from what it got."""
+    """The URL to request and the URL to sign; a GET carries its parameters in the query."""
     return _urls(entry.url, entry.parameters if entry.method == "GET" else ())
 
 
-@lru_cache(maxsize=4096)
-def _urls(url: str, in_query: tuple[tuple[str, str], ...]) -> tuple[str, str]:
-    parts = urlsplit(url)._replace(fragment="")
-    if in_query:
-        query = "&".join(filter(None, (parts.query, urlencode(in_query))))
-        parts = parts._replace(query=query)
-    try:
-        target = urllib3.util.parse_url(urlunsplit(parts)).request_uri
-    except LocationParseError:  # as it stands: the attempt fails by it, and says so
-        target = urlunsplit(parts._replace(scheme="", netloc=""))
-    server = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{server}{target}", f"{parts.scheme}://{parts.netloc}{target}"
+_urls: Final = lru_cache(maxsize=4096)(addressing.request_urls)
 
 
 def receiver_of(entry: Entry) -> str:
@@ -152,8 +138,3 @@ def receiver_of(entry: Entry) -> str:
 @lru_cache(maxsize=4096)
 def _receiver(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2].lower()
-
-
-def _basic_auth(url: str) -> dict[str, str]:
-    userinfo = urlsplit(url).netloc.rpartition("@")[0]
-    return {"Authorization": f"Basic {b64encode(unquote(userinfo).encode()).decode()}"} if userinfo else {}
