@@ -263,7 +263,7 @@ class Applier:
             token=token,
             account_sid=callback.conference.account_sid,
             conference_sid=callback.conference.conference_sid,
-            call_sid="" if getattr(callback.event, "to_all", False) else callback.participant.call_sid,
+            call_sid=callback.call_sid,
             kind=callback.kind,
             url=callback.settings.url,
             method=callback.settings.method,

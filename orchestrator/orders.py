@@ -1,7 +1,8 @@
 """A domain command -> what the listener sends to the switch, and whose sounds have to be looked at.
 
-The listener is the only one who relates members and lets anybody hear, in the order of the commits; so no two writers
-can leave a conference in a state that neither of them wanted.
+The listener is the only one who relates members and admits them, in the order of the commits; so no two writers can
+leave a conference in a state that neither of them wanted. Of who hears it has the last word: what the API has told the
+switch of an admitted member (updates.py) it says again when the switch tells of it.
 """
 
 from __future__ import annotations

@@ -74,6 +74,13 @@ class Callback:
     conference: Conference
     participant: Participant
 
+    @property
+    def call_sid(self) -> str:
+        """Whose callback it is; '' for an announcement to all, which anybody of the conference may carry."""
+        if isinstance(self.event, (AnnouncementEnded, AnnouncementFailed)) and self.event.to_all:
+            return ""
+        return self.participant.call_sid
+
 
 def plan_callbacks(
     conference: Conference, participant: Participant, events: tuple[Event, ...]
