@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from tests.bench.hall import Bare, Hall, Watch, channel_of, lists_of
+from tests.bench.hall import Bare, Hall, Watch, channel_of, joins, joins_bare, lists_of
 from tests.bench.report import Row, percentile
 from tests.harness.stack import RealSwitch, Stack
 
@@ -34,7 +34,7 @@ def measure(stack: Stack) -> list[Row]:
     for _ in coaches:
         hall.remove(hall.people[-1])
     coaches.append(_coach_joins(hall, watch))
-    joiners = [_joins(hall, watch) for _ in range(JOINERS)]
+    joiners = [joins(hall, watch) for _ in range(JOINERS)]
     for process in (stack.api, stack.listener, *stack.workers):
         process.kill_9()
     coach, members = hall.people[-1], hall.members()
@@ -42,7 +42,7 @@ def measure(stack: Stack) -> list[Row]:
     singles = [_raw(hall, members[coach], others) for _ in range(ROUNDS)]
     lists = [_raw(hall, members[coach], lists_of(others)) for _ in range(ROUNDS)]
     bare = Bare(stack, hall.conference_sid)
-    bare_joiners = [_joins_bare(bare, watch, members[coach]) for _ in range(JOINERS)]
+    bare_joiners = [joins_bare(bare, watch, members[coach]) for _ in range(JOINERS)]
     everybody = [*others, str(members[coach])]
     bare_coaches = [_coach_joins_bare(bare, watch, everybody) for _ in range(COACHES)]
     bare.stop()
@@ -86,21 +86,6 @@ def _coach_joins(hall: Hall, watch: Watch) -> float:
     coach = hall.add(coaching=True, call_sid_to_coach=hall.people[0])
     took = (watch.at(channel_of(coach), "unmute-member") - started) * 1000
     assert hall.relations() == hall.kept_apart(coach, hall.people[0])
-    return took
-
-
-def _joins(hall: Hall, watch: Watch) -> float:
-    joiner = hall.add()
-    took = watch.between(channel_of(joiner), "add-member", "undeaf-member")
-    hall.remove(joiner)
-    return took
-
-
-def _joins_bare(bare: Bare, watch: Watch, coach: int) -> float:
-    channel = bare.add(lambda member: [f"relate {member} {coach} nohear", f"unmute {member}", f"undeaf {member}"])
-    took = watch.between(channel, "add-member", "undeaf-member")
-    bare.remove(channel)
-    watch.at(channel, "del-member")
     return took
 
 

@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 
-from tests.bench.hall import Bare, Hall, Watch, channel_of, idle_seconds
+from tests.bench.hall import Bare, Hall, Watch, channel_of, idle_seconds, joins, joins_bare
 from tests.bench.report import Row, percentile
 from tests.harness.freeswitch import FarEnd
 from tests.harness.polling import eventually
@@ -48,8 +48,8 @@ def measure(stack: Stack, counts: tuple[int, ...] = OTHERS) -> list[Row]:
         took, took_bare = [], []
         before, started = idle_seconds(), time.monotonic()
         for _ in range(JOINERS):
-            took.append(_joins(hall, watch))
-            took_bare.append(_joins_bare(bare, watch, bare_coach))
+            took.append(joins(hall, watch))
+            took_bare.append(joins_bare(bare, watch, bare_coach))
         idle.append((idle_seconds() - before) / (time.monotonic() - started) / (os.cpu_count() or 1))
         own.append(took)
         floor.append(took_bare)
@@ -77,21 +77,6 @@ def _bare_room(stack: Stack, bare: Bare, watch: Watch, room: str) -> int:
     ids = [watch.member_of(channel) for channel in channels]
     stack.switch.api(f"conference {room} relate {ids[1]} {ids[2]} nohear")
     return ids[2]
-
-
-def _joins(hall: Hall, watch: Watch) -> float:
-    joiner = hall.add()
-    took = watch.between(channel_of(joiner), "add-member", "undeaf-member")
-    hall.remove(joiner)
-    return took
-
-
-def _joins_bare(bare: Bare, watch: Watch, coach: int) -> float:
-    channel = bare.add(lambda member: [f"relate {member} {coach} nohear", f"unmute {member}", f"undeaf {member}"])
-    took = watch.between(channel, "add-member", "undeaf-member")
-    bare.remove(channel)
-    watch.at(channel, "del-member")
-    return took
 
 
 def _conferences(stack: Stack) -> int:

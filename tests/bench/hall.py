@@ -191,3 +191,20 @@ def idle_seconds() -> float:
     """Of all processors together, since the machine started."""
     words = Path("/proc/stat").read_text().split("\n")[0].split()
     return (int(words[4]) + int(words[5])) / TICKS
+
+
+def joins(hall: Hall, watch: Watch) -> float:
+    """From add-member to hearing the conference, in ms; they leave again."""
+    joiner = hall.add()
+    took = watch.between(channel_of(joiner), "add-member", "undeaf-member")
+    hall.remove(joiner)
+    return took
+
+
+def joins_bare(bare: Bare, watch: Watch, coach: int) -> float:
+    """The same with the same commands and without the orchestrator."""
+    channel = bare.add(lambda member: [f"relate {member} {coach} nohear", f"unmute {member}", f"undeaf {member}"])
+    took = watch.between(channel, "add-member", "undeaf-member")
+    bare.remove(channel)
+    watch.at(channel, "del-member")
+    return took
