@@ -148,7 +148,7 @@ class Room:
 
     def matrix(self) -> dict[str, set[str]]:
         """Listener -> whom they hear, by the switch's flags and relations."""
-        members, apart = self._members(), self._apart()
+        members, apart = self.members(), self.apart()
         ids = {label: members[person.call_sid]["id"] for label, person in self.people.items()}
         flags = {label: members[person.call_sid]["flags"] for label, person in self.people.items()}
         return {
@@ -172,11 +172,12 @@ class Room:
         found = {label: matrix[label] for label in expected}
         assert found == wanted, f"{found}, not {wanted}"
         for label, words in expected.items():
-            assert self._is_played_to(label) is bool(words & SOUNDS.keys()), f"{label}: {words}"
+            assert self.is_played_to(label) is bool(words & SOUNDS.keys()), f"{label}: {words}"
         return True
 
-    def _is_played_to(self, label: str) -> bool:
-        member = self._members()[self.people[label].call_sid]
+    def is_played_to(self, label: str) -> bool:
+        """Something is played to them, alone or with all others who hear the conference."""
+        member = self.members()[self.people[label].call_sid]
         alone = self._api(f"play_status {member['id']}").startswith("+OK")
         return alone or (member["flags"]["can_hear"] and self._api("play_status").startswith("+OK"))
 
@@ -251,13 +252,13 @@ class Room:
     def _api(self, command: str) -> str:
         return self.stack.switch.api(f"conference {self.conference_sid} {command}")
 
-    def _members(self) -> dict[str, dict[str, Any]]:
+    def members(self) -> dict[str, dict[str, Any]]:
         """CallSid -> the member."""
         conferences = json.loads(self.stack.switch.api("conference json_list") or "[]")
         found = [each for each in conferences if each["conference_name"] == self.conference_sid]
         return {"CA" + row["uuid"].replace("-", ""): row for each in found for row in each["members"]}
 
-    def _apart(self) -> set[tuple[int, int]]:
+    def apart(self) -> set[tuple[int, int]]:
         lines = [line.split() for line in self._api("relate 0").splitlines() if "NOHEAR" in line]
         return {(int(words[0]), int(words[2])) for words in lines}
 

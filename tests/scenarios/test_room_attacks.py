@@ -276,7 +276,7 @@ def test_urls_that_are_strange_stay_urls(two: Room, web: Web) -> None:
         asked = len(web.asked)
         two.update("anna", hold=True, hold_url=url, hold_method="POST")
         eventually(lambda asked=asked: len(web.asked) > asked, f"{url[:80]} is fetched")  # type: ignore[misc]
-        eventually(lambda: two._is_played_to("anna"), "stock music is played")
+        eventually(lambda: two.is_played_to("anna"), "stock music is played")
         two.update("anna", hold=False)
 
     assert two.stack.switch.api("global_getvar evil").strip() != "1"
@@ -388,7 +388,7 @@ def test_text_is_spoken_and_not_obeyed(two: Room, web: Web) -> None:
     text = f"{EVIL} 'evil' \"; touch /tmp/evil --stdout $(touch /tmp/evil) `evil`"
     url = web.put("/say.xml", f"<Response><Say>{text}</Say></Response>")
     two.update("anna", announce_url=url)
-    eventually(lambda: two._is_played_to("anna"), "it is spoken")
+    eventually(lambda: two.is_played_to("anna"), "it is spoken")
     two.update("anna", hold=True)  # it need not be heard to its end
     two.update("anna", hold=False)
 
@@ -549,7 +549,7 @@ def test_a_flood_of_holds_ends_as_asked_last(two: Room) -> None:
         list(pool.map(alternate, range(4)))
 
     def agree() -> bool:
-        anna = two._members()[two.people["anna"].call_sid]
+        anna = two.members()[two.people["anna"].call_sid]
         return bool(anna["flags"].get("hold", False) is participants("anna").fetch().hold)
 
     eventually(agree, "the switch does what the API says", 20)

@@ -83,7 +83,7 @@ def test_a_coach_leaves_and_nothing_remains(coached: Room) -> None:
     coached.remove("carl")
     coached.expect("the coach has left", anna="bert", bert="anna")
 
-    assert coached._apart() == set()
+    assert coached.apart() == set()
 
 
 @pytest.mark.parametrize("order", [("mute", "hold", "coach"), ("coach", "hold", "mute"), ("hold", "coach", "mute")])

@@ -161,7 +161,7 @@ def looping(web: Web) -> str:
 
 def await_quiet(room: Room) -> None:
     """Until nobody hears the last of the music that they waited with: it could be taken for that of a hold."""
-    eventually(lambda: not any(room._is_played_to(label) for label in room.people), "the waiting music has ended")
+    eventually(lambda: not any(room.is_played_to(label) for label in room.people), "the waiting music has ended")
 
 
 def dial(room: Room, label: str, digit: int, **settings: Any) -> Person:
@@ -170,7 +170,7 @@ def dial(room: Room, label: str, digit: int, **settings: Any) -> Person:
     settings = {"to": number, "label": label, "beep": "false", **settings}
     made = room.client.conferences(room.name).participants.create(**room.stack.call_settings(**settings))
     room.conference_sid = made.conference_sid
-    eventually(lambda: made.call_sid in room._members(), f"{label} is a member")
+    eventually(lambda: made.call_sid in room.members(), f"{label} is a member")
     room.people[label] = Person(label, number, made.call_sid)
     return room.people[label]
 
@@ -204,14 +204,14 @@ def test_hold_works_without_workers_and_its_sound_goes_on_with_them(room: Room, 
     room.update("carl", hold=True)
     room.expect("held, before the workers die", anna="file", bert="dora", carl="music", dora="bert")
     kill_workers(room.stack)
-    eventually(lambda: not room._is_played_to("anna"), "the clip has ended")
+    eventually(lambda: not room.is_played_to("anna"), "the clip has ended")
     room.expect("held, all workers dead", anna="", bert="dora", carl="music", dora="bert")
 
     room.update("anna", hold=False)
     room.update("carl", hold=False)
     everybody = {"anna", "bert", "carl", "dora"}
     assert room.matrix() == {label: everybody - {label} for label in everybody}
-    eventually(lambda: not room._is_played_to("carl"), "the music stops", 0.5)
+    eventually(lambda: not room.is_played_to("carl"), "the music stops", 0.5)
     room.expect("back from hold, all workers dead", anna="bert carl dora", carl="anna bert dora")
 
     room.update("anna", hold=True, hold_url=url)
@@ -219,7 +219,7 @@ def test_hold_works_without_workers_and_its_sound_goes_on_with_them(room: Room, 
     assert room.matrix() == {"anna": set(), "bert": {"dora"}, "carl": set(), "dora": {"bert"}}
     room.expect("held while all workers are dead", anna="", bert="dora", carl="", dora="bert")
     start_workers(room.stack)
-    eventually(lambda: room._is_played_to("anna") and room._is_played_to("carl"), "both hear something", 20)
+    eventually(lambda: room.is_played_to("anna") and room.is_played_to("carl"), "both hear something", 20)
     room.expect("held, the workers are back", anna="file", bert="dora", carl="music", dora="bert")
 
 
@@ -241,7 +241,7 @@ def test_stock_music_and_announcements_survive_their_worker(room: Room, web: Web
     room.update("anna", hold=True, hold_url=web.url("/slow.xml"))
     room.expect("held, the URL is slow, before its worker dies", anna="music", bert="")
     room.update("bert", announce_url=web.put_tone(2800, 2), announce_method="GET")
-    eventually(lambda: room._is_played_to("bert"), "the announcement is played")
+    eventually(lambda: room.is_played_to("bert"), "the announcement is played")
     kill_workers(room.stack)
     room.expect("held, the URL is slow, its worker is dead", anna="music")
     start_workers(room.stack)
@@ -292,7 +292,7 @@ def test_mute_hold_and_announcements_work_without_a_listener(room: Room, web: We
     assert room.matrix() == {"anna": set(), "bert": set(), "carl": {"anna"}}
     url = web.put_tone(2600, 0.5)
     room.update("carl", announce_url=url, announce_method="GET")
-    eventually(lambda: room._is_played_to("carl"), "the announcement is played")
+    eventually(lambda: room.is_played_to("carl"), "the announcement is played")
     room.expect("unheld without a listener", anna="", bert="music")
     assert room.conference.participants("bert").fetch().hold is True
 
@@ -331,13 +331,13 @@ def test_the_waiting_music_ends_although_the_listener_died_at_the_start(room: Ro
     rig(room.stack.listener, DIES_WHEN_THE_START_IS_WRITTEN)
     room.stack.await_ready()
     room.add("anna", 1)
-    eventually(lambda: room._is_played_to("anna"), "anna hears music")
+    eventually(lambda: room.is_played_to("anna"), "anna hears music")
     dial(room, "bert", 2)
     await_death(room.stack.listener)
     assert room.conference.fetch().status == "in-progress"
     repair(room.stack)
     eventually(lambda: room.matrix() == {"anna": {"bert"}, "bert": {"anna"}}, "they hear each other")
-    eventually(lambda: not room._is_played_to("anna"), "the music has ended", 5)
+    eventually(lambda: not room.is_played_to("anna"), "the music has ended", 5)
 
 
 # ---------------------------------------------------------------- Redis, the switch, the API
@@ -362,10 +362,10 @@ def test_redis_dies_in_the_middle_of_hold_and_coaching(room: Room, web: Web) -> 
     with pytest.raises(TwilioRestException) as caught:
         room.update("bert", hold=False)
     assert (caught.value.status, caught.value.code) == (503, 20503)
-    eventually(lambda: not room._is_played_to("bert"), "the clip has ended")
+    eventually(lambda: not room.is_played_to("bert"), "the clip has ended")
     room.expect("coached and held, without Redis", **now | {"bert": ""})
     room.stack.redis.start()
-    eventually(lambda: room._is_played_to("bert"), "bert hears something again", 25)
+    eventually(lambda: room.is_played_to("bert"), "bert hears something again", 25)
     room.expect("coached and held, Redis is back", **now)
     room.update("bert", hold=False)
     room.expect("back from hold, Redis is back", anna="bert carl dora", bert="anna dora", dora="anna bert")
@@ -433,7 +433,7 @@ def test_what_is_changed_behind_our_back_is_put_right(room: Room, web: Web) -> N
     coached(room, web)
     now = {"anna": "carl dora", "bert": "file", "carl": "anna dora", "dora": "anna"}
     room.expect("before somebody meddles", **now)
-    ids = {label: room._members()[person.call_sid]["id"] for label, person in room.people.items()}
+    ids = {label: room.members()[person.call_sid]["id"] for label, person in room.people.items()}
     room._api(f"relate {ids['dora']} {ids['carl']} clear")
     room.expect("after relations were cleared", **now)
     room._api(f"stop all {ids['bert']}")
@@ -445,7 +445,7 @@ def test_what_is_changed_behind_our_back_is_put_right(room: Room, web: Web) -> N
     waiting = Room(room.stack)
     waiting.add("emil", 5, start_conference_on_enter=False)
     waiting.add("fred", 6, start_conference_on_enter=False)
-    member = waiting._members()[waiting.people["emil"].call_sid]["id"]
+    member = waiting.members()[waiting.people["emil"].call_sid]["id"]
     waiting._api(f"undeaf {member}")
     waiting.expect("after one who waits was let hear", emil="music", fred="music")
     waiting.end()
@@ -459,7 +459,7 @@ def test_a_held_person_who_is_let_hear_behind_our_back_is_deafened_again(room: R
     await_quiet(room)
     room.update("anna", hold=True)
     room.expect("on hold, before somebody meddles", anna="music", bert="")
-    member = room._members()[room.people["anna"].call_sid]["id"]
+    member = room.members()[room.people["anna"].call_sid]["id"]
     with deafened(room) as members:
         room._api(f"undeaf {member}")
         eventually(lambda: member in members, "anna is deafened", 4)

@@ -328,7 +328,7 @@ def test_announcements_to_somebody_who_leaves_have_failed(three: Room, web: Web)
     urls = [web.put_tone(2600, 20), web.put_tone(2800, 1), web.put_tone(2600, 1)]
     for url in urls:
         three.update("anna", announce_url=url, announce_method="GET")
-    eventually(lambda: three._is_played_to("anna"), "the first is played")
+    eventually(lambda: three.is_played_to("anna"), "the first is played")
     three.remove("anna")
     failed = three.stack.receiver.await_kind(three.conference_sid, "announcement-fail", 3)
 
@@ -348,7 +348,7 @@ def test_nothing_is_told_after_the_end(room: Room, web: Web) -> None:
     for _ in range(2):
         room.update("anna", announce_url=url, announce_method="GET")
         room.conference.update(announce_url=url, announce_method="GET")
-    eventually(lambda: room._is_played_to("anna"), "it is played")
+    eventually(lambda: room.is_played_to("anna"), "it is played")
     before = room.stack.receiver.kinds(room.conference_sid)
     room.end()
     room.await_event("conference-end")

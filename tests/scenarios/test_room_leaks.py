@@ -66,7 +66,7 @@ def test_joining_while_the_listener_is_away(recorded_room: Room) -> None:
     made = recorded_room.client.conferences(recorded_room.name).participants.create(
         **stack.call_settings(to="+15550001004", label="dora", beep="false")
     )
-    eventually(lambda: made.call_sid in recorded_room._members(), "dora is a member")
+    eventually(lambda: made.call_sid in recorded_room.members(), "dora is a member")
     recorded_room.people["dora"] = dora = Person("dora", "+15550001004", made.call_sid)
 
     assert recorded_room.matrix()["dora"] == set()
