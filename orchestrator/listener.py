@@ -86,8 +86,8 @@ class Listener:
 
     def run(self) -> None:
         """Connect, follow, reconnect."""
-        worker = gevent.spawn(self._apply_for_ever)
-        for essential in (worker, gevent.spawn(self._take_questions)):
+        worker, questions = gevent.spawn(self._apply_for_ever), gevent.spawn(self._take_questions)
+        for essential in (worker, questions):
             # A defect: end the process, let its supervisor start a new one.
             essential.link_exception(lambda _: self.stop())
         backoff = FIRST_BACKOFF_SECONDS
@@ -104,6 +104,7 @@ class Listener:
                 self._socket = None
             self._stopping.wait(backoff)
             backoff = min(backoff * 2, LAST_BACKOFF_SECONDS)
+        questions.join(timeout=STOP_SECONDS)
         worker.get(timeout=STOP_SECONDS)
 
     def stop(self) -> None:
@@ -186,7 +187,9 @@ class Listener:
         while not self._stopping.is_set():
             try:
                 question = self._nodes.next_question(self._address.name, QUESTION_SECONDS)
-                if question is not None:
+                if question is not None and self._stopping.is_set():
+                    self._nodes.give_back(self._address.name, question)  # whoever follows the node next answers it
+                elif question is not None:
                     self._queue.put(question, timeout=QUESTION_SECONDS)
             except Full:
                 log.error("question_dropped", node=self._address.name, queue=QUEUE_LENGTH)

@@ -63,6 +63,14 @@ class NodeStore:
             found = self._redis.blpop([keys.questions(name)], timeout=seconds)
         return Question(*found[1].split(" ")) if found else None
 
+    def give_back(self, name: str, question: Question) -> None:
+        """For a listener that stops: the question is the next one again."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.lpush(keys.questions(name), f"{question.conference_sid} {question.token}")
+            pipe.expire(keys.questions(name), QUESTION_SECONDS)
+            pipe.execute()
+
     def answer(self, name: str, question: Question, done: bool) -> None:
         """Tell whoever asked."""
         with redis_errors():

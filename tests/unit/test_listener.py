@@ -83,7 +83,7 @@ class LoopNodes(NodeStore):
     """Waits for questions on the gevent loop, which a blocking read of an unpatched Redis connection would stop."""
 
     def next_question(self, name: str, seconds: float) -> Question | None:
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + min(seconds, 0.05)
         while time.monotonic() < deadline:
             found: Any = self._redis.lpop(keys.questions(name))
             if found:
@@ -296,6 +296,23 @@ def test_a_question_is_answered_when_the_switch_has_done_it(
 
     assert answered == "done"
     assert switch.heard.count(related) == before + 1, "the switch did not say that it has done it: it is told again"
+
+
+def test_a_listener_that_stops_gives_a_question_back(switch: Switch, world: World, fake_esl: Start) -> None:
+    """It was taken in the last moment: the next listener finds it, and whoever asked is not left without an answer."""
+    question = Question(world.create().conference_sid, "0123456789abcdef")
+
+    class LastMoment(LoopNodes):
+        def next_question(self, name: str, seconds: float) -> Question | None:
+            listener.stop()
+            return question
+
+    address = NodeAddress(NODE, "127.0.0.1", fake_esl(switch.script).port)
+    nodes = LastMoment(world.client)
+    listener = Listener(address, PASSWORD, lambda _: world.applier, world.sounds.extend, nodes, "x")
+    gevent.spawn(listener.run).get(timeout=5)
+
+    assert NodeStore(world.client).next_question(NODE, 1) == question
 
 
 def test_a_sound_that_has_ended_is_told_to_the_workers(
