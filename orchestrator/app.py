@@ -11,9 +11,9 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from orchestrator.authentication import authenticate
+from orchestrator.dialects import DIALECTS, routes
+from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.own import routes as own
-from orchestrator.dialects.twilio import routes as twilio
-from orchestrator.dialects.twilio.errors import error_response
 from orchestrator.errors import ApiError, BadParameter, BodyTooLarge, MethodNotAllowed, Unavailable
 from orchestrator.handlers import Handlers
 from orchestrator.history import History
@@ -31,18 +31,25 @@ log = structlog.get_logger("app")
 
 
 def create_app(
-    handlers: Handlers, updates: Updates, history: History, accounts: AccountStore, media: MediaStore
+    handlers: Handlers,
+    updates: Updates,
+    history: History,
+    accounts: AccountStore,
+    media: MediaStore,
+    dialects: Dialects = DIALECTS,
 ) -> Flask:
-    """The WSGI application: Twilio's dialect, our own, audio for the switches, and a health path."""
+    """The WSGI application: all dialects, our own API, audio for the switches, and a health path."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.before_request(_start_deadline)
-    app.before_request(lambda: authenticate(request, accounts))
+    app.before_request(lambda: _read_path(dialects))
+    app.before_request(lambda: authenticate(request, g.asked, accounts))
     app.before_request(_check_request)
     app.teardown_request(_stop_deadline)
-    app.register_blueprint(twilio.make_blueprint(handlers, updates))
+    for prefix in dialects.prefixes:
+        app.register_blueprint(routes.make_blueprint(prefix, handlers, updates))
     app.register_blueprint(own.make_blueprint(history))
     app.register_blueprint(serve.make_blueprint(media))
 
@@ -55,26 +62,35 @@ def create_app(
     def refuse(error: ApiError) -> Response:
         if error.http_status >= 500:
             log.warning("request_failed", status=error.http_status, code=error.code, error=error.message)
-        return error_response(error)
+        return _answer_error(error)
 
     @app.errorhandler(HTTPException)
     def translate(error: HTTPException) -> Response:
         """Werkzeug's own refusals in Twilio's words."""
         if error.code == 404:
-            return error_response(twilio.no_such_path())
+            return _answer_error(routes.no_such_path())
         if error.code == 405:
-            return error_response(MethodNotAllowed("Method not allowed"))
+            return _answer_error(MethodNotAllowed("Method not allowed"))
         if error.code == 413:
-            return error_response(BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes"))
-        return error_response(BadParameter(error.description or error.name))
+            return _answer_error(BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes"))
+        return _answer_error(BadParameter(error.description or error.name))
 
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:
         """A defect of ours: the log has it whole, the client learns nothing of the inside."""
         log.exception("request_crashed")
-        return error_response(ApiError("An internal error has occurred"))
+        return _answer_error(ApiError("An internal error has occurred"))
 
     return app
+
+
+def _read_path(dialects: Dialects) -> None:
+    g.asked = dialects.asked(request.path, request.headers.get("Accept", ""))
+
+
+def _answer_error(error: ApiError) -> Response:
+    """In the words of the request's dialect."""
+    return routes.to_response(g.asked.dialect.render_error(g.asked, error))
 
 
 def _start_deadline() -> None:

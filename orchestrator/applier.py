@@ -269,6 +269,7 @@ class Applier:
             method=callback.settings.method,
             parameters=tuple(self._serialize(callback)),
             planned_at=callback.event.at.timestamp(),
+            dialect=callback.settings.dialect,
         )
         return NewCallback(token, int(entry.planned_at * 1000), entry.dump())
 

@@ -22,7 +22,8 @@ from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
 from orchestrator.callbacks.sweep import Sweep
-from orchestrator.dialects.twilio.callbacks import serialize_callback, serialize_fetch
+from orchestrator.dialects import DIALECTS
+from orchestrator.dialects.twilio.callbacks import serialize_fetch
 from orchestrator.dialects.twilio.signature import sign
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
@@ -85,7 +86,7 @@ def _give_up(seconds: float) -> None:
 def _applier_maker(
     client: Redis, wake_callbacks: Wake, wake_sounds: Wake, wait: Callable[[float], object]
 ) -> Callable[[], Applier]:
-    return lambda: Applier(CommitStore(client), serialize_callback, wake_callbacks, wake_sounds, wait)
+    return lambda: Applier(CommitStore(client), DIALECTS.serialize_callback, wake_callbacks, wake_sounds, wait)
 
 
 def _start_waker(settings: Settings, topic: Topic) -> Wake:
@@ -163,7 +164,7 @@ def _build_drainer(settings: Settings, client: Redis, outbox: OutboxStore, wakeu
         CallbackStore(client),
         AccountStore(client),
         Breaker(ReceiverStore(client)),
-        Sender(_build_pool(settings), sign, time.monotonic),
+        Sender(_build_pool(settings), DIALECTS.sign, time.monotonic),
         Schedule(settings.callback_retry_seconds, settings.callback_give_up_seconds),
         wakeups.wake,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -22,8 +22,8 @@ MAX_REDIRECTS: Final = 5
 ANSWER_BYTES: Final = 2048
 USER_AGENT: Final = "TwilioProxy/1.1"
 
-Sign = Callable[[str, str, Sequence[tuple[str, str]]], str]
-"""(AuthToken, URL, POST parameters) -> the value of X-Twilio-Signature."""
+Sign = Callable[[str, str, str, Sequence[tuple[str, str]]], Mapping[str, str]]
+"""(dialect, AuthToken, URL, POST parameters) -> the headers that sign the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Sender:
         headers = {
             "User-Agent": USER_AGENT,
             "Accept": "*/*",
-            "X-Twilio-Signature": self._sign(auth_token, signed_url, posted),
+            **self._sign(entry.dialect, auth_token, signed_url, posted),
             "I-Twilio-Idempotency-Token": entry.token,
             **addressing.basic_auth(signed_url),
         }

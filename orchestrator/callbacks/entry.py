@@ -6,13 +6,15 @@ from dataclasses import dataclass, fields
 
 import orjson
 
+from orchestrator.domain.conference import TWILIO
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """`token` names the event and stays the same over all attempts; `parameters` are the wire's, in order.
 
     The signature is not stored: it is made at each attempt with the account's token of that moment.
-    `planned_at` is seconds since 1970.
+    `planned_at` is seconds since 1970. `dialect` is that of the URL: it decides how the request is signed.
     """
 
     token: str
@@ -24,6 +26,7 @@ class Entry:
     method: str
     parameters: tuple[tuple[str, str], ...]
     planned_at: float
+    dialect: str = TWILIO
 
     def dump(self) -> bytes:
         """The entry as JSON."""
@@ -34,4 +37,4 @@ class Entry:
         """The entry from its JSON; fields that another release has written are passed over."""
         raw = orjson.loads(text)
         raw["parameters"] = tuple((name, value) for name, value in raw["parameters"])
-        return cls(**{field.name: raw[field.name] for field in fields(cls)})
+        return cls(**{field.name: raw[field.name] for field in fields(cls) if field.name in raw})

@@ -7,8 +7,8 @@ a guard test fails otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from orchestrator.domain.conference import STOCK, CallbackSettings
 
@@ -63,6 +63,15 @@ class CreateParticipant(Command):
     machine_detection_speech_end_threshold_ms: int = 1200
     machine_detection_silence_timeout_ms: int = 5000
     amd_callbacks: CallbackSettings | None = None
+
+
+def given_in(command: CreateParticipant, dialect: str) -> CreateParticipant:
+    """The command with its callback settings remembering the dialect in which they were given."""
+    found = ((field.name, getattr(command, field.name)) for field in fields(command))
+    changed: dict[str, Any] = {
+        name: replace(value, dialect=dialect) for name, value in found if isinstance(value, CallbackSettings)
+    }
+    return replace(command, **changed)
 
 
 # Create fields that reach neither the switch nor a state field of their own today: stored with the

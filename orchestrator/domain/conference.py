@@ -13,6 +13,9 @@ from typing import Final
 STOCK: Final = "stock"
 """In place of a URL: the operator's own music. An empty URL is silence."""
 
+TWILIO: Final = "twilio"
+"""The dialect of whatever does not say in which one it was given."""
+
 
 class ConferenceStatus(StrEnum):
     """`init` until two people are present and one of them starts conferences."""
@@ -69,11 +72,13 @@ class CallStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallbackSettings:
-    """Where a client wants to be told: an absolute URL, `GET` or `POST`, and the subscribed words."""
+    """Where a client wants to be told: an absolute URL, `GET` or `POST`, the subscribed words, and the dialect in which
+    it has said so, and is told."""
 
     url: str
     method: str = "POST"
     events: tuple[str, ...] = ()
+    dialect: str = TWILIO
 
 
 @dataclass(frozen=True, slots=True)

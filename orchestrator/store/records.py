@@ -32,13 +32,13 @@ def _optional(codec: Codec) -> Codec:
 
 
 def _encode_settings(settings: CallbackSettings) -> str:
-    return json.dumps([settings.url, settings.method, list(settings.events)])
+    return json.dumps([settings.url, settings.method, list(settings.events), settings.dialect])
 
 
 @lru_cache(maxsize=4096)
 def _decode_settings(text: str) -> CallbackSettings:
-    url, method, events = json.loads(text)
-    return CallbackSettings(url, method, tuple(events))
+    url, method, events, *dialect = json.loads(text)  # an earlier release wrote no dialect
+    return CallbackSettings(url, method, tuple(events), *dialect)
 
 
 def _encode_coaches(coaches: Sequence[Coach]) -> str:

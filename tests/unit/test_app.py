@@ -168,7 +168,7 @@ def test_without_the_right_credentials_nothing_is_told(api: Api, name: str, path
 
 
 @pytest.mark.parametrize(
-    "path", ["/2010-04-01/", "/2010-04-01/Accounts", f"/2010-04-01/Accounts/{ACCOUNT}", "/2010-04-01/Accounts//x"]
+    "path", ["/2010-04-01/", "/2010-04-01/Accounts", f"/2010-04-01/Accounts/{OTHER_ACCOUNT}", "/2010-04-01/Accounts//x"]
 )
 def test_paths_outside_an_account_are_closed(api: Api, path: str) -> None:
     """Right credentials for no account in particular are none."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, json
+import orjson
 
+from orchestrator.dialects.base import Answer, Asked
 from orchestrator.errors import ApiError, AuthenticationFailed
 
 
@@ -23,11 +24,13 @@ def error_body(error: ApiError) -> dict[str, Any]:
     return body
 
 
-def error_response(error: ApiError) -> Response:
-    """The whole answer; a 401 says how to authenticate, a 503 when to come back."""
-    response = Response(json.dumps(error_body(error)), status=error.http_status, mimetype="application/json")
+def render_error(_: Asked, error: ApiError) -> Answer:
+    """The whole answer; what every dialect says of it in headers, too."""
+    return Answer(orjson.dumps(error_body(error)), "application/json", error.http_status, error_headers(error))
+
+
+def error_headers(error: ApiError, realm: str = "Twilio API") -> dict[str, str]:
+    """A 401 says how to authenticate, a 503 when to come back."""
     if error.http_status == 401:
-        response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
-    if error.http_status == 503:
-        response.headers["Retry-After"] = "1"
-    return response
+        return {"WWW-Authenticate": f'Basic realm="{realm}"'}
+    return {"Retry-After": "1"} if error.http_status == 503 else {}

@@ -1,4 +1,4 @@
-"""Twilio's page envelope: exactly these keys, or SDKs fail (wire-contract section 7)."""
+"""Pages of a list: what is asked for, which rows, and the links to others (wire-contract section 7)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from itertools import dropwhile, islice, takewhile
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from orchestrator.dialects.base import Page
 from orchestrator.errors import BadParameter
 
 Item = TypeVar("Item")
@@ -86,16 +87,15 @@ def page_of(
     return found[: request.size], len(found) > request.size
 
 
-def envelope(
-    key: str,
+def make_page(
     request: PageRequest,
     found: tuple[Sequence[Item], bool],
-    serialize: Callable[[Item], dict[str, Any]],
     sid_of: Callable[[Item], str],
     path: str,
     filters: Sequence[tuple[str, str]],
-) -> dict[str, Any]:
-    """One page as JSON; links keep the filters, then PageSize, Page and PageToken."""
+    total: int | None = None,
+) -> Page[Item]:
+    """One page with its links; they keep the filters, then PageSize, Page and PageToken."""
     rows, has_more = found
 
     def link(page: int, token: str = "") -> str:
@@ -105,19 +105,24 @@ def envelope(
         return f"{path}?{'&'.join(f'{quote(name)}={quote(value)}' for name, value in pairs)}"
 
     start = request.page * request.size
-    following = link(request.page + 1, _token("PA", sid_of(rows[-1]))) if has_more and rows else None
-    previous = link(request.page - 1, _token("PB", sid_of(rows[0]))) if request.page > 0 and rows else None
-    return {
-        key: [serialize(row) for row in rows],
-        "page": request.page,
-        "page_size": request.size,
-        "start": start if rows else 0,
-        "end": start + len(rows) - 1 if rows else 0,
-        "uri": link(request.page),
-        "first_page_uri": link(0),
-        "next_page_uri": following,
-        "previous_page_uri": previous,
-    }
+    return Page(
+        rows=rows,
+        number=request.page,
+        size=request.size,
+        start=start if rows else 0,
+        end=start + len(rows) - 1 if rows else 0,
+        uri=link(request.page),
+        first_uri=link(0),
+        next_uri=link(request.page + 1, _token("PA", sid_of(rows[-1]))) if has_more and rows else None,
+        previous_uri=link(request.page - 1, _token("PB", sid_of(rows[0]))) if request.page > 0 and rows else None,
+        last_uri=None if total is None else link(last_page(total, request.size)),
+        total=total,
+    )
+
+
+def last_page(total: int, size: int) -> int:
+    """The number of the last page; that of an empty list is 0."""
+    return max(total - 1, 0) // size
 
 
 def _token(prefix: str, sid: str) -> str:

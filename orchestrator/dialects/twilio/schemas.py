@@ -7,21 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from orchestrator.dialects.base import ConferenceUpdate, Form
 from orchestrator.dialects.twilio import parameters as p
 from orchestrator.domain.commands import CreateParticipant, UpdateParticipant
 from orchestrator.domain.conference import CallbackSettings
 from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.dial_string import PHONE_NUMBER
-
-
-class Form(Protocol):
-    """A request's parameters: werkzeug's MultiDict."""
-
-    def getlist(self, key: str) -> list[str]:
-        """All values of a parameter, in order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +113,6 @@ UPDATE: Final[Mapping[str, tuple[str, p.Parser]]] = {
 
 EMPTY_MEANS_SOMETHING: Final = "WaitUrl"
 """Silence; every other parameter that is sent empty is as if it were not there (SDKs send `CallSidToCoach=`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConferenceUpdate:
-    """An update request of a conference; `announce_url` None: no announcement."""
-
-    ends: bool
-    announce_url: str | None
-    announce_method: str
 
 
 def parse_create(form: Form) -> CreateParticipant:

@@ -15,3 +15,8 @@ def sign(auth_token: str, url: str, parameters: Sequence[tuple[str, str]]) -> st
     text = url + "".join(name + value for name, value in distinct)
     digest = hmac.new(auth_token.encode(), text.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
+
+
+def sign_request(auth_token: str, url: str, parameters: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The header of a signed request."""
+    return {"X-Twilio-Signature": sign(auth_token, url, parameters)}

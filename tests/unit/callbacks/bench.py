@@ -14,7 +14,7 @@ from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
-from orchestrator.dialects.twilio.signature import sign
+from orchestrator.dialects import DIALECTS
 from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
@@ -35,7 +35,7 @@ def make_drainer(client: redis.Redis, wakeups: Wakeups, schedule: Schedule = PLA
         CallbackStore(client),
         AccountStore(client),
         Breaker(ReceiverStore(client)),
-        Sender(loopback_pool(), sign, time.monotonic),
+        Sender(loopback_pool(), DIALECTS.sign, time.monotonic),
         schedule,
         wakeups.wake,
     )

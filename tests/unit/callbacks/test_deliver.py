@@ -29,8 +29,8 @@ from orchestrator.callbacks.deliver import (
 )
 from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.overrides import parse_overrides
+from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.twilio import parameters as p
-from orchestrator.dialects.twilio.signature import sign
 from orchestrator.errors import BadParameter
 from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
@@ -41,7 +41,7 @@ from tests.unit.outgoing.flood import flooding, watch
 
 @pytest.fixture
 def sender() -> Sender:
-    return Sender(loopback_pool(), sign, time.monotonic)
+    return Sender(loopback_pool(), DIALECTS.sign, time.monotonic)
 
 
 def attempt(sender: Sender, entry: Entry, token: str = TOKEN) -> Result:
@@ -282,7 +282,7 @@ def test_no_url_that_a_client_can_set_raises(rest: str, userinfo: str, method: s
             parse_url(url)
             raise OSError("refused")
 
-    sender = Sender(Pool(), sign, time.monotonic)  # type: ignore[arg-type]  # all that is asked of a pool
+    sender = Sender(Pool(), DIALECTS.sign, time.monotonic)  # type: ignore[arg-type]  # all that is asked of a pool
     for url in (f"http://{userinfo}@h/{rest}", f"http://{rest}", f"http://{userinfo}@{rest}"):
         try:
             p.url("StatusCallback", [url])
@@ -305,7 +305,7 @@ TRICKLE = """
     import socket, sys, time, gevent
     from orchestrator.callbacks.deliver import Sender
     from orchestrator.callbacks.overrides import Overrides
-    from orchestrator.dialects.twilio.signature import sign
+    from orchestrator.dialects import DIALECTS
     from tests.unit.callbacks.web import TOKEN, an_entry
     from tests.unit.lanes import loopback_pool
     listener = socket.create_server(("127.0.0.1", 0))
@@ -320,7 +320,7 @@ TRICKLE = """
     started = time.monotonic()
     entry = an_entry("http://127.0.0.1:%d/" % listener.getsockname()[1], "POST")
     with gevent.Timeout(3, AssertionError("still going on")):
-        result = Sender(loopback_pool(), sign, time.monotonic).deliver_callback(
+        result = Sender(loopback_pool(), DIALECTS.sign, time.monotonic).deliver_callback(
             entry, TOKEN, Overrides(connect_ms=300, read_ms=300), 0.6)
     print(result.status, result.failure, time.monotonic() - started < 1.5)
 """
@@ -342,10 +342,11 @@ def test_a_receiver_that_trickles_is_cut_off(start: str, status: int) -> None:
 FLOODED = """
 from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.overrides import Overrides
-from orchestrator.dialects.twilio.signature import sign
 from tests.unit.callbacks.web import TOKEN, an_entry
 from tests.unit.lanes import loopback_pool
-result = Sender(loopback_pool(), sign, time.monotonic).deliver_callback(an_entry(url), TOKEN, Overrides(), 0.5)
+result = Sender(loopback_pool(), lambda *_: {}, time.monotonic).deliver_callback(
+    an_entry(url), TOKEN, Overrides(), 0.5
+)
 print(result.status, result.error)
 """
 
@@ -433,13 +434,13 @@ def test_a_connection_that_is_not_made_in_time_is_given_up(sender: Sender) -> No
 
 def test_an_address_that_is_not_allowed_is_not_asked(web: Web) -> None:
     """Said as such: another try would not do better. Also when a redirect leads there."""
-    guarded = Sender(OutgoingPool(Resolver().resolve), sign, time.monotonic)
+    guarded = Sender(OutgoingPool(Resolver().resolve), DIALECTS.sign, time.monotonic)
     result = attempt(guarded, an_entry(web.url()))
     assert (result.is_refused, result.error, result.failure, web.asked) == (True, "AddressRefused", "ct", [])
 
     inside = OutgoingPool(Resolver().resolve, [ip_network("127.0.0.1/32")])
     web.answer = lambda _: Answer(302, {"Location": "http://127.0.0.2:1/"})
-    assert attempt(Sender(inside, sign, time.monotonic), an_entry(web.url(), "GET")).is_refused
+    assert attempt(Sender(inside, DIALECTS.sign, time.monotonic), an_entry(web.url(), "GET")).is_refused
 
 
 @pytest.mark.parametrize(

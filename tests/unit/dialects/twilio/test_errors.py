@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
-from orchestrator.dialects.twilio.errors import error_body, error_response
+from orchestrator.dialects import DIALECTS
+from orchestrator.dialects.twilio.errors import error_body, render_error
 from orchestrator.errors import ApiError, AuthenticationFailed, BadParameter, NotFound, Unavailable
 
 
@@ -42,11 +42,9 @@ def test_bad_credentials_are_told_as_twilio_tells_them() -> None:
 )
 def test_the_answer_says_what_to_do_next(error: ApiError, headers: dict[str, str]) -> None:
     """How to authenticate, when to come back; nothing for the others."""
-    response = error_response(error)
-    special = {name: value for name, value in response.headers.items() if name in ("WWW-Authenticate", "Retry-After")}
-    body: Any = json.loads(response.get_data())
+    answer = render_error(DIALECTS.asked("/2010-04-01/Accounts/x.json", ""), error)
 
-    assert response.status_code == error.http_status
-    assert response.mimetype == "application/json"
-    assert special == headers
-    assert body == error_body(error)
+    assert answer.status == error.http_status
+    assert answer.mimetype == "application/json"
+    assert answer.headers == headers
+    assert json.loads(answer.body) == error_body(error)

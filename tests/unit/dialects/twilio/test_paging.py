@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from twilio.base.page import Page
 from werkzeug.datastructures import MultiDict
 
-from orchestrator.dialects.twilio.paging import PageRequest, envelope, page_of, parse_page, place
+from orchestrator.dialects.twilio.paging import PageRequest, make_page, page_of, parse_page, place
+from orchestrator.dialects.twilio.serializers import serialize_page
 from orchestrator.errors import BadParameter
 
 PATH = "/2010-04-01/Accounts/AC1/Conferences/CF1/Participants.json"
@@ -40,7 +41,8 @@ def page(
     wanted = parse_page(MultiDict(parse_qsl(query)))
     listed = rows if present is None else present
     found = page_of(wanted, iter(listed), lambda sid: place(made_at(sid), sid), made_at)
-    return envelope("participants", wanted, found, lambda sid: {"sid": sid}, str, PATH, filters or [])
+    made = make_page(wanted, found, str, PATH, filters or [])
+    return serialize_page("participants", made, [{"sid": sid} for sid in made.rows])
 
 
 def rows_of(answer: dict[str, Any]) -> list[str]:

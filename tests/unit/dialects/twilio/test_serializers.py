@@ -9,16 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.base import deserialize
 
+from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.twilio.serializers import rfc2822, serialize_conference, serialize_participant
 from orchestrator.domain.conference import ConferenceStatus, EndReason, ParticipantStatus
 from tests.unit.examples import AC, CA, CF, COACHED, a_conference, a_participant, at
 
 BASE = f"/2010-04-01/Accounts/{AC}/Conferences/{CF}"
+ASKED = DIALECTS.asked(f"{BASE}.json", "")
 
 
 def test_a_participant_has_exactly_these_properties() -> None:
     """All keys always present; null where there is nothing."""
-    assert serialize_participant(a_participant()) == {
+    assert serialize_participant(ASKED, a_participant()) == {
         "account_sid": AC,
         "call_sid": CA,
         "label": None,
@@ -44,7 +46,7 @@ def test_every_property_shows_what_the_participant_is() -> None:
         start_conference_on_enter=False, end_conference_on_exit=True, status=ParticipantStatus.CONNECTED,
         updated_at=at(60),
     )  # fmt: skip
-    plain, full = serialize_participant(a_participant()), serialize_participant(participant)
+    plain, full = serialize_participant(ASKED, a_participant()), serialize_participant(ASKED, participant)
 
     assert {name: value for name, value in full.items() if value != plain[name]} == {
         "label": "customer",
@@ -64,26 +66,26 @@ def test_each_boolean_has_its_own_key(field: str) -> None:
     """Changed alone, it changes that key alone."""
     plain = a_participant()
     changed = a_participant(**{field: not getattr(plain, field)})
-    before, after = serialize_participant(plain), serialize_participant(changed)
+    before, after = serialize_participant(ASKED, plain), serialize_participant(ASKED, changed)
 
     assert {key for key in after if after[key] != before[key]} == {field}
 
 
 def test_muted_is_what_the_client_asked_for_last() -> None:
     """Read your writes: before the switch has confirmed it."""
-    assert serialize_participant(a_participant(muted_wanted=True))["muted"] is True
-    assert serialize_participant(a_participant(muted=True, muted_wanted=False))["muted"] is False
+    assert serialize_participant(ASKED, a_participant(muted_wanted=True))["muted"] is True
+    assert serialize_participant(ASKED, a_participant(muted=True, muted_wanted=False))["muted"] is False
 
 
 def test_queue_time_is_a_string_of_milliseconds() -> None:
     """And only in the answer to a create."""
-    assert serialize_participant(a_participant(), 0)["queue_time"] == "0"
-    assert serialize_participant(a_participant(), 1200)["queue_time"] == "1200"
+    assert serialize_participant(ASKED, a_participant(), 0)["queue_time"] == "0"
+    assert serialize_participant(ASKED, a_participant(), 1200)["queue_time"] == "1200"
 
 
 def test_a_conference_has_exactly_these_properties() -> None:
     """The two subresources included."""
-    assert serialize_conference(a_conference(region="ie1")) == {
+    assert serialize_conference(ASKED, a_conference(region="ie1")) == {
         "sid": CF,
         "account_sid": AC,
         "friendly_name": "weekly",
@@ -107,7 +109,7 @@ def test_why_a_conference_ended_is_told_when_it_has(status: ConferenceStatus) ->
     """Null until completed (wire-contract section 4), although it is decided before."""
     ending = a_conference(status=status, end_reason=EndReason.END_ON_EXIT_LEFT, ending_call_sid=CA)
     is_over = status is ConferenceStatus.COMPLETED
-    answer = serialize_conference(ending)
+    answer = serialize_conference(ASKED, ending)
 
     assert answer["status"] == status.value
     assert answer["reason_conference_ended"] == ("participant-with-end-conference-on-exit-left" if is_over else None)

@@ -1,0 +1,184 @@
+"""The resources, once for all dialects: what differs between them is asked of the request's `Dialect`.
+
+Order of checks: credentials, path, required, formats, state.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from flask import Blueprint, Response, g, request
+
+from orchestrator.dialects.base import SUFFIXES, Answer, Asked, Operation
+from orchestrator.dialects.twilio import paging, schemas
+from orchestrator.dialects.twilio.filters import parse_conference_filters
+from orchestrator.domain.commands import given_in
+from orchestrator.domain.conference import Participant
+from orchestrator.errors import ApiError, MethodNotAllowed, NotFound
+from orchestrator.handlers import Handlers
+from orchestrator.sids import is_sid
+from orchestrator.updates import Updates
+
+_CONFERENCES: Final = "/Conferences"
+_CONFERENCE: Final = "/Conferences/<segment>"
+_PARTICIPANTS: Final = "/Conferences/<segment>/Participants"
+_PARTICIPANT: Final = "/Conferences/<segment>/Participants/<reference>"
+
+ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (
+    ("GET", _CONFERENCES, "list_conferences"),
+    ("GET", _CONFERENCE, "fetch_conference"),
+    ("POST", _CONFERENCE, "update_conference"),
+    ("GET", _PARTICIPANTS, "list_participants"),
+    ("POST", _PARTICIPANTS, "create_participant"),
+    ("GET", _PARTICIPANT, "fetch_participant"),
+    ("POST", _PARTICIPANT, "update_participant"),
+    ("DELETE", _PARTICIPANT, "remove_participant"),
+)
+"""Verb and path below an account -> what is done. A suffix may stand behind each path."""
+
+
+def make_blueprint(prefix: str, handlers: Handlers, updates: Updates) -> Blueprint:
+    """All routes under a dialect's prefix, bound to the objects they act on."""
+    blueprint = Blueprint(f"resources {prefix}".replace(".", " "), __name__, url_prefix=f"{prefix}/Accounts/<account>")
+    resources = Resources(handlers, updates)
+    for verb, path, operation in ROUTES:
+        view = _make_view(prefix, path, operation, getattr(resources, operation))
+        for suffix in ("",) if path.endswith(">") else SUFFIXES:
+            blueprint.add_url_rule(path + suffix, operation + suffix[1:], view, methods=[verb])
+
+    @blueprint.after_request
+    def name_request(response: Response) -> Response:
+        """Twilio names every request; support asks for it."""
+        response.headers["Twilio-Request-Id"] = f"RQ{uuid.uuid4().hex}"
+        return response
+
+    return blueprint
+
+
+def _make_view(prefix: str, path: str, operation: Operation, act: Callable[..., Answer]) -> Callable[..., Response]:
+    last = next((name for name in ("segment", "reference") if path.endswith(f"<{name}>")), None)
+
+    def view(account: str, **segments: str) -> Response:
+        asked: Asked = g.asked
+        if asked.prefix != prefix:
+            raise no_such_path()
+        if asked.representation is None:
+            raise NotFound(f"{asked.suffix} is not offered here: .json, or no suffix for XML")
+        if operation not in asked.dialect.operations:
+            raise MethodNotAllowed("Method not allowed")
+        if last is not None:
+            segments[last] = asked.unsuffixed(segments[last])
+        return to_response(act(asked, **segments))
+
+    return view
+
+
+def to_response(answer: Answer) -> Response:
+    """As Flask's."""
+    response = Response(answer.body, status=answer.status, mimetype=answer.mimetype or None, headers=answer.headers)
+    if not answer.mimetype:
+        del response.headers["Content-Type"]
+    return response
+
+
+class Resources:
+    """What each operation does, whoever asks for it in whatever words."""
+
+    def __init__(self, handlers: Handlers, updates: Updates) -> None:
+        self._handlers = handlers
+        self._updates = updates
+
+    def list_conferences(self, asked: Asked) -> Answer:
+        """The conferences that match the filters, newest first."""
+        wanted = paging.parse_page(request.args)
+        matches, given = parse_conference_filters(request.args)
+        rows = (row for row in self._handlers.list_conferences(asked.account_sid) if matches(row))
+        found = paging.page_of(
+            wanted,
+            rows,
+            lambda row: paging.place(row.created_at, row.conference_sid),
+            lambda sid: self._handlers.made_at(asked.account_sid, sid),
+        )
+        path = asked.uri(asked.account_sid, "Conferences")
+        page = paging.make_page(wanted, found, lambda row: row.conference_sid, path, given)
+        return asked.dialect.render_conferences(asked, page)
+
+    def fetch_conference(self, asked: Asked, segment: str) -> Answer:
+        """One conference, also a completed one."""
+        found = self._handlers.fetch_conference(asked.account_sid, _conference_sid(asked, segment))
+        return asked.dialect.render_conference(asked, found)
+
+    def update_conference(self, asked: Asked, segment: str) -> Answer:
+        """Announce to everybody, end."""
+        sid, account_sid = _conference_sid(asked, segment), asked.account_sid
+        update = asked.dialect.parse_conference_update(request.form)
+        if update.announce_url is not None:
+            self._updates.announce(account_sid, sid, update.announce_url, update.announce_method)
+        act = self._handlers.end_conference if update.ends else self._handlers.fetch_conference
+        return asked.dialect.render_conference(asked, act(account_sid, sid))
+
+    def list_participants(self, asked: Asked, segment: str) -> Answer:
+        """Whoever is in the conference or on the way to it, newest first."""
+        sid = _conference_sid(asked, segment)
+        wanted = paging.parse_page(request.args)
+        flags = schemas.parse_flags(request.args, ("Muted", "Hold", "Coaching"))
+        rows = [row for row in self._handlers.list_participants(asked.account_sid, sid) if _has(row, flags)]
+        given = [(name, "true" if value else "false") for name, value in flags.items()]
+        found = paging.page_of(
+            wanted,
+            rows,
+            lambda row: paging.place(row.created_at, row.call_sid),
+            lambda call_sid: self._handlers.made_at(asked.account_sid, sid, call_sid),
+        )
+        path = asked.uri(asked.account_sid, "Conferences", sid, "Participants")
+        page = paging.make_page(wanted, found, lambda row: row.call_sid, path, given, len(rows))
+        return asked.dialect.render_participants(asked, page)
+
+    def create_participant(self, asked: Asked, segment: str) -> Answer:
+        """Dial somebody into a conference, by its SID or FriendlyName."""
+        command = given_in(asked.dialect.parse_create(request.form), asked.dialect.name)
+        name = asked.dialect.read_sid("CF", segment)
+        name = name if is_sid("CF", name) else schemas.parse_conference_name(name)
+        created, queue_time_ms = self._handlers.create_participant(asked.account_sid, name, command)
+        return replace(asked.dialect.render_participant(asked, created, queue_time_ms), status=201)
+
+    def fetch_participant(self, asked: Asked, segment: str, reference: str) -> Answer:
+        """One participant, by CallSid or label."""
+        found = self._handlers.fetch_participant(
+            asked.account_sid, _conference_sid(asked, segment), asked.dialect.read_sid("CA", reference)
+        )
+        return asked.dialect.render_participant(asked, found, None)
+
+    def update_participant(self, asked: Asked, segment: str, reference: str) -> Answer:
+        """Mute, hold, coach, announce."""
+        sid, reference = _conference_sid(asked, segment), asked.dialect.read_sid("CA", reference)
+        update = asked.dialect.parse_update(request.form)
+        changed = self._updates.update_participant(asked.account_sid, sid, reference, update)
+        return asked.dialect.render_participant(asked, changed, None)
+
+    def remove_participant(self, asked: Asked, segment: str, reference: str) -> Answer:
+        """End the participant's call."""
+        self._handlers.remove_participant(
+            asked.account_sid, _conference_sid(asked, segment), asked.dialect.read_sid("CA", reference)
+        )
+        return Answer(b"", "", 204)
+
+
+def no_such_path() -> ApiError:
+    """Twilio's 404 for a path that it does not know."""
+    return NotFound(f"The requested resource {request.path[:512]} was not found")
+
+
+def _conference_sid(asked: Asked, segment: str) -> str:
+    sid = asked.dialect.read_sid("CF", segment)
+    if not is_sid("CF", sid):
+        raise MethodNotAllowed("Method not allowed: a ConferenceSid is needed here, not a FriendlyName")
+    return sid
+
+
+def _has(participant: Participant, flags: dict[str, bool]) -> bool:
+    values = {"Muted": participant.muted_as_asked, "Hold": participant.hold_as_asked, "Coaching": participant.coaching}
+    return all(values[name] is wanted for name, wanted in flags.items())
