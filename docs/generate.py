@@ -1,4 +1,4 @@
-"""Draws docs/redis-schema.md and docs/state.md from the tables that the program runs on: `python docs/generate.py`."""
+"""Draws redis-schema.md, state.md and limits.md from the tables that the program runs on: `python docs/generate.py`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from orchestrator.callbacks.plan import PLAN
 from orchestrator.domain.conference import ParticipantStatus
 from orchestrator.domain.transitions import EVENT_TABLE, STATE_TABLE
 from orchestrator.jobs.wakeups import CALLBACKS, ITEMS_PER_JOB, MOST_READY, SOUNDS, WOKEN_SECONDS, Topic
+from orchestrator.limits import TABLE
 from orchestrator.store.keys import KEYS
 
 HERE = Path(__file__).parent
@@ -71,7 +72,29 @@ def state_tables() -> str:
     return "\n".join([*lines, ""])
 
 
-DOCUMENTS = {"redis-schema.md": redis_schema, "state.md": state_tables}
+def limits() -> str:
+    """One row for each quota."""
+    rows = [f"| `{row.option}` | {row.default:,} | {row.bounds} | {row.answer} |" for row in TABLE]
+    return "\n".join(
+        [
+            "# What one account may take",
+            "",
+            "Drawn from `orchestrator/limits.py` by `python docs/generate.py`. An operator shows and changes them with",
+            "`orchestrator account limits --account AC… [--live-participants N] …`; N is a number, of which 0 allows",
+            "nothing, or `default`. Processes see it within a second.",
+            "",
+            "| Option | Default | Bounds | Over it |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "What is live is counted by sets of calls, in the step in which a create is admitted; a call leaves them",
+            "with the commit of its end. What a crash leaves there is found and removed by the account's next creates.",
+            "",
+        ]
+    )
+
+
+DOCUMENTS = {"redis-schema.md": redis_schema, "state.md": state_tables, "limits.md": limits}
 
 if __name__ == "__main__":
     for name, draw in DOCUMENTS.items():

@@ -9,6 +9,7 @@ from typing import Any
 
 from gevent import monkey
 
+from orchestrator.limits import TABLE
 from orchestrator.settings import Settings, SettingsError, load_settings
 
 
@@ -89,8 +90,16 @@ def _parser() -> argparse.ArgumentParser:
         ("resume", "accept them again"),
     ):
         account.add_parser(action, help=text).add_argument("sid")
+    _add_limits(account)
     _add_callbacks(commands)
     return parser
+
+
+def _add_limits(account: Any) -> None:
+    limits = account.add_parser("limits", help="show what an account may take, or change it: a number, or `default`")
+    limits.add_argument("--account", required=True, help="AccountSid")
+    for row in TABLE:
+        limits.add_argument(row.option, metavar="N", dest=row.name, help=f"{row.bounds} (default {row.default:,})")
 
 
 def _add_callbacks(commands: Any) -> None:

@@ -12,12 +12,16 @@ class ApiError(Exception):
 
     code = 20500
     http_status = 500
+    retry_after_seconds: int | None = None
+    """When the same request may succeed, told with 429 and 503."""
 
-    def __init__(self, message: str, *, code: int | None = None) -> None:
+    def __init__(self, message: str, *, code: int | None = None, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         if code is not None:
             self.code = code
+        if retry_after_seconds is not None:
+            self.retry_after_seconds = retry_after_seconds
 
 
 class AuthenticationFailed(ApiError):
@@ -95,7 +99,13 @@ class ConferenceNotInProgress(ApiError):
 class TooManyAnnouncements(ApiError):
     """As many announcements wait to be played as may."""
 
-    code, http_status = 20429, 429
+    code, http_status, retry_after_seconds = 20429, 429, 1
+
+
+class QuotaReached(ApiError):
+    """The account has as much as limits.py lets it: 16021 for what lives at once, 20429 for what a time may hold."""
+
+    code, http_status, retry_after_seconds = 20429, 429, 1
 
 
 class Conflict(ApiError):
@@ -107,4 +117,8 @@ class Conflict(ApiError):
 class Unavailable(ApiError):
     """The switch or Redis is away; the same request may succeed later."""
 
-    code, http_status = 20503, 503
+    code, http_status, retry_after_seconds = 20503, 503, 1
+
+
+class NodeFull(Unavailable):
+    """The FreeSWITCH node of the conference takes no further call now."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Final
@@ -21,13 +21,18 @@ import structlog
 
 from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant, SwitchRef
-from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NotFound, Unavailable
+from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NodeFull, NotFound, Unavailable
+from orchestrator.freeswitch.capacity import SHOWN_SECONDS
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import HangUpMembers, KillChannel
 from orchestrator.freeswitch.dial_string import Originate, Routes, destination_of
 from orchestrator.freeswitch.nodes import Node, Nodes
+from orchestrator.limits import Limits
 from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
+from orchestrator.store.accounts import AccountStore
 from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.quotas import Admission, QuotaStore, Room
+from orchestrator.store.records import encode_participant
 
 CONFIRM_SECONDS: Final = 1.8
 """How long an answer waits for the event that makes it true; a client is promised an answer within 2 s."""
@@ -35,11 +40,19 @@ CONFIRM_SECONDS: Final = 1.8
 log = structlog.get_logger("handlers")
 
 
+class _NameTaken(Exception):
+    """Somebody else has made a conference of that name since we looked."""
+
+
 class Handlers:
     """Every command and read of the API. `account_sid` is always the authenticated account."""
 
-    def __init__(self, store: ConferenceStore, nodes: Nodes, routes: Routes) -> None:
+    def __init__(
+        self, store: ConferenceStore, nodes: Nodes, routes: Routes, quotas: QuotaStore, accounts: AccountStore
+    ) -> None:
         self._store = store
+        self._quotas = quotas
+        self._accounts = accounts
         self._nodes = nodes
         self._routes = routes
 
@@ -50,22 +63,29 @@ class Handlers:
 
         Returns the participant and its queue time in ms (this server has no queue: 0).
         Raises BadParameter, NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing,
-        CoachedCallHeld, Unavailable.
+        CoachedCallHeld, QuotaReached, Unavailable.
         """
         destination = destination_of(command.to, self._routes)
+        limits = self._accounts.load_limits(account_sid)
         while True:
-            conference = self._conference_for(account_sid, name, command)
+            conference, is_new = self._conference_for(account_sid, name, command)
             self._reachable(conference.node)
             participant = _new_participant(conference, command)
             originate = Originate(command, participant, destination)
             originate.render()  # refuses what cannot be carried, before anything is written
             candidate = None if is_sid("CF", name) else conference
             try:
-                conference = self._store.create_participant(command, participant, candidate)
+                with self._admitted(participant, limits, is_new):
+                    if is_new:
+                        self._claim(conference)  # only now: a create that is refused leaves no name behind
+                    conference = self._store.create_participant(command, participant, candidate)
                 break
+            except _NameTaken:
+                limits = limits.without_rate()  # it has been counted as one create
             except ConferenceNotActive:
                 if candidate is None:
                     raise  # addressed by SID: it is over. By name: it ended just now, and the name is free again
+                limits = limits.without_rate()
 
         # The conference says on which node: another process may have made it first, on its own choice.
         try:
@@ -77,37 +97,72 @@ class Handlers:
         log.info("participant_created", conference_sid=conference.conference_sid, call_sid=participant.call_sid)
         return participant, 0
 
+    @contextlib.contextmanager
+    def _admitted(self, participant: Participant, limits: Limits, is_new: bool) -> Iterator[None]:
+        """What is over its account's quotas, or would find its node full, is refused before it is told 201."""
+        admission = Admission(
+            participant.account_sid,
+            participant.conference_sid,
+            participant.call_sid,
+            parameter_bytes=sum(map(len, encode_participant(participant))),
+            makes_conference=is_new,
+        )
+        with self._quotas.admitted(admission, limits):
+            self._reserve_session(participant)
+            yield
+
+    def _reserve_session(self, participant: Participant) -> None:
+        node = participant.switch.node
+        capacity = self._nodes.get(node).capacity
+        if capacity is None:
+            return  # it has just come back, or is about to be found away
+        age_ms = int((time.monotonic() - capacity.read_at + SHOWN_SECONDS) * 1000)
+        room = Room(capacity.free_sessions, age_ms, capacity.dialled_per_second)
+        if not self._quotas.reserve_session(node, participant.call_sid, room):
+            raise NodeFull("The switch takes no further call at present: try again")
+
+    def _claim(self, conference: Conference) -> None:
+        sid = conference.conference_sid
+        if self._store.claim_name(conference.account_sid, conference.friendly_name, sid) != sid:
+            raise _NameTaken  # just now, with a conference of somebody else's: join that one
+
     def _take_back(self, participant: Participant) -> None:
         try:
             self._store.request_removal(participant.account_sid, participant.conference_sid, participant.call_sid)
         except ApiError as error:
             log.error("create_not_taken_back", call_sid=participant.call_sid, error=error.message)
 
-    def _conference_for(self, account_sid: str, name: str, command: CreateParticipant) -> Conference:
-        """The conference to join: the one with that SID, the active one with that name, or a new one."""
+    def _conference_for(self, account_sid: str, name: str, command: CreateParticipant) -> tuple[Conference, bool]:
+        """The conference to join: the one with that SID, the active one with that name, or one whose SID is new."""
         if is_sid("CF", name):
             conference = self._store.load_conference(account_sid, name)
             if conference.is_ending:
                 raise ConferenceNotActive(f"The conference {name} has ended")
-            return conference
+            return conference, False
         sid = self._store.find_name(account_sid, name)
-        node = "" if sid else self._choose_node()
-        if sid is None:
-            # Refused before the name is claimed: a conference that does not exist has nobody to coach.
-            if command.call_sid_to_coach is not None:
-                raise CoachedCallMissing(f"CallSidToCoach: {command.call_sid_to_coach} is not in this conference")
-            sid = self._store.claim_name(account_sid, name, mint_sid("CF"))
-        try:
-            return self._store.load_conference(account_sid, sid)
-        except NotFound:
-            now = datetime.now(UTC)
-            node = node or self._choose_node()
-            return Conference(sid, account_sid, name, node, created_at=now, updated_at=now, region=command.region)
+        if sid is not None:
+            with contextlib.suppress(NotFound):  # claimed, and not made yet: whoever comes first makes it
+                return self._store.load_conference(account_sid, sid), False
+        elif command.call_sid_to_coach is not None:
+            # A conference that does not exist has nobody to coach.
+            raise CoachedCallMissing(f"CallSidToCoach: {command.call_sid_to_coach} is not in this conference")
+        now = datetime.now(UTC)
+        made = Conference(
+            sid or mint_sid("CF"),
+            account_sid,
+            name,
+            self._choose_node(),
+            created_at=now,
+            updated_at=now,
+            region=command.region,
+        )
+        return made, sid is None
 
     def _choose_node(self) -> str:
         names = self._nodes.connected_names()
         if not names:
             raise NodeUnavailable("No FreeSWITCH node is reachable")
+        names = self._nodes.names_with_room() or names
         return random.choice(names)  # noqa: S311 -- spreads load, keeps no secret
 
     # ------------------------------------------------------------ reads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import secrets
 import sys
 from dataclasses import replace
@@ -11,12 +12,16 @@ import orjson
 
 from orchestrator.dialects.own import schemas, serializers
 from orchestrator.errors import ApiError
+from orchestrator.limits import MOST, TABLE
 from orchestrator.settings import Settings
 from orchestrator.sids import is_sid, mint_sid
-from orchestrator.store.accounts import Account
+from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.wiring import build_accounts, build_history
 
 LISTED = 200
+
+TOKEN = re.compile(r"[A-Za-z0-9]{32,128}", re.ASCII)
+"""Too long to be guessed; some SDKs refuse anything but letters and digits before they send it."""
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
@@ -68,8 +73,30 @@ def _print(body: dict[str, object]) -> None:
     print(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
 
 
+def _limits(accounts: AccountStore, options: argparse.Namespace) -> int:
+    if accounts.load_account(options.account) is None:
+        return _refuse(f"there is no account {options.account}")
+    changed: dict[str, int | None] = {}
+    for row in TABLE:
+        text = getattr(options, row.name)
+        if text is None:
+            continue
+        if text != "default" and not (text.isascii() and text.isdigit() and int(text) <= MOST):
+            return _refuse(f"{row.option} has to be a whole number up to {MOST:,}, or `default`")
+        changed[row.name] = None if text == "default" else int(text)
+    accounts.save_limits(options.account, changed)
+    limits = accounts.load_limits(options.account)
+    for row in TABLE:
+        print(f"{row.option:<26} {getattr(limits, row.name):>13,}  {row.bounds}; over it: {row.answer}")
+    return 0
+
+
 def _account(settings: Settings, options: argparse.Namespace) -> int:
-    accounts = build_accounts(settings)
+    act = _limits if options.action == "limits" else _change_account
+    return act(build_accounts(settings), options)
+
+
+def _change_account(accounts: AccountStore, options: argparse.Namespace) -> int:
     if options.action == "list":
         for known in accounts.list_accounts():
             print(f"{known.account_sid} {known.status} {known.friendly_name!r}")
@@ -78,6 +105,8 @@ def _account(settings: Settings, options: argparse.Namespace) -> int:
         sid = options.sid or mint_sid("AC")
         if not is_sid("AC", sid):
             return _refuse("--sid has to be AC and 32 lower-case hexadecimal digits")
+        if options.token is not None and TOKEN.fullmatch(options.token) is None:
+            return _refuse("--token has to be 32 to 128 letters and digits (twilio-go refuses others)")
         existing = accounts.load_account(sid)
         if existing is not None and options.token != existing.auth_token:
             return _refuse(f"account {sid} exists; rotate-token gives it a new token")

@@ -42,6 +42,7 @@ class _Api(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         """Runs in the worker, after the fork: sockets must not be shared between processes."""
         app, nodes = wiring.build_api(self._settings)
         nodes.start()
+        nodes.watch_capacity()
         return app
 
 

@@ -53,6 +53,7 @@ from orchestrator.store.connection import DEADLINE_SECONDS, connect
 from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import Lane, OutboxStore
+from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
 from orchestrator.store.sounds import SoundStore
 from orchestrator.updates import Updates
@@ -73,9 +74,10 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     make_applier = _applier_maker(client, _start_waker(settings, CALLBACKS), sounds, _give_up)
     listeners = NodeStore(connect(settings.redis_url, max_connections=16))  # they wait there for answers
     updates = Updates(store, nodes, listeners, SoundStore(client), make_applier, sounds)
-    handlers = Handlers(store, nodes, routes)
+    accounts, quotas = AccountStore(client), QuotaStore(client)
+    handlers = Handlers(store, nodes, routes, quotas, accounts)
     media = MediaStore(client, settings.media_megabytes << 20)
-    return create_app(handlers, updates, build_history(settings), AccountStore(client), media), nodes
+    return create_app(handlers, updates, build_history(settings), accounts, media), nodes
 
 
 def _give_up(seconds: float) -> None:

@@ -228,6 +228,14 @@ class ListConferences:
 
 
 @dataclass(frozen=True, slots=True)
+class Status:
+    """How many sessions the node has and may have, among others (mod_commands.c, status_function)."""
+
+    def render(self) -> str:
+        return "status"
+
+
+@dataclass(frozen=True, slots=True)
 class CoreUuid:
     """The identity of the running FreeSWITCH process: a new one after every restart."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,8 +11,9 @@ import structlog
 from gevent.event import Event
 
 from orchestrator.freeswitch.addresses import NodeAddress
-from orchestrator.freeswitch.client import REPLY_SECONDS, EventSocket, NodeUnavailable
-from orchestrator.freeswitch.commands import SwitchCommand
+from orchestrator.freeswitch.capacity import READ_SECONDS, Capacity, parse_status
+from orchestrator.freeswitch.client import REPLY_SECONDS, CommandRefused, EventSocket, NodeUnavailable
+from orchestrator.freeswitch.commands import Status, SwitchCommand
 
 FIRST_BACKOFF_SECONDS: Final = 0.1
 LAST_BACKOFF_SECONDS: Final = 0.5
@@ -30,6 +32,7 @@ class Node:
         self._stopping = Event()
         self._greenlet: gevent.Greenlet[[], None] | None = None
         self.tried = Event()
+        self.capacity: Capacity | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -68,6 +71,22 @@ class Node:
             log.warning("node_disconnected", node=self.address.name)
             self._stopping.wait(backoff)  # a node that lets us in and drops us is not hammered
 
+    def watch_capacity(self) -> None:
+        """For a process that dials: keep `capacity` as it is now; None while it is not known. In the background."""
+        gevent.spawn(self._read_capacity)
+
+    def _read_capacity(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                read_at = time.monotonic()
+                self.capacity = parse_status(self.send(Status()), read_at)
+            except (NodeUnavailable, CommandRefused):
+                self.capacity = None
+            except ValueError as error:
+                self.capacity = None
+                log.error("capacity_unknown", node=self.address.name, error=str(error))
+            self._stopping.wait(READ_SECONDS)
+
     def send(self, command: SwitchCommand, seconds: float = REPLY_SECONDS) -> str:
         """Run a command now and return FreeSWITCH's text. Raises NodeUnavailable, CommandRefused."""
         return self._connection().api(command.render(), seconds)
@@ -88,6 +107,11 @@ class Nodes:
 
     def __init__(self, addresses: Iterable[NodeAddress], password: str) -> None:
         self._nodes = {address.name: Node(address, password) for address in addresses}
+
+    def watch_capacity(self) -> None:
+        """For a process that dials: follow how many calls each node takes."""
+        for node in self._nodes.values():
+            node.watch_capacity()
 
     def start(self) -> None:
         """Connect to all of them, and wait until each has been tried once."""
@@ -111,3 +135,11 @@ class Nodes:
     def connected_names(self) -> list[str]:
         """The nodes that can take commands now."""
         return [name for name, node in self._nodes.items() if node.is_connected]
+
+    def names_with_room(self) -> list[str]:
+        """Those of them that are not known to be full."""
+        return [
+            name
+            for name in self.connected_names()
+            if (capacity := self._nodes[name].capacity) is None or capacity.free_sessions > 0
+        ]

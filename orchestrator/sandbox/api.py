@@ -18,8 +18,6 @@ from orchestrator.sandbox.switch_strings import separate_string
 if TYPE_CHECKING:
     from orchestrator.sandbox.node import Node
 
-MAX_SESSIONS = 1000
-MAX_SESSIONS_PER_SECOND = 200
 VERSION = "1.10.12-release+sandbox~64bit"
 NO_SUCH_CHANNEL = "-ERR No such channel!\n"
 OK = "+OK\n"
@@ -44,11 +42,24 @@ def _status(node: Node, argument: str) -> str:
         f"FreeSWITCH (Version {VERSION}) is ready\n"
         f"{node.sessions_since_startup} session(s) since startup\n"
         f"{count} session(s) - peak {node.sessions_peak}, last 5min {node.sessions_peak} \n"
-        f"0 session(s) per Sec out of max {MAX_SESSIONS_PER_SECOND}, peak 0, last 5min 0 \n"
-        f"{MAX_SESSIONS} session(s) max\n"
+        f"0 session(s) per Sec out of max {node.throttle.per_second}, peak 0, last 5min 0 \n"
+        f"{node.throttle.most} session(s) max\n"
         "min idle cpu 0.00/100.00\n"
         "Current Stack Size/Max 240K/8192K\n"
     )
+
+
+def _fsctl(node: Node, argument: str) -> str:
+    """Two of its many: limits that an operator changes on the running switch. 0, or no number, asks only."""
+    name, _, text = argument.strip().partition(" ")
+    number = _number(text.strip())
+    if name == "max_sessions":
+        node.throttle.most = number or node.throttle.most
+        return f"+OK max sessions: {node.throttle.most}\n"
+    if name == "sps":
+        node.throttle.per_second = number or node.throttle.per_second
+        return f"+OK sessions per second: {node.throttle.per_second}\n"
+    return "-USAGE: the sandbox knows max_sessions and sps\n"
 
 
 def _version(node: Node, argument: str) -> str:
@@ -189,6 +200,7 @@ COMMANDS: dict[str, Callable[[Node, str], str]] = HTTP_CACHE_COMMANDS | {
     "conference": conference,
     "create_uuid": _create_uuid,
     "echo": _echo,
+    "fsctl": _fsctl,
     "global_getvar": _global_getvar,
     "hostname": _hostname,
     "hupall": _hupall,

@@ -17,6 +17,7 @@ from orchestrator.sandbox.events import Event, EventStamp
 from orchestrator.sandbox.http_cache import HttpCache
 from orchestrator.sandbox.scheduler import Scheduler
 from orchestrator.sandbox.session import Session
+from orchestrator.sandbox.throttle import Throttle
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ class Node:
         self.sinks: set[Callable[[Event], None]] = set()
         self.sessions_since_startup = 0
         self.sessions_peak = 0
+        self.throttle = Throttle()
         self.scheduler = Scheduler(self)
         self.http_cache = HttpCache()
         self.on_crash: Callable[[], None] = self.end
@@ -100,8 +102,8 @@ class Node:
                     "FreeSWITCH-Version": api.VERSION,
                     "Uptime-msec": str(uptime_ms),
                     "Session-Count": str(len(self.sessions)),
-                    "Max-Sessions": str(api.MAX_SESSIONS),
-                    "Session-Per-Sec": str(api.MAX_SESSIONS_PER_SECOND),
+                    "Max-Sessions": str(self.throttle.most),
+                    "Session-Per-Sec": str(self.throttle.per_second),
                     "Session-Since-Startup": str(self.sessions_since_startup),
                     "Session-Peak-Max": str(self.sessions_peak),
                     "Heartbeat-Interval": str(HEARTBEAT_SECONDS),

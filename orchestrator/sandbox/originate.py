@@ -106,6 +106,9 @@ def _dial(node: Node, request: Request) -> Session:
     if channel_uuid in node.sessions:
         log.error("originate_duplicate_uuid", channel_uuid=channel_uuid)
         raise Failure("DESTINATION_OUT_OF_ORDER")
+    if not node.throttle.allows(len(node.sessions)):
+        log.critical("sandbox_makes_no_further_session")
+        raise Failure("DESTINATION_OUT_OF_ORDER")
     profile = CallerProfile(
         caller_name=variables.get("origination_caller_id_name", ""),
         caller_number=variables.get("origination_caller_id_number", "0000000000"),

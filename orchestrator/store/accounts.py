@@ -1,19 +1,23 @@
-"""Accounts: an AccountSid, an AuthToken, and whether the operator has suspended it."""
+"""Accounts: an AccountSid, an AuthToken, whether the operator has suspended it, and what it may take."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import redis
 
+from orchestrator.limits import Limits
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 
 CACHE_SECONDS = 1.0
 """How long a process may act on what it last read of an account; a rotated token is refused after that."""
+
+_LIMIT: Final = "limit:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Account:
     auth_token: str
     status: str
     friendly_name: str = ""
+    created_at: str = ""
+    limits: Limits = field(default_factory=Limits)
 
 
 class AccountStore:
@@ -43,11 +49,36 @@ class AccountStore:
             raw = self._redis.hgetall(keys.account(account_sid))
         account = None
         if "auth_token" in raw:
-            account = Account(account_sid, raw["auth_token"], raw["status"], raw.get("friendly_name", ""))
+            own = {name.removeprefix(_LIMIT): value for name, value in raw.items() if name.startswith(_LIMIT)}
+            account = Account(
+                account_sid,
+                raw["auth_token"],
+                raw["status"],
+                raw.get("friendly_name", ""),
+                raw.get("created_at", ""),
+                Limits.parse(own),
+            )
         if len(self._cache) >= 10_000:
             self._cache.clear()
         self._cache[account_sid] = (now + CACHE_SECONDS, account)
         return account
+
+    def load_limits(self, account_sid: str) -> Limits:
+        """What the account may take."""
+        account = self.load_account(account_sid)
+        return account.limits if account else Limits()
+
+    def save_limits(self, account_sid: str, changed: Mapping[str, int | None]) -> None:
+        """Set limits of their own by name; None gives one its default again. Processes see it within CACHE_SECONDS."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=True)
+            for name, value in changed.items():
+                if value is None:
+                    pipe.hdel(keys.account(account_sid), _LIMIT + name)
+                else:
+                    pipe.hset(keys.account(account_sid), _LIMIT + name, value)
+            pipe.execute()
+        self._cache.pop(account_sid, None)
 
     def list_accounts(self) -> list[Account]:
         """Every account, by SID."""

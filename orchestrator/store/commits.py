@@ -12,6 +12,7 @@ import redis
 
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant
 from orchestrator.store import keys, scripts
+from orchestrator.store.accounts import AccountStore
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import (
     decode_conference,
@@ -22,6 +23,9 @@ from orchestrator.store.records import (
 
 OUTBOX_DEPTH = 10_000
 """Callbacks that one lane may hold; the oldest become dead letters, and are counted."""
+
+FORGOTTEN_AT_ONCE = 500
+"""Finished callbacks over the account's limit that one commit forgets at most."""
 
 WAKE_GRACE_MS = 2_000
 """A woken lane is looked at by the sweep after this time, should its wake-up have been lost."""
@@ -75,6 +79,7 @@ class CommitStore:
         self._redis: Any = client
         self._commit = client.register_script(scripts.COMMIT)
         self._release_name = client.register_script(scripts.RELEASE_NAME)
+        self._accounts = AccountStore(client)
 
     def load_conference_sids(self, call_sids: Sequence[str]) -> dict[str, str]:
         """The ConferenceSid of each known call."""
@@ -162,11 +167,13 @@ class CommitStore:
 
     def _index(self, done: Sequence[tuple[Change, Committed]]) -> None:
         """What lies in other slots than the conference. Should we die before it: lanes are found by the sweep's search,
-        a name is freed by the next create, and a callback is missing in the account's list, not in its conference's."""
+        a name is freed by the next create, a later create looks at calls that count for their account and have ended,
+        and a callback is missing in the account's list, not in its conference's."""
         pipe = self._redis.pipeline(transaction=False)
         now_ms = int(time.time() * 1000)
         for change, one in done:
             after = change.after
+            _count_off(pipe, change)
             rows = {
                 f"{after.conference_sid}.{new.token}": new.planned_ms
                 for group in change.outbox.values()
@@ -189,6 +196,40 @@ class CommitStore:
                 names = keys.account_names(after.account_sid)
                 self._release_name(keys=[names], args=[after.friendly_name, after.conference_sid], client=pipe)
         pipe.execute()
+        for account_sid in dict.fromkeys(change.after.account_sid for change, _ in done if change.outbox):
+            self._forget_callbacks(account_sid)
+
+    def _forget_callbacks(self, account_sid: str) -> None:
+        """Of the account's oldest callbacks as many as it has too many; those that still wait are kept."""
+        index = keys.account_callbacks(account_sid)
+        most = self._accounts.load_limits(account_sid).kept_callbacks
+        surplus = min(int(self._redis.zcard(index)) - most, FORGOTTEN_AT_ONCE)
+        if surplus <= 0:
+            return
+        oldest = [name.partition(".") for name in self._redis.zrange(index, 0, surplus - 1)]
+        pipe = self._redis.pipeline(transaction=False)
+        for sid, _, token in oldest:
+            pipe.hget(keys.callback(sid, token), "state")
+        states = pipe.execute()
+        for (sid, _, token), state in zip(oldest, states, strict=True):
+            if state != "waiting":
+                pipe.unlink(keys.callback(sid, token))
+                pipe.zrem(keys.conference_callbacks(sid), token)
+                pipe.zrem(index, f"{sid}.{token}")
+                pipe.zrem(keys.account_dead(account_sid), f"{sid}.{token}")
+        pipe.execute()
+
+
+def _count_off(pipe: Any, change: Change) -> None:
+    """Calls that have been answered or have ended, and a conference that has ended, leave their account's quotas."""
+    sid, account_sid = change.after.conference_sid, change.after.account_sid
+    for call_sid, (before, after) in change.participants.items():
+        if after.ended_at is not None and before.ended_at is None:
+            pipe.zrem(keys.account_live(account_sid), f"{sid}.{call_sid}")
+        if after.ended_at is not None or (after.answered_at is not None and before.answered_at is None):
+            pipe.zrem(keys.account_dialling(account_sid), f"{sid}.{call_sid}")
+    if change.after.status is ConferenceStatus.COMPLETED:
+        pipe.zrem(keys.account_live_conferences(account_sid), sid)
 
 
 def _flat(raw: Mapping[str, str]) -> list[str]:

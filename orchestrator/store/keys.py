@@ -29,7 +29,17 @@ class Key:
 
 KEYS: Final[tuple[Key, ...]] = (
     Key("accounts", "set", "every AccountSid", "for ever; one member per account"),
-    Key("account:{AC}", "hash", "auth_token, status, friendly_name, created_at", "until the operator deletes it"),
+    Key("account:{AC}", "hash", "auth_token, status, friendly_name, created_at, limit:… where it has one of its own",
+        "until the operator deletes it"),
+    Key("account:{AC}:live", "zset", "ConferenceSid.CallSid of calls that have not ended, by when they were looked at",
+        "member removed by the commit of the call's end, or by a later create"),
+    Key("account:{AC}:live:conferences", "zset", "ConferenceSid of conferences that have not ended, likewise",
+        "member removed by the commit of its end, or by a later create"),
+    Key("account:{AC}:live:dialling", "zset", "ConferenceSid.CallSid of calls that are not answered, likewise",
+        "member removed by the commit of the answer or of the end, or by a later create"),
+    Key("account:{AC}:kept", "zset", "CallSid:bytes of the calls that are kept, by their creation (ms)",
+        "7 days after the last create; each create trims what is older"),
+    Key("account:{AC}:tallies", "hash", "kept_bytes; and rates: when each is full again (ms)", "7 days after the last"),
     Key("account:{AC}:conferences", "zset", "ConferenceSid by created_at (ms)",
         "each create trims members whose conference has expired"),
     Key("account:{AC}:names", "hash", "FriendlyName -> ConferenceSid of the active conference",
@@ -62,6 +72,8 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("call:{CA}", "string", "ConferenceSid of the call", "7 days after it was created"),
     Key("node:{name}", "hash", "what the listener last saw: core_uuid, connected, seen_at, listener",
         "15 s after the listener's last word"),
+    Key("node:{name}:dialled", "zset", "CallSid of calls that the node is about to have, by their creation (ms)",
+        "5 s after the last one"),
     Key("node:{name}:questions", "list", "conferences whose relations API processes want set now: CF… token",
         "emptied by the listener; at most 1,000; 10 s after the last one"),
     Key("node:{name}:answer:token", "list", "the listener's answer to one of them", "taken by who asked; 10 s"),
@@ -106,6 +118,26 @@ def account(account_sid: str) -> str:
 
 def account_conferences(account_sid: str) -> str:
     return f"account:{{{account_sid}}}:conferences"
+
+
+def account_live(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:live"
+
+
+def account_live_conferences(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:live:conferences"
+
+
+def account_dialling(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:live:dialling"
+
+
+def account_kept(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:kept"
+
+
+def account_tallies(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:tallies"
 
 
 def account_names(account_sid: str) -> str:
@@ -170,6 +202,10 @@ def call(call_sid: str) -> str:
 
 def node(name: str) -> str:
     return f"node:{{{name}}}"
+
+
+def node_dialled(name: str) -> str:
+    return f"node:{{{name}}}:dialled"
 
 
 def media_clip(media_id: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from twilio.rest import Client
 
+from orchestrator.limits import TABLE
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from tests.harness.freeswitch import REPOSITORY, EslSocket, FarEnd, FreeSwitch, FreeSwitchError
 from tests.harness.polling import eventually
@@ -218,6 +219,7 @@ class Stack:
         self.switch.start()
         self.receiver.start()
         self.orchestrator("account", "create", "--sid", self.account_sid, "--token", self.auth_token)
+        self.set_limits(self.account_sid, **dict.fromkeys((row.name for row in TABLE), 1_000_000))
         self.api = self._process("api")
         self.listener = self._process("listen")
         self.workers = [self._process("work", f"work{number}") for number in range(self._workers)]
@@ -252,6 +254,11 @@ class Stack:
             check=True,
         )
         return done.stdout
+
+    def set_limits(self, account_sid: str, **limits: int) -> None:
+        """What an account may take; that of the stack may take a million of everything unless a test says less."""
+        options = [text for row in TABLE if row.name in limits for text in (row.option, str(limits[row.name]))]
+        self.orchestrator("account", "limits", "--account", account_sid, *options)
 
     def orchestrator_status(self, *arguments: str) -> int:
         command = [sys.executable, "-m", "orchestrator", *arguments]

@@ -13,7 +13,8 @@ from tests.harness.freeswitch import FarEnd
 from tests.harness.polling import eventually
 from tests.harness.stack import Stack
 
-FOREIGN = ("AC" + "f0" * 16, "foreign-token")
+FIRST = "first" * 8
+FOREIGN = ("AC" + "f0" * 16, "f0" * 20)
 
 
 @pytest.fixture
@@ -84,10 +85,10 @@ def test_credentials_decide_before_anything_else(stack: Stack, foreign: Client) 
 def test_a_rotated_token_replaces_the_old_one(stack: Stack) -> None:
     """The old AuthToken is refused within 2 s, the new one accepted."""
     sid = "AC" + "e1" * 16
-    stack.orchestrator("account", "create", "--sid", sid, "--token", "first")
+    stack.orchestrator("account", "create", "--sid", sid, "--token", FIRST)
     url = f"{stack.base_url}/2010-04-01/Accounts/{sid}/Conferences.json"
-    assert requests.get(url, auth=(sid, "first"), timeout=5).status_code == 200
+    assert requests.get(url, auth=(sid, FIRST), timeout=5).status_code == 200
     _, second, _ = stack.orchestrator("account", "rotate-token", sid).split()
-    eventually(lambda: requests.get(url, auth=(sid, "first"), timeout=5).status_code == 401, "refused", 2)
+    eventually(lambda: requests.get(url, auth=(sid, FIRST), timeout=5).status_code == 401, "refused", 2)
 
     assert requests.get(url, auth=(sid, second), timeout=5).status_code == 200

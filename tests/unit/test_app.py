@@ -31,6 +31,7 @@ from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.handlers import Handlers
 from orchestrator.history import History
+from orchestrator.limits import TABLE
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
@@ -40,6 +41,7 @@ from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
 from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
+from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
 from orchestrator.store.sounds import SoundStore
 from orchestrator.updates import Updates
@@ -82,6 +84,7 @@ def make_api(url: str, script: Script | None = None) -> Api:
     accounts = AccountStore(client)
     for sid, status in ((ACCOUNT, "active"), (OTHER_ACCOUNT, "active"), (SUSPENDED, "suspended")):
         accounts.save_account(Account(sid, TOKEN, status))
+        accounts.save_limits(sid, dict.fromkeys((row.name for row in TABLE), 1_000_000))
     nodes = Nodes([NodeAddress(NODE, "127.0.0.1", switch.port)], PASSWORD)
     nodes.start()
     store = ConferenceStore(client)
@@ -94,7 +97,8 @@ def make_api(url: str, script: Script | None = None) -> Api:
     updates = Updates(store, nodes, NodeStore(client), SoundStore(client), make_applier, woken.extend)
     history = History(CallbackStore(client), ReceiverStore(client))
     media = MediaStore(client, 256 << 20)
-    app = create_app(Handlers(store, nodes, routes), updates, history, AccountStore(client), media)
+    handlers = Handlers(store, nodes, routes, QuotaStore(client), AccountStore(client))
+    app = create_app(handlers, updates, history, AccountStore(client), media)
     return Api(app.test_client(), store, client, nodes, switch, heard, woken)
 
 

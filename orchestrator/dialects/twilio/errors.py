@@ -30,7 +30,7 @@ def render_error(_: Asked, error: ApiError) -> Answer:
 
 
 def error_headers(error: ApiError, realm: str = "Twilio API") -> dict[str, str]:
-    """A 401 says how to authenticate, a 503 when to come back."""
+    """A 401 says how to authenticate, a 429 or 503 when to come back."""
     if error.http_status == 401:
         return {"WWW-Authenticate": f'Basic realm="{realm}"'}
-    return {"Retry-After": "1"} if error.http_status == 503 else {}
+    return {} if error.retry_after_seconds is None else {"Retry-After": str(error.retry_after_seconds)}

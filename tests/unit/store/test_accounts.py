@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import redis
 
+from orchestrator.limits import DEFAULTS
 from orchestrator.store import accounts as accounts_module
 from orchestrator.store import keys
 from orchestrator.store.accounts import CACHE_SECONDS, Account, AccountStore
@@ -33,7 +35,10 @@ def test_an_account_is_read_as_it_was_written(client: redis.Redis) -> None:
     written = Account(ACCOUNT, "secret", "active", "Ünïcode & Co")
     AccountStore(client).save_account(written)
 
-    assert AccountStore(client).load_account(ACCOUNT) == written
+    read = AccountStore(client).load_account(ACCOUNT)
+    assert read is not None
+    assert read.created_at
+    assert replace(read, created_at="") == written
     assert AccountStore(client).load_account(OTHER_ACCOUNT) is None
 
 
@@ -65,7 +70,9 @@ def test_a_change_in_another_process_counts_after_the_cache_time(
     assert here.load_account(ACCOUNT) == first
     tick(CACHE_SECONDS)
 
-    assert here.load_account(ACCOUNT) == change
+    read = here.load_account(ACCOUNT)
+    assert read is not None
+    assert (read.auth_token, read.status) == (change.auth_token, change.status)
 
 
 def test_a_change_in_this_process_counts_at_once(client: redis.Redis, tick: Clock) -> None:
@@ -84,3 +91,16 @@ def test_guessed_sids_do_not_fill_the_memory(client: redis.Redis, tick: Clock, m
     store.load_account(ACCOUNT)
 
     assert len(store._cache) == 1
+
+
+def test_limits_of_its_own_are_kept_apart_from_defaults(client: redis.Redis) -> None:
+    """One is set, the others stay at their defaults; `default` gives it its default again; a new token changes none."""
+    store = AccountStore(client)
+    store.save_account(Account(ACCOUNT, "secret", "active"))
+    store.save_limits(ACCOUNT, {"live_participants": 3, "dialling": 0})
+    store.save_account(Account(ACCOUNT, "other", "active"))
+    assert AccountStore(client).load_limits(ACCOUNT) == replace(DEFAULTS, live_participants=3, dialling=0)
+
+    store.save_limits(ACCOUNT, {"live_participants": None})
+    assert store.load_limits(ACCOUNT) == replace(DEFAULTS, dialling=0)
+    assert store.load_limits(OTHER_ACCOUNT) == DEFAULTS

@@ -11,13 +11,16 @@ import pytest
 import redis
 
 from orchestrator.callbacks.drain import Drainer
+from orchestrator.domain.conference import Participant
 from orchestrator.domain.events import CallEnded, CallRang, MemberRemoved, ParticipantMuted
 from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
+from orchestrator.limits import DEFAULTS
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import Lane, OutboxStore, Tried
+from orchestrator.store.quotas import Admission, QuotaStore, Room
 from orchestrator.store.sounds import SoundStore
 from tests.unit.callbacks.bench import make_drainer
 from tests.unit.callbacks.web import TOKEN, Answer, Web
@@ -60,6 +63,9 @@ BY_TTL = {
     "node:{name}",
     "node:{name}:questions",
     "node:{name}:answer:token",
+    "node:{name}:dialled",
+    "account:{AC}:kept",
+    "account:{AC}:tallies",
     "sound:{CF}:lane",
     "sound:{CF}:lane:announcements",
     "sound:{CF}:lane:lease",
@@ -69,7 +75,13 @@ BY_TTL = {
 """Rows whose lifetime is a TTL, at the latest when what they tell of is over; the other rows name an owner."""
 
 
-FOR_SECONDS = {"node:{name}", "node:{name}:questions", "node:{name}:answer:token", "sound:{CF}:lane:lease"}
+FOR_SECONDS = {
+    "node:{name}",
+    "node:{name}:dialled",
+    "node:{name}:questions",
+    "node:{name}:answer:token",
+    "sound:{CF}:lane:lease",
+}
 """Those of them that a slow machine may not see any more at the end."""
 
 RQS = ("rq:", "callbacks:ready", "callbacks:woken", "sounds:ready", "sounds:woken")
@@ -114,6 +126,13 @@ def _media(client: redis.Redis) -> None:
     media.save_note(ACCOUNT, "0" * 64, b"{}")
 
 
+def _count(client: redis.Redis, participant: Participant) -> None:
+    """What the API does around a create."""
+    quotas = QuotaStore(client)
+    with quotas.admitted(Admission(ACCOUNT, participant.conference_sid, participant.call_sid, 100), DEFAULTS):
+        assert quotas.reserve_session("fs1", participant.call_sid, Room(free_sessions=9, age_ms=1, per_second=9))
+
+
 @pytest.fixture
 def web() -> Any:
     made = Web()
@@ -136,6 +155,8 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
         "conference_callbacks": replace(EVENTS, url=web.url()),
     }
     one, two = world.create(label="host", **settings), world.create(**settings)
+    for participant in (one, two):
+        _count(client, participant)
     _check(client, seen)
     world.apply(one, CallRang(NOW))
     world.join(one)
