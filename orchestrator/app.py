@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import io
-from urllib.parse import unquote_to_bytes
-
 import gevent
 import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from orchestrator.authentication import authenticate
-from orchestrator.dialects import DIALECTS, routes
+from orchestrator.authentication import Authenticator, is_open
+from orchestrator.dialects import DIALECTS, cors, routes
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.own import routes as own
-from orchestrator.errors import ApiError, BadParameter, BodyTooLarge, MethodNotAllowed, Unavailable
+from orchestrator.errors import ApiError, BadParameter, MethodNotAllowed, Unavailable
+from orchestrator.forms import MAX_BODY_BYTES, check_request, too_large
 from orchestrator.handlers import Handlers
 from orchestrator.history import History
 from orchestrator.media import serve
+from orchestrator.pacing import Pacing
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.media import MediaStore
+from orchestrator.store.quotas import QuotaStore
 from orchestrator.updates import Updates
-
-MAX_BODY_BYTES = 64 * 1024
 
 ANSWER_SECONDS = 1.9
 """Every answer is due within 2 s, however many slow parts add up; whatever is not done by then is a 503."""
@@ -36,6 +34,7 @@ def create_app(
     history: History,
     accounts: AccountStore,
     media: MediaStore,
+    quotas: QuotaStore,
     dialects: Dialects = DIALECTS,
 ) -> Flask:
     """The WSGI application: all dialects, our own API, audio for the switches, and a health path."""
@@ -45,12 +44,21 @@ def create_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.before_request(_start_deadline)
     app.before_request(lambda: _read_path(dialects))
-    app.before_request(lambda: authenticate(request, g.asked, accounts))
-    app.before_request(_check_request)
+    app.before_request(lambda: cors.answer_preflight(request))
+    authenticator, pacing = Authenticator(accounts), Pacing()
+
+    @app.before_request
+    def admit() -> None:
+        if not is_open(request):
+            g.account = authenticator.authenticate(request, g.asked)
+            pacing.take_request(g.account.account_sid, g.account.limits)
+
+    app.before_request(lambda: check_request(request))
+    app.after_request(cors.allow)
     app.teardown_request(_stop_deadline)
     for prefix in dialects.prefixes:
-        app.register_blueprint(routes.make_blueprint(prefix, handlers, updates))
-    app.register_blueprint(own.make_blueprint(history))
+        app.register_blueprint(routes.make_blueprint(prefix, handlers, updates, pacing))
+    app.register_blueprint(own.make_blueprint(history, pacing, quotas))
     app.register_blueprint(serve.make_blueprint(media))
 
     @app.get("/healthz")
@@ -72,7 +80,7 @@ def create_app(
         if error.code == 405:
             return _answer_error(MethodNotAllowed("Method not allowed"))
         if error.code == 413:
-            return _answer_error(BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes"))
+            return _answer_error(too_large())
         return _answer_error(BadParameter(error.description or error.name))
 
     @app.errorhandler(Exception)
@@ -101,22 +109,3 @@ def _stop_deadline(_: BaseException | None) -> None:
     deadline = g.pop("deadline", None)
     if deadline is not None:
         deadline.close()
-
-
-def _check_request() -> None:
-    """A body of at most 64 kB, also one without a declared length; and text that is UTF-8, in path and body."""
-    if request.content_length is None and request.environ.get("wsgi.input_terminated"):
-        body = request.environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes")
-        request.environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
-    raw = request.query_string
-    if request.mimetype == "application/x-www-form-urlencoded":
-        raw += request.get_data(cache=True)
-    path = request.environ["PATH_INFO"]
-    if path.isascii() and raw.isascii() and b"%" not in raw:
-        return
-    try:
-        (path.encode("latin-1") + unquote_to_bytes(raw)).decode()
-    except UnicodeDecodeError:
-        raise BadParameter("The request holds text that is not UTF-8") from None

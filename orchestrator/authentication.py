@@ -1,37 +1,85 @@
-"""Who asks: HTTP Basic with AccountSid and AuthToken. The path has to name the same account, in every dialect."""
+"""Who asks: HTTP Basic with AccountSid and AuthToken. The path has to name the same account, in every dialect.
+
+Wrong credentials are answered after a second and logged, by where they come from. Nobody is locked out: whoever has the
+right token is answered at once, whatever others try meanwhile.
+"""
 
 from __future__ import annotations
 
 import hmac
+import time
+from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from flask import Request
 
 from orchestrator.dialects.base import Asked
 from orchestrator.errors import AccountSuspended, AuthenticationFailed
 from orchestrator.sids import is_sid
-from orchestrator.store.accounts import AccountStore
+from orchestrator.store.accounts import Account, AccountStore
 
 OPEN_PATHS: Final = frozenset({"/healthz"})
 OPEN_PREFIX: Final = "/media/"
 """What switches fetch, by names that cannot be guessed."""
 
+WRONG_SECONDS = 1.0
+LOGGED_SECONDS: Final = 10.0
+"""An address that goes on trying has one line in this time, which says how often it has tried since the last."""
 
-def authenticate(request: Request, asked: Asked, accounts: AccountStore) -> None:
-    """Let the request pass, or raise AuthenticationFailed, AccountSuspended, Unavailable."""
-    if request.path in OPEN_PATHS or request.path.startswith(OPEN_PREFIX):
-        return
-    try:
-        credentials = request.authorization
-    except ValueError:  # werkzeug lets base64 that is no ASCII raise
-        credentials = None
-    if credentials is None or credentials.type != "basic":
-        raise AuthenticationFailed("Your AccountSid or AuthToken was incorrect.")
-    sid, token = asked.dialect.read_sid("AC", credentials.username or ""), credentials.password or ""
-    account = accounts.load_account(sid) if is_sid("AC", sid) else None
-    known = account.auth_token if account is not None else "-"
-    right = hmac.compare_digest(known.encode(), token.encode("utf-8", "surrogateescape"))
-    if account is None or not right or asked.account_sid != sid:
-        raise AuthenticationFailed("Your AccountSid or AuthToken was incorrect.")
-    if account.status != "active":
-        raise AccountSuspended("This account is suspended.")
+_MOST_ADDRESSES: Final = 1_000
+_WRONG: Final = "Your AccountSid or AuthToken was incorrect."
+
+log = structlog.get_logger("authentication")
+
+
+def is_open(request: Request) -> bool:
+    """True for paths that need no credentials."""
+    return request.path in OPEN_PATHS or request.path.startswith(OPEN_PREFIX)
+
+
+class Authenticator:
+    """Lets requests pass, or raises AuthenticationFailed, AccountSuspended, Unavailable."""
+
+    def __init__(self, accounts: AccountStore) -> None:
+        self._accounts = accounts
+        self._tries: dict[str, _Tries] = {}
+
+    def authenticate(self, request: Request, asked: Asked) -> Account:
+        """The account that asks."""
+        try:
+            credentials = request.authorization
+        except ValueError:  # werkzeug lets base64 that is no ASCII raise
+            credentials = None
+        if credentials is None or credentials.type != "basic":
+            raise AuthenticationFailed(_WRONG)
+        sid, token = asked.dialect.read_sid("AC", credentials.username or ""), credentials.password or ""
+        account = self._accounts.load_account(sid) if is_sid("AC", sid) else None
+        known = account.auth_token if account is not None else "-"
+        right = hmac.compare_digest(known.encode(), token.encode("utf-8", "surrogateescape"))
+        if account is None or not right or asked.account_sid not in ("", sid):
+            self._note(request.remote_addr or "?", sid if is_sid("AC", sid) else "no AccountSid")
+            time.sleep(WRONG_SECONDS)
+            raise AuthenticationFailed(_WRONG)
+        if account.status != "active":
+            raise AccountSuspended("This account is suspended.")
+        return account
+
+    def _note(self, address: str, account_sid: str) -> None:
+        now = time.monotonic()
+        tries = self._tries.get(address)
+        if tries is not None and now < tries.logged_at + LOGGED_SECONDS:
+            tries.since += 1
+            return
+        log.warning("credentials_refused", address=address, account_sid=account_sid, before=tries.since if tries else 0)
+        if len(self._tries) >= _MOST_ADDRESSES:
+            self._tries.clear()
+        self._tries[address] = _Tries(now)
+
+
+@dataclass(slots=True)
+class _Tries:
+    """An address' wrong credentials since its last line in the log."""
+
+    logged_at: float
+    since: int = 0

@@ -30,6 +30,7 @@ from orchestrator.freeswitch.nodes import Node, Nodes
 from orchestrator.limits import Limits
 from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
 from orchestrator.store.accounts import AccountStore
+from orchestrator.store.conference_list import ConferenceFilter, Place, Seen
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.quotas import Admission, QuotaStore, Room
 from orchestrator.store.records import encode_participant
@@ -179,9 +180,11 @@ class Handlers:
         """A conference, also a completed one. Raises NotFound."""
         return self._store.load_conference(account_sid, conference_sid)
 
-    def list_conferences(self, account_sid: str) -> Iterable[Conference]:
-        """The account's conferences, newest first."""
-        return self._store.list_conferences(account_sid)
+    def list_conferences(
+        self, account_sid: str, wanted: ConferenceFilter, behind: Place | None, *, oldest_first: bool
+    ) -> Iterable[Seen]:
+        """The account's conferences behind a place, newest first: rows that were looked at, and which of them match."""
+        return self._store.list_conferences(account_sid, wanted, behind, oldest_first=oldest_first)
 
     def made_at(self, account_sid: str, conference_sid: str, call_sid: str | None = None) -> datetime | None:
         """When a conference, or a participant that may have left, was created; None if nothing is known of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -34,6 +34,18 @@ class Page:
     next_after: KeptCallback | None
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many were sent again; and the moment (ms) from which there may be more, None: there are none."""
+
+    number: int
+    next_after_ms: int | None
+
+
+Counted = Callable[[Iterable[KeptCallback | None]], Iterator[KeptCallback | None]]
+"""What the rows of a list go through, so that whoever asks can count and pace them."""
+
+
 class History:
     """`account_sid` is always the authenticated account, or the one that an operator names."""
 
@@ -49,12 +61,17 @@ class History:
         return self._callbacks.load_callback(account_sid, conference_sid, token)
 
     def list_callbacks(
-        self, account_sid: str, wanted: CallbackFilter, size: int, after: tuple[int, str] | None = None
+        self,
+        account_sid: str,
+        wanted: CallbackFilter,
+        size: int,
+        after: tuple[int, str] | None = None,
+        counted: Counted = iter,
     ) -> Page:
-        """At most `size` callbacks, those behind `after` (moment in ms, id)."""
+        """At most `size` callbacks, those behind `after` (moment in ms, id). Every row goes through `counted`."""
         found: list[KeptCallback] = []
         last: KeptCallback | None = None
-        for row in islice(self._behind(account_sid, wanted, after), MOST_SCANNED):
+        for row in islice(counted(self._behind(account_sid, wanted, after)), MOST_SCANNED):
             if len(found) == size:
                 return Page(found, last)
             if row is None:
@@ -62,7 +79,7 @@ class History:
             last = row
             if wanted.matches(row):
                 found.append(row)
-        scanned_all = last is None or not self._has_more(account_sid, wanted, last)
+        scanned_all = last is None or not self._has_more(account_sid, wanted, last, counted)
         return Page(found, None if scanned_all else last)
 
     def _behind(
@@ -75,8 +92,8 @@ class History:
         rows = self._callbacks.list_callbacks(account_sid, replace(wanted, before_ms=newest))
         return (row for row in rows if row is None or (row.planned_ms, row.callback_id) < (moment, callback_id))
 
-    def _has_more(self, account_sid: str, wanted: CallbackFilter, last: KeptCallback) -> bool:
-        rows = self._behind(account_sid, wanted, (last.planned_ms, last.callback_id))
+    def _has_more(self, account_sid: str, wanted: CallbackFilter, last: KeptCallback, counted: Counted) -> bool:
+        rows = counted(self._behind(account_sid, wanted, (last.planned_ms, last.callback_id)))
         return any(row is not None for row in islice(rows, MOST_SCANNED))
 
     def replay(self, account_sid: str, callback_id: str) -> KeptCallback:
@@ -86,25 +103,40 @@ class History:
             raise Conflict(f"The callback {callback_id} waits to be delivered already")
         return self.fetch_callback(account_sid, callback_id)
 
-    def replay_all(self, account_sid: str, wanted: CallbackFilter) -> tuple[int, bool]:
-        """Send all of them again, the oldest first, in the order of their events; at most MOST_REPLAYED at once.
-        Returns how many, and whether there may be more."""
+    def replay_all(
+        self,
+        account_sid: str,
+        wanted: CallbackFilter,
+        counted: Counted = iter,
+        grant: Callable[[int], int] = lambda number: number,
+    ) -> Replayed:
+        """Send all of them again, the oldest first, in the order of their events: at most MOST_REPLAYED at once, of
+        MOST_SCANNED rows, and as many as `grant` allows."""
         if not wanted.state:
             wanted = replace(wanted, state="dead")
         if wanted.state == "waiting":
             raise BadParameter("State: callbacks that wait cannot be replayed")
         chosen: list[KeptCallback] = []
-        more = False
-        for row in self._callbacks.list_callbacks(account_sid, wanted, oldest_first=True):
-            if row is None or not wanted.matches(row):
+        next_after_ms: int | None = None
+        rows = counted(self._callbacks.list_callbacks(account_sid, wanted, oldest_first=True))
+        for number, row in enumerate(rows, 1):
+            if row is None:
                 continue
             # Events of one moment stay together: Redis does not know their order, their numbers do.
-            more = len(chosen) >= MOST_REPLAYED and row.planned_ms != chosen[-1].planned_ms
-            if more:
+            is_later = bool(chosen) and row.planned_ms != chosen[-1].planned_ms
+            if is_later and (len(chosen) >= MOST_REPLAYED or number > MOST_SCANNED):
+                next_after_ms = row.planned_ms
                 break
-            chosen.append(row)
+            if wanted.matches(row):
+                chosen.append(row)
+            elif number > MOST_SCANNED:
+                next_after_ms = row.planned_ms
+                break
         chosen.sort(key=lambda callback: (callback.planned_ms, callback.sequence_number))
-        return self._replay(chosen), more
+        granted = grant(len(chosen)) if chosen else 0
+        if granted < len(chosen):
+            next_after_ms = chosen[granted].planned_ms
+        return Replayed(self._replay(chosen[:granted]), next_after_ms)
 
     def _replay(self, callbacks: Iterable[KeptCallback]) -> int:
         replayed = 0

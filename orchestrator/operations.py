@@ -11,6 +11,7 @@ from dataclasses import replace
 import orjson
 
 from orchestrator.dialects.own import schemas, serializers
+from orchestrator.dialects.own.serializers import iso
 from orchestrator.errors import ApiError
 from orchestrator.limits import MOST, TABLE
 from orchestrator.settings import Settings
@@ -53,8 +54,9 @@ def _callbacks(settings: Settings, options: argparse.Namespace) -> int:
     if options.id:
         _print(serializers.serialize_callback(history.replay(options.account, options.id)))
     else:
-        replayed, more = history.replay_all(options.account, wanted)
-        print(f"{replayed} replayed" + (", and there are more: run it again" if more else ""))
+        replayed = history.replay_all(options.account, wanted)
+        rest = replayed.next_after_ms
+        print(f"{replayed.number} replayed" + (f", and there are more: add --after {iso(rest)}" if rest else ""))
     return 0
 
 

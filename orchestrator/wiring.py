@@ -77,7 +77,7 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     accounts, quotas = AccountStore(client), QuotaStore(client)
     handlers = Handlers(store, nodes, routes, quotas, accounts)
     media = MediaStore(client, settings.media_megabytes << 20)
-    return create_app(handlers, updates, build_history(settings), accounts, media), nodes
+    return create_app(handlers, updates, build_history(settings), accounts, media, quotas), nodes
 
 
 def _give_up(seconds: float) -> None:

@@ -15,11 +15,13 @@ from orchestrator.callbacks.plan import Callback
 from orchestrator.domain.commands import CreateParticipant, UpdateParticipant
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.errors import ApiError
+from orchestrator.store.accounts import Account
 
 Item = TypeVar("Item")
 Parameters = Sequence[tuple[str, str]]
 Representation = Literal["json", "xml"]
 Operation = Literal[
+    "fetch_account",
     "list_conferences",
     "fetch_conference",
     "update_conference",
@@ -128,6 +130,7 @@ class Dialect:
     parse_create: Callable[[Form], CreateParticipant]
     parse_update: Callable[[Form], UpdateParticipant]
     parse_conference_update: Callable[[Form], ConferenceUpdate]
+    render_account: Callable[[Asked, Account], Answer]
     render_conference: Callable[[Asked, Conference], Answer]
     render_conferences: Callable[[Asked, Page[Conference]], Answer]
     render_participant: Callable[[Asked, Participant, int | None], Answer]

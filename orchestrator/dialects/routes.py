@@ -19,6 +19,7 @@ from orchestrator.domain.commands import given_in
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import ApiError, MethodNotAllowed, NotFound
 from orchestrator.handlers import Handlers
+from orchestrator.pacing import Pacing
 from orchestrator.sids import is_sid
 from orchestrator.updates import Updates
 
@@ -28,6 +29,7 @@ _PARTICIPANTS: Final = "/Conferences/<segment>/Participants"
 _PARTICIPANT: Final = "/Conferences/<segment>/Participants/<reference>"
 
 ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (
+    ("GET", "", "fetch_account"),
     ("GET", _CONFERENCES, "list_conferences"),
     ("GET", _CONFERENCE, "fetch_conference"),
     ("POST", _CONFERENCE, "update_conference"),
@@ -40,13 +42,13 @@ ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (
 """Verb and path below an account -> what is done. A suffix may stand behind each path."""
 
 
-def make_blueprint(prefix: str, handlers: Handlers, updates: Updates) -> Blueprint:
+def make_blueprint(prefix: str, handlers: Handlers, updates: Updates, pacing: Pacing) -> Blueprint:
     """All routes under a dialect's prefix, bound to the objects they act on."""
     blueprint = Blueprint(f"resources {prefix}".replace(".", " "), __name__, url_prefix=f"{prefix}/Accounts/<account>")
-    resources = Resources(handlers, updates)
+    resources = Resources(handlers, updates, pacing)
     for verb, path, operation in ROUTES:
         view = _make_view(prefix, path, operation, getattr(resources, operation))
-        for suffix in ("",) if path.endswith(">") else SUFFIXES:
+        for suffix in SUFFIXES if path and not path.endswith(">") else ("",):
             blueprint.add_url_rule(path + suffix, operation + suffix[1:], view, methods=[verb])
 
     @blueprint.after_request
@@ -87,21 +89,27 @@ def to_response(answer: Answer) -> Response:
 class Resources:
     """What each operation does, whoever asks for it in whatever words."""
 
-    def __init__(self, handlers: Handlers, updates: Updates) -> None:
+    def __init__(self, handlers: Handlers, updates: Updates, pacing: Pacing) -> None:
         self._handlers = handlers
         self._updates = updates
+        self._pacing = pacing
+
+    def fetch_account(self, asked: Asked) -> Answer:
+        """The account itself: what SDKs ask for to see whether their credentials work."""
+        return asked.dialect.render_account(asked, g.account)
 
     def list_conferences(self, asked: Asked) -> Answer:
         """The conferences that match the filters, newest first."""
         wanted = paging.parse_page(request.args)
-        matches, given = parse_conference_filters(request.args)
-        rows = (row for row in self._handlers.list_conferences(asked.account_sid) if matches(row))
-        found = paging.page_of(
-            wanted,
-            rows,
-            lambda row: paging.place(row.created_at, row.conference_sid),
-            lambda sid: self._handlers.made_at(asked.account_sid, sid),
-        )
+        filters, given = parse_conference_filters(request.args)
+        with self._pacing.list_rows(asked.account_sid, g.account.limits) as counted:
+            found = paging.page_of_seen(
+                wanted,
+                lambda behind, backwards: counted(
+                    self._handlers.list_conferences(asked.account_sid, filters, behind, oldest_first=backwards)
+                ),
+                lambda sid: self._handlers.made_at(asked.account_sid, sid),
+            )
         path = asked.uri(asked.account_sid, "Conferences")
         page = paging.make_page(wanted, found, lambda row: row.conference_sid, path, given)
         return asked.dialect.render_conferences(asked, page)
@@ -125,7 +133,9 @@ class Resources:
         sid = _conference_sid(asked, segment)
         wanted = paging.parse_page(request.args)
         flags = schemas.parse_flags(request.args, ("Muted", "Hold", "Coaching"))
-        rows = [row for row in self._handlers.list_participants(asked.account_sid, sid) if _has(row, flags)]
+        with self._pacing.list_rows(asked.account_sid, g.account.limits) as counted:
+            live = counted(self._handlers.list_participants(asked.account_sid, sid))
+            rows = [row for row in live if _has(row, flags)]
         given = [(name, "true" if value else "false") for name, value in flags.items()]
         found = paging.page_of(
             wanted,

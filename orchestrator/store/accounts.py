@@ -29,6 +29,7 @@ class Account:
     status: str
     friendly_name: str = ""
     created_at: str = ""
+    updated_at: str = ""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -56,6 +57,7 @@ class AccountStore:
                 raw["status"],
                 raw.get("friendly_name", ""),
                 raw.get("created_at", ""),
+                raw.get("updated_at", raw.get("created_at", "")),
                 Limits.parse(own),
             )
         if len(self._cache) >= 10_000:
@@ -90,16 +92,17 @@ class AccountStore:
         """Write an account, new or changed."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=True)
-            key = keys.account(account.account_sid)
+            key, now = keys.account(account.account_sid), datetime.now(UTC).isoformat()
             pipe.hset(
                 key,
                 mapping={
                     "auth_token": account.auth_token,
                     "status": account.status,
                     "friendly_name": account.friendly_name,
+                    "updated_at": now,
                 },
             )
-            pipe.hsetnx(key, "created_at", datetime.now(UTC).isoformat())
+            pipe.hsetnx(key, "created_at", now)
             pipe.execute()
             self._redis.sadd(keys.ACCOUNTS, account.account_sid)
         self._cache.pop(account.account_sid, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from orchestrator.errors import (
 )
 from orchestrator.sids import is_sid, looks_like_call_sid
 from orchestrator.store import keys, scripts
+from orchestrator.store.conference_list import ConferenceFilter, Place, Seen, list_rows
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import (
     decode_conference,
@@ -31,7 +32,6 @@ from orchestrator.store.records import (
 )
 
 _TRIMMED_PER_CREATE = 10
-_ROWS_PER_READ = 200
 
 
 class ConferenceStore:
@@ -212,20 +212,16 @@ class ConferenceStore:
             raise NotFound(f"The conference {conference_sid} was not found")
         return conference
 
-    def list_conferences(self, account_sid: str) -> Iterable[Conference]:
-        """All conferences of the account, newest first; read in chunks, so a caller may stop early."""
-        index = keys.account_conferences(account_sid)
-        start = 0
-        while True:
-            with redis_errors():
-                sids = self._redis.zrevrange(index, start, start + _ROWS_PER_READ - 1)
-                found = self._hashes(keys.conference(sid) for sid in sids)
-            for flat in found:
-                if flat:
-                    yield decode_conference(flat)[0]
-            if len(sids) < _ROWS_PER_READ:
-                return
-            start += _ROWS_PER_READ
+    def list_conferences(
+        self,
+        account_sid: str,
+        wanted: ConferenceFilter | None = None,
+        behind: Place | None = None,
+        *,
+        oldest_first: bool = False,
+    ) -> Iterator[Seen]:
+        """All conferences of the account, newest first; see `conference_list`."""
+        return list_rows(self._redis, account_sid, wanted or ConferenceFilter(), behind, oldest_first=oldest_first)
 
     def request_end(self, account_sid: str, conference_sid: str) -> Conference:
         """Record that a client ends the conference; from now on nobody can be added. Raises NotFound."""

@@ -160,24 +160,30 @@ class OutboxStore:
 
     def save_forgotten(self, now_ms: int) -> int:
         """Put every lane that holds callbacks on the list of due ones, if it is not: a process may have died between
-        the commit and that. Also takes conferences off the open list that have nothing left to do. Returns how many."""
+        the commit and that. Also takes conferences off the open list that have nothing left to do, and has those that go
+        on among what lives of their account (they may be older than that list). Returns how many."""
         with redis_errors():
             opened = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1, withscores=True)
             pipe = self._redis.pipeline(transaction=False)
             for sid, _ in opened:
                 pipe.smembers(keys.lanes(sid))
-                pipe.hget(keys.conference(sid), "status")
+                pipe.hmget(keys.conference(sid), "status", "account_sid")
                 pipe.exists(keys.live_participants(sid))
             found = pipe.execute()
             waiting: dict[str, int] = {}
             over = []
-            for (sid, since_ms), names, status, unended in zip(
+            living: dict[str, dict[str, int]] = {}
+            for (sid, since_ms), names, (status, account_sid), unended in zip(
                 opened, found[::3], found[1::3], found[2::3], strict=True
             ):
                 waiting.update({str(Lane(sid, name)): now_ms for name in names})
+                if status not in (None, "completed"):
+                    living.setdefault(account_sid, {})[sid] = now_ms
                 never_made = status is None and since_ms < now_ms - _UNKNOWN_FOR_MS
                 if not names and not unended and (status == "completed" or never_made):
                     over.append(sid)
+            for account_sid, conferences in living.items():
+                self._redis.zadd(keys.account_live_conferences(account_sid), conferences, nx=True)
             if over:
                 self._redis.zrem(keys.OPEN_CONFERENCES, *over)
             return int(self._redis.zadd(keys.LANES_DUE, waiting, nx=True)) if waiting else 0

@@ -14,18 +14,22 @@ from typing import Any
 import gevent
 import pytest
 import redis
+import structlog
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse, create_environ
 from werkzeug.wrappers import Response
 
+from orchestrator import authentication, pacing
 from orchestrator import handlers as handlers_module
-from orchestrator.app import MAX_BODY_BYTES, create_app
+from orchestrator.app import create_app
 from orchestrator.applier import Applier
+from orchestrator.dialects.twilio import paging
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import Unavailable
+from orchestrator.forms import MAX_BODY_BYTES
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
@@ -97,8 +101,9 @@ def make_api(url: str, script: Script | None = None) -> Api:
     updates = Updates(store, nodes, NodeStore(client), SoundStore(client), make_applier, woken.extend)
     history = History(CallbackStore(client), ReceiverStore(client))
     media = MediaStore(client, 256 << 20)
-    handlers = Handlers(store, nodes, routes, QuotaStore(client), AccountStore(client))
-    app = create_app(handlers, updates, history, AccountStore(client), media)
+    quotas = QuotaStore(client)
+    handlers = Handlers(store, nodes, routes, quotas, accounts)
+    app = create_app(handlers, updates, history, AccountStore(client), media, quotas)
     return Api(app.test_client(), store, client, nodes, switch, heard, woken)
 
 
@@ -121,6 +126,7 @@ def stop(api: Api) -> None:
 def _sleep_on_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the API process, where gevent has patched it."""
     monkeypatch.setattr(handlers_module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=gevent.sleep))
+    monkeypatch.setattr(authentication, "WRONG_SECONDS", 0)
 
 
 @pytest.fixture
@@ -172,11 +178,131 @@ def test_without_the_right_credentials_nothing_is_told(api: Api, name: str, path
 
 
 @pytest.mark.parametrize(
-    "path", ["/2010-04-01/", "/2010-04-01/Accounts", f"/2010-04-01/Accounts/{OTHER_ACCOUNT}", "/2010-04-01/Accounts//x"]
+    "path", ["/", "/foo", "/2010-04-01/", "/2010-04-01/Accounts", "/2010-04-01/Accounts.json", BASE, f"{BASE}/x.json"]
 )
-def test_paths_outside_an_account_are_closed(api: Api, path: str) -> None:
-    """Right credentials for no account in particular are none."""
-    is_error(api.web.get(path, headers=basic()), 401, 20003)
+def test_what_does_not_exist_is_told_to_those_who_may_know(api: Api, path: str) -> None:
+    """Right credentials on an unknown path: 404. Without them nothing is told."""
+    is_error(api.web.get(path, headers=basic()), 404, 20404)
+    is_error(api.web.get(path), 401, 20003)
+    is_error(api.web.get(path, headers=basic(token="wrong")), 401, 20003)
+
+
+def test_the_account_says_that_its_credentials_work(api: Api) -> None:
+    """What SDKs ask for: all of Twilio's keys; the AuthToken, which whoever asks has, is not repeated."""
+    response = api.web.get(f"{BASE}.json", headers=basic())
+    body = response.get_json()
+
+    assert response.status_code == 200
+    assert set(body) == {
+        "sid", "owner_account_sid", "friendly_name", "status", "type", "auth_token", "date_created", "date_updated",
+        "subresource_uris", "uri",
+    }  # fmt: skip
+    assert (body["sid"], body["status"], body["type"], body["uri"]) == (ACCOUNT, "active", "Full", f"{BASE}.json")
+    assert TOKEN not in response.get_data(as_text=True)
+    assert body["date_created"].endswith("+0000")
+    is_error(api.web.get(f"/2010-04-01/Accounts/{OTHER_ACCOUNT}.json", headers=basic()), 401, 20003)
+
+
+def test_wrong_credentials_are_slow_and_logged_and_lock_nobody_out(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each wrong try is answered after a while; the log has the address, and one line however many there are; the right
+    token is answered at once all along."""
+    monkeypatch.setattr(authentication, "WRONG_SECONDS", 0.3)
+    with structlog.testing.capture_logs() as lines:
+        started = time.monotonic()
+        for _ in range(3):
+            is_error(api.request("GET", "/Conferences.json", headers=basic(token="wrong")), 401, 20003)
+        slow = time.monotonic() - started
+        started = time.monotonic()
+        assert api.request("GET", "/Conferences.json").status_code == 200
+        quick = time.monotonic() - started
+
+    assert slow >= 0.9
+    assert quick < 0.3
+    told = [line for line in lines if line["event"] == "credentials_refused"]
+    assert [(line["address"], line["account_sid"]) for line in told] == [("127.0.0.1", ACCOUNT)]
+    assert "wrong" not in repr(told)
+
+
+@pytest.mark.parametrize("path", ["/Conferences.json", f"/Conferences/{CF}.json", "/nowhere"])
+def test_a_browser_asks_without_credentials(api: Api, path: str) -> None:
+    """OPTIONS is answered to everybody, and every answer says that pages may read it."""
+    response = api.request("OPTIONS", path, headers={"Origin": "https://app.example"})
+
+    assert (response.status_code, response.get_data()) == (204, b"")
+    for answer in (response, api.request("GET", path), api.request("GET", path, headers={})):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "DELETE" in answer.headers["Access-Control-Allow-Methods"]
+        assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+        assert answer.headers["Access-Control-Expose-Headers"] == "ETag"
+
+
+def _multipart(parts: dict[str, bytes]) -> dict[str, Any]:
+    body = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
+        for name, value in parts.items()
+    )
+    return {"data": body + b"--x--\r\n", "content_type": "multipart/form-data; boundary=x"}
+
+
+def test_a_part_that_is_no_utf8_is_refused_by_its_name(api: Api) -> None:
+    """Not carried with other characters in its place."""
+    form = {name: value.encode() for name, value in GOOD.items()}
+    bad = api.request("POST", "/Conferences/x/Participants.json", **_multipart({**form, "Label": b"caf\xe9"}))
+    is_error(bad, 400, 20001)
+    assert bad.get_json()["message"].startswith("Label:")
+
+    good = api.request("POST", "/Conferences/x/Participants.json", **_multipart({**form, "Label": "café".encode()}))
+    assert (good.status_code, good.get_json()["label"]) == (201, "café")
+
+
+def test_a_tenant_that_asks_too_often_is_told_so_late(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """429/20429 with Retry-After, after a while; another account is answered at once."""
+    monkeypatch.setattr(pacing, "REFUSAL_SECONDS", 0.2)
+    AccountStore(api.redis).save_limits(ACCOUNT, {"requests_per_second": 3})
+    settled(lambda: api.request("GET", "/Conferences.json").status_code == 429, "the limit counts", 3)
+    started = time.monotonic()
+    refused = api.request("GET", "/Conferences.json")
+    assert time.monotonic() - started >= 0.2
+    is_error(refused, 429, 20429)
+    assert refused.headers["Retry-After"] == "1"
+    other = api.web.get(f"/2010-04-01/Accounts/{OTHER_ACCOUNT}/Conferences.json", headers=basic(OTHER_ACCOUNT))
+    assert other.status_code == 200
+
+
+def test_lists_look_at_so_many_rows_a_second(api: Api) -> None:
+    """A filter that matches nothing costs its rows, and is refused while they are not paid for; other reads are not."""
+    for number in range(30):
+        create(api.store, f"room {number}")
+    AccountStore(api.redis).save_limits(ACCOUNT, {"list_rows_per_second": 10})
+    path = "/Conferences.json?FriendlyName=nothing"
+    settled(lambda: api.request("GET", path).status_code == 429, "the limit counts", 3)
+    is_error(api.request("GET", path), 429, 20429)
+    assert api.web.get(f"{BASE}.json", headers=basic()).status_code == 200
+
+
+def test_a_filter_that_matches_little_has_short_pages_that_lead_on(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request looks at more rows than it may; following the links finds everything, and back again."""
+    monkeypatch.setattr(paging, "MOST_SEEN", 10)
+    for number in range(45):
+        create(api.store, f"room {number}")
+    found, pages, path = [], 0, f"{BASE}/Conferences.json?FriendlyName=room%203&PageSize=2"
+    while path:
+        body = api.web.get(path, headers=basic()).get_json()
+        found += [row["friendly_name"] for row in body["conferences"]]
+        pages, path = pages + 1, body["next_page_uri"]
+
+    assert found == ["room 3"]
+    assert pages == 5
+
+
+def test_live_conferences_are_found_however_many_are_over(api: Api) -> None:
+    """By what lives, not by looking through what was."""
+    created = api.request("POST", "/Conferences/oldest/Participants.json", data=GOOD).get_json()
+    key = keys.account_conferences(ACCOUNT)
+    api.redis.zadd(key, {created["conference_sid"]: 1})
+    rows = api.request("GET", "/Conferences.json?Status=init").get_json()["conferences"]
+
+    assert [row["sid"] for row in rows] == [created["conference_sid"]]
 
 
 def test_credentials_are_looked_at_before_anything_else(api: Api) -> None:

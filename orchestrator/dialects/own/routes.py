@@ -6,24 +6,29 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from orchestrator.dialects.own import schemas
-from orchestrator.dialects.own.serializers import serialize_attempts, serialize_callback, serialize_receiver
+from orchestrator.dialects.own.serializers import iso, serialize_attempts, serialize_callback, serialize_receiver
 from orchestrator.errors import BadParameter
 from orchestrator.history import History
+from orchestrator.pacing import Pacing
+from orchestrator.store.quotas import QuotaStore
 
 
-def make_blueprint(history: History) -> Blueprint:
+def make_blueprint(history: History, pacing: Pacing, quotas: QuotaStore) -> Blueprint:
     """All routes of the dialect."""
     blueprint = Blueprint("own", __name__, url_prefix="/v1/Accounts/<account_sid>")
+
+    def grant(account_sid: str, number: int) -> int:
+        return quotas.take(account_sid, g.account.limits, "replays_per_minute", 60_000, number)
 
     @blueprint.get("/Callbacks")
     def list_callbacks(account_sid: str) -> Response:
         wanted = schemas.parse_filter(request.args)
-        page = history.list_callbacks(
-            account_sid, wanted, schemas.parse_size(request.args), schemas.parse_place(request.args)
-        )
+        size, place = schemas.parse_size(request.args), schemas.parse_place(request.args)
+        with pacing.list_rows(account_sid, g.account.limits) as counted:
+            page = history.list_callbacks(account_sid, wanted, size, place, counted)
         following = None
         if page.next_after is not None:
             token = f"{page.next_after.planned_ms}-{page.next_after.callback_id}"
@@ -37,13 +42,18 @@ def make_blueprint(history: History) -> Blueprint:
 
     @blueprint.post("/Callbacks/<callback_id>/Replay")
     def replay(account_sid: str, callback_id: str) -> Response:
+        grant(account_sid, 1)
         return _json(serialize_callback(history.replay(account_sid, callback_id)), 202)
 
     @blueprint.post("/Callbacks/Replay")
     def replay_all(account_sid: str) -> Response:
-        """All that match the filter; without State, dead ones."""
-        replayed, more = history.replay_all(account_sid, schemas.parse_filter(request.form))
-        return _json({"replayed": replayed, "more": more}, 202)
+        """All that match the filter; without State, dead ones. If there are more, go on with After=`next_after`."""
+        wanted = schemas.parse_filter(request.form)
+        with pacing.list_rows(account_sid, g.account.limits) as counted:
+            replayed = history.replay_all(account_sid, wanted, counted, lambda number: grant(account_sid, number))
+        rest = replayed.next_after_ms
+        body = {"replayed": replayed.number, "more": rest is not None, "next_after": iso(rest) if rest else None}
+        return _json(body, 202)
 
     @blueprint.get("/Receivers")
     def list_receivers(account_sid: str) -> Response:

@@ -10,7 +10,8 @@ from orchestrator.store.callbacks import KeptCallback
 from orchestrator.store.receivers import Receiver
 
 
-def _iso(ms: int) -> str:
+def iso(ms: int) -> str:
+    """A moment as `/v1` writes it."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
@@ -25,7 +26,7 @@ def serialize_callback(callback: KeptCallback) -> dict[str, Any]:
         "kind": callback.kind,
         "state": callback.state,
         "reason": callback.reason or None,
-        "date_created": _iso(callback.planned_ms),
+        "date_created": iso(callback.planned_ms),
         "url": callback.url,
         "method": callback.method,
         "parameters": dict(callback.parameters),
@@ -37,7 +38,7 @@ def serialize_callback(callback: KeptCallback) -> dict[str, Any]:
 
 def serialize_attempts(callback: KeptCallback) -> list[dict[str, Any]]:
     """The attempts that are kept: the first ten and the last twenty."""
-    return [{**asdict(attempt), "at": _iso(attempt.at_ms)} for attempt in callback.attempts]
+    return [{**asdict(attempt), "at": iso(attempt.at_ms)} for attempt in callback.attempts]
 
 
 def serialize_receiver(receiver: Receiver) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def serialize_receiver(receiver: Receiver) -> dict[str, Any]:
     return {
         "host": receiver.host,
         "failures": receiver.failures,
-        "failing_since": _iso(receiver.failing_since_ms),
+        "failing_since": iso(receiver.failing_since_ms),
         "is_paused": receiver.pauses > 0,
-        "paused_until": _iso(receiver.paused_until_ms) if receiver.pauses else None,
+        "paused_until": iso(receiver.paused_until_ms) if receiver.pauses else None,
     }

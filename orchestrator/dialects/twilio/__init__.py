@@ -20,6 +20,7 @@ DIALECT: Final = Dialect(
     parse_create=schemas.parse_create,
     parse_update=schemas.parse_update,
     parse_conference_update=schemas.parse_conference_update,
+    render_account=serializers.render_account,
     render_conference=serializers.render_conference,
     render_conferences=serializers.render_conferences,
     render_participant=serializers.render_participant,

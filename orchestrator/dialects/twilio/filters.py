@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime
-from typing import Any, Final
+from datetime import date
+from typing import Any
 
 from orchestrator.dialects.twilio import parameters as p
-from orchestrator.domain.conference import Conference
 from orchestrator.errors import BadParameter
-
-Test = Callable[[Conference], bool]
-
-_COMPARISONS: Final[dict[str, Callable[[date, date], bool]]] = {
-    "": lambda day, limit: day == limit,
-    ">": lambda day, limit: day >= limit,
-    "<": lambda day, limit: day <= limit,
-}
-_DATES: Final[dict[str, Callable[[Conference], datetime]]] = {
-    "DateCreated": lambda conference: conference.created_at,
-    "DateUpdated": lambda conference: conference.updated_at,
-}
+from orchestrator.store.conference_list import ConferenceFilter, Days
 
 
-def parse_conference_filters(arguments: Any) -> tuple[Test, list[tuple[str, str]]]:
-    """A test for one conference, and the filters as given, for the page's links."""
-    tests: list[Test] = []
+def parse_conference_filters(arguments: Any) -> tuple[ConferenceFilter, list[tuple[str, str]]]:
+    """The filter, and its parts as given, for the page's links."""
     given: list[tuple[str, str]] = []
 
     def take(name: str) -> str:
@@ -35,23 +21,25 @@ def parse_conference_filters(arguments: Any) -> tuple[Test, list[tuple[str, str]
             given.append((name, value))
         return value
 
-    if status := take("Status"):
-        wanted = p.word("init", "in-progress", "completed")("Status", [status])
-        tests.append(lambda conference: conference.status == wanted)
-    if name := take("FriendlyName"):
-        tests.append(lambda conference: conference.friendly_name == name)
-    for field, moment_of in _DATES.items():
-        for sign, compare in _COMPARISONS.items():
-            if text := take(field + sign):
-                tests.append(_day_test(moment_of, compare, _day(field, text)))
-    return lambda conference: all(test(conference) for test in tests), given
+    def days(name: str) -> Days:
+        on, since, until = (_day(name, take(name + sign)) for sign in ("", ">", "<"))
+        first = [day for day in (on, since) if day is not None]
+        last = [day for day in (on, until) if day is not None]
+        return Days(max(first, default=None), min(last, default=None))
+
+    status, name = take("Status"), take("FriendlyName")
+    wanted = ConferenceFilter(
+        p.word("init", "in-progress", "completed")("Status", [status]) if status else None,
+        name or None,
+        days("DateCreated"),
+        days("DateUpdated"),
+    )
+    return wanted, given
 
 
-def _day_test(moment_of: Callable[[Conference], datetime], compare: Callable[[date, date], bool], limit: date) -> Test:
-    return lambda conference: compare(moment_of(conference).astimezone(UTC).date(), limit)
-
-
-def _day(name: str, text: str) -> date:
+def _day(name: str, text: str) -> date | None:
+    if not text:
+        return None
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) is None:
             raise ValueError

@@ -12,12 +12,16 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from orchestrator.dialects.base import Page
+from orchestrator.domain.conference import Conference
 from orchestrator.errors import BadParameter
+from orchestrator.store.conference_list import Place, Seen
 
 Item = TypeVar("Item")
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
+MOST_SEEN = 1000
+"""Rows that one request for a page looks at, beside those that it skips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,6 @@ def _whole(arguments: Any, name: str, default: int) -> int:
     return int(text)
 
 
-Place = tuple[int, str]
-"""Where a row stands in a list: when it was created in ms, and its SID; as the store sorts them, newest first."""
-
-
 def place(made_at: datetime, sid: str) -> Place:
     """The place of a row."""
     return int(made_at.timestamp() * 1000), sid
@@ -67,8 +67,8 @@ def page_of(
     rows: Iterable[Item],
     place_of: Callable[[Item], Place],
     made_at: Callable[[str], datetime | None],
-) -> tuple[list[Item], bool]:
-    """The rows of a page, and whether there are more behind it. Reads no more rows than it has to.
+) -> tuple[list[Item], str | None]:
+    """The rows of a page, and the SID behind which the next begins, if there is more. Reads no more than it has to.
 
     A PageToken names a row that may have left since; `made_at` still knows when it was created, so the page goes on
     behind its place. One that nobody knows any more counts as if there were no token.
@@ -80,23 +80,55 @@ def page_of(
     if anchor is None:
         rest = islice(rows, request.page * request.size, None)
     elif request.before is not None:
-        return list(deque(takewhile(lambda row: place_of(row) > anchor, rows), request.size)), True
+        before = list(deque(takewhile(lambda row: place_of(row) > anchor, rows), request.size))
+        return before, place_of(before[-1])[1] if before else None
     else:
         rest = dropwhile(lambda row: place_of(row) >= anchor, rows)
     found = list(islice(rest, request.size + 1))
-    return found[: request.size], len(found) > request.size
+    has_more = len(found) > request.size
+    return found[: request.size], place_of(found[request.size - 1])[1] if has_more else None
+
+
+def page_of_seen(
+    request: PageRequest,
+    list_behind: Callable[[Place | None, bool], Iterable[Seen]],
+    made_at: Callable[[str], datetime | None],
+) -> tuple[list[Conference], str | None]:
+    """The matching rows of a page of conferences, and the SID behind which the next page begins, if there is more.
+
+    A page looks at MOST_SEEN rows: a filter that matches few of many has short pages, and empty ones, that lead on.
+    """
+    sid = request.after or request.before
+    at = made_at(sid) if sid else None
+    anchor = place(at, sid) if sid and at else None
+    skipped = 0 if anchor else request.page * request.size
+    backwards = anchor is not None and request.before is not None
+    found: list[Conference] = []
+    for number, seen in enumerate(list_behind(anchor, backwards), 1):
+        if seen.conference is not None:
+            if len(found) == skipped + request.size:
+                return found[skipped:], found[-1].conference_sid
+            found.append(seen.conference)
+        if backwards and (len(found) == request.size or number == MOST_SEEN):
+            break
+        if number == MOST_SEEN + skipped and not backwards:
+            return found[skipped:], seen.place[1]
+    if backwards:
+        return found[::-1], found[0].conference_sid if found else sid
+    return found[skipped:], None
 
 
 def make_page(
     request: PageRequest,
-    found: tuple[Sequence[Item], bool],
+    found: tuple[Sequence[Item], str | None],
     sid_of: Callable[[Item], str],
     path: str,
     filters: Sequence[tuple[str, str]],
     total: int | None = None,
 ) -> Page[Item]:
-    """One page with its links; they keep the filters, then PageSize, Page and PageToken."""
-    rows, has_more = found
+    """One page with its links; they keep the filters, then PageSize, Page and PageToken. `found`: its rows, and the SID
+    behind which the next page begins."""
+    rows, behind = found
 
     def link(page: int, token: str = "") -> str:
         pairs = [*filters, ("PageSize", str(request.size)), ("Page", str(page))]
@@ -113,7 +145,7 @@ def make_page(
         end=start + len(rows) - 1 if rows else 0,
         uri=link(request.page),
         first_uri=link(0),
-        next_uri=link(request.page + 1, _token("PA", sid_of(rows[-1]))) if has_more and rows else None,
+        next_uri=link(request.page + 1, _token("PA", behind)) if behind else None,
         previous_uri=link(request.page - 1, _token("PB", sid_of(rows[0]))) if request.page > 0 and rows else None,
         last_uri=None if total is None else link(last_page(total, request.size)),
         total=total,

@@ -11,6 +11,7 @@ import orjson
 
 from orchestrator.dialects.base import Answer, Asked, Page
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant
+from orchestrator.store.accounts import Account
 
 API_VERSION = "2010-04-01"
 
@@ -19,6 +20,27 @@ API_VERSION = "2010-04-01"
 def rfc2822(moment: datetime) -> str:
     """`Fri, 18 Feb 2011 21:07:19 +0000`: English names and UTC, or SDKs read None."""
     return format_datetime(moment)
+
+
+def serialize_account(asked: Asked, account: Account) -> dict[str, Any]:
+    """An account. Its AuthToken is not told: whoever asks has it, and answers end up in logs."""
+    sid, write = account.account_sid, asked.dialect.write_sid
+    return {
+        "sid": write(sid),
+        "owner_account_sid": write(sid),
+        "friendly_name": account.friendly_name,
+        "status": account.status,
+        "type": "Full",
+        "auth_token": None,
+        "date_created": _moment(account.created_at),
+        "date_updated": _moment(account.updated_at),
+        "subresource_uris": {"conferences": asked.uri(sid, "Conferences")},
+        "uri": asked.uri(sid),
+    }
+
+
+def _moment(text: str) -> str | None:
+    return rfc2822(datetime.fromisoformat(text)) if text else None
 
 
 def serialize_participant(asked: Asked, participant: Participant, queue_time_ms: int | None = None) -> dict[str, Any]:
@@ -82,6 +104,11 @@ def serialize_page(key: str, page: Page[Any], rows: list[dict[str, Any]]) -> dic
         "next_page_uri": page.next_uri,
         "previous_page_uri": page.previous_uri,
     }
+
+
+def render_account(asked: Asked, account: Account) -> Answer:
+    """An account."""
+    return as_json(serialize_account(asked, account))
 
 
 def render_conference(asked: Asked, conference: Conference) -> Answer:

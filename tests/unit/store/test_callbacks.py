@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,10 @@ import redis
 from orchestrator import history as history_module
 from orchestrator.callbacks.entry import Entry
 from orchestrator.errors import NotFound
-from orchestrator.history import History
+from orchestrator.history import History, Replayed
 from orchestrator.store import callbacks as callbacks_module
 from orchestrator.store import keys
-from orchestrator.store.callbacks import Attempt, CallbackFilter, CallbackStore
+from orchestrator.store.callbacks import Attempt, CallbackFilter, CallbackStore, KeptCallback
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.outbox import Lane, OutboxStore, State, Tried
 from orchestrator.store.receivers import ReceiverStore
@@ -271,11 +272,12 @@ def test_a_replay_of_many_in_two_portions_keeps_their_order(shelf: Shelf, monkey
         shelf.put(token, planned_at=NOW - 10.0 + number)
         shelf.settle("dead", "age")
 
-    assert history.replay_all(ACCOUNT, CallbackFilter()) == (3, True)
+    replayed = history.replay_all(ACCOUNT, CallbackFilter())
+    assert replayed == Replayed(3, int((NOW - 7.0) * 1000))
     assert waiting(shelf.client, shelf.lane) == list("ead")
-    assert history.replay_all(ACCOUNT, CallbackFilter(conference_sid=shelf.lane.conference_sid)) == (2, False)
+    assert history.replay_all(ACCOUNT, CallbackFilter(conference_sid=shelf.lane.conference_sid)) == Replayed(2, None)
     assert waiting(shelf.client, shelf.lane) == list("eadcb")
-    assert history.replay_all(ACCOUNT, CallbackFilter()) == (0, False)
+    assert history.replay_all(ACCOUNT, CallbackFilter()) == Replayed(0, None)
 
 
 def test_lanes_of_a_receiver_are_due_at_once_when_it_is_resumed(shelf: Shelf) -> None:
@@ -311,3 +313,25 @@ def test_a_filter_that_asks_for_nothing_matches_everything(shelf: Shelf) -> None
         replace(whole, state="x"),
     ):
         assert not other.matches(kept)
+
+
+def test_a_bulk_replay_that_finds_little_ends(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks at so many rows and says from where the next one goes on; it sends as many as it is granted."""
+    monkeypatch.setattr(history_module, "MOST_SCANNED", 3)
+    history = History(shelf.store, ReceiverStore(shelf.client))
+    for number in range(6):
+        shelf.put(str(number), planned_at=NOW - 10.0 + number)
+        shelf.settle("dead", "age")
+    looked_at: list[object] = []
+
+    def counted(rows: Iterable[KeptCallback | None]) -> Iterator[KeptCallback | None]:
+        for row in rows:
+            looked_at.append(row)
+            yield row
+
+    found_none = history.replay_all(ACCOUNT, CallbackFilter(kind="conference-end"), counted)
+    assert found_none == Replayed(0, int((NOW - 7.0) * 1000))
+    assert len(looked_at) == 4
+    granted_two = history.replay_all(ACCOUNT, CallbackFilter(), counted, lambda _: 2)
+    assert granted_two == Replayed(2, int((NOW - 8.0) * 1000))
+    assert waiting(shelf.client, shelf.lane) == ["0", "1"]

@@ -71,7 +71,7 @@ def test_one_new_name_claimed_by_many_at_once_is_one_conference(store: Conferenc
     conference = store.load_conference(ACCOUNT, made[0].conference_sid)
     assert conference.live_count == 20
     assert len(store.list_participants(ACCOUNT, conference.conference_sid)) == 20
-    assert [c.conference_sid for c in store.list_conferences(ACCOUNT)] == [conference.conference_sid]
+    assert [row.place[1] for row in store.list_conferences(ACCOUNT)] == [conference.conference_sid]
 
 
 def test_two_accounts_never_meet_under_one_name(store: ConferenceStore) -> None:
@@ -340,7 +340,7 @@ def test_conferences_are_listed_newest_first_beyond_one_chunk(store: ConferenceS
     start = datetime.now(UTC)
     made = [create(store, f"name {n}", created_at=start + timedelta(milliseconds=n)).conference_sid for n in range(405)]
 
-    assert [c.conference_sid for c in store.list_conferences(ACCOUNT)] == made[::-1]
+    assert [row.place[1] for row in store.list_conferences(ACCOUNT)] == made[::-1]
     assert list(store.list_conferences(OTHER_ACCOUNT)) == []
 
 

@@ -1,0 +1,97 @@
+"""How much of an API process one account may take: requests a second, and work on lists. Kept in the process: it is the
+process's time that one account would take from the others.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+from gevent.lock import BoundedSemaphore
+
+from orchestrator.errors import QuotaReached
+from orchestrator.limits import Limits
+from orchestrator.store.quotas import reached
+
+Row = TypeVar("Row")
+
+REFUSAL_SECONDS: Final = 1.0
+"""Whoever is over its rate waits so long for being told: asking at once again gains nothing, and costs us little."""
+
+TURN_SECONDS: Final = 0.8
+"""How long a list waits for another of the same account."""
+
+ROWS_PER_BREATH: Final = 50
+"""Between so many rows of a list other requests have their turn."""
+
+_MOST_KNOWN: Final = 10_000
+
+
+class Bucket:
+    """For each key what it has taken of a second's worth; may go into debt, which the next seconds pay."""
+
+    def __init__(self) -> None:
+        self._full_at: dict[str, float] = {}
+
+    def missing_seconds(self, key: str, per_second: int) -> float:
+        """How long until there is one; 0 or less: there is."""
+        if per_second <= 0:
+            return 1.0
+        return self._full_at.get(key, 0.0) - time.monotonic() - 1.0 + 1.0 / per_second
+
+    def take(self, key: str, per_second: int, amount: int = 1) -> None:
+        """Take it, there or not."""
+        now = time.monotonic()
+        if len(self._full_at) >= _MOST_KNOWN:
+            self._full_at = {known: at for known, at in self._full_at.items() if at > now}
+        self._full_at[key] = max(self._full_at.get(key, now), now) + amount / max(per_second, 1)
+
+
+class Pacing:
+    """One for each process. `sleep` lets other requests have their turn."""
+
+    def __init__(self, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._sleep = sleep
+        self._requests = Bucket()
+        self._rows = Bucket()
+        self._turns: dict[str, BoundedSemaphore] = {}
+
+    def take_request(self, account_sid: str, limits: Limits) -> None:
+        """Count a request. Raises QuotaReached, after a while."""
+        missing = self._requests.missing_seconds(account_sid, limits.requests_per_second)
+        if missing > 0:
+            self._sleep(REFUSAL_SECONDS)
+            raise reached("requests_per_second", limits, missing * 1000)
+        self._requests.take(account_sid, limits.requests_per_second)
+
+    @contextmanager
+    def list_rows(self, account_sid: str, limits: Limits) -> Iterator[Callable[[Iterable[Row]], Iterator[Row]]]:
+        """A turn for one list: its rows go through what this yields, and are counted. Raises QuotaReached."""
+        turn = self._turns.setdefault(account_sid, BoundedSemaphore())
+        if not turn.acquire(timeout=TURN_SECONDS):
+            raise _too_many_rows(limits, REFUSAL_SECONDS)
+        counted = 0
+
+        def count(rows: Iterable[Row]) -> Iterator[Row]:
+            nonlocal counted
+            for row in rows:
+                counted += 1
+                if counted % ROWS_PER_BREATH == 0:
+                    self._sleep(0)
+                yield row
+
+        try:
+            missing = self._rows.missing_seconds(account_sid, limits.list_rows_per_second)
+            if missing > 0:
+                self._sleep(min(missing, REFUSAL_SECONDS))
+                raise _too_many_rows(limits, missing)
+            yield count
+        finally:
+            self._rows.take(account_sid, limits.list_rows_per_second, counted)
+            turn.release()
+
+
+def _too_many_rows(limits: Limits, seconds: float) -> QuotaReached:
+    return reached("list_rows_per_second", limits, seconds * 1000)
