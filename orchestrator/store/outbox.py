@@ -160,8 +160,8 @@ class OutboxStore:
 
     def save_forgotten(self, now_ms: int) -> int:
         """Put every lane that holds callbacks on the list of due ones, if it is not: a process may have died between
-        the commit and that. Also takes conferences off the open list that have nothing left to do, and has those that go
-        on among what lives of their account (they may be older than that list). Returns how many."""
+        the commit and that. Also takes conferences off the open list that have nothing left to do, and has those that
+        go on among what lives of their account (they may be older than that list). Returns how many."""
         with redis_errors():
             opened = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1, withscores=True)
             pipe = self._redis.pipeline(transaction=False)
