@@ -6,10 +6,9 @@ Delivering a callback is waiting for a receiver: RQ's own workers run one job at
 
 from __future__ import annotations
 
-import copy
 import signal
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import gevent
 import structlog
@@ -48,7 +47,8 @@ class GeventDeathPenalty(BaseDeathPenalty):
 
 
 class GeventWorker(SimpleWorker):
-    """`execute_job` starts a greenlet instead of doing the work itself; a full pool makes the loop wait."""
+    """`execute_job` starts a greenlet instead of doing the work itself; a full pool makes the loop wait. RQ keeps an
+    execution record per job, so that one worker can have many."""
 
     death_penalty_class = GeventDeathPenalty
     max_connection_wait_time = 2.0
@@ -72,17 +72,14 @@ class GeventWorker(SimpleWorker):
             gevent.signal_handler(number, stop)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run the job beside the others. A copy of the worker holds the job's own execution record."""
-        horse: Any = copy.copy(self)
+        """Run the job beside the others."""
         self._jobs.wait_available()
-        self._jobs.spawn(self._run, horse, job, queue)
+        self._jobs.spawn(self._run, job, queue)
 
-    @staticmethod
-    def _run(horse: Any, job: Job, queue: Queue) -> None:
+    def _run(self, job: Job, queue: Queue) -> None:
         try:
             with redis_errors():
-                horse.prepare_execution(job)
-                horse.perform_job(job, queue)
+                self.perform_job(job, queue, self.prepare_execution(job))
         except Unavailable as error:
             # Bookkeeping that RQ could not write; the lanes themselves are found by the sweep.
             log.warning("job_not_recorded", job=job.id, error=error.message)
