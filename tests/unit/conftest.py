@@ -1,7 +1,9 @@
-"""A real Redis for the unit tests, and hypothesis with few examples and no deadline: a slow machine fails nothing."""
+"""A real Redis for the unit tests, and hypothesis without a deadline: a slow machine fails nothing. Few examples at a
+desk, many where CI or HYPOTHESIS_PROFILE=full says so."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +16,9 @@ from orchestrator.store.connection import connect
 from tests.unit.fake_esl import FakeEsl, Script
 from tests.unit.lossy_proxy import LossyProxy
 
-settings.register_profile("unit", max_examples=60, deadline=None)
-settings.load_profile("unit")
+settings.register_profile("quick", max_examples=15, deadline=None)
+settings.register_profile("full", max_examples=100, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("full" if os.environ.get("CI") else "quick"))
 
 
 @pytest.fixture(scope="session")

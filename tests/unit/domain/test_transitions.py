@@ -237,7 +237,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestAnyOrder.settings = settings(stateful_step_count=30)
 
 
 # ---------------------------------------------------------------- each rule by an example
