@@ -1,0 +1,133 @@
+"""The stack in containers: every setting reaches the process that reads it, and no container has more than it needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from orchestrator.settings import Settings
+from tests.harness.freeswitch import NODE_CONFIGURATION, REPOSITORY
+
+FILES: Final = ("compose.yaml", "compose.host-network.yaml")
+OURS: Final = ("api", "listener", "worker")
+SERVICES: Final = (*OURS, "freeswitch", "redis")
+FIXED: Final = {
+    "ORCHESTRATOR_BIND",  # in the image: all addresses of the container
+    "FREESWITCH_ESL_PORT",  # what is published or connected to has its usual number inside the container
+    "FREESWITCH_SIP_PORT",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """Knows `!reset`, with which one compose file takes back what another one says."""
+
+
+_Loader.add_constructor("!reset", lambda loader, node: None)
+
+
+def text_of(name: str) -> str:
+    return (REPOSITORY / "docker" / name).read_text("utf-8")
+
+
+def services_of(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.load(text_of(name), _Loader)["services"]  # noqa: S506 - a SafeLoader of our own
+    return loaded
+
+
+def settings_of_nodes() -> set[str]:
+    """The environment variables that FreeSWITCH's configuration reads."""
+    texts = [path.read_text("utf-8") for path in NODE_CONFIGURATION.rglob("*.xml")]
+    return {name for text in texts for name in re.findall(r"\$\{?#?(FREESWITCH_[A-Z_]+)", text)}
+
+
+def settings_in(document: str, heading: str) -> set[str]:
+    """The names in the first column of the table whose heading begins so."""
+    _, found, below = document.partition(f"\n{heading}")
+    assert found, heading
+    cells = [line.split("|")[1] for line in below.split("\n\n")[0].splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`([A-Z_]+)`", cell)}
+
+
+def taken() -> Iterator[str]:
+    """The variables that compose takes from .env or the shell."""
+    for name in FILES:
+        yield from re.findall(r"(?<!\$)\$\{([A-Z_]+)", text_of(name))
+        for service in services_of(name).values():
+            yield from (key for key, value in service.get("environment", {}).items() if value is None)
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_every_setting_reaches_every_command(service: str) -> None:
+    """`check` says what is set, in whichever container it is asked; a setting that is forgotten here cannot be set."""
+    given = set(services_of("compose.yaml")[service]["environment"])
+    known = {field.upper() for field in Settings.model_fields}
+
+    assert known - FIXED - given == set()
+    assert given - known == set()
+
+
+def test_every_setting_of_the_node_reaches_freeswitch() -> None:
+    """freeswitch-conf reads the environment of the container."""
+    given = set(services_of("compose.yaml")["freeswitch"]["environment"])
+
+    assert len(settings_of_nodes()) > 5
+    assert settings_of_nodes() - FIXED - given == set()
+    assert given - settings_of_nodes() == set()
+
+
+def test_every_setting_is_in_the_readmes() -> None:
+    """README.md's table has the product's own, docker/README.md's what can be set in .env, and nothing else."""
+    product = (REPOSITORY / "README.md").read_text("utf-8")
+
+    assert settings_in(product, "| Setting |") == {field.upper() for field in Settings.model_fields}
+    assert settings_in(text_of("README.md"), "| Variable |") == set(taken())
+
+
+def test_every_setting_of_the_node_is_in_its_readme() -> None:
+    """freeswitch-conf/README.md's table."""
+    document = (NODE_CONFIGURATION / "README.md").read_text("utf-8")
+
+    assert settings_in(document, "| Variable |") == settings_of_nodes()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_container_has_more_than_it_needs(service: str) -> None:
+    """No capabilities and no way back to them, nothing to write to but memory and volumes, bounds on memory, processes
+    and threads."""
+    asked = services_of("compose.yaml")[service]
+
+    assert asked["cap_drop"] == ["ALL"]
+    assert asked.get("cap_add", []) == (["SYS_NICE"] if service == "freeswitch" else [])
+    assert asked["security_opt"] == ["no-new-privileges:true"]
+    assert asked["read_only"] is True
+    assert set(asked["deploy"]["resources"]["limits"]) == {"memory", "pids"}
+    assert all("size=" in mount for mount in asked.get("tmpfs", []))
+
+
+def test_images_are_named_by_the_operator() -> None:
+    """With a digest, which no file of ours could know: there is no default that would be taken without one."""
+    images = [service["image"] for service in services_of("compose.yaml").values()]
+    images += re.findall(r"BASE_IMAGE: (\S+)", text_of("compose.yaml"))
+
+    foreign = [image for image in images if "ORCHESTRATOR_IMAGE" not in image]
+    assert len(foreign) == 3
+    assert all(re.match(r"\$\{[A-Z_]+:\?", image) for image in foreign)
+
+
+def test_redis_is_neither_open_nor_published() -> None:
+    """Its password is required, in no program's arguments, and in the URL of everybody who asks it."""
+    services = services_of("compose.yaml")
+    redis = services["redis"]
+
+    assert "requirepass $$REDISCLI_AUTH" in redis["entrypoint"][2]
+    assert redis["environment"]["REDISCLI_AUTH"] == "${REDIS_PASSWORD}"
+    assert "ports" not in redis
+    assert redis["networks"] == ["state"]
+    assert "networks" not in services["freeswitch"]
+    for service in OURS:
+        for name in ("REDIS_URL", "QUEUE_REDIS_URL"):
+            assert re.match(r"redis://:\$\{REDIS_PASSWORD\b", services[service]["environment"][name])
