@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
+from typing import Final
 from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
-import urllib3
 from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+_PRINTABLE: Final = re.compile(r"[!-~]+", re.ASCII)
 
 
 def request_urls(url: str, in_query: tuple[tuple[str, str], ...] = ()) -> tuple[str, str]:
-    """The URL to request and the URL to sign. Neither has the fragment (overrides are ours to read, never sent);
-    `in_query` goes behind the query that is there. Userinfo is signed as configured, and sent as Basic authentication
-    instead of in the request line. What urllib3 would encode anew on the wire is signed so: the receiver computes the
-    signature from what it got. Raises ValueError for what is no URL."""
-    parts = urlsplit(url)._replace(fragment="")
+    """The URL to request and the URL to sign: byte for byte as configured, because the receiver compares the signature
+    with one of its own URL. Neither has the fragment (overrides are ours to read, never sent); `in_query` goes behind
+    the query that is there. Userinfo is signed as configured, and sent as Basic authentication instead of in the
+    request line. Raises ValueError for what is no URL."""
+    parts = urlsplit(url)
+    target = target_of(url)
     if in_query:
-        parts = parts._replace(query="&".join(filter(None, (parts.query, urlencode(in_query)))))
-    try:
-        target = urllib3.util.parse_url(urlunsplit(parts)).request_uri
-    except LocationParseError:  # as it stands: the attempt fails by it, and says so
-        target = urlunsplit(parts._replace(scheme="", netloc=""))
+        path, _, query = target.partition("?")
+        target = f"{path}?{'&'.join(filter(None, (query, urlencode(in_query))))}"
     server = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{server}{target}", f"{parts.scheme}://{parts.netloc}{target}"
+
+
+def target_of(url: str) -> str:
+    """Path and query of a URL as they go into the request line: as they stand. What cannot stand there (a document may
+    name `some file.mp3`) is encoded. Raises ValueError."""
+    rest = url.partition("#")[0].partition("://")[2]
+    target = rest[len(re.split("[/?]", rest, maxsplit=1)[0]) :]
+    if not target.startswith("/"):
+        target = f"/{target}"
+    if _PRINTABLE.fullmatch(target):
+        return target
+    try:
+        return parse_url(url).request_uri
+    except LocationParseError:  # as it stands: the attempt fails by it, and says so
+        return target
 
 
 def basic_auth(url: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import urllib3
@@ -19,6 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
+from orchestrator.outgoing.addressing import target_of
 from orchestrator.outgoing.networks import Address, Network, may_connect, unmapped
 from orchestrator.outgoing.reading import YieldingResponse
 
@@ -42,9 +43,25 @@ class AddressRefused(HTTPError):
         super().__init__(f"{host!r} is {shown}: neither public nor in ALLOWED_PRIVATE_NETWORKS")
 
 
+class _Headers(dict[str, str]):
+    """A request's headers, and its target as it was given: urllib3 encodes `%7e`, `/a/../b` and `b[]` anew on the way
+    to the connection (connectionpool.py, urlopen), and hands the headers on as they are."""
+
+    def __init__(self, headers: Mapping[str, str], target: str) -> None:
+        super().__init__(headers)
+        self.target = target
+
+    def copy(self) -> _Headers:
+        return _Headers(self, self.target)
+
+
 class _Connection(HTTPConnection):
     allowed: Allowed
     response_class = YieldingResponse
+
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
+        """Send the target byte for byte."""
+        super().request(method, headers.target if isinstance(headers, _Headers) else url, body, headers, **options)
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first allowed address that answers (HTTPConnection._new_conn has this contract)."""
@@ -144,6 +161,11 @@ class OutgoingPool(urllib3.PoolManager):
         if not allowed:
             raise AddressRefused(host, addresses)
         return allowed
+
+    def urlopen(self, method: str, url: str, redirect: bool = True, **kw: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]  # as in PoolManager
+        """A request for `url` as it stands, and for each redirect's."""
+        kw["headers"] = _Headers(kw.get("headers") or self.headers, target_of(url))
+        return super().urlopen(method, url, redirect, **kw)
 
     def _new_pool(
         self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None

@@ -111,6 +111,33 @@ def test_twilio_s_own_validator_accepts_the_signature(sender: Sender, web: Web, 
     assert "@" not in asked.path
 
 
+AS_CONFIGURED = ["/%7e%c3%bc", "/a/../b/./c", "/x?b[]=1&c={d}|e", "/x?", "/x?a=1&", "//x", "/%", "/a;b?c=d?e", "/\\"]
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+@pytest.mark.parametrize("target", AS_CONFIGURED)
+def test_a_url_is_sent_and_signed_byte_for_byte_as_configured(
+    sender: Sender, web: Web, target: str, method: str
+) -> None:
+    """A receiver may check the signature against the URL that it has configured, or against the one that it got."""
+    attempt(sender, an_entry(web.url(f"{target}#rc=2"), method))
+    (asked,) = web.asked
+    sent = asked.headers["X-Request-Target"]
+    configured = web.url(sent if method == "GET" else target)
+
+    assert sent.startswith(target) if method == "GET" else sent == target
+    assert RequestValidator(TOKEN).compute_signature(configured, asked.form) == asked.headers["X-Twilio-Signature"]
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_redirect_is_followed_as_it_is_spelled(sender: Sender, web: Web, method: str) -> None:
+    """Not as the URL that led there."""
+    web.answer = lambda asked: Answer(302, {"Location": "/b[]/%7e"}) if "first" in asked.path else Answer()
+    attempt(sender, an_entry(web.url("/first/%7e"), method))
+
+    assert [asked.path for asked in web.asked][1:] == (["/b[]/%7e"] if method == "GET" else [])
+
+
 def test_repeated_parameters_are_signed_as_twilio_does(sender: Sender, web: Web) -> None:
     """Each distinct value once, sorted."""
     entry = an_entry(web.url(), parameters=(("b", "2"), ("a", "z"), ("a", "y"), ("a", "z")))

@@ -48,9 +48,10 @@ class Web:
 
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                asked = Asked(
-                    self.command, self.path, {name.title(): value for name, value in self.headers.items()}, body
-                )
+                headers = {name.title(): value for name, value in self.headers.items()}
+                # `path` has lost what the standard library takes for a mistake.
+                headers["X-Request-Target"] = self.requestline.split(" ")[1]
+                asked = Asked(self.command, self.path, headers, body)
                 answer = outer.answer(asked)
                 outer.asked.append(asked)
                 self.send_response(answer.status)
