@@ -26,8 +26,15 @@ _REASON_TEXTS: Final = {
     "last-participant-left": "The last participant left",
 }
 
-SIP_TIMEOUT: Final = 487
-"""What Twilio reports when nobody answered in time (wire-contract section 8.1): our CANCEL's own answer."""
+SIP_RESPONSES: Final = {
+    CallStatus.COMPLETED: 200,
+    CallStatus.BUSY: 486,
+    CallStatus.CANCELED: 487,
+    CallStatus.NO_ANSWER: 487,
+    CallStatus.FAILED: 503,
+}
+"""Where the far end's last word was none (our side hung up) or never came: the answer to our INVITE, or to our CANCEL
+as Twilio reports it (wire-contract section 8.1)."""
 
 
 def _boolean(value: bool) -> str:
@@ -124,15 +131,12 @@ def _completed(callback: Callback) -> Parameters:
     event, participant = cast(CallEnded, callback.event), callback.participant
     status = final_call_status(participant)
     seconds = _talked_seconds(participant)
-    parameters = [
+    return [
         *_call(callback, status),
         ("CallDuration", str(seconds)),
         ("Duration", str(math.ceil(seconds / 60))),
+        ("SipResponseCode", str(event.sip_status or SIP_RESPONSES[status])),
     ]
-    sip_status = event.sip_status or (SIP_TIMEOUT if status is CallStatus.NO_ANSWER else None)
-    if sip_status is not None:
-        parameters.append(("SipResponseCode", str(sip_status)))
-    return parameters
 
 
 def _talked_seconds(participant: Participant) -> int:

@@ -139,7 +139,7 @@ EXACT: list[tuple[Event, dict[str, str]]] = [
     (CallInitiated(NOW), of_call("initiated")),
     (CallRang(NOW), of_call("ringing")),
     (CallAnswered(NOW), of_call("in-progress")),
-    (CallEnded(NOW, "X"), of_call("failed") | {"CallDuration": "0", "Duration": "0"}),
+    (CallEnded(NOW, "X"), of_call("failed") | {"CallDuration": "0", "Duration": "0", "SipResponseCode": "503"}),
 ]
 
 
@@ -271,18 +271,21 @@ def test_an_end_names_nobody_else(ending: str | None, label: str | None, extra: 
         ({"hangup_cause": "NO_ANSWER"}, None, ("no-answer", "487")),
         ({"hangup_cause": "NO_ANSWER"}, 480, ("no-answer", "480")),
         ({"hangup_cause": "UNALLOCATED_NUMBER"}, 404, ("failed", "404")),
-        ({"hangup_cause": "NORMAL_CLEARING", "removal_requested": True}, None, ("canceled", None)),
+        ({"hangup_cause": "NORMAL_CLEARING", "removal_requested": True}, None, ("canceled", "487")),
         ({"hangup_cause": "NORMAL_CLEARING", "answered_at": at(1)}, 200, ("completed", "200")),
+        ({"hangup_cause": "NORMAL_CLEARING", "answered_at": at(1)}, None, ("completed", "200")),
+        ({"hangup_cause": "USER_BUSY"}, None, ("busy", "486")),
+        ({"hangup_cause": "INVALID_GATEWAY"}, None, ("failed", "503")),
     ],
 )
 def test_the_end_of_a_call_says_how_it_ended(
-    changes: dict[str, Any], sip_status: int | None, expected: tuple[str, str | None]
+    changes: dict[str, Any], sip_status: int | None, expected: tuple[str, str]
 ) -> None:
-    """The far end's SIP answer if it gave one; 487 where nobody answered in time."""
+    """Always with a SIP answer: the far end's if it gave one, else what our INVITE or our CANCEL was answered with."""
     participant = a_participant(progress_callbacks=PROGRESS, ended_at=NOW, **changes)
     parameters = sent(CallEnded(NOW, "X", sip_status), None, participant)
 
-    assert (parameters["CallStatus"], parameters.get("SipResponseCode")) == expected
+    assert (parameters["CallStatus"], parameters["SipResponseCode"]) == expected
 
 
 @given(st.integers(0, 100_000))
