@@ -72,10 +72,14 @@ def word(*allowed: str, code: int = 20001) -> Parser:
 
 
 def words(*allowed: str) -> Parser:
-    """A list: repeated keys, each split at spaces and commas; unknown words are ignored (wire-contract section 3.6)."""
+    """A list: repeated keys, each split at spaces and commas, in any case. A word that is none (21626,
+    https://www.twilio.com/docs/errors/21626) is refused: ignored, it would subscribe to nothing, and never be heard of."""
 
     def parse(name: str, values: Sequence[str]) -> tuple[str, ...]:
-        found = {item.strip().lower() for value in values for item in re.split(r"[\s,]+", value)}
+        found = [item for value in values for item in re.split(r"[\s,]+", value.lower()) if item]
+        for item in found:
+            if item not in allowed:
+                raise BadParameter(f"{name}: '{item[:64]}' is none of {', '.join(allowed)}", code=21626)
         return tuple(item for item in allowed if item in found)
 
     return parse

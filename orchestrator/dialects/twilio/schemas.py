@@ -115,15 +115,19 @@ EMPTY_MEANS_SOMETHING: Final = "WaitUrl"
 """Silence; every other parameter that is sent empty is as if it were not there (SDKs send `CallSidToCoach=`)."""
 
 
+def _given(form: Form, name: str) -> list[str]:
+    """A parameter's values, but for those that are as if they were not there."""
+    return [value for value in form.getlist(name) if value or name == EMPTY_MEANS_SOMETHING]
+
+
 def parse_create(form: Form) -> CreateParticipant:
     """A create request. Order of checks: required, formats, then what goes with what."""
     for name, code in (("To", 21201), ("From", 21213)):
-        if not any(form.getlist(name)):
+        if not _given(form, name):
             raise BadParameter(f"{name}: is required", code=code)
     fields: dict[str, Any] = {}
     for name, (field, parser) in CREATE.items():
-        values = form.getlist(name)
-        if values:
+        if values := _given(form, name):
             fields[field] = parser(name, values)
     for row in CREATE_CALLBACKS:
         fields[row.field] = _callback_settings(row, form)
@@ -132,11 +136,11 @@ def parse_create(form: Form) -> CreateParticipant:
 
 
 def _callback_settings(row: CallbackRow, form: Form) -> CallbackSettings | None:
-    given_method, given_words = form.getlist(f"{row.url}Method"), form.getlist(f"{row.url}Event")
-    method = p.method(f"{row.url}Method", given_method) if any(given_method) else "POST"
-    events = p.words(*row.words)(f"{row.url}Event", given_words) if any(given_words) else row.default
-    target = p.url(row.url, form.getlist(row.url) or [""])
-    return CallbackSettings(target, method, events) if target else None
+    given_method, given_words = _given(form, f"{row.url}Method"), _given(form, f"{row.url}Event")
+    method = p.method(f"{row.url}Method", given_method) if given_method else "POST"
+    events = p.words(*row.words)(f"{row.url}Event", given_words) if row.words else ()
+    target = p.url(row.url, _given(form, row.url) or [""])
+    return CallbackSettings(target, method, events or row.default) if target else None
 
 
 def _check_together(fields: dict[str, Any], form: Form) -> None:
@@ -161,8 +165,7 @@ def parse_update(form: Form) -> UpdateParticipant:
     """An update of a participant."""
     fields: dict[str, Any] = {}
     for name, (field, parser) in UPDATE.items():
-        values = form.getlist(name)
-        if any(values) or (values and name == EMPTY_MEANS_SOMETHING):
+        if values := _given(form, name):
             fields[field] = parser(name, values)
     if fields.get("coaching") is False:
         fields.pop("call_sid_to_coach", None)
@@ -173,19 +176,19 @@ def parse_update(form: Form) -> UpdateParticipant:
 
 def parse_conference_update(form: Form) -> ConferenceUpdate:
     """An update of a conference. A Status other than `completed` is an error (`complete` is common)."""
-    status, url, method = (form.getlist(name) for name in ("Status", "AnnounceUrl", "AnnounceMethod"))
+    status, url, method = (_given(form, name) for name in ("Status", "AnnounceUrl", "AnnounceMethod"))
     if status:
         p.word("completed")("Status", status)
     return ConferenceUpdate(
         ends=bool(status),
-        announce_url=p.url("AnnounceUrl", url) if any(url) else None,
-        announce_method=p.method("AnnounceMethod", method) if any(method) else "POST",
+        announce_url=p.url("AnnounceUrl", url) if url else None,
+        announce_method=p.method("AnnounceMethod", method) if method else "POST",
     )
 
 
 def parse_flags(arguments: Form, names: Sequence[str]) -> dict[str, bool]:
     """List filters that are true or false, those that were given."""
-    return {name: p.boolean(name, values) for name in names if any(values := arguments.getlist(name))}
+    return {name: p.boolean(name, values) for name in names if (values := _given(arguments, name))}
 
 
 def parse_conference_name(segment: str) -> str:

@@ -71,9 +71,9 @@ BAD: dict[str, tuple[int, list[str]]] = {
     "From": (21212, ["a,b", "sip:a@b"]),
     "To": (21211, ["nobody", "sip:", "+1,+2"]),
     "Label": (16024, ["x" * 129, "a/b", COACHED]),
-    "Timeout": (21208, ["4", "601", "x", ""]),
+    "Timeout": (21208, ["4", "601", "x", " "]),
     "TimeLimit": (20001, ["0", "86401", "x"]),
-    "Muted": (20001, ["yes", ""]),
+    "Muted": (20001, ["yes", " "]),
     "Beep": (20001, ["enter"]),
     "StartConferenceOnEnter": (20001, ["1"]),
     "EndConferenceOnExit": (20001, ["1"]),
@@ -173,12 +173,14 @@ def test_a_callback_is_made_of_three_parameters(name: str, row: tuple[str, tuple
     plain = create((name, URL))
     full = create((name, URL), (f"{name}Method", "get"), *((f"{name}Event", word) for word in words))
     joined = create((name, URL), (f"{name}Event", " ".join(reversed(words))))
-    unknown = create((name, URL), (f"{name}Event", "nonsense"))
+    empty = create((name, URL), (f"{name}Event", ""), (f"{name}Method", ""))
 
     assert getattr(plain, field) == CallbackSettings(URL, "POST", default)
     assert getattr(full, field) == CallbackSettings(URL, "GET", words)
     assert getattr(joined, field) == CallbackSettings(URL, "POST", words)
-    assert getattr(unknown, field) == CallbackSettings(URL, "POST", ())
+    assert empty == plain
+    if words:
+        refused(21626, f"{name}Event", (name, URL), (f"{name}Event", f"{words[0]} participant-join"))
 
 
 @pytest.mark.parametrize("name", CALLBACKS)
@@ -187,7 +189,7 @@ def test_a_callback_without_a_url_is_none(name: str) -> None:
     field = CALLBACKS[name][0]
 
     assert getattr(create((name, "")), field) is None
-    assert getattr(create((f"{name}Method", "GET"), (f"{name}Event", "completed")), field) is None
+    assert getattr(create((f"{name}Method", "GET")), field) is None
     refused(21205, name, (name, "nowhere"))
     refused(21209, f"{name}Method", (name, URL), (f"{name}Method", "PUT"))
 
@@ -203,6 +205,14 @@ def test_to_and_from_are_required(name: str, code: int) -> None:
 
     assert caught.value.code == code
     refused(code, name, (name, ""))
+
+
+@pytest.mark.parametrize("name", sorted(set(CREATE) - {"To", "From", "WaitUrl"}))
+def test_an_empty_parameter_of_a_create_is_none(name: str) -> None:
+    """As in an update: only an empty WaitUrl means something."""
+    assert create((name, "")) == create()
+    assert create((name, ""), (name, GOOD[name][0][0])) == create((name, GOOD[name][0][0]), (name, ""))
+    assert create(("WaitUrl", "")).wait_url == ""
 
 
 def test_an_unknown_parameter_is_ignored() -> None:
@@ -357,6 +367,7 @@ def test_a_conference_can_only_be_completed() -> None:
     """`complete` is a common mistake; no parameter at all changes nothing."""
     assert parse_conference_update(MultiDict([("Status", "Completed")])).ends is True
     assert parse_conference_update(MultiDict()).ends is False
+    assert parse_conference_update(MultiDict([("Status", "")])).ends is False
     for pairs in ([("Status", "complete")], [("Status", "in-progress")]):
         with pytest.raises(BadParameter, match=f"^{pairs[0][0]}:"):
             parse_conference_update(MultiDict(pairs))
