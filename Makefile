@@ -1,10 +1,12 @@
-# make up | test | test-freeswitch | check | bench | chaos; each does its own set-up.
+# make up | test | test-freeswitch | check | bench | chaos | fuzz; each does its own set-up.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+MINUTES ?= 5
+SEED   ?= 1
 
-.PHONY: up test test-freeswitch check bench chaos clean
+.PHONY: up test test-freeswitch check bench chaos fuzz clean
 
 up: $(READY)
 	@$(BIN)/orchestrator up
@@ -36,6 +38,9 @@ $(READY): pyproject.toml constraints.txt
 
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) var build
