@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,16 +15,29 @@ MAX_BODY = 64 * 1024
 
 
 class DemoReceiver:
-    """Listens on a free loopback port. `show` gets one line for each callback."""
+    """Listens on loopback, on the port that `kept` names: the last callbacks of yesterday go there. On another, which
+    is then kept, if that is taken. `show` gets one line for each callback."""
 
-    def __init__(self, auth_token: str, show: Callable[[str], object]) -> None:
+    def __init__(self, auth_token: str, show: Callable[[str], object], kept: Path) -> None:
         self._auth_token = auth_token
         self._show = show
-        self._server = WSGIServer(("127.0.0.1", 0), self._serve, log=None)
+        self._kept = kept
 
     def start(self) -> None:
         """Listen."""
+        try:
+            self._listen(int(self._kept.read_text()))
+        except (OSError, ValueError, OverflowError):
+            self._listen(0)
+        self._kept.write_text(str(self._server.server_port))
+
+    def _listen(self, port: int) -> None:
+        self._server = WSGIServer(("127.0.0.1", port), self._serve, log=None)
         self._server.start()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._server.stop()
 
     @property
     def url(self) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import re
 import shlex
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -198,13 +202,53 @@ class Settings(BaseSettings):
         return self.orchestrator_media_url.rstrip("/") or self.public_url
 
 
+DATA: Final = Path("var")
+"""Where `orchestrator up` keeps its things."""
+
+RUNNING: Final = DATA / "running.json"
+"""The settings of the `up` that runs in this folder. It has the event socket's password: nobody else may read it."""
+
+LOCK: Final = DATA / "lock"
+"""Held as long as an `up` runs in this folder."""
+
+
 def load_settings() -> Settings:
-    """Read the environment. Raises SettingsError naming each wrong variable."""
+    """Read the environment, and what it leaves open from the `up` that runs in this folder, so that a command typed
+    beside it finds its Redis and its switch. Raises SettingsError naming each wrong variable."""
+    named = {name.upper() for name in os.environ}
+    beside = {name.lower(): value for name, value in running_settings().items() if name not in named}
     try:
-        return Settings()
+        return Settings(**beside)  # type: ignore[arg-type]  # texts, as the environment has them
     except ValidationError as error:
         problems = [
             f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
             for problem in error.errors(include_url=False, include_input=False)
         ]
         raise SettingsError(problems) from error
+
+
+def running_settings() -> dict[str, str]:
+    """What `save_running` wrote, if the `up` that did so still runs."""
+    try:
+        with LOCK.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_running()
+    except OSError:
+        pass
+    return {}
+
+
+def _read_running() -> dict[str, str]:
+    try:
+        return dict(json.loads(RUNNING.read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def save_running(environment: dict[str, str]) -> None:
+    """Write the settings in `environment` for commands that are typed in this folder."""
+    settings = {name: environment[name] for field in Settings.model_fields if (name := field.upper()) in environment}
+    RUNNING.unlink(missing_ok=True)
+    with os.fdopen(os.open(RUNNING, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(settings, file)

@@ -26,12 +26,11 @@ from orchestrator.children import die_with_parent, free_port
 from orchestrator.demo_receiver import DemoReceiver
 from orchestrator.errors import ApiError
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis, EmbeddedRedisError
-from orchestrator.settings import Settings
+from orchestrator.settings import DATA, LOCK, RUNNING, Settings, save_running
 from orchestrator.sids import mint_sid
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.wiring import build_accounts
 
-DATA: Final = Path("var")
 START_SECONDS: Final = 20.0
 RESTART_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 10.0
@@ -100,7 +99,7 @@ def up(settings: Settings) -> int:
     try:
         _check_port(settings.bind_host, settings.bind_port)
         DATA.mkdir(exist_ok=True)
-        lock = _lock(DATA / "lock")
+        lock = _lock(LOCK)
         environment = dict(os.environ)
         # The callbacks of people who try it go to this machine; a real installation lists its own networks, or none.
         environment.setdefault("ALLOWED_PRIVATE_NETWORKS", "127.0.0.0/8,::1/128")
@@ -109,9 +108,10 @@ def up(settings: Settings) -> int:
             environment["REDIS_URL"] = redis.start()
         settings = settings.model_copy(update={"redis_url": environment.get("REDIS_URL", settings.redis_url)})
         account = _account(build_accounts(settings))
-        receiver = DemoReceiver(account.auth_token, print)
+        receiver = DemoReceiver(account.auth_token, print, DATA / "receiver.port")
         receiver.start()
         children = _children(settings, environment)
+        save_running(environment)
         for child in children:
             child.start()
             gevent.spawn(child.keep_running, stopping)
@@ -128,6 +128,7 @@ def up(settings: Settings) -> int:
         if redis is not None:
             redis.stop()
         if lock is not None:
+            RUNNING.unlink(missing_ok=True)
             lock.close()
     print("stopped")
     return 0
@@ -197,33 +198,46 @@ def _welcome(settings: Settings, account: Account, receiver: str, redis: Embedde
         ", ".join(node.name for node in settings.freeswitch_nodes)
         or "SANDBOX: a simulated switch. No phone rings and nobody hears anything; set FREESWITCH_NODES for a real one"
     )
-    number = "+15550002001"
+    python = Path(sys.executable)
+    python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     return textwrap.dedent(f"""
         switch       {switch}
-        redis        {f"embedded, kept in {DATA / 'redis'}" if redis else "REDIS_URL"}
+        redis        {f"embedded, kept in {DATA / 'redis'}, at " if redis else ""}{settings.redis_url}
         base URL     {base}
         AccountSid   {sid}
         AuthToken    {token}
         callbacks    sent to {receiver} are shown below, with their signature checked
         networks     callbacks and fetches may go to {networks} besides the Internet (ALLOWED_PRIVATE_NETWORKS)
         logs         {DATA}/api.log, listen.log, work.log
+        operators    type in this folder: {python.parent}/orchestrator check, … callbacks list --account {sid}
 
-        curl:
-          curl -u {sid}:{token} {base}/2010-04-01/Accounts/{sid}/Conferences/Standup/Participants.json \\
-            -d From=+15550009999 -d To={number} -d Label=alice \\
-            -d StatusCallback={receiver} -d StatusCallbackEvent='initiated ringing answered completed' \\
-            -d ConferenceStatusCallback={receiver} -d ConferenceStatusCallbackEvent='start end join leave mute hold'
+        Paste into another terminal, in this folder.
 
-        Python (pip install twilio):
-          from twilio.rest import Client
-          client = Client("{sid}", "{token}")
-          client.api.base_url = "{base}"
-          alice = client.conferences("Standup").participants.create(
-              from_="+15550009999", to="{number}", label="alice",
-              status_callback="{receiver}", status_callback_event=["initiated", "ringing", "answered", "completed"],
-              conference_status_callback="{receiver}",
-              conference_status_callback_event=["start", "end", "join", "leave", "mute", "hold"])
-          print(alice.call_sid, alice.conference_sid)
+        # Alice is called, and waits:
+
+        curl -u {sid}:{token} {base}/2010-04-01/Accounts/{sid}/Conferences/Standup/Participants.json \\
+          -d From=+15550009999 -d To=+15550002001 -d Label=alice \\
+          -d StatusCallback={receiver} -d StatusCallbackEvent='initiated ringing answered completed' \\
+          -d ConferenceStatusCallback={receiver} -d ConferenceStatusCallbackEvent='start end join leave mute hold'
+
+        # Bob is called, and the conference starts; five seconds later it ends:
+
+        {python} - <<'END'
+        import time
+        from twilio.rest import Client
+        client = Client("{sid}", "{token}")
+        client.api.base_url = "{base}"
+        bob = client.conferences("Standup").participants.create(
+            from_="+15550009999", to="+15550002001", label="bob",
+            status_callback="{receiver}", status_callback_event=["initiated", "ringing", "answered", "completed"],
+            conference_status_callback="{receiver}",
+            conference_status_callback_event=["start", "end", "join", "leave", "mute", "hold"])
+        conference = client.conferences(bob.conference_sid)
+        conference.participants("bob").update(muted=True)
+        time.sleep(5)
+        print([(person.label, person.status, person.muted) for person in conference.participants.list()])
+        print(conference.update(status="completed").reason_conference_ended)
+        END
 
         Ctrl-C stops everything.
         """)

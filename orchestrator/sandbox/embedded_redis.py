@@ -7,6 +7,7 @@ is told in an append-only file, so a restart with the same directory goes on whe
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,8 @@ _ANSWER_BYTES = 65536
 _START_ATTEMPTS = 3
 _LOG_NAME = "redis.log"
 _LOG_LINES_TOLD = 5
+_SINCE_7 = "appendonlydir"
+"""Where Redis keeps its append-only file from version 7 on; it takes over that of 6, which does not know this one."""
 
 
 class EmbeddedRedisError(Exception):
@@ -54,6 +57,17 @@ class RedisServerSilent(EmbeddedRedisError):
         super().__init__(f"redis-server did not answer within {seconds:.0f} s: {log_end}")
 
 
+class RedisServerTooOld(EmbeddedRedisError):
+    """It would begin with an empty database beside the one that is there."""
+
+    def __init__(self, executable: str, directory: Path) -> None:
+        """Say what would help."""
+        super().__init__(
+            f"{directory} was written by Redis 7 or later, and {executable} is older: "
+            f"put the later redis-server on the PATH again, or move {directory} away"
+        )
+
+
 class EmbeddedRedis:
     """One redis-server that lives as long as we do; `directory` holds its data and its log."""
 
@@ -67,6 +81,8 @@ class EmbeddedRedis:
     def start(self) -> str:
         """Start it, wait until it answers, and return its URL."""
         executable = find_redis_server()
+        if (self.directory / _SINCE_7).exists() and _major_version(executable) < 7:
+            raise RedisServerTooOld(executable, self.directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         if self._given_port is not None:
             return self._start_on(executable, self._given_port)
@@ -153,6 +169,14 @@ class EmbeddedRedis:
     def _log_end(self) -> str:
         lines = (self.directory / _LOG_NAME).read_text("utf-8", "replace").splitlines()
         return " | ".join(lines[-_LOG_LINES_TOLD:])
+
+
+def _major_version(executable: str) -> int:
+    said = subprocess.run(
+        [executable, "--version"], capture_output=True, text=True, check=False, timeout=_START_SECONDS
+    )
+    found = re.search(r"v=(\d+)\.", said.stdout)
+    return int(found[1]) if found else 0
 
 
 def find_redis_server() -> str:

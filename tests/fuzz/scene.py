@@ -91,7 +91,8 @@ class Scene:
             if operation.new is not None and answer.is_done:
                 self._welcome(operation.new, answer)
             url = operation.form.get("AnnounceUrl")
-            if url is not None and (answer.is_done or answer.is_doubtful):
+            if url is not None and (answer.is_done or answer.is_doubtful or answer.code == GONE[1]):
+                # With 404 it may have been taken before they left.
                 self.room.announcements.append(Announcement(url, answer.is_done))
         beliefs = {id(belief): belief for operation, _ in answered for belief, _ in operation.sets.values()}
         for belief in beliefs.values():
@@ -139,7 +140,15 @@ class Scene:
             refusal = (answer.status, answer.code)
             check(refusal in operation.refusals(), f"{got} is no right answer")
             if refusal == GONE and operation.person is not None:
-                operation.person.here.seen(False)
+                self._has_gone(operation, operation.person)
+
+    @staticmethod
+    def _has_gone(operation: Operation, person: Person) -> None:
+        """The switch may know it before the listener does: then only a removal says that a GET will know it, too."""
+        if operation.method == "DELETE":
+            person.here.seen(False)
+        else:
+            person.here.doubts.add(False)
 
     def _read_back(self, person: Person) -> None:
         """Read your writes."""

@@ -73,7 +73,7 @@ def word(*allowed: str, code: int = 20001) -> Parser:
 
 def words(*allowed: str) -> Parser:
     """A list: repeated keys, each split at spaces and commas, in any case. A word that is none (21626,
-    https://www.twilio.com/docs/errors/21626) is refused: ignored, it would subscribe to nothing, and never be heard of."""
+    https://www.twilio.com/docs/errors/21626) is refused: ignored, it would subscribe to nothing for ever."""
 
     def parse(name: str, values: Sequence[str]) -> tuple[str, ...]:
         found = [item for value in values for item in re.split(r"[\s,]+", value.lower()) if item]

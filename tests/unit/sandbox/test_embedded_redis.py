@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sandbox.embedded_redis import EmbeddedRedis, RedisServerEnded, RedisServerMissing, find_redis_server
+from orchestrator.sandbox.embedded_redis import (
+    EmbeddedRedis,
+    RedisServerEnded,
+    RedisServerMissing,
+    RedisServerTooOld,
+    find_redis_server,
+)
 
 
 @pytest.fixture
@@ -49,6 +55,20 @@ def test_what_it_had_answered_survives_a_kill(server: EmbeddedRedis) -> None:
     with pytest.raises(ConnectionRefusedError):
         _ask(url, "PING")
     assert _ask(server.start(), "GET kept").endswith("yes")
+
+
+def test_an_older_server_does_not_begin_anew_beside_what_a_later_one_has_written(
+    server: EmbeddedRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis 7 keeps its file where 6 does not look: people would find their database empty, without a word."""
+    old = tmp_path / "redis-server"
+    old.write_text("#!/bin/sh\necho 'Redis server v=6.2.14 sha=0 malloc=libc bits=64'\n")
+    old.chmod(0o700)
+    (tmp_path / "data" / "appendonlydir").mkdir(parents=True)
+    monkeypatch.setattr(shutil, "which", lambda name: str(old))
+
+    with pytest.raises(RedisServerTooOld, match="written by Redis 7 or later"):
+        server.start()
 
 
 def test_a_port_that_is_taken_is_an_error_even_if_a_redis_has_it(server: EmbeddedRedis, tmp_path: Path) -> None:
