@@ -24,8 +24,10 @@ EXPECTED = {
     "CoachedCallHeld": (16027, 400),
     "ConferenceNotInProgress": (16001, 400),
     "TooManyAnnouncements": (20429, 429),
+    "QuotaReached": (20429, 429),
     "Conflict": (20409, 409),
     "Unavailable": (20503, 503),
+    "NodeFull": (20503, 503),
 }
 
 CLASSES: dict[str, type[ApiError]] = dict(inspect.getmembers(errors, inspect.isclass))
