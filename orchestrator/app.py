@@ -93,7 +93,7 @@ def create_app(
 
 
 def _read_path(dialects: Dialects) -> None:
-    g.asked = dialects.asked(request.path, request.headers.get("Accept", ""))
+    g.asked = dialects.asked(request.method, request.path, request.headers.get("Accept", ""))
 
 
 def _answer_error(error: ApiError) -> Response:

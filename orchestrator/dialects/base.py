@@ -86,12 +86,13 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request's path says: the dialect, the account, and how the answer is to be represented.
+    """What a request's verb and path say: the dialect, the account, and how the answer is to be represented.
 
     `account_sid` is what the dialect reads in the path, the text itself if that is no SID. `representation` None: the
     path asks for one that the dialect does not offer.
     """
 
+    method: str
     dialect: Dialect
     prefix: str
     account_sid: str
@@ -162,7 +163,7 @@ class Dialects:
         """The dialect of that name; the default for one that is not spoken here any more."""
         return self._by_name.get(name, self._default)
 
-    def asked(self, path: str, accept: str) -> Asked:
+    def asked(self, method: str, path: str, accept: str) -> Asked:
         """What a path asks for. A path of no dialect is answered in the default one's words."""
         match = _ACCOUNT.search(path)
         account = match[1] if match else ""
@@ -174,8 +175,8 @@ class Dialects:
                     and suffix in dialect.representations
                     and dialect.owns(prefix, account)
                 ):
-                    return _asked(dialect, prefix, account, suffix, accept)
-        return _asked(self._default, "", account, "", accept)
+                    return _asked(method, dialect, prefix, account, suffix, accept)
+        return _asked(method, self._default, "", account, "", accept)
 
     def serialize_callback(self, callback: Callback) -> Parameters:
         """A callback's parameters, in the dialect in which its URL was given."""
@@ -194,9 +195,9 @@ def _suffix(dialect: Dialect, path: str) -> str:
     return next((suffix for suffix in dialect.representations if suffix and path.endswith(suffix)), "")
 
 
-def _asked(dialect: Dialect, prefix: str, account: str, suffix: str, accept: str) -> Asked:
+def _asked(method: str, dialect: Dialect, prefix: str, account: str, suffix: str, accept: str) -> Asked:
     wanted = dialect.representations.get(suffix, "json")
     if wanted == "accept":
         wanted = "json" if "json" in accept.lower() else "xml"
     sid = dialect.read_sid("AC", account.removesuffix(suffix) if suffix else account)
-    return Asked(dialect, prefix, sid, suffix, wanted)
+    return Asked(method, dialect, prefix, sid, suffix, wanted)

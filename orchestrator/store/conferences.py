@@ -85,14 +85,14 @@ class ConferenceStore:
         Unavailable.
         """
         sid = participant.conference_sid
-        made_ms = int(participant.created_at.timestamp() * 1000)
+        made_ms = _milliseconds(participant.created_at)
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.set(keys.call(participant.call_sid), sid, ex=keys.RETENTION_SECONDS)
             if conference is not None:
                 pipe.zadd(keys.OPEN_CONFERENCES, {sid: made_ms})
                 index = keys.account_conferences(participant.account_sid)
-                pipe.zadd(index, {sid: made_ms}, nx=True)
+                pipe.zadd(index, {sid: _milliseconds(conference.created_at)}, nx=True)
                 pipe.zrandmember(index, _TRIMMED_PER_CREATE)
             written = pipe.execute()
             some = written[-1] if conference is not None else ()
@@ -238,6 +238,10 @@ class ConferenceStore:
         for name in names:
             pipe.hgetall(name)
         return [[text for pair in found.items() for text in pair] for found in pipe.execute()]
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 def _refusal(verdict: str, command: CreateParticipant) -> Exception:

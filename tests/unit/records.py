@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +46,8 @@ def create(store: ConferenceStore, name: str = "weekly", account_sid: str = ACCO
     sid = store.claim_name(account_sid, name, mint_sid("CF"))
     participant = new_participant(sid, account_sid, **values)
     command = CreateParticipant("+15550009999", "+15550001000", label=participant.label, **limits)
-    store.create_participant(command, participant, new_conference(sid, name, account_sid))
+    conference = replace(new_conference(sid, name, account_sid), created_at=participant.created_at)
+    store.create_participant(command, participant, conference)
     return participant
 
 

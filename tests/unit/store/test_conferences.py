@@ -335,6 +335,18 @@ def test_participants_are_listed_newest_first(store: ConferenceStore) -> None:
     assert [p.call_sid for p in listed] == [p.call_sid for p in reversed(made)]
 
 
+def test_a_conference_stands_in_the_list_where_its_own_creation_puts_it(
+    store: ConferenceStore, client: redis.Redis
+) -> None:
+    """Not where that of its first participant would, a moment later: pages go on behind a conference's own date."""
+    made = new_conference(mint_sid("CF"), "weekly")
+    later = new_participant(made.conference_sid, created_at=made.created_at + timedelta(milliseconds=5))
+    store.create_participant(CreateParticipant("+15550009999", "+15550001000"), later, made)
+
+    score = client.zscore(keys.account_conferences(ACCOUNT), made.conference_sid)
+    assert score == int(made.created_at.timestamp() * 1000)
+
+
 def test_conferences_are_listed_newest_first_beyond_one_chunk(store: ConferenceStore) -> None:
     """The list is read in chunks of 200; nothing is lost or doubled between them."""
     start = datetime.now(UTC)

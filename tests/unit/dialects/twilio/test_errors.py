@@ -42,7 +42,7 @@ def test_bad_credentials_are_told_as_twilio_tells_them() -> None:
 )
 def test_the_answer_says_what_to_do_next(error: ApiError, headers: dict[str, str]) -> None:
     """How to authenticate, when to come back; nothing for the others."""
-    answer = render_error(DIALECTS.asked("/2010-04-01/Accounts/x.json", ""), error)
+    answer = render_error(DIALECTS.asked("GET", "/2010-04-01/Accounts/x.json", ""), error)
 
     assert answer.status == error.http_status
     assert answer.mimetype == "application/json"

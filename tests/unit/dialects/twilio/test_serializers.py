@@ -15,7 +15,7 @@ from orchestrator.domain.conference import ConferenceStatus, EndReason, Particip
 from tests.unit.examples import AC, CA, CF, COACHED, a_conference, a_participant, at
 
 BASE = f"/2010-04-01/Accounts/{AC}/Conferences/{CF}"
-ASKED = DIALECTS.asked(f"{BASE}.json", "")
+ASKED = DIALECTS.asked("GET", f"{BASE}.json", "")
 
 
 def test_a_participant_has_exactly_these_properties() -> None:
