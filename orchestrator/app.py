@@ -8,6 +8,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from orchestrator.authentication import Authenticator, is_open
+from orchestrator.connections import let_wait
 from orchestrator.dialects import DIALECTS, cors, routes
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.own import routes as own
@@ -51,7 +52,7 @@ def create_app(
     def admit() -> None:
         if not is_open(request):
             g.account = authenticator.authenticate(request, g.asked)
-            pacing.take_request(g.account.account_sid, g.account.limits)
+            pacing.take_request(g.account.account_sid, g.account.limits, lambda: let_wait(request.environ))
 
     app.before_request(lambda: check_request(request))
     app.after_request(cors.allow)

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 from flask import Request
 
+from orchestrator.connections import let_wait
 from orchestrator.dialects.base import Asked
 from orchestrator.errors import AccountSuspended, AuthenticationFailed
 from orchestrator.sids import is_sid
@@ -59,6 +60,7 @@ class Authenticator:
         right = hmac.compare_digest(known.encode(), token.encode("utf-8", "surrogateescape"))
         if account is None or not right or asked.account_sid not in ("", sid):
             self._note(request.remote_addr or "?", sid if is_sid("AC", sid) else "no AccountSid")
+            let_wait(request.environ)
             time.sleep(WRONG_SECONDS)
             raise AuthenticationFailed(_WRONG)
         if account.status != "active":

@@ -60,6 +60,12 @@ class BodyTooLarge(ApiError):
     code, http_status = 20001, 413
 
 
+class RequestTooSlow(ApiError):
+    """The request's body has not come in time."""
+
+    code, http_status = 20001, 408
+
+
 class ConferenceNotActive(ApiError):
     """The conference to join is completed or ending (404: it cannot be addressed any more)."""
 

@@ -58,10 +58,11 @@ class Pacing:
         self._rows = Bucket()
         self._turns: dict[str, BoundedSemaphore] = {}
 
-    def take_request(self, account_sid: str, limits: Limits) -> None:
+    def take_request(self, account_sid: str, limits: Limits, before_refusal: Callable[[], object]) -> None:
         """Count a request. Raises QuotaReached, after a while."""
         missing = self._requests.missing_seconds(account_sid, limits.requests_per_second)
         if missing > 0:
+            before_refusal()
             self._sleep(REFUSAL_SECONDS)
             raise reached("requests_per_second", limits, missing * 1000)
         self._requests.take(account_sid, limits.requests_per_second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from typing import Any
 
@@ -11,6 +12,7 @@ from gunicorn.app.base import BaseApplication
 
 from orchestrator import wiring
 from orchestrator.jobs.worker import work_for_ever
+from orchestrator.server import IDLE_SECONDS, ApiWorker
 from orchestrator.settings import Settings
 
 log = structlog.get_logger("processes")
@@ -27,10 +29,14 @@ class _Api(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def load_config(self) -> None:
         options = {
             "bind": self._settings.orchestrator_bind,
-            "worker_class": "gevent",
+            "worker_class": ApiWorker,
             "workers": self._workers,
+            # Who may say by which scheme, and for whom, a request came; nobody may say where it goes (SCRIPT_NAME).
+            "forwarded_allow_ips": ",".join(map(str, self._settings.trusted_proxies)),
+            "forwarder_headers": "",
+            "header_map": "refuse",
             "graceful_timeout": 3,  # every answer is due within 2 s; what is left are idle connections
-            "keepalive": 30,
+            "keepalive": int(IDLE_SECONDS),
             "loglevel": "warning",
             "control_socket_disable": True,
         }
@@ -48,6 +54,9 @@ class _Api(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 
 def run_api(settings: Settings, workers: int) -> None:
     """Serve the API."""
+    ApiWorker.trusted = settings.trusted_proxies
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     log.info("api_starting", bind=settings.orchestrator_bind, workers=workers)
     _Api(settings, workers).run()
 

@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         description="networks that are not public and yet may be talked to, for callbacks, documents and audio, "
         "e.g. 10.1.0.0/16,fd12::/32",
     )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="networks of the proxies in front of the API: they may have any number of connections, and are "
+        "believed when they say who asks, e.g. 10.0.0.5/32",
+    )
     callback_retry_seconds: Annotated[tuple[float, ...], NoDecode] = Field(
         Schedule().delays_seconds, description="pauses between attempts, separated by commas; the last is repeated"
     )
@@ -97,7 +102,7 @@ class Settings(BaseSettings):
             raise ValueError("two nodes have the same name")
         return tuple(nodes)
 
-    @field_validator("allowed_private_networks", mode="before")
+    @field_validator("allowed_private_networks", "trusted_proxies", mode="before")
     @classmethod
     def _parse_networks(cls, value: object) -> object:
         return parse_networks(value) if isinstance(value, str) else value

@@ -1,0 +1,135 @@
+"""Which connections an API process keeps when there are too many: whoever asks goes before whoever only is there.
+
+A connection *waits* while no whole request has come on it. It costs nothing to end one, so when an address has as many
+connections as it may, or the process as many as it can, the one that has waited longest makes room for the new one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, MutableMapping
+from ipaddress import ip_address
+from typing import Any, Final
+
+from orchestrator.outgoing.networks import Network, unmapped
+
+PER_ADDRESS: Final = 1_000
+"""Of one address, or one IPv6 network of 64 bits. Proxies that the operator names have no bound."""
+
+IN_ALL: Final = 8_000
+
+_WAITING: Final = "orchestrator.connection"
+
+
+class Connection:
+    """One of them; `hang_up` ends it."""
+
+    __slots__ = ("address", "hang_up", "is_bounded")
+
+    def __init__(self, address: str, hang_up: Callable[[], object], is_bounded: bool) -> None:
+        self.address = address
+        self.hang_up = hang_up
+        self.is_bounded = is_bounded
+
+
+class Connections:
+    """All of a process."""
+
+    def __init__(self, trusted: Iterable[Network], per_address: int = PER_ADDRESS, in_all: int = IN_ALL) -> None:
+        self._trusted = tuple(trusted)
+        self._per_address = per_address
+        self._in_all = in_all
+        self._open: set[Connection] = set()
+        self._count: Counter[str] = Counter()
+        self._waiting: OrderedDict[Connection, None] = OrderedDict()
+        self._waiting_of: dict[str, OrderedDict[Connection, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, address: str, hang_up: Callable[[], object]) -> Connection | None:
+        """Keep a new connection, which waits; None if all others are at work, and it has to go."""
+        name, is_bounded = _name(address), not is_trusted(address, self._trusted)
+        if is_bounded and self._count[name] >= self._per_address and not self._make_room(self._waiting_of.get(name)):
+            return None
+        if len(self._open) >= self._in_all and not self._make_room(self._waiting):
+            return None
+        connection = Connection(name, hang_up, is_bounded)
+        self._open.add(connection)
+        self._count[name] += 1
+        self.wait(connection)
+        return connection
+
+    def work(self, connection: Connection) -> None:
+        """A whole request has come: it is answered, whatever comes meanwhile."""
+        self._waiting.pop(connection, None)
+        of_address = self._waiting_of.get(connection.address)
+        if of_address is not None:
+            of_address.pop(connection, None)
+            if not of_address:
+                del self._waiting_of[connection.address]
+
+    def wait(self, connection: Connection) -> None:
+        """The next request is waited for."""
+        if connection.is_bounded and connection in self._open:
+            self._waiting[connection] = None
+            self._waiting_of.setdefault(connection.address, OrderedDict())[connection] = None
+
+    def leave(self, connection: Connection) -> None:
+        """It has ended, or is being ended."""
+        if connection in self._open:
+            self.work(connection)
+            self._open.discard(connection)
+            self._count[connection.address] -= 1
+            if not self._count[connection.address]:
+                del self._count[connection.address]
+
+    def _make_room(self, waiting: OrderedDict[Connection, None] | None) -> bool:
+        if not waiting:
+            return False
+        oldest = next(iter(waiting))
+        self.leave(oldest)
+        oldest.hang_up()
+        return True
+
+
+def let_wait(environ: MutableMapping[str, Any]) -> None:
+    """For a request that is answered late on purpose: its connection makes room for others like one that waits."""
+    wait = environ.get(_WAITING)
+    if wait is not None:
+        wait()
+
+
+def mark(environ: MutableMapping[str, Any], wait: Callable[[], object]) -> None:
+    """Let the application reach its connection."""
+    environ[_WAITING] = wait
+
+
+def is_trusted(address: str, trusted: Iterable[Network]) -> bool:
+    """True for the operator's proxies, and for a Unix socket, which only they can open."""
+    if not address:
+        return True
+    found = unmapped(ip_address(address.partition("%")[0]))
+    return any(found in network for network in trusted)
+
+
+def client_address(peer: str, forwarded_for: str, trusted: Iterable[Network]) -> str:
+    """Who asks: the last address in X-Forwarded-For that is not a proxy of the operator's, if the peer is one. What
+    stands before it, anybody may have written."""
+    address = peer
+    for hop in reversed([part.strip() for part in forwarded_for.split(",")]):
+        try:
+            if not is_trusted(address, trusted):
+                break
+            address = str(ip_address(hop))
+        except ValueError:
+            break
+    return address
+
+
+def _name(address: str) -> str:
+    """What is counted: an IPv4 address, or the network of an IPv6 one, whose hosts may have any number of addresses."""
+    if not address:
+        return ""
+    found = unmapped(ip_address(address.partition("%")[0]))
+    return str(found) if found.version == 4 else found.exploded[:19]
