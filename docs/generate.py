@@ -1,4 +1,4 @@
-"""Draws redis-schema.md, state.md and limits.md from the tables that the program runs on: `python docs/generate.py`."""
+"""Draws redis-schema, state, limits and media from the tables that the program runs on: `python docs/generate.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from orchestrator.domain.conference import ParticipantStatus
 from orchestrator.domain.transitions import EVENT_TABLE, STATE_TABLE
 from orchestrator.jobs.wakeups import CALLBACKS, ITEMS_PER_JOB, MOST_READY, SOUNDS, WOKEN_SECONDS, Topic
 from orchestrator.limits import TABLE
+from orchestrator.media.content import BARE, UNKNOWN, WRITTEN
+from orchestrator.media.decode import CODECS, FORMATS
+from orchestrator.media.errors import MEANINGS
 from orchestrator.store.keys import KEYS
+from orchestrator.twiml.document import ATTRIBUTES, CONTENTS, FORBIDDEN
+from orchestrator.twiml.ssml import ELEMENTS, SPELT
+from orchestrator.twiml.voices import LANGUAGES
 
 HERE = Path(__file__).parent
 
@@ -94,7 +100,89 @@ def limits() -> str:
     )
 
 
-DOCUMENTS = {"redis-schema.md": redis_schema, "state.md": state_tables, "limits.md": limits}
+IS = {
+    "twiml": "TwiML",
+    "text": "text, which is spoken",
+    "ulaw": "audio; G.711 μ-law if it has no header of its own",
+    "gsm": "audio; GSM 6.10 if it has no header of its own",
+}
+
+
+def media_tables() -> str:
+    """Every verb, attribute, kind of answer and of audio, and code."""
+    lines = [
+        "# What a WaitUrl, HoldUrl or AnnounceUrl may answer",
+        "",
+        "Drawn from `orchestrator/twiml` and `orchestrator/media` by `python docs/generate.py`. Codes are Twilio's.",
+        "What Twilio only warns of is logged as `twiml_warning`, and something else stands in; a verb that cannot be",
+        "played is logged as `verb_passed_over`; a document that is discarded, or of which nothing can be played, as",
+        "`sound_failed`.",
+        "",
+        "## TwiML",
+        "",
+        "| Verb | | Takes | Otherwise | Code |",
+        "|---|---|---|---|---|",
+    ]
+    for verb, attributes in ATTRIBUTES.items():
+        rows = {"its content": CONTENTS[verb]} | {f"`{name}`": attribute for name, attribute in attributes.items()}
+        lines += [
+            f"| `<{verb}>` | {name} | {row.takes} | {row.otherwise} | {row.code or ''} |" for name, row in rows.items()
+        ]
+    lines += [
+        "| any | another attribute | anything | as if it were not there | 12200 |",
+        "| none | an element that is no verb of Twilio's, or in another case | anything | passed over | 12200 |",
+        f"| {', '.join(f'`<{verb}>`' for verb in sorted(FORBIDDEN))} | | | the document is discarded | 13238 |",
+        "",
+        f"Languages: {', '.join(LANGUAGES)}.",
+        "",
+        "## SSML in a `<Say>`",
+        "",
+        "| Element | Attributes that an engine is told | Otherwise | Code |",
+        "|---|---|---|---|",
+    ]
+    for name, told in ELEMENTS.items():
+        known = ", ".join(f"`{key}`" for key in told)
+        code = "13513 (`rate`), 12200" if "rate" in told else "12200"
+        lines.append(f"| `<{name}>` | {known or 'none'} | the attribute is left out | {code} |")
+    spelt = ", ".join(f"`{way}`" for way in sorted(SPELT))
+    lines += [
+        f"| `<say-as>` | none: {spelt} are spelt out by us | the text as it is | |",
+        "| `<sub>` | none: its `alias` is spoken | the text as it is | |",
+        "| `<phoneme>`, `<w>`, `<speak>` | none | the text as it is | |",
+        "| any other | none | the text as it is | 12200 |",
+        "",
+        "espeak-ng reads this markup; another `TTS_COMMAND` gets plain text, with punctuation where a pause was meant.",
+        "",
+        "## Kinds of answers",
+        "",
+        "| Content-Type | Is |",
+        "|---|---|",
+        *(f"| `{name}` | {IS[kind]} |" for name, kind in (WRITTEN | BARE).items()),
+        f"| {', '.join(f'`{name}`' for name in sorted(UNKNOWN) if name)}, any other `audio/…`, none | audio |",
+        "| any other | 12300, in a `<Play>` 13420 |",
+        "",
+        "An encoding is known by the byte order mark, then the header's charset, then the XML declaration (RFC 7303).",
+        "",
+        "## Kinds of audio",
+        "",
+        "Known by what they are, whatever the Content-Type; of any rate and number of channels.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| Files | {'; '.join(FORMATS.values())}; bare G.711 μ-law, by its Content-Type |",
+        f"| Codecs | {', '.join(dict.fromkeys(name for name in CODECS.values() if name))} |",
+        "| Any other | 13420 in a `<Play>`, 12300 as a document |",
+        "",
+        "## Errors",
+        "",
+        "| Code | |",
+        "|---|---|",
+        *(f"| {code} | {meaning} |" for code, meaning in sorted(MEANINGS.items())),
+    ]
+    return "\n".join([*lines, ""])
+
+
+DOCUMENTS = {"media.md": media_tables, "limits.md": limits, "redis-schema.md": redis_schema, "state.md": state_tables}
 
 if __name__ == "__main__":
     for name, draw in DOCUMENTS.items():

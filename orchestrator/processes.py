@@ -12,6 +12,7 @@ from gunicorn.app.base import BaseApplication
 
 from orchestrator import wiring
 from orchestrator.jobs.worker import work_for_ever
+from orchestrator.media.syscalls import make_undumpable
 from orchestrator.server import IDLE_SECONDS, ApiWorker
 from orchestrator.settings import Settings
 
@@ -73,7 +74,10 @@ def run_listener(settings: Settings) -> None:
 
 
 def run_worker(settings: Settings) -> None:
-    """Deliver callbacks and play. The worker handles signals itself: attempts under way are finished first."""
+    """Deliver callbacks and play. The worker handles signals itself: attempts under way are finished first.
+
+    Its passwords and tokens are no business of the programs that it starts over strangers' bytes."""
+    make_undumpable()
     parts = wiring.build_worker(settings)
     for nodes in parts.nodes:
         nodes.start()

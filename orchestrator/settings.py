@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         description="speaks <Say>: text in, WAV out; {voice} is espeak-ng's, {language} en-US, {gender} female or male",
     )
     media_megabytes: int = Field(
-        256, ge=128, description="how much of Redis rendered audio may take; one account may have a quarter of it"
+        512, ge=128, description="how much of Redis rendered audio may take; one account may have a quarter of it"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 

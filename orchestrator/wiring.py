@@ -42,9 +42,9 @@ from orchestrator.outgoing.resolver import Resolver
 from orchestrator.settings import Settings
 from orchestrator.sounds.outcome import Outcomes
 from orchestrator.sounds.player import Player
+from orchestrator.sounds.services import Services
 from orchestrator.sounds.stage import Stages
 from orchestrator.sounds.sweep import SoundSweep
-from orchestrator.sounds.turn import Services
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callbacks import CallbackStore
 from orchestrator.store.commits import CommitStore
@@ -140,8 +140,8 @@ def build_worker(settings: Settings) -> WorkerParts:
     make_applier = _applier_maker(client, wakeups[CALLBACKS].wake, wakeups[SOUNDS].wake, _give_up)
     commits, media = CommitStore(client), MediaStore(client, settings.media_megabytes << 20)
     stages = Stages(commits, media, nodes, fetching, settings.media_url, settings.stock_music)
-    load = _build_loader(settings, client, media).load_program
-    player = Player(Services(sounds, stages, load, serialize_fetch, Outcomes(commits, make_applier).tell))
+    loader = _build_loader(settings, client, media)
+    player = Player(Services(sounds, stages, loader, serialize_fetch, Outcomes(commits, make_applier).tell))
     use(SOUNDS, wakeups[SOUNDS], player.look_at_all)
     # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
     connections = Redis(

@@ -20,7 +20,7 @@ from gevent import Greenlet, subprocess
 from orchestrator.children import die_with_parent
 
 NICE: Final = 10
-_SEEN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+SEEN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 """What a program sees of our environment; passwords are in other variables."""
 
 
@@ -84,7 +84,7 @@ def _popen(command: Sequence[str], files: tuple[IO[bytes], ...], limits: Limits)
             stdin=given,
             stdout=output,
             stderr=complaints,
-            env={name: os.environ[name] for name in _SEEN if name in os.environ},
+            env={name: os.environ[name] for name in SEEN if name in os.environ},
             preexec_fn=lambda: _confine(limits),
             start_new_session=True,
         )

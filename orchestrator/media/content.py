@@ -2,61 +2,43 @@
 
 from __future__ import annotations
 
-import re
+from email.message import Message
 from typing import Final, Literal
 
+from orchestrator.twiml.encoding import find_charset
 from orchestrator.twiml.xml import MAX_BYTES
 
-Kind = Literal["twiml", "text", "audio", "ulaw", "unknown", "unusable"]
-"""`unknown`: only the first bytes will tell."""
+Kind = Literal["twiml", "text", "audio", "ulaw", "gsm", "unusable"]
+"""`ulaw` and `gsm` may come without any header of their own; what other audio is, its decoder finds out."""
 
 AUDIO_BYTES: Final = 20 * 1024 * 1024
 
-_KINDS: Final[dict[str, Kind]] = {
+WRITTEN: Final[dict[str, Kind]] = {
     "text/xml": "twiml", "application/xml": "twiml", "text/html": "twiml", "text/plain": "text",
-    "audio/mpeg": "audio", "audio/mp3": "audio", "audio/x-mp3": "audio", "audio/x-mpeg": "audio",
-    "audio/wav": "audio", "audio/wave": "audio", "audio/x-wav": "audio", "audio/vnd.wave": "audio",
-    "audio/aiff": "audio", "audio/x-aiff": "audio", "audio/x-aifc": "audio",
-    "audio/ulaw": "ulaw", "audio/basic": "ulaw", "audio/pcmu": "ulaw",
-    "application/octet-stream": "unknown", "binary/octet-stream": "unknown", "": "unknown",
 }  # fmt: skip
-_CHARSETS: Final = {
-    "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "ascii": "ascii", "utf-16": "utf-16",
-    "iso-8859-1": "latin-1", "latin1": "latin-1", "latin-1": "latin-1", "iso-8859-15": "iso8859-15",
-    "windows-1252": "cp1252", "cp1252": "cp1252",
+BARE: Final[dict[str, Kind]] = {
+    "audio/ulaw": "ulaw", "audio/x-ulaw": "ulaw", "audio/mulaw": "ulaw", "audio/x-mulaw": "ulaw",
+    "audio/basic": "ulaw", "audio/pcmu": "ulaw", "audio/gsm": "gsm", "audio/x-gsm": "gsm",
 }  # fmt: skip
-"""No other name gets to Python's codecs: some of those take quadratic time, some are no charsets."""
-
-_CHARSET: Final = re.compile(r";\s*charset\s*=\s*[\"']?([A-Za-z0-9_-]+)", re.IGNORECASE)
-_DECLARED: Final = re.compile(rb"\xef\xbb\xbf|\xff\xfe|\xfe\xff|\s*<\?xml[^>]*\sencoding")
-_MAGIC: Final = (b"RIFF", b"RF64", b"FORM", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+UNKNOWN: Final = frozenset({"application/octet-stream", "binary/octet-stream", "application/x-binary", ""})
+"""What servers say of a file that they know nothing about: taken for audio, which it is or is not."""
 
 
 def kind_of(content_type: str) -> Kind:
-    """By the header's media type; what is not known is unusable. GSM is not: no decoder of ours reads it."""
-    return _KINDS.get(content_type.partition(";")[0].strip().lower(), "unusable")
-
-
-def settle(kind: Kind, start: bytes) -> Kind:
-    """What an unknown body is, by how it begins."""
-    if kind != "unknown":
+    """By the header's media type. All audio is tried: many servers have names of their own for it."""
+    name = content_type.partition(";")[0].partition(",")[0].strip().lower()
+    kind = WRITTEN.get(name) or BARE.get(name)
+    if kind is not None:
         return kind
-    return "audio" if start.startswith(_MAGIC) else "unusable"
+    return "audio" if name.startswith("audio/") or name in UNKNOWN else "unusable"
 
 
-def as_utf8(body: bytes, kind: Kind, content_type: str) -> bytes:
-    """Text and XML from the charset that the header names, unless the XML says itself what it is in.
-
-    A charset that is not known, or that the body is not in, means nothing.
-    """
-    named = _CHARSET.search(content_type)
-    charset = _CHARSETS.get(named[1].lower(), "utf-8") if named else "utf-8"
-    if charset == "utf-8" or kind not in ("twiml", "text") or (kind == "twiml" and _DECLARED.match(body)):
-        return body
-    try:
-        return body.decode(charset).encode()
-    except UnicodeError:
-        return body
+def charset_of(content_type: str) -> str:
+    """The charset that a header names, as Python knows it; '' for none, or none that is known."""
+    header = Message()
+    header["Content-Type"] = content_type
+    named = header.get_param("charset", "")
+    return find_charset(named.partition(",")[0].strip("\"' ")) if isinstance(named, str) else ""
 
 
 def most_bytes(kind: Kind) -> int:

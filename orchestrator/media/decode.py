@@ -1,81 +1,126 @@
 """`python -m orchestrator.media.decode`: audio on standard input -> an 8 kHz mono 16-bit WAV file on standard output.
 
 A process of its own, because what it reads is a stranger's and what reads it is C: hostile bytes can crash it, or keep
-it busy until its limits end it (media.confined), and nothing else. `--ulaw`: the input is bare G.711 at 8 kHz.
+it busy until its limits end it (media.confined), and nothing else. Once all is imported and read, and before the first
+byte is looked at, it gives up every system call that computing does not need (media.syscalls).
+
+What a file is, the library finds out by its own probing. `--ulaw`, `--gsm`: if it is no file of any kind, it is bare
+G.711 or GSM 6.10 at 8 kHz.
 """
 
 from __future__ import annotations
 
-import struct
+import io
 import sys
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-import miniaudio
+import av
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.container import InputContainer
 
+from orchestrator.media.syscalls import COMPUTING, allow_only, make_undumpable
 from orchestrator.media.wav import HEADER_BYTES, RATE, wav_header
 
 MAX_SECONDS: Final = 30 * 60
 UNREADABLE: Final = 3
 TOO_LONG: Final = 4
-_FRAMES: Final = 65_536
+
+FORMATS: Final = {
+    "wav": "WAV, RF64", "w64": "Sony Wave64", "aiff": "AIFF, AIFF-C", "mp3": "MPEG audio: MP3, MP2; MPEG 1, 2, 2.5",
+    "au": "Sun/NeXT .au", "gsm": "GSM 6.10",
+}  # fmt: skip
+"""By ffmpeg's names, which no other parser of its hundreds is tried under."""
+
+CODECS: Final = {
+    "pcm_u8": "8 bits", "pcm_s8": "", "pcm_s16le": "16 bits", "pcm_s16be": "", "pcm_s24le": "24 bits", "pcm_s24be": "",
+    "pcm_s32le": "32 bits", "pcm_s32be": "", "pcm_f32le": "floating point", "pcm_f32be": "", "pcm_f64le": "",
+    "pcm_f64be": "", "pcm_mulaw": "µ-law", "pcm_alaw": "A-law", "adpcm_ima_wav": "IMA ADPCM", "adpcm_ms": "MS ADPCM",
+    "adpcm_ima_qt": "IMA4", "gsm": "GSM", "gsm_ms": "GSM", "mp3float": "MP3", "mp3": "", "mp2float": "MP2", "mp2": "",
+    "mp1float": "MP1", "mp1": "",
+}  # fmt: skip
+"""Likewise; what each is called, once."""
+
+BARE: Final = {"--ulaw": "mulaw", "--gsm": "gsm"}
+
+_OPTIONS: Final = {"format_whitelist": ",".join([*FORMATS, "mulaw"]), "codec_whitelist": ",".join(CODECS)}
+
+
+class Unreadable(Exception):
+    """No audio, of no kind that is known, or without sound in it."""
 
 
 class TooLong(Exception):
     """More than MAX_SECONDS of audio."""
 
 
-def decode(data: bytes, output: BinaryIO) -> None:
-    """Write `data`, in any rate and number of channels, as a WAV file to the start of `output`.
-
-    Raises TooLong, and miniaudio.DecodeError for what is no WAV, AIFF or MP3, or holds no sound.
-    """
-    if not _is_audio(data):
-        raise miniaudio.DecodeError("neither WAV, AIFF nor MP3")
+def decode(data: bytes, output: BinaryIO, bare: str = "") -> None:
+    """Write `data`, in any rate and number of channels, as a WAV file to the start of `output`; `bare` is ffmpeg's name
+    of what it is if it is no file of a known kind. Raises TooLong, Unreadable."""
     output.write(bytes(HEADER_BYTES))
     pcm_bytes = 0
-    for piece in _pieces(data):
-        pcm_bytes += len(piece)
-        if pcm_bytes > MAX_SECONDS * RATE * 2:
-            raise TooLong
-        output.write(piece)
+    try:
+        for piece in _pieces(_open(data, bare)):
+            pcm_bytes += len(piece)
+            if pcm_bytes > MAX_SECONDS * RATE * 2:
+                raise TooLong
+            output.write(piece)
+    except av.FFmpegError as error:
+        raise Unreadable(str(error)) from error
     if not pcm_bytes:
-        raise miniaudio.DecodeError("no sound")
+        raise Unreadable("no sound")
     output.seek(0)
     output.write(wav_header(pcm_bytes))
 
 
-def _pieces(data: bytes) -> Iterator[bytes]:
-    stream = miniaudio.stream_memory(data, miniaudio.SampleFormat.SIGNED16, 1, RATE, frames_to_read=_FRAMES)
-    for samples in stream:
-        yield samples.tobytes()
+def _open(data: bytes, bare: str) -> InputContainer:
+    if not bare:
+        return av.open(io.BytesIO(data), "r", options=_OPTIONS)
+    try:
+        return av.open(io.BytesIO(data), "r", options=_OPTIONS | {"format_whitelist": "wav,au"})
+    except av.FFmpegError:
+        return av.open(io.BytesIO(data), "r", format=bare, options=_OPTIONS | {"sample_rate": str(RATE)})
 
 
-def _is_audio(data: bytes) -> bool:
-    """miniaudio tries every decoder that it has: it is to guess at nothing that does not begin as audio does."""
-    kind = data[8:12]
-    return (
-        (data[:4] in (b"RIFF", b"RF64") and kind == b"WAVE")
-        or (data[:4] == b"FORM" and kind in (b"AIFF", b"AIFC"))
-        or data[:3] == b"ID3"
-        or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0)
-    )
+def _pieces(container: InputContainer) -> Iterator[bytes]:
+    """What is damaged in the middle is left out, as players do."""
+    if not container.streams.audio:
+        raise Unreadable("no sound")
+    stream = container.streams.audio[0]
+    stream.codec_context.thread_count = 1  # another thread would be a system call
+    resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            continue
+        for frame in frames:
+            yield from _samples(resampler, frame)
+    yield from _samples(resampler, None)
 
 
-def _wrap_ulaw(data: bytes) -> bytes:
-    fmt = struct.pack("<HHIIHH", 7, 1, RATE, RATE, 1, 8)
-    riff = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt + b"data" + struct.pack("<I", len(data)) + data
-    return b"RIFF" + struct.pack("<I", len(riff)) + riff
+def _samples(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[bytes]:
+    for out in resampler.resample(frame):
+        yield bytes(out.planes[0])[: out.samples * 2]  # planes are padded
+
+
+def confine() -> None:
+    """Give up what decoding does not need, for good. A first file makes the library import all that it does late."""
+    decode(wav_header(320) + bytes(320), io.BytesIO())
+    make_undumpable()
+    allow_only(COMPUTING)
 
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0, UNREADABLE or TOO_LONG."""
     data = sys.stdin.buffer.read()
+    confine()
     try:
-        decode(_wrap_ulaw(data) if "--ulaw" in arguments else data, sys.stdout.buffer)
+        decode(data, sys.stdout.buffer, next((BARE[word] for word in arguments if word in BARE), ""))
     except TooLong:
         return TOO_LONG
-    except miniaudio.MiniaudioError:
+    except Unreadable:
         return UNREADABLE
     return 0
 

@@ -33,3 +33,17 @@ EMPTY: Final = 11770
 CONTENT_TYPE: Final = 12300
 PLAY_TYPE: Final = 13420
 SAY_FAILED: Final = 13520
+
+MEANINGS: Final = {
+    BAD_URL: "no URL, or one of more than 4,096 characters", FAILED: "anything else; this server could not do it",
+    CONNECT_TIMEOUT: "no connection in time", REFUSED: "the connection was refused", TIMEOUT: "no whole answer in time",
+    CONNECTION: "the connection broke", HOST: "the host has no address, or none that is allowed",
+    REDIRECTS: "more than 5 redirects by HTTP, or 10 documents in a row that only redirect",
+    STATUS: "an answer that is neither 2xx nor a redirect", TLS: "TLS failed",
+    TOO_LARGE: "more than 64 kB of document, 20 MB or 30 minutes of audio", EMPTY: "a 2xx without a body",
+    12100: "the document is no XML, has a DOCTYPE, or is in an unknown encoding", 12102: "its root is not `<Response>`",
+    CONTENT_TYPE: "a document of a kind that cannot be used", 13238: "a verb that is not allowed here",
+    PLAY_TYPE: "`<Play>`: no audio, or of a kind that cannot be played; or the switch could not play it",
+    SAY_FAILED: "`<Say>`: the speech engine failed",
+}  # fmt: skip
+"""Errors, by code: of a document they discard it, of a verb they pass over it."""

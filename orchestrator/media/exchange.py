@@ -20,7 +20,7 @@ from urllib3 import exceptions as broken
 
 from orchestrator.callbacks.overrides import Overrides
 from orchestrator.media import errors
-from orchestrator.media.content import Kind, kind_of, most_bytes, settle
+from orchestrator.media.content import Kind, kind_of, most_bytes
 from orchestrator.media.errors import MediaError
 from orchestrator.outgoing.pool import AddressRefused
 
@@ -52,7 +52,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came: headers by lower-case name; the body in a file, decoded, with its SHA-256. Only a 200 has a body."""
+    """What came: headers by lower-case name; the body in a file, decoded, with its SHA-256. Only a 2xx has a body."""
 
     status: int
     headers: Mapping[str, str]
@@ -115,34 +115,31 @@ def _read(response: urllib3.BaseHTTPResponse, sent: Mapping[str, str]) -> Answer
             with _theirs():
                 response.read()  # nothing, and so the connection can be used again
         return Answered(response.status, headers, "unusable", io.BytesIO(), "")
-    if response.status not in (200, 203, 204):
+    if not 200 <= response.status < 300:
         raise BadStatus(response.status)
     kind = kind_of(headers.get("content-type", ""))
     body = tempfile.TemporaryFile()  # noqa: SIM115  # it is the answer's, and closed with it
     try:
-        start, digest = _store(response, headers, most_bytes(kind), body)
+        digest = _store(response, headers, most_bytes(kind), body)
     except BaseException:
         body.close()
         raise
-    return Answered(response.status, headers, settle(kind, start), body, digest)
+    return Answered(response.status, headers, kind, body, digest)
 
 
-def _store(
-    response: urllib3.BaseHTTPResponse, headers: Mapping[str, str], most: int, body: IO[bytes]
-) -> tuple[bytes, str]:
-    """How the body begins, and its SHA-256."""
-    digest, size, start = hashlib.sha256(), 0, b""
+def _store(response: urllib3.BaseHTTPResponse, headers: Mapping[str, str], most: int, body: IO[bytes]) -> str:
+    """The body's SHA-256."""
+    digest, size = hashlib.sha256(), 0
     for piece in _decoded(response, headers.get("content-encoding", ""), most):
         size += len(piece)
         if size > most:
             raise MediaError(errors.TOO_LARGE, f"The answer is larger than {most} bytes")
-        start = (start + piece)[:16]
         digest.update(piece)
         body.write(piece)
     if not size:
         raise MediaError(errors.EMPTY, "The answer is empty")
     body.seek(0)
-    return start, digest.hexdigest()
+    return digest.hexdigest()
 
 
 def _decoded(response: urllib3.BaseHTTPResponse, encoding: str, most: int) -> Iterator[bytes]:

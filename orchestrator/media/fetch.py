@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from orchestrator.callbacks.overrides import Failure, Overrides, parse_overrides
 from orchestrator.media import errors
 from orchestrator.media.ages import revalidated
 from orchestrator.media.answers import Answer, AnswerCache
-from orchestrator.media.content import Kind, as_utf8, kind_of
+from orchestrator.media.content import Kind, charset_of, kind_of
 from orchestrator.media.errors import MediaError
 from orchestrator.media.exchange import Answered, Asked, BadStatus, exchange
 from orchestrator.media.program import Rendered, Source
@@ -47,25 +48,51 @@ _FAILURES: Final[dict[int, Failure]] = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A document's body, or the clip that it is; `url` is where it was found, the base of what is relative in it."""
+    """A document's body, in the charset that its header names ('': none), or the clip that it is; `url` is where it was
+    found, the base of what is relative in it."""
 
     url: str
     kind: Kind
     body: bytes = b""
+    charset: str = ""
     clip: Rendered | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Errand:
-    """What is wanted of a URL, hop after hop. `auth_token` None: unsigned."""
+    """What is wanted of a URL, at all hops."""
 
     account_sid: str
-    method: Method
-    parameters: tuple[tuple[str, str], ...]
-    auth_token: str | None
     unreadable: int
     overrides: Overrides
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Hop:
+    """One request of it. `auth_token` None: unsigned."""
+
+    url: str
+    method: Method
+    parameters: tuple[tuple[str, str], ...]
+    auth_token: str | None
+
+    def redirected(self, status: int, location: str) -> _Hop:
+        """As browsers do it (https://fetch.spec.whatwg.org/#http-redirect-fetch): 307 and 308 repeat the request, the
+        others become a GET. A redirect's URL is complete, so only what is posted goes along.
+
+        What comes from another host than the client's own is never signed again, wherever it leads: whoever sends us on
+        chooses the URL.
+        """
+        url = _resolve(self.url, location)
+        is_repeated = self.method == "POST" and status in (307, 308)
+        is_same_host = urlsplit(url).hostname == urlsplit(self.url).hostname
+        return _Hop(
+            url,
+            "POST" if is_repeated else "GET",
+            self.parameters if is_repeated else (),
+            self.auth_token if is_same_host else None,
+        )
 
 
 class Fetcher:
@@ -116,45 +143,47 @@ class Fetcher:
         try:
             overrides = parse_overrides(check_length(url))
             until = time.monotonic() + overrides.total_ms / 1000
-            errand = _Errand(account_sid, method, parameters, auth_token, unreadable, overrides, until)
+            errand = _Errand(account_sid, unreadable, overrides, until)
             with self._turns.take(account_sid, until):
-                return self._follow(url, errand)
+                return self._follow(_Hop(url, method, parameters, auth_token), errand)
         except MediaError as error:
             raise MediaError(error.code, error.message, error.url or url) from error
         except ValueError as error:
             raise MediaError(errors.BAD_URL, "The URL is not valid", url) from error
 
-    def _follow(self, url: str, errand: _Errand) -> Page:
-        """Parameters go with the first request only; a redirect's URL is complete."""
-        here, parameters = url, errand.parameters
+    def _follow(self, hop: _Hop, errand: _Errand) -> Page:
+        is_document = hop.auth_token is not None
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._ask(here, parameters, errand)
+            answer = self._ask(hop, errand, is_document=is_document)
             if answer.status < 300:
-                return _page(here, answer)
+                return _page(hop.url, answer)
             if "location" not in answer.headers or answer.status == 304:
                 raise BadStatus(answer.status)
-            if errand.method != "GET":
-                raise MediaError(errors.STATUS, f"The server answered {answer.status}, and a POST is not redirected")
-            here, parameters = _next(here, answer.headers["location"]), ()
+            hop = hop.redirected(answer.status, answer.headers["location"])
         raise MediaError(errors.REDIRECTS, f"More than {MAX_REDIRECTS} redirects")
 
-    def _ask(self, url: str, parameters: tuple[tuple[str, str], ...], errand: _Errand) -> Answer:
+    def _ask(self, hop: _Hop, errand: _Errand, *, is_document: bool) -> Answer:
         """From the cache or from the server. A kept answer whose clip has made room for others is asked for anew."""
-        parts = urlsplit(url)
+        parts = urlsplit(hop.url)
         if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
             raise MediaError(errors.BAD_URL, "The URL is neither http:// nor https://")
-        in_query = parameters if errand.method == "GET" else ()
-        requested, signed = request_urls(url, in_query)
+        requested, signed = request_urls(hop.url, hop.parameters if hop.method == "GET" else ())
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **basic_auth(signed)}
-        if errand.auth_token is not None:
-            posted = parameters if errand.method == "POST" else ()
-            headers["X-Twilio-Signature"] = self._sign(errand.auth_token, signed, posted)
-        if errand.method == "POST":
+        if hop.auth_token is not None:
+            posted = hop.parameters if hop.method == "POST" else ()
+            headers["X-Twilio-Signature"] = self._sign(hop.auth_token, signed, posted)
+
+        def send(headers: dict[str, str], body: bytes | None = None) -> Answer:
+            asked = Asked(hop.method, requested, headers, body, errand.overrides, errand.until)
+            return self._send(asked, errand, is_document=is_document)
+
+        if hop.method == "POST":
             headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-            return self._send(requested, headers, urlencode(parameters).encode(), errand)
+            return send(headers, urlencode(hop.parameters).encode())
         for _ in range(2):
+            # The cache has names of headers in lower case; receivers get the same ones from a GET and a POST.
             answer = self._cache.answer(
-                errand.account_sid, signed, headers, lambda asked: self._send(requested, asked, None, errand)
+                errand.account_sid, signed, headers, lambda asked: send({name.title(): asked[name] for name in asked})
             )
             clip = _clip(answer)
             if clip is None or self._media.touch(clip.media_id):
@@ -162,8 +191,7 @@ class Fetcher:
             self._cache.forget(errand.account_sid, signed)
         raise MediaError(errors.FAILED, "The account's clips are dropped faster than they are made")
 
-    def _send(self, url: str, headers: dict[str, str], body: bytes | None, errand: _Errand) -> Answer:
-        asked = Asked(errand.method, url, headers, body, errand.overrides, errand.until)
+    def _send(self, asked: Asked, errand: _Errand, *, is_document: bool) -> Answer:
         tries = errand.overrides.retries
         while True:
             try:
@@ -175,7 +203,7 @@ class Fetcher:
                 tries -= 1
         with answered.body:
             kept = _kept(answered)
-            if errand.auth_token is not None:
+            if is_document:
                 kept = revalidated(kept, answered.status)
             return Answer(answered.status, kept, self._result(answered, errand))
 
@@ -188,9 +216,7 @@ class Fetcher:
             raise MediaError(errand.unreadable, "The answer's Content-Type cannot be used")
         if kind in ("twiml", "text"):
             return kind.encode() + b"\n" + answered.body.read()
-        clip = self._renderer.render_audio(
-            errand.account_sid, answered.body, answered.digest, errand.unreadable, is_ulaw=kind == "ulaw"
-        )
+        clip = self._renderer.render_audio(errand.account_sid, answered.body, answered.digest, errand.unreadable, kind)
         return b"clip\n" + orjson.dumps(clip)
 
 
@@ -200,10 +226,12 @@ def _failure(error: MediaError) -> Failure | None:
     return _FAILURES.get(error.code)
 
 
-def _next(here: str, location: str) -> str:
+def _resolve(here: str, location: str) -> str:
     """A redirect's target. Basic authentication stays with the server that it was given for; overrides are not sent
-    by servers, so a fragment means nothing."""
-    there = urlsplit(urljoin(here, location))._replace(fragment="")
+    by servers, so a fragment means nothing. What is no ASCII comes as Latin-1 and is meant as UTF-8."""
+    with contextlib.suppress(UnicodeError):
+        location = location.encode("latin-1").decode()
+    there = urlsplit(urljoin(here, location.strip()))._replace(fragment="")
     was = urlsplit(here)
     same = (there.scheme, there.hostname, there.port) == (was.scheme, was.hostname, was.port)
     if same and "@" in was.netloc and "@" not in there.netloc:
@@ -235,5 +263,5 @@ def _page(url: str, answer: Answer) -> Page:
     if clip is not None:
         return Page(url, "audio", clip=clip)
     content_type = answer.headers.get("content-type", "")
-    kind = kind_of(content_type)
-    return Page(url, kind, as_utf8(answer.result.partition(b"\n")[2], kind, content_type))
+    body = answer.result.partition(b"\n")[2]
+    return Page(url, kind_of(content_type), body, charset_of(content_type))

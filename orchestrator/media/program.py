@@ -1,10 +1,10 @@
-"""What goes in and what comes out: a document's address, and the clips that it stands for."""
+"""What goes in and what comes out: a document's address, what it says to play, and clips that a switch can play."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.twiml.verbs import Method
+from orchestrator.twiml.verbs import Method, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,14 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Clips in order. `then`: the document to go on with when they have been played; None: silence from there on."""
+    """A document as it is played: verbs in order, none of them fetched or rendered yet; `base` is what their URLs are
+    relative to. `clip`: the document is audio itself, and has no verbs. `then`: the document to go on with afterwards;
+    None: silence from there on."""
 
-    clips: tuple[Clip, ...]
+    verbs: tuple[Verb, ...] = ()
+    base: str = ""
     then: Source | None = None
+    clip: Clip | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from gevent.lock import RLock
 
 from orchestrator.media import decode
 from orchestrator.media.confined import Limits, run_confined
+from orchestrator.media.content import Kind
 from orchestrator.media.errors import SAY_FAILED, TOO_LARGE, MediaError
 from orchestrator.media.program import Rendered
 from orchestrator.media.speech import Speech
@@ -54,25 +55,24 @@ class Renderer:
         self._making: WeakValueDictionary[tuple[str, str], RLock] = WeakValueDictionary()
 
     def render_audio(
-        self, account_sid: str, audio: IO[bytes], digest: str, unreadable: int, *, is_ulaw: bool = False
+        self, account_sid: str, audio: IO[bytes], digest: str, unreadable: int, kind: Kind = "audio"
     ) -> Rendered:
         """A clip of an audio file whose SHA-256 is `digest`. Raises MediaError: `unreadable`, or 11750: too long."""
 
         def make() -> bytes:
             with self._turns.take(account_sid):
-                return self._decode(audio, unreadable, is_ulaw=is_ulaw)
+                return self._decode(audio, unreadable, kind)
 
-        kind = "ulaw" if is_ulaw else "audio"
         return self._once(account_sid, f"{kind}\0{digest}", make)
 
-    def render_speech(self, account_sid: str, text: str, speaker: Speaker) -> Rendered:
-        """A clip of spoken text. Raises MediaError 13520."""
+    def render_speech(self, account_sid: str, text: str, ssml: str, speaker: Speaker) -> Rendered:
+        """A clip of spoken text, or of the same with its markup ('': none). Raises MediaError 13520."""
 
         def make() -> bytes:
             with self._turns.take(account_sid):
-                return self._speak(text, speaker)
+                return self._speak(text, ssml, speaker)
 
-        name = "\0".join(("say", self._speech.command, speaker.language, speaker.gender, text))
+        name = "\0".join(("say", self._speech.command, speaker.language, speaker.gender, text, ssml))
         return self._once(account_sid, name, make)
 
     def render_digits(self, account_sid: str, digits: str) -> Rendered:
@@ -97,13 +97,13 @@ class Renderer:
             self._media.save_note(account_sid, digest, orjson.dumps(rendered))
             return rendered
 
-    def _speak(self, text: str, speaker: Speaker) -> bytes:
+    def _speak(self, text: str, ssml: str, speaker: Speaker) -> bytes:
         with tempfile.TemporaryFile() as spoken:
-            spoken.write(self._speech.synthesize(text, speaker))
+            spoken.write(self._speech.synthesize(text, ssml, speaker))
             return self._decode(spoken, SAY_FAILED)
 
-    def _decode(self, audio: IO[bytes], unreadable: int, *, is_ulaw: bool = False) -> bytes:
-        ended = run_confined([*_DECODER, *(["--ulaw"] if is_ulaw else [])], audio, _LIMITS)
+    def _decode(self, audio: IO[bytes], unreadable: int, kind: Kind = "audio") -> bytes:
+        ended = run_confined([*_DECODER, *([f"--{kind}"] if kind in ("ulaw", "gsm") else [])], audio, _LIMITS)
         if ended.status == 0:
             return ended.output
         if ended.status == decode.TOO_LONG:

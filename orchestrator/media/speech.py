@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -39,13 +40,16 @@ class Speech:
     def __init__(self, command: str) -> None:
         self.command = command
 
-    def synthesize(self, text: str, speaker: Speaker) -> bytes:
-        """The engine's WAV file, of any rate. Raises MediaError 13520, having said in the log what the operator can do.
+    def synthesize(self, text: str, ssml: str, speaker: Speaker) -> bytes:
+        """The engine's WAV file, of any rate, of the markup if it reads that. Raises MediaError 13520, having said in
+        the log what the operator can do.
 
         Only our own tables get into the command; the text, a stranger's, is never part of it.
         """
         known = {"language": speaker.language, "gender": speaker.gender, "voice": espeak_voice(speaker)}
         command = [word.format_map(known) for word in shlex.split(self.command)]
+        if ssml and Path(command[0]).name == "espeak-ng":
+            command, text = [*command, "-m"], ssml
         with tempfile.TemporaryFile() as given:
             given.write(text.encode() + b"\n")
             try:

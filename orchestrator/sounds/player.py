@@ -1,4 +1,4 @@
-"""Takes lanes and looks at them: the RQ job of the topic `sounds`. What a look does is in turn.py."""
+"""Takes lanes and looks at them: the RQ job of the topic `sounds`. What a look does is in look.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from gevent.pool import Pool
 
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.sounds.turn import AGAIN_MS, Services, Turn
+from orchestrator.sounds.look import AGAIN_MS, Look
+from orchestrator.sounds.services import Services
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import LeaseLost
 
@@ -44,7 +45,7 @@ class Player:
             if not self._store.take(lane, owner, ended):
                 return
             while True:
-                self._take_turn(lane, owner)
+                self._look_once(lane, owner)
                 if self._store.release(lane, owner):
                     return
         except LeaseLost:
@@ -54,11 +55,11 @@ class Player:
         except Exception:
             log.exception("lane_broken", lane=str(lane))
 
-    def _take_turn(self, lane: Lane, owner: str) -> None:
-        turn = Turn(self._services, lane, owner)
+    def _look_once(self, lane: Lane, owner: str) -> None:
+        look = Look(self._services, lane, owner)
         try:
-            due_ms = turn.run()
+            due_ms = look.run()
         except (NodeUnavailable, CommandRefused) as error:
             log.warning("node_refused", lane=str(lane), error=str(error)[:200])
             due_ms = int(time.time() * 1000) + AGAIN_MS
-        self._store.save(lane, owner, turn.state.dump(), due_ms=due_ms)
+        self._store.save(lane, owner, look.state.dump(), due_ms=due_ms)

@@ -15,7 +15,7 @@ from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import FetchFile, PlayToAll, PlayToMember, StopMember
 from orchestrator.freeswitch.files import silence, tagged
 from orchestrator.freeswitch.nodes import Nodes
-from orchestrator.media.program import Clip, Program
+from orchestrator.media.program import Clip
 from orchestrator.media.serve import media_path
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.media import MediaStore
@@ -93,12 +93,11 @@ class Stages:
         keep()
         self._play(stage, tagged(file, lane.name, play_id))
 
-    def prepare(self, stage: Stage, program: Program, keep: Keep) -> None:
-        """Have the node fetch what is heard first. Raises CommandRefused."""
-        media_ids = [clip.media_id for clip in program.clips[:1] if clip.media_id is not None]
-        for media_id in media_ids:
+    def prepare(self, stage: Stage, clip: Clip, keep: Keep) -> None:
+        """Have the node fetch what is heard next. Raises CommandRefused."""
+        if clip.media_id is not None:
             with contextlib.suppress(ClipGone):
-                self._fetch(stage, media_id, keep)
+                self._fetch(stage, clip.media_id, keep)
 
     def play_stock(self, stage: Stage, lane: Lane, play_id: str) -> None:
         """The stock music, until it is stopped. Raises as `play`."""

@@ -11,6 +11,7 @@ import orjson
 from orchestrator.domain.conference import STOCK
 from orchestrator.domain.hearing import Sound
 from orchestrator.media.program import Clip, Program, Source
+from orchestrator.twiml.verbs import Pause, Play, Say, Unplayable, Verb
 
 Kind = Literal["background", "announcement"]
 KINDS: Final[tuple[Kind, ...]] = ("announcement", "background")
@@ -34,8 +35,14 @@ SHORT_ROUND_MS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A document on its way through the switch. `clips` None: still to be loaded. `index` and `plays` say where it is;
-    `then_url` where it leads ('' nowhere), `documents` how many it has led through. `is_stock`: the stock music
+    """A document on its way through the switch.
+
+    `verbs` None: the document is still to be loaded. `clip` is the verb at `index`, rendered, of which so many `plays`
+    are over; None: still to be rendered. `next_clip` is the verb behind it, if that is ready already. A verb that
+    cannot be played is taken out; `failure` is why the first one was (Twilio's code and a sentence). `played_ms` is
+    what was heard of the document.
+
+    `then_url` is where it leads ('' nowhere), `documents` how many it has led through. `is_stock`: the stock music
     instead. `is_over`: silence from now on. `was_cut`: what is played was cut short once and is heard again.
     `asked_url` is what the client named, `turn` tells one hold from the next, `id` an announcement from all others.
     A document that plays next to nothing is not loaded again before `not_before_ms`.
@@ -45,11 +52,16 @@ class Track:
     turn: int
     url: str
     method: str
-    clips: tuple[Clip, ...] | None = None
+    verbs: tuple[Verb, ...] | None = None
+    base: str = ""
     then_url: str = ""
     then_method: str = "POST"
     index: int = 0
+    clip: Clip | None = None
+    next_clip: Clip | None = None
     plays: int = 0
+    played_ms: int = 0
+    failure: tuple[int, str] | None = None
     documents: int = 0
     is_stock: bool = False
     is_over: bool = False
@@ -61,37 +73,81 @@ class Track:
     def of(cls, url: str, method: str, turn: int = 0) -> Track:
         """A document that is still to be loaded; stock music and silence are none."""
         if url in (STOCK, ""):
-            return cls(url, turn, url, method, clips=(), is_stock=url == STOCK, is_over=not url)
+            return cls(url, turn, url, method, verbs=(), is_stock=url == STOCK, is_over=not url)
         return cls(url, turn, url, method)
 
     @property
     def needs_loading(self) -> bool:
         """True until its document is known."""
-        return self.clips is None
+        return self.verbs is None
+
+    @property
+    def wanted(self) -> Verb | None:
+        """The verb to be rendered now: the one at hand, or the one behind what is played, if it will ever be."""
+        if self.clip is None:
+            return self._verb(self.index)
+        if self.next_clip is None and self.clip.loops:
+            return self._verb(self.index + 1)
+        return None
+
+    @property
+    def is_at_end(self) -> bool:
+        """True if nothing of its document is left to be played."""
+        return self.clip is None and self.verbs is not None and self.index >= len(self.verbs)
+
+    def _verb(self, index: int) -> Verb | None:
+        return self.verbs[index] if self.verbs is not None and index < len(self.verbs) else None
 
     def loaded(self, program: Program) -> Track:
         """With what its document says."""
         then = program.then
         return replace(
             self,
-            clips=program.clips,
+            verbs=program.verbs,
+            base=program.base,
+            clip=program.clip,
             then_url=then.url if then else "",
             then_method=then.method if then else "POST",
             documents=self.documents + 1,
         )
 
-    def advanced(self) -> Track:
-        """After one clip was played once."""
-        if self.clips is None or self.index >= len(self.clips):
+    def rendered(self, verb: Verb, clip: Clip) -> Track:
+        """With the clip of a verb that was wanted; one that lasts no time is none."""
+        if verb != self.wanted:
             return self
-        loops = self.clips[self.index].loops or MOST_PLAYS
-        if self.plays + 1 < loops:
-            return replace(self, plays=self.plays + 1, was_cut=False)
-        return replace(self, index=self.index + 1, plays=0, was_cut=False)
+        if not clip.duration_ms:
+            return self._without_wanted()
+        return replace(self, clip=clip) if self.clip is None else replace(self, next_clip=clip)
 
-    def reloaded(self) -> Track:
-        """From its document's beginning, still to be loaded."""
-        return replace(self, clips=None, index=0, plays=0)
+    def passed_over(self, verb: Verb, failure: tuple[int, str]) -> Track:
+        """Without a wanted verb, which cannot be rendered."""
+        return replace(self._without_wanted(), failure=self.failure or failure) if verb == self.wanted else self
+
+    def refused(self, failure: tuple[int, str]) -> Track:
+        """Without the clip at hand, which the switch does not play."""
+        return replace(self._next(), failure=self.failure or failure)
+
+    def _without_wanted(self) -> Track:
+        verbs, at = self.verbs or (), self.index + (self.clip is not None)
+        return replace(self, verbs=verbs[:at] + verbs[at + 1 :])
+
+    def _next(self) -> Track:
+        return replace(self, index=self.index + 1, clip=self.next_clip, next_clip=None, plays=0, was_cut=False)
+
+    def advanced(self) -> Track:
+        """After one clip was played once. Nothing comes after one that was to be played until it is stopped."""
+        if self.clip is None:
+            return self
+        heard = replace(self, played_ms=self.played_ms + self.clip.duration_ms)
+        if self.plays + 1 < (self.clip.loops or MOST_PLAYS):
+            return replace(heard, plays=self.plays + 1, was_cut=False)
+        if self.clip.loops:
+            return heard._next()
+        return replace(heard, clip=None, index=len(self.verbs or ()), then_url="")
+
+    def clip_gone(self) -> Track:
+        """Its clip had to make room for others: to be rendered again, or loaded, if it is the document itself."""
+        return replace(self, clip=None, plays=0) if self.verbs else replace(self, verbs=None, clip=None, plays=0)
 
     def next_document(self, not_before_ms: int) -> Track:
         """Where it leads, still to be loaded."""
@@ -108,16 +164,6 @@ class Track:
     def source(self, parameters: tuple[tuple[str, str], ...], account_sid: str) -> Source:
         """How its document is asked for."""
         return Source(self.url, "GET" if self.method == "GET" else "POST", parameters, account_sid)
-
-    @property
-    def clip(self) -> Clip | None:
-        """What is to be played now; None: the document has come to its end, or is not loaded."""
-        return self.clips[self.index] if self.clips is not None and self.index < len(self.clips) else None
-
-    @property
-    def lasts_ms(self) -> int:
-        """How long one round of the document plays at least."""
-        return sum(clip.duration_ms for clip in self.clips or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +217,11 @@ class State:
         ends_ms = self.playing.ends_ms
         return self.playing.play_id in ended or (ends_ms is not None and now_ms > ends_ms + LATE_MS)
 
+    @property
+    def is_endless(self) -> bool:
+        """True if stock music is played."""
+        return self.playing is not None and self.playing.ends_ms is None
+
     def has_background(self, wanted: Sound | None) -> bool:
         """True if the background is this one."""
         current = self.background and (self.background.asked_url, self.background.turn)
@@ -188,5 +239,19 @@ class State:
 def _track(raw: dict[str, Any] | None) -> Track | None:
     if raw is None:
         return None
-    clips = raw.pop("clips")
-    return Track(**raw, clips=None if clips is None else tuple(Clip(**clip) for clip in clips))
+    verbs, failure = raw.pop("verbs"), raw.pop("failure")
+    return Track(
+        **{name: value for name, value in raw.items() if name not in ("clip", "next_clip")},
+        verbs=None if verbs is None else tuple(_verb(verb) for verb in verbs),
+        clip=raw["clip"] and Clip(**raw["clip"]),
+        next_clip=raw["next_clip"] and Clip(**raw["next_clip"]),
+        failure=None if failure is None else (failure[0], failure[1]),
+    )
+
+
+def _verb(raw: dict[str, Any]) -> Verb:
+    return next(kind for field, kind in _VERB_FIELDS.items() if field in raw)(**raw)
+
+
+_VERB_FIELDS: Final[dict[str, type[Verb]]] = {"seconds": Pause, "text": Say, "reason": Unplayable, "url": Play}
+"""A field that the other verbs have not."""

@@ -1,12 +1,29 @@
-"""From a document's bytes to its verbs: the rules and error codes of wire-contract section 9.1."""
+"""From a document's bytes to its verbs: the rules and error codes of wire-contract section 9.1.
+
+What Twilio calls an error discards the document, or the verb that it is about; of what Twilio calls a warning
+(https://www.twilio.com/docs/api/errors/13410 and its neighbours say which is which) the default stands in.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
-from orchestrator.twiml.verbs import DocumentError, Method, Pause, Play, Redirect, Say, Verb
+from orchestrator.twiml.ssml import read_speech
+from orchestrator.twiml.verbs import (
+    Document,
+    DocumentError,
+    Method,
+    Pause,
+    Play,
+    Redirect,
+    Say,
+    Unplayable,
+    Verb,
+    Warned,
+)
 from orchestrator.twiml.voices import find_speaker
 from orchestrator.twiml.xml import Element, parse_xml
 
@@ -17,89 +34,164 @@ MAX_DIGITS: Final = 200
 MAX_PAUSE_SECONDS: Final = 24 * 3600
 MAX_URL_CHARACTERS: Final = 4_096
 
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """What an attribute takes, what stands in for anything else, and the code that is logged then."""
+
+    takes: str
+    otherwise: str
+    code: int
+
+
+_LOOP: Final = f"0 to {MAX_LOOP:,}, more is {MAX_LOOP:,}; 0: until stopped"
+ATTRIBUTES: Final[dict[str, dict[str, Attribute]]] = {
+    "Play": {
+        "loop": Attribute(_LOOP, "1", 13410),
+        "digits": Attribute(f"up to {MAX_DIGITS} of `0-9 A-D # * w W`; then no URL is needed", "passed over", 13430),
+    },
+    "Say": {
+        "voice": Attribute("`man`, `woman`, `alice`, `Polly.…`, `Google.…`", "`woman`", 13511),
+        "language": Attribute("as `en-US`, in any case", "`en-US`", 13512),
+        "loop": Attribute(_LOOP, "1", 13510),
+    },
+    "Pause": {"length": Attribute(f"0 to {MAX_PAUSE_SECONDS:,} s, more is as much", "1", 13910)},
+    "Redirect": {"method": Attribute("`GET`, `POST`", "`POST`", 13710)},
+}
+"""By verb; others mean nothing, and are warned of (12200)."""
+
+CONTENTS: Final = {
+    "Play": Attribute(f"a URL, also a relative one, of up to {MAX_URL_CHARACTERS:,} characters", "passed over", 11100),
+    "Say": Attribute(f"up to {MAX_SAY_CHARACTERS:,} characters; none: 13520, passed over", "passed over", 13521),
+    "Pause": Attribute("nothing", "nothing", 0),
+    "Redirect": Attribute("a URL, also a relative one; none: this document", "passed over", 11100),
+}
+"""What is inside a verb."""
+
+FORBIDDEN: Final = frozenset(
+    """
+    Answer Assistant AI Conference Connect Dial Echo Enqueue Gather Hangup Leave Message Pay Prompt Queue Record Refer
+    Reject Siprec Sms Start Stop Stream Transcription VirtualAgent
+    """.split()  # noqa: SIM905  # two dozen strings in quotation marks are not easier to read
+)
+"""Verbs of Twilio's that would do something else than sound. What is no verb at all is passed over (12200)."""
+
 _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9A-D#*wW]+", re.ASCII)
 
 
-def parse_document(body: bytes) -> tuple[Verb, ...]:
-    """The verbs in order. Raises DocumentError, and nothing else, whatever the bytes are.
+@dataclass(slots=True)
+class _Reader:
+    """What one document is warned of, as it is read."""
 
-    Names are case-sensitive; attributes that are not known, and text between the verbs, mean nothing.
+    warnings: list[Warned] = field(default_factory=list)
+
+    def warn(self, code: int, message: str) -> None:
+        self.warnings.append(Warned(code, message))
+
+    def number(self, element: Element, name: str) -> int:
+        """An attribute that is a whole number, not below zero; otherwise 1."""
+        text = element.attributes.get(name)
+        if text is None:
+            return 1
+        if _NUMBER.fullmatch(text.strip()) is None:
+            self.warn(_code(element, name), f"{element.name}: {name} is not a whole number")
+            return 1
+        return int(text)
+
+    def loop(self, element: Element) -> int:
+        return min(self.number(element, "loop"), MAX_LOOP)
+
+
+def _code(element: Element, name: str) -> int:
+    return ATTRIBUTES[element.name][name].code
+
+
+def parse_document(body: bytes, charset: str = "") -> Document:
+    """What a TwiML document says; `charset` is its header's. Raises DocumentError, and nothing else, whatever the bytes
+    are.
+
+    Names are case-sensitive; text between the verbs means nothing.
     """
-    root = parse_xml(body)
+    root = parse_xml(body, charset)
     if root.name != "Response":
         raise DocumentError(12102, "The document's root is not <Response>")
-    if len(root.children) > MAX_VERBS:
+    elements = root.children
+    if len(elements) > MAX_VERBS:
         raise DocumentError(12100, f"More than {MAX_VERBS} verbs")
-    return tuple(_parse_verb(element) for element in root.children)
+    if any(element.name in FORBIDDEN for element in elements):
+        raise DocumentError(13238, "Only <Play>, <Say>, <Pause> and <Redirect> are allowed here")
+    reader, verbs = _Reader(), list[Verb]()
+    for element in elements:
+        verb = _parse_verb(element, reader)
+        if isinstance(verb, Redirect):
+            return Document(tuple(verbs), verb, tuple(reader.warnings))
+        if verb is not None:
+            verbs.append(verb)
+    return Document(tuple(verbs), None, tuple(reader.warnings))
 
 
-def _parse_verb(element: Element) -> Verb:
+def parse_text(body: bytes, charset: str = "utf-8") -> Document:
+    """Plain text, which is spoken."""
+    return Document((_say(" ".join(body.decode(charset or "utf-8", "replace").split())),))
+
+
+def _parse_verb(element: Element, reader: _Reader) -> Verb | Redirect | None:
     parse = _VERBS.get(element.name)
     if parse is None:
-        raise DocumentError(13238, "Only <Play>, <Say>, <Pause> and <Redirect> are allowed here")
-    return parse(element)
+        reader.warn(12200, "An element that is no verb")
+        return None
+    if not element.attributes.keys() <= ATTRIBUTES[element.name].keys():
+        reader.warn(12200, f"{element.name}: an attribute that is not known")
+    return parse(element, reader)
 
 
-def _parse_play(element: Element) -> Play:
+def _parse_play(element: Element, reader: _Reader) -> Verb:
     """`digits` win over a URL beside them."""
-    loop = _parse_loop(element, 13410)
+    loop = reader.loop(element)
     digits = element.attributes.get("digits", "").strip()
     if digits:
         if len(digits) > MAX_DIGITS or _DIGITS.fullmatch(digits) is None:
-            raise DocumentError(13430, f"Play: digits are up to {MAX_DIGITS} of 0-9 A-D # * w W")
+            return Unplayable(_code(element, "digits"), f"Play: digits are up to {MAX_DIGITS} of 0-9 A-D # * w W")
         return Play(None, loop, digits)
     url = element.own_text
     if not url or len(url) > MAX_URL_CHARACTERS:
-        raise DocumentError(11100, "Play: no URL, or one that is too long")
+        return Unplayable(CONTENTS["Play"].code, "Play: no URL, or one that is too long")
     return Play(url, loop)
 
 
-def _parse_say(element: Element) -> Say:
-    loop = _parse_loop(element, 13510)
+def _parse_say(element: Element, reader: _Reader) -> Verb | None:
+    loop = reader.loop(element)
     voice, language = element.attributes.get("voice", "").strip(), element.attributes.get("language", "").strip()
-    find_speaker(voice, language)
-    return make_say(element.text, voice, language, loop)
+    text, ssml, warnings = read_speech(element)
+    reader.warnings += [*find_speaker(voice, language)[1], *warnings]
+    if not text:
+        reader.warn(13520, "Say: no text")
+        return None
+    return _say(text, voice, language, loop, ssml)
 
 
-def make_say(text: str, voice: str = "", language: str = "", loop: int = 1) -> Say:
-    """Speech of at most 4,096 characters. Raises DocumentError 13521."""
+def _say(text: str, voice: str = "", language: str = "", loop: int = 1, ssml: str = "") -> Verb:
     if len(text) > MAX_SAY_CHARACTERS:
-        raise DocumentError(13521, f"Say: more than {MAX_SAY_CHARACTERS} characters")
-    return Say(text, voice, language, loop)
+        return Unplayable(CONTENTS["Say"].code, f"Say: more than {MAX_SAY_CHARACTERS} characters")
+    return Say(text, voice, language, loop, ssml)
 
 
-def _parse_pause(element: Element) -> Pause:
-    seconds = _parse_number(element.attributes.get("length"), 1)
-    if seconds is None:
-        raise DocumentError(13910, "Pause: length is not a number of seconds")
-    return Pause(min(seconds, MAX_PAUSE_SECONDS))
+def _parse_pause(element: Element, reader: _Reader) -> Pause:
+    return Pause(min(reader.number(element, "length"), MAX_PAUSE_SECONDS))
 
 
-def _parse_redirect(element: Element) -> Redirect:
+def _parse_redirect(element: Element, reader: _Reader) -> Verb | Redirect:
     methods: dict[str, Method] = {"GET": "GET", "POST": "POST"}
     method = methods.get(element.attributes.get("method", "POST").strip().upper())
     if method is None:
-        raise DocumentError(13710, "Redirect: method is neither GET nor POST")
+        reader.warn(_code(element, "method"), "Redirect: method is neither GET nor POST")
     if len(element.own_text) > MAX_URL_CHARACTERS:
-        raise DocumentError(11100, "Redirect: the URL is too long")
-    return Redirect(element.own_text, method)
+        return Unplayable(CONTENTS["Redirect"].code, "Redirect: the URL is too long")
+    return Redirect(element.own_text, method or "POST")
 
 
-def _parse_loop(element: Element, code: int) -> int:
-    loop = _parse_number(element.attributes.get("loop"), 1)
-    if loop is None:
-        raise DocumentError(code, f"{element.name}: loop is not a number")
-    return min(loop, MAX_LOOP)
-
-
-def _parse_number(text: str | None, default: int) -> int | None:
-    if text is None:
-        return default
-    return int(text) if _NUMBER.fullmatch(text.strip()) else None
-
-
-_VERBS: Final[dict[str, Callable[[Element], Verb]]] = {
+_VERBS: Final[dict[str, Callable[[Element, _Reader], Verb | Redirect | None]]] = {
     "Play": _parse_play,
     "Say": _parse_say,
     "Pause": _parse_pause,

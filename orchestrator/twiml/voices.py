@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from orchestrator.twiml.verbs import DocumentError
+from orchestrator.twiml.verbs import Warned
 
 Gender = Literal["female", "male"]
 
@@ -35,7 +35,7 @@ LANGUAGES: Final = tuple(
 _BY_LOWER: Final = {language.lower(): language for language in LANGUAGES} | {
     # The two-letter names of Twilio's first voices, and other spellings of the same languages.
     "en": "en-US", "es": "es-ES", "fr": "fr-FR", "de": "de-DE", "it": "it-IT", "pt": "pt-PT", "nl": "nl-NL",
-    "arb": "ar-AE", "no-no": "nb-NO", "iw-il": "he-IL",
+    "arb": "ar-AE", "no-no": "nb-NO", "iw-il": "he-IL", "en-uk": "en-GB",
 }  # fmt: skip
 
 _POLLY: Final[dict[str, tuple[str, str]]] = {
@@ -71,7 +71,7 @@ def _polly_speakers() -> dict[str, Speaker]:
 _BY_POLLY_NAME: Final = _polly_speakers()
 _POLLY_NAME: Final = re.compile(r"Polly\.(?P<name>[A-Z][a-z]+)(-Neural|-Generative|-Long-Form)?", re.ASCII)
 _GOOGLE_NAME: Final = re.compile(
-    r"Google\.(?P<language>[a-z]{2,3}-[A-Z]{2})-(Standard|Wavenet|Neural2|Chirp|Chirp3-HD|Studio|News|Polyglot|Journey)"
+    r"Google\.(?P<language>[a-z]{2,3}-[A-Z]{2})-(Standard|Wavenet|Neural2|Chirp|Chirp-HD|Chirp3-HD|Casual|Studio|News|Polyglot|Journey)"
     r"-(?P<name>[A-Za-z0-9]{1,24})",
     re.ASCII,
 )
@@ -81,23 +81,31 @@ _MALE_LETTERS: Final = frozenset("BDIJ")
 _PLAIN: Final[dict[str, Gender]] = {"": "female", "woman": "female", "alice": "female", "man": "male"}
 
 
-def find_speaker(voice: str, language: str) -> Speaker:
-    """Who speaks for a <Say>'s attributes, '' for one that is not there: a woman, American English.
+def find_speaker(voice: str, language: str) -> tuple[Speaker, list[Warned]]:
+    """Who speaks for a <Say>'s attributes, '' for one that is not there: a woman, American English; and what they are
+    warned of (13511 voice, 13512 language): what is not known is as if it were not there.
 
-    A voice of Polly's or Google's brings its own language. Raises DocumentError: 13511 voice, 13512 language.
+    A voice of Polly's or Google's brings its own language.
     """
     known = _BY_LOWER.get(language.lower()) if language else "en-US"
-    if known is None:
-        raise DocumentError(13512, "Say: the language is not known")
+    warnings = [] if known else [Warned(13512, "Say: the language is not known")]
+    speaker = _find_voice(voice, known or "en-US")
+    if speaker is None:
+        speaker = Speaker(known or "en-US", "female")
+        warnings.append(Warned(13511, "Say: the voice is not known"))
+    return speaker, warnings
+
+
+def _find_voice(voice: str, language: str) -> Speaker | None:
     if voice in _PLAIN:
-        return Speaker(known, _PLAIN[voice])
+        return Speaker(language, _PLAIN[voice])
     polly = _POLLY_NAME.fullmatch(voice)
     if polly is not None and polly["name"] in _BY_POLLY_NAME:
         return _BY_POLLY_NAME[polly["name"]]
     google = _GOOGLE_NAME.fullmatch(voice)
     if google is not None and google["language"].lower() in _BY_LOWER:
         return _google_speaker(_BY_LOWER[google["language"].lower()], google["name"])
-    raise DocumentError(13511, "Say: the voice is not known")
+    return None
 
 
 def _google_speaker(language: str, name: str) -> Speaker:

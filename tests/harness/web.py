@@ -46,6 +46,8 @@ class Web:
     """`put` says what a path answers; a path that nobody put is a 404."""
 
     pages: dict[str, Callable[[], Answer]] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Path -> Location, beside its answer."""
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
 
@@ -69,6 +71,8 @@ class Web:
                 status, kind, content = outer.pages.get(parts.path, lambda: (404, "text/plain", b"nothing here"))()
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
+                if parts.path in outer.redirects:
+                    self.send_header("Location", outer.redirects[parts.path])
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 try:

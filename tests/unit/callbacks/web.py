@@ -38,6 +38,8 @@ class Web:
         self.answer = answer
         self.asked: list[Asked] = []
         self.was_cut_off = threading.Event()
+        self.see_names: Callable[[list[str]], object] = lambda names: None
+        """Gets the names of each request's headers as they are spelt."""
 
     def start(self) -> None:
         outer = self
@@ -52,6 +54,7 @@ class Web:
                 # `path` has lost what the standard library takes for a mistake.
                 headers["X-Request-Target"] = self.requestline.split(" ")[1]
                 asked = Asked(self.command, self.path, headers, body)
+                outer.see_names(list(self.headers.keys()))
                 answer = outer.answer(asked)
                 outer.asked.append(asked)
                 self.send_response(answer.status)

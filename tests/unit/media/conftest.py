@@ -19,7 +19,7 @@ from orchestrator.dialects.twilio.signature import sign
 from orchestrator.media.errors import MediaError
 from orchestrator.media.fetch import Fetcher
 from orchestrator.media.load import ProgramLoader
-from orchestrator.media.program import Program, Source
+from orchestrator.media.program import Clip, Source
 from orchestrator.media.render import Renderer
 from orchestrator.media.speech import Speech
 from orchestrator.outgoing.pool import OutgoingPool
@@ -36,6 +36,14 @@ SPEAKER = f"{sys.executable} {Path(__file__).with_name('speaker.py')}"
 PARAMETERS = (("CallSid", "CA1"), ("FriendlyName", "Ünï & co"))
 
 
+@dataclass(frozen=True)
+class Played:
+    """What is heard of a document, if all of it can be: its clips, and where it leads then."""
+
+    clips: tuple[Clip, ...] = ()
+    then: Source | None = None
+
+
 @dataclass
 class Stage:
     client: redis.Redis
@@ -44,8 +52,13 @@ class Stage:
 
     def load(
         self, url: str, method: Method = "GET", parameters: tuple[tuple[str, str], ...] = (), account: str = ONE
-    ) -> Program:
-        return self.loader.load_program(Source(url, method, parameters, account))
+    ) -> Played:
+        """A document played through; the first verb that cannot be is an error."""
+        program = self.loader.load_program(Source(url, method, parameters, account))
+        if program.clip is not None:
+            return Played((program.clip,))
+        clips = [self.loader.render(verb, program.base, account) for verb in program.verbs]
+        return Played(tuple(clip for clip in clips if clip.duration_ms), program.then)
 
     def code(self, url: str, method: Method = "GET", parameters: tuple[tuple[str, str], ...] = ()) -> int:
         with pytest.raises(MediaError) as refused:

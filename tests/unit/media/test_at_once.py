@@ -49,7 +49,7 @@ def serve(answer):
 def attempt(stage, url):
     started = time.monotonic()
     try:
-        stage.loader.load_program(Source(url, "GET", (), ONE))
+        stage.load(url)
         code = 0
     except MediaError as error:
         code = error.code
@@ -109,28 +109,13 @@ def test_a_load_ends_in_time_whatever_is_retried(redis_url: str) -> None:
     assert run(LOAD, redis_url) == ["11203", "True", "True"]
 
 
-FAILING = """
-stage = make_stage(connect(sys.argv[1]), loopback_pool())
-plays = b"".join(b"<Play>%d</Play>" % number for number in range(12))
-document = b"<Response><Play>bad</Play>" + plays + b"</Response>"
-head = b"200 OK\\r\\nContent-Type: text/xml\\r\\nContent-Length: %d\\r\\nConnection: close\\r\\n\\r\\n" % len(document)
-pages = {"/doc": head + document, "/bad": b"404 No\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n"}
-print(*attempt(stage, serve(pages.get) + "/doc#tt=15000"))
-"""
-
-
-def test_a_failure_is_told_while_the_rest_is_still_rendered(redis_url: str) -> None:
-    """The first verb's is known at once, although twelve others would take their time."""
-    assert run(FAILING, redis_url) == ["11217", "True"]
-
-
 # ------------------------------------------------------------ turns
 
 CROWD = """
 renderer = Renderer(MediaStore(connect(sys.argv[1]), 1 << 26), Speech(f"cat {sys.argv[2]}"))
 done = []
 def say(account, number):
-    renderer.render_speech(account, f"Number {number}", Speaker("en-US", "female"))
+    renderer.render_speech(account, f"Number {number}", "", Speaker("en-US", "female"))
     done.append(account)
 crowd = [gevent.spawn(say, ONE, number) for number in range(20)]
 gevent.sleep(0.01)

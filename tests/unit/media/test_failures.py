@@ -40,7 +40,7 @@ def page(body: bytes, kind: str = "text/xml", **headers: str) -> Answer:
 ANSWERS: list[tuple[str, Answer, int]] = [
     ("a missing page", Answer(404), 11217),
     ("a broken server", Answer(500, XML, b"<Response/>"), 11217),
-    ("an unknown status", Answer(299, XML, b"<Response/>"), 11217),
+    ("a choice", Answer(300, {"Location": "/"}), 11217),
     ("nothing", page(b""), 11770),
     ("no content", Answer(204, XML), 11770),
     ("no audio", page(b"", "audio/mpeg"), 11770),
@@ -53,7 +53,9 @@ ANSWERS: list[tuple[str, Answer, int]] = [
     ("bytes", page(b"hello", "application/octet-stream"), 12300),
     ("bytes called audio", page(b"\xff\xfb" + b"hello" * 999, "audio/mpeg"), 12300),
     ("HTML called audio", page(b"<html/>", "audio/wav"), 12300),
-    ("GSM", page(b"\xd0" * 330, "audio/x-gsm"), 12300),
+    ("a film", page(b"\0\0\0\x18ftypmp42", "video/mp4"), 12300),
+    ("reset content", Answer(205, XML), 11770),
+    ("accepted, and no more", Answer(202, XML), 11770),
     ("a large document", page(b"<Response>" + b" " * 65_536 + b"</Response>"), 11750),
     ("much text", page(b"word " * 900, "text/plain"), 13521),
     ("a played document", page(b"<Response><Play>/</Play></Response>"), 13420),
@@ -83,15 +85,15 @@ def test_an_answer_that_cannot_be_used_has_its_code(stage: Stage, web: Web, answ
 
 
 def test_redirects_end(stage: Stage, web: Web) -> None:
-    """Five by HTTP, ten by documents; a POST is not redirected at all."""
-    web.answer = lambda asked: Answer(302, {"Location": f"{asked.path}x"})
+    """Five by HTTP, whatever the method; ten by documents."""
+    web.answer = lambda asked: Answer(307, {"Location": f"{asked.path}x"})
     by_http, posted = stage.code(web.url("/doc")), stage.code(web.url("/doc"), "POST")
     requests = len(web.asked)
     web.answer = lambda asked: page(b"<Response><Redirect/></Response>")
     by_documents = stage.code(web.url("/doc"))
 
-    assert (by_http, posted, by_documents) == (11215, 11217, 11215)
-    assert (requests, len(web.asked)) == (7, 18)
+    assert (by_http, posted, by_documents) == (11215, 11215, 11215)
+    assert (requests, len(web.asked)) == (12, 23)
 
 
 @pytest.mark.parametrize("kind", ["audio/mpeg", "text/xml", "application/octet-stream"])

@@ -13,10 +13,11 @@ from twilio.request_validator import RequestValidator
 
 from orchestrator.media.errors import MediaError
 from orchestrator.media.load import MAX_SILENT_DOCUMENTS
-from orchestrator.media.program import Clip, Program, Source
+from orchestrator.media.program import Clip, Source
+from orchestrator.twiml.verbs import Play, Unplayable
 from tests.unit.callbacks.web import TOKEN, Answer, Asked, Web
 from tests.unit.lanes import loopback_pool
-from tests.unit.media.conftest import ONE, PARAMETERS, TWO, Stage, make_stage
+from tests.unit.media.conftest import ONE, PARAMETERS, TWO, Played, Stage, make_stage
 from tests.unit.media.test_decode import MP3, a_wav
 
 AUDIO = Answer(headers={"Content-Type": "audio/mpeg"}, body=MP3)
@@ -33,7 +34,7 @@ def serve(web: Web, **pages: Answer) -> None:
     web.answer = lambda asked: pages.get(asked.path.partition("?")[0].strip("/"), AUDIO)
 
 
-def durations(program: Program) -> list[tuple[bool, int, int]]:
+def durations(program: Played) -> list[tuple[bool, int, int]]:
     return [(clip.media_id is not None, clip.duration_ms, clip.loops) for clip in program.clips]
 
 
@@ -64,24 +65,40 @@ def test_a_document_is_its_verbs_in_order(stage: Stage, web: Web) -> None:
     assert program.then == Source(web.url("/n"), "POST", PARAMETERS, ONE)
 
 
-def test_nothing_comes_after_a_redirect_or_after_what_never_ends(stage: Stage, web: Web) -> None:
+def test_nothing_comes_after_a_redirect(stage: Stage, web: Web) -> None:
     """So it is not fetched either."""
-    serve(
-        web,
-        one=twiml("<Pause/><Redirect>x</Redirect><Play>b.mp3</Play>"),
-        two=twiml('<Play loop="0">a</Play><Play>b.mp3</Play>'),
-    )
-    one, two = stage.load(web.url("/one")), stage.load(web.url("/two"))
+    serve(web, doc=twiml("<Pause/><Redirect>x</Redirect><Play>b.mp3</Play>"))
 
-    assert (durations(one), durations(two), two.then) == ([(False, 1000, 1)], [(True, 500, 0)], None)
-    assert "/b.mp3" not in [asked.path for asked in web.asked]
+    assert durations(stage.load(web.url("/doc"))) == [(False, 1000, 1)]
+    assert [asked.path for asked in web.asked] == ["/doc"]
+
+
+def test_what_a_document_is_warned_of_is_logged(stage: Stage, web: Web) -> None:
+    """With Twilio's code, where a tenant's operator looks; the rest is played."""
+    serve(web, doc=twiml('<Pause length=""/><Play loop="-1">a.mp3</Play><Redirect method="PUT">n</Redirect>'))
+    with capture_logs() as logs:
+        program = stage.load(web.url("/doc?secret=1"))
+
+    assert durations(program) == [(False, 1000, 1), (True, 500, 1)]
+    assert program.then == Source(web.url("/n"), "POST", (), ONE)
+    assert [(row["code"], row["url"]) for row in logs if row["event"] == "twiml_warning"] == [
+        (code, web.url("/doc")) for code in (13910, 13410, 13710)
+    ]
+
+
+def test_a_redirect_to_nowhere_comes_after_what_is_before_it(stage: Stage, web: Web) -> None:
+    """11100, when its turn has come."""
+    serve(web, doc=twiml("<Play>a.mp3</Play><Redirect>http://[::1</Redirect>"))
+    program = stage.loader.load_program(Source(web.url("/doc"), "GET", (), ONE))
+
+    assert program.verbs == (Play("a.mp3"), Unplayable(11100, "The URL is not valid"))
 
 
 def test_an_empty_document_is_silence(stage: Stage, web: Web) -> None:
     """Nothing to play and nothing to go on with; what is said without a word is nothing, too."""
     serve(web, one=twiml(""), two=twiml("<Say> </Say><Pause length='0'/>"))
 
-    assert stage.load(web.url("/one")) == stage.load(web.url("/two")) == Program(())
+    assert stage.load(web.url("/one")) == stage.load(web.url("/two")) == Played()
 
 
 def test_plain_text_is_spoken(stage: Stage, web: Web) -> None:
@@ -194,13 +211,12 @@ def test_a_document_that_only_redirects_is_followed_at_once(stage: Stage, web: W
     assert {asked.method for asked in web.asked} == {"POST"}
 
 
-def test_the_same_verb_twice_is_made_once(stage: Stage, web: Web) -> None:
-    """And so is the same audio under another URL, which is only fetched."""
+def test_the_same_audio_is_made_once(stage: Stage, web: Web) -> None:
+    """Whatever its URL; whether it is fetched again is for its headers to say."""
     serve(web, doc=twiml("<Play>a.mp3</Play><Play>a.mp3</Play><Play>b.mp3</Play>"))
     clips = stage.load(web.url("/doc")).clips
 
     assert len({clip.media_id for clip in clips}) == 1
-    assert sorted(asked.path for asked in web.asked) == ["/a.mp3", "/b.mp3", "/doc"]
 
 
 def test_accounts_share_nothing(stage: Stage, web: Web) -> None:

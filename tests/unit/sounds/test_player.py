@@ -15,12 +15,13 @@ from orchestrator.domain.conference import STOCK
 from orchestrator.domain.events import MemberRemoved
 from orchestrator.media.errors import MediaError
 from orchestrator.media.program import Clip, Program, Source
-from orchestrator.sounds import turn as turn_module
+from orchestrator.sounds import look as look_module
+from orchestrator.sounds.look import NOT_PLAYABLE, STOCK_AFTER_SECONDS
 from orchestrator.sounds.state import LATE_MS, MOST_DOCUMENTS, SHORT_ROUND_MS, State
-from orchestrator.sounds.turn import NOT_PLAYABLE, STOCK_AFTER_SECONDS
 from orchestrator.store import keys
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import LEASE_MS
+from orchestrator.twiml.verbs import Play
 from tests.unit.fake_esl import settled
 from tests.unit.sounds.theatre import AWAY, REFUSED, STOCK_MUSIC, Theatre
 from tests.unit.test_applier import NOW
@@ -33,14 +34,14 @@ BROKEN = MediaError(11200, "the server said 404")
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same order of things, sooner."""
-    monkeypatch.setattr(turn_module, "STOCK_AFTER_SECONDS", 0.1)
-    monkeypatch.setattr(turn_module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(look_module, "STOCK_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(look_module, "LOOK_SECONDS", 0.02)
 
 
 @pytest.fixture
 def theatre(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Theatre:
     made = Theatre(client)
-    monkeypatch.setattr(turn_module, "_now_ms", made.now_ms)
+    monkeypatch.setattr(look_module, "_now_ms", made.now_ms)
     return made
 
 
@@ -89,7 +90,7 @@ def test_a_slow_document_gives_way_to_stock_music_until_it_has_come(
     settled(lambda: theatre.loader.asked, "it is loading")
     assert theatre.switch.played == []
     theatre.hears(STOCK_MUSIC)
-    theatre.loader.comes(URL, Program((clip,)))
+    theatre.loader.comes(URL, theatre.loader.program(clip))
     theatre.hears(clip)
 
     assert len(theatre.loader.asked) == 1
@@ -99,7 +100,7 @@ def test_a_slow_document_gives_way_to_stock_music_until_it_has_come(
 def test_a_document_is_asked_for_in_the_participant_s_name(theatre: Theatre) -> None:
     """With the client's method, signed for its account."""
     theatre.world.modify(theatre.one, wait_url=URL, wait_method="GET")
-    theatre.loader.known[URL] = Program((theatre.clip(),))
+    theatre.loader.known[URL] = theatre.loader.program(theatre.clip())
     theatre.look()
     (source,) = theatre.loader.asked
 
@@ -140,7 +141,7 @@ def test_a_finite_document_ends_in_silence(theatre: Theatre) -> None:
     first, second = theatre.clip(), theatre.clip(loops=2)
     theatre.start()
     theatre.hold(URL)
-    theatre.loader.known[URL] = Program((first, Clip(None, 700), second))
+    theatre.loader.known[URL] = theatre.loader.program(first, Clip(None, 1000), second)
     theatre.look()
     heard = []
     while (file := theatre.switch.heard()) is not None:
@@ -149,7 +150,7 @@ def test_a_finite_document_ends_in_silence(theatre: Theatre) -> None:
     theatre.look()
 
     assert heard == [
-        theatre.file_of(first), "silence_stream://700", theatre.file_of(second), theatre.file_of(second),
+        theatre.file_of(first), "silence_stream://1000", theatre.file_of(second), theatre.file_of(second),
     ]  # fmt: skip
     assert len(theatre.loader.asked) == 1
     assert theatre.due_in_ms(0) is None, "nothing to wait for"
@@ -159,7 +160,7 @@ def test_the_next_hold_begins_its_music_anew(theatre: Theatre) -> None:
     """And asks for it anew: it may be another document by now."""
     clip = theatre.clip()
     theatre.start()
-    theatre.loader.known[URL] = Program((clip,))
+    theatre.loader.known[URL] = theatre.loader.program(clip)
     for _ in range(2):
         theatre.hold(URL)
         theatre.look()
@@ -173,7 +174,7 @@ def test_the_next_hold_begins_its_music_anew(theatre: Theatre) -> None:
 def test_another_wait_url_replaces_what_is_heard(theatre: Theatre) -> None:
     """At once, in place of it and not behind it."""
     clip = theatre.clip()
-    theatre.loader.known[URL] = Program((clip,))
+    theatre.loader.known[URL] = theatre.loader.program(clip)
     theatre.look()
     theatre.wait_with(URL)
     theatre.look()
@@ -191,7 +192,7 @@ def test_who_returns_from_hold_while_it_loads_is_played_nothing(
     settled(lambda: theatre.loader.asked, "it is loading")
     theatre.unhold()
     theatre.look()  # the wake-up of it finds the lane leased
-    theatre.loader.comes(URL, Program((theatre.clip(),)))
+    theatre.loader.comes(URL, theatre.loader.program(theatre.clip()))
     gevent.joinall(begun, timeout=5)
 
     assert begun[0].ready()
@@ -205,7 +206,7 @@ def test_who_returns_from_hold_while_it_loads_is_played_nothing(
 def test_a_background_goes_round_for_as_long_as_somebody_waits(theatre: Theatre) -> None:
     """<Redirect> to itself; each round is fetched anew."""
     clip = theatre.clip(5_000)
-    theatre.loader.known[URL] = Program((clip,), Source(URL, "POST", (), theatre.one.account_sid))
+    theatre.loader.known[URL] = theatre.loader.program(clip, then=Source(URL, "POST", (), theatre.one.account_sid))
     theatre.wait_with(URL)
     theatre.look()
     for _ in range(MOST_DOCUMENTS + 5):
@@ -218,7 +219,7 @@ def test_a_background_goes_round_for_as_long_as_somebody_waits(theatre: Theatre)
 def test_a_short_round_is_not_fetched_all_the_time(theatre: Theatre) -> None:
     """Something that plays for less than a second and leads to itself: the next round is a second away."""
     clip = theatre.clip(SHORT_ROUND_MS - 1)
-    theatre.loader.known[URL] = Program((clip,), Source(URL, "POST", (), theatre.one.account_sid))
+    theatre.loader.known[URL] = theatre.loader.program(clip, then=Source(URL, "POST", (), theatre.one.account_sid))
     theatre.wait_with(URL)
     theatre.look()
     theatre.ends()
@@ -237,7 +238,7 @@ def test_a_short_round_is_not_fetched_all_the_time(theatre: Theatre) -> None:
 def test_an_announcement_leads_on_to_so_many_documents_only(theatre: Theatre) -> None:
     """Then it has ended, and says so."""
     clip = theatre.clip(5_000)
-    theatre.loader.known[SAY] = Program((clip,), Source(SAY, "POST", (), theatre.one.account_sid))
+    theatre.loader.known[SAY] = theatre.loader.program(clip, then=Source(SAY, "POST", (), theatre.one.account_sid))
     theatre.start()
     theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
     theatre.look()
@@ -254,7 +255,7 @@ def test_an_announcement_leads_on_to_so_many_documents_only(theatre: Theatre) ->
 def test_an_announcement_is_played_once_and_told_to_have_ended(theatre: Theatre) -> None:
     """Then the conference is heard alone again."""
     clip = theatre.clip()
-    theatre.loader.known[SAY] = Program((clip,))
+    theatre.loader.known[SAY] = theatre.loader.program(clip)
     theatre.start()
     theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
     theatre.look()
@@ -270,7 +271,7 @@ def test_an_announcement_is_played_once_and_told_to_have_ended(theatre: Theatre)
 def test_an_announcement_that_was_cut_is_heard_again_once(theatre: Theatre) -> None:
     """Whoever returns from hold, or has waited, has all sounds stopped; cut once more, it is taken for ended."""
     clip = theatre.clip(5_000)
-    theatre.loader.known[SAY] = Program((clip,))
+    theatre.loader.known[SAY] = theatre.loader.program(clip)
     theatre.start()
     theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
     theatre.look()
@@ -284,7 +285,7 @@ def test_an_announcement_that_was_cut_is_heard_again_once(theatre: Theatre) -> N
 def test_announcements_are_played_one_after_the_other(theatre: Theatre) -> None:
     """In the order in which they were asked for; one that fails does not hold up the next."""
     clips = {f"{SAY}{number}": theatre.clip() for number in (1, 3)}
-    theatre.loader.known = {url: Program((clip,)) for url, clip in clips.items()} | {f"{SAY}2": BROKEN}
+    theatre.loader.known |= {url: theatre.loader.program(clip) for url, clip in clips.items()} | {f"{SAY}2": BROKEN}
     theatre.start()
     for number in (1, 2, 3):
         theatre.sounds.add_announcement(theatre.lane, f"{SAY}{number}", "POST")
@@ -302,7 +303,7 @@ def test_announcements_are_played_one_after_the_other(theatre: Theatre) -> None:
 def test_an_announcement_takes_the_place_of_hold_music_which_then_goes_on(theatre: Theatre) -> None:
     """The clip that it broke off, in the document that is loaded already."""
     music, second, say = theatre.clip(), theatre.clip(), theatre.clip()
-    theatre.loader.known = {URL: Program((music, second)), SAY: Program((say,))}
+    theatre.loader.known |= {URL: theatre.loader.program(music, second), SAY: theatre.loader.program(say)}
     theatre.start()
     theatre.hold(URL)
     theatre.look()
@@ -331,7 +332,7 @@ def test_while_an_announcement_loads_the_music_goes_on(
     begun.append(theatre.begin_look())
     settled(lambda: theatre.loader.asked, "it is loading")
     theatre.hears(STOCK_MUSIC)
-    theatre.loader.comes(SAY, Program((say,)))
+    theatre.loader.comes(SAY, theatre.loader.program(say))
 
     theatre.hears(say)
 
@@ -341,7 +342,7 @@ def test_while_an_announcement_loads_the_next_clip_of_the_music_is_played(
 ) -> None:
     """A slow announcement (up to a minute) must not be a minute of silence on hold."""
     music, second = theatre.clip(), theatre.clip()
-    theatre.loader.known[URL] = Program((music, second))
+    theatre.loader.known[URL] = theatre.loader.program(music, second)
     theatre.start()
     theatre.hold(URL)
     theatre.look()
@@ -358,7 +359,7 @@ def test_an_announcement_does_not_wait_for_a_slow_hold_url(
 ) -> None:
     """Whoever is on hold with a URL that hangs hears stock music, and the announcement."""
     say = theatre.clip()
-    theatre.loader.known[SAY] = Program((say,))
+    theatre.loader.known[SAY] = theatre.loader.program(say)
     theatre.start()
     theatre.hold(URL)
     begun.append(theatre.begin_look())
@@ -372,7 +373,7 @@ def test_an_announcement_does_not_wait_for_a_slow_hold_url(
 def test_an_announcement_to_all_is_everybody_s(theatre: Theatre) -> None:
     """In a lane of its own, beside what single participants hear."""
     say = theatre.clip()
-    theatre.loader.known[SAY] = Program((say,))
+    theatre.loader.known[SAY] = theatre.loader.program(say)
     theatre.start()
     lane = Lane(theatre.one.conference_sid, "conference")
     theatre.sounds.add_announcement(lane, SAY, "POST")
@@ -387,7 +388,7 @@ def test_an_announcement_to_all_is_everybody_s(theatre: Theatre) -> None:
 
 def test_what_nobody_is_there_to_hear_has_failed(theatre: Theatre) -> None:
     """One that plays and those that wait; each is told, and nothing is left behind."""
-    theatre.loader.known[f"{SAY}1"] = Program((theatre.clip(),))
+    theatre.loader.known[f"{SAY}1"] = theatre.loader.program(theatre.clip())
     theatre.start()
     for number in (1, 2, 3):
         theatre.sounds.add_announcement(theatre.lane, f"{SAY}{number}", "POST")
@@ -406,7 +407,7 @@ def test_what_nobody_is_there_to_hear_has_failed(theatre: Theatre) -> None:
 def test_an_end_of_another_play_is_none(theatre: Theatre) -> None:
     """Late news of what was stopped long ago."""
     first, second = theatre.clip(), theatre.clip()
-    theatre.loader.known[URL] = Program((first, second))
+    theatre.loader.known[URL] = theatre.loader.program(first, second)
     theatre.wait_with(URL)
     theatre.look()
     theatre.look("0123456789abcdef")
@@ -417,7 +418,7 @@ def test_an_end_of_another_play_is_none(theatre: Theatre) -> None:
 def test_an_end_that_nobody_saw_is_made_up_for(theatre: Theatre) -> None:
     """The listener was away: so long after its time a sweep finds the lane, and the next clip is played."""
     first, second = theatre.clip(5_000), theatre.clip()
-    theatre.loader.known[URL] = Program((first, second))
+    theatre.loader.known[URL] = theatre.loader.program(first, second)
     theatre.wait_with(URL)
     before_ms = int(time.time() * 1000)
     theatre.look()
@@ -445,28 +446,164 @@ def test_a_worker_that_dies_while_stock_fills_in_is_made_up_for(
     assert due is not None, "a sweep finds it"
     assert due <= LEASE_MS + 3_000
     theatre.client.delete(keys.sound_lease(theatre.lane.conference_sid, theatre.lane.name))
-    theatre.loader.known[URL] = Program((clip,))
+    theatre.loader.known[URL] = theatre.loader.program(clip)
     theatre.player = theatre.new_player()
     theatre.look()
 
     theatre.hears(clip)
 
 
-def test_a_clip_that_had_to_make_room_is_loaded_again(theatre: Theatre) -> None:
-    """The document, from its beginning."""
-    gone, clip = Clip("0" * 32, 5_000), theatre.clip()
+def test_a_clip_that_had_to_make_room_is_rendered_again(theatre: Theatre) -> None:
+    """The verb, not the document: what came before it is not heard twice."""
+    first, gone, clip = theatre.clip(), Clip("0" * 32, 5_000), theatre.clip()
+    theatre.loader.known[URL] = theatre.loader.program(first, gone)
     theatre.wait_with(URL)
-    documents = iter([Program((gone,)), Program((clip,))])
-    theatre.loader.load = lambda source: next(documents)  # type: ignore[method-assign]
-    theatre.player = theatre.new_player()
+    theatre.look()
+    (url,) = (url for url, known in theatre.loader.known.items() if known == gone)
+    theatre.loader.known[url] = clip
+    theatre.ends()
+
+    theatre.hears(clip)
+    assert theatre.loader.rendered.count(url) == 2
+    assert len(theatre.loader.asked) == 1
+
+
+def test_a_document_that_is_audio_and_had_to_make_room_is_loaded_again(theatre: Theatre) -> None:
+    """It has no verb to be rendered."""
+    clip = theatre.clip()
+    theatre.wait_with(URL)
+    programs = iter([Program(clip=Clip("0" * 32, 5_000)), Program(clip=clip)])
+    theatre.loader.load_program = lambda source: next(programs)  # type: ignore[method-assign]
     theatre.look()
 
     theatre.hears(clip)
+
+
+# ---------------------------------------------------------------- long documents
+
+
+def test_the_first_verb_is_heard_while_the_next_is_still_fetched(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """However many there are: one is fetched ahead, no more, and it is played as soon as the first one ends."""
+    clips = [theatre.clip(60_000) for _ in range(3)]
+    verbs = tuple(Play(f"song-{number}") for number in range(15))
+    theatre.loader.known |= {URL: Program(verbs), "song-0": clips[0], "song-2": clips[2]}
+    theatre.wait_with(URL)
+    begun.append(theatre.begin_look())
+    theatre.hears(clips[0])
+    settled(lambda: theatre.loader.rendered == ["song-0", "song-1"], "the next is fetched")
+    theatre.loader.comes("song-1", clips[1])
+    gevent.joinall(begun, timeout=5)
+    assert (begun[0].ready(), theatre.loader.rendered) == (True, ["song-0", "song-1"])
+    theatre.loader.comes("song-3", theatre.clip())
+    theatre.ends()
+
+    theatre.hears(clips[1])
+    assert theatre.loader.rendered == ["song-0", "song-1", "song-2"]
+
+
+def test_a_clip_that_ends_before_the_next_has_come_is_followed_by_stock_music(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """After a moment of silence, which begins where the clip ends; and then by the next."""
+    first, second = theatre.clip(), theatre.clip()
+    theatre.loader.known |= {URL: Program((Play("one"), Play("two"))), "one": first}
+    theatre.wait_with(URL)
+    begun.append(theatre.begin_look())
+    theatre.hears(first)
+    settled(lambda: theatre.loader.rendered == ["one", "two"], "the next is fetched")
+    gevent.sleep(0.2)  # longer than silence may last here
+    theatre.hears(first)
+    theatre.ends()  # noted: the lane is leased
+    theatre.hears(STOCK_MUSIC)
+    theatre.loader.comes("two", second)
+
+    theatre.hears(second)
+
+
+@pytest.mark.parametrize("broken", [(0,), (1,), (2,), (0, 1), (1, 2), (0, 2)])
+def test_what_cannot_be_played_is_passed_over(theatre: Theatre, broken: tuple[int, ...]) -> None:
+    """And logged, each with its code; the announcement has ended as any other."""
+    verbs = [theatre.loader.play(BROKEN if number in broken else theatre.clip()) for number in range(3)]
+    theatre.loader.known[SAY] = Program(tuple(verbs))
+    theatre.start()
+    theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
+    heard = []
+    with capture_logs() as logs:
+        theatre.look()
+        while (file := theatre.switch.heard()) is not None:
+            heard.append(file)
+            theatre.ends()
+
+    assert len(heard) == 3 - len(broken)
+    assert [row["code"] for row in logs if row["event"] == "verb_passed_over"] == [11200] * len(broken)
+    assert theatre.outcomes() == [("AnnouncementEnded", SAY)]
+
+
+@pytest.mark.parametrize("then", [None, Source(URL, "POST", (), "AC")])
+def test_a_document_of_which_nothing_can_be_played_has_failed(theatre: Theatre, then: Source | None) -> None:
+    """With the first reason, wherever it would have led: it is not asked for again and again."""
+    broken = [theatre.loader.play(BROKEN), theatre.loader.play(MediaError(13420, "no audio"))]
+    theatre.loader.known |= {URL: Program(tuple(broken), then=then), SAY: Program(tuple(broken))}
+    theatre.wait_with(URL)
+    with capture_logs() as logs:
+        theatre.look()
+    theatre.hears(STOCK_MUSIC)
+    theatre.sounds.add_announcement(theatre.lane, SAY, "POST")
+    theatre.look()
+
+    assert [row["code"] for row in logs if row["event"] == "sound_failed"] == [11200]
+    assert len(theatre.loader.asked) == 2
+    assert [(kind, event.reason) for (kind, _), (_, event) in zip(theatre.outcomes(), theatre.told, strict=True)] == [  # type: ignore[union-attr]  # one that failed
+        ("AnnouncementFailed", "11200: the server said 404")
+    ]
+
+
+def test_a_document_without_a_sound_is_silence_even_where_stock_filled_in(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """An empty <Response> that took long: the music ends when it has come."""
+    theatre.wait_with(URL)
+    begun.append(theatre.begin_look())
+    theatre.hears(STOCK_MUSIC)
+    theatre.loader.comes(URL, Program())
+
+    theatre.hears(None)
+
+
+def test_a_worker_that_dies_while_the_next_is_fetched_leaves_what_plays(
+    theatre: Theatre, begun: list[gevent.Greenlet[..., Any]]
+) -> None:
+    """It is written down before: whoever takes over does not play it a second time."""
+    first, second = theatre.clip(), theatre.clip()
+    theatre.loader.known |= {URL: Program((Play("one"), Play("two"))), "one": first}
+    theatre.wait_with(URL)
+    begun.append(theatre.begin_look())
+    settled(lambda: theatre.loader.rendered == ["one", "two"], "the next is fetched")
+    begun[0].kill()
+    theatre.client.delete(keys.sound_lease(theatre.lane.conference_sid, theatre.lane.name))
+    theatre.loader.known["two"] = second
+    theatre.player = theatre.new_player()
+    theatre.look()
+    assert theatre.switch.played == [theatre.file_of(first)]
+    theatre.ends()
+
+    theatre.hears(second)
+
+
+def test_what_plays_until_it_is_stopped_has_nothing_behind_it(theatre: Theatre) -> None:
+    """So that is not fetched."""
+    theatre.loader.known |= {URL: Program((Play("one", 0), Play("two"))), "one": theatre.clip()}
+    theatre.wait_with(URL)
+    theatre.look()
+
+    assert theatre.loader.rendered == ["one"]
 
 
 def test_a_clip_that_the_switch_does_not_take_is_a_failure(theatre: Theatre) -> None:
     """Stock music for a background, a reason for an announcement."""
-    theatre.loader.known = {URL: Program((theatre.clip(),)), SAY: Program((theatre.clip(),))}
+    theatre.loader.known |= {URL: theatre.loader.program(theatre.clip()), SAY: theatre.loader.program(theatre.clip())}
     theatre.wait_with(URL)
     theatre.switch.refuse = lambda text: REFUSED if text.startswith("http_get") else None
     theatre.look()
@@ -512,8 +649,8 @@ def test_a_switch_that_is_away_when_the_document_has_come_still_plays_it_in_the_
     begun.append(theatre.begin_look())
     theatre.hears(STOCK_MUSIC)
     theatre.switch.refuse = lambda text: AWAY if " stop " in text else None
-    theatre.loader.known[URL] = Program((clip,))
-    theatre.loader.comes(URL, Program((clip,)))
+    theatre.loader.known[URL] = theatre.loader.program(clip)
+    theatre.loader.comes(URL, theatre.loader.program(clip))
     gevent.joinall(begun, timeout=5)
     theatre.switch.refuse = lambda _: None
     theatre.look()
@@ -540,7 +677,7 @@ def test_a_hold_that_ends_while_its_music_is_begun_leaves_none_behind(theatre: T
 def test_a_job_looks_at_every_lane_that_it_names(theatre: Theatre) -> None:
     """And at what has ended in it."""
     first, second = theatre.clip(), theatre.clip()
-    theatre.loader.known[URL] = Program((first, second))
+    theatre.loader.known[URL] = theatre.loader.program(first, second)
     theatre.wait_with(URL)
     theatre.player.look_at_all([str(theatre.lane), f"{theatre.lane.conference_sid}:conference"])
     theatre.player.look_at_all([f"{theatre.lane}:{theatre.switch.end()}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,16 @@ from orchestrator.domain.conference import STOCK
 from orchestrator.domain.hearing import Sound
 from orchestrator.media.program import Clip, Program, Source
 from orchestrator.sounds.state import LATE_MS, MOST_PLAYS, Kind, Playing, State, Track
+from orchestrator.twiml.verbs import Pause, Play, Say, Unplayable
 
 CLIPS = st.builds(Clip, st.one_of(st.none(), st.text(max_size=8)), st.integers(0, 10**7), st.integers(0, 1000))
+VERBS = st.one_of(
+    st.builds(Play, st.none(), st.integers(0, 9), st.text(max_size=3)),
+    st.builds(Play, st.text(max_size=3), st.integers(0, 9)),
+    st.builds(Say, *[st.text(max_size=3)] * 3, st.integers(0, 9), st.text(max_size=3)),
+    st.builds(Pause, st.integers(0, 9)),
+    st.builds(Unplayable, st.integers(11100, 13999), st.text(max_size=3)),
+)
 URLS = st.one_of(st.sampled_from([STOCK, ""]), st.text(max_size=20))
 TRACKS = st.builds(
     Track,
@@ -21,11 +30,16 @@ TRACKS = st.builds(
     st.integers(0, 9),
     URLS,
     st.sampled_from(["GET", "POST"]),
-    clips=st.one_of(st.none(), st.lists(CLIPS, max_size=4).map(tuple)),
+    verbs=st.one_of(st.none(), st.lists(VERBS, max_size=4).map(tuple)),
+    base=URLS,
     then_url=URLS,
     then_method=st.sampled_from(["GET", "POST"]),
     index=st.integers(0, 4),
+    clip=st.one_of(st.none(), CLIPS),
+    next_clip=st.one_of(st.none(), CLIPS),
     plays=st.integers(0, 9),
+    played_ms=st.integers(0, 2**53),
+    failure=st.one_of(st.none(), st.tuples(st.integers(11100, 13999), st.text(max_size=9))),
     documents=st.integers(0, 100),
     is_stock=st.booleans(),
     is_over=st.booleans(),
@@ -44,7 +58,15 @@ SOURCE = Source("https://app.example/then", "GET", (), "AC")
 
 
 def track(*clips: Clip, then: Source | None = None) -> Track:
-    return Track.of("https://app.example/a", "POST").loaded(Program(clips, then))
+    verbs = tuple(Play(f"{number}", clip.loops) for number, clip in enumerate(clips))
+    return render(Track.of("https://app.example/a", "POST").loaded(Program(verbs, then=then)), clips)
+
+
+def render(at: Track, clips: Sequence[Clip]) -> Track:
+    """With everything rendered that is wanted now."""
+    while isinstance(at.wanted, Play):
+        at = at.rendered(at.wanted, clips[int(at.wanted.url or "")])
+    return at
 
 
 @given(STATES)
@@ -60,10 +82,11 @@ def test_every_clip_is_played_as_often_as_it_says_and_in_order(clips: list[Clip]
     at, played = track(*clips), []
     while at.clip is not None:
         played.append(at.index)
-        at = at.advanced()
+        at = render(at.advanced(), clips)
 
     assert played == [number for number, clip in enumerate(clips) for _ in range(clip.loops)]
-    assert at.advanced() == at
+    assert (at.advanced(), at.is_at_end) == (at, True)
+    assert at.played_ms == 10 * len(played)
 
 
 def test_until_stopped_is_a_thousand_times() -> None:
@@ -97,11 +120,33 @@ def test_stock_music_and_silence_are_no_documents(url: str, stock: bool, over: b
     assert (of.is_stock, of.is_over, of.needs_loading, of.clip) == (stock, over, loading, None)
 
 
-def test_a_reloaded_document_begins_anew() -> None:
-    """Its clips had to make room for others."""
-    again = track(Clip("a", 10, 3), Clip("b", 10)).advanced().reloaded()
+def test_a_clip_that_is_gone_is_wanted_again() -> None:
+    """Where it is; but a document that is audio itself has to be loaded."""
+    at = track(Clip("a", 10), Clip("b", 10)).advanced().clip_gone()
+    audio = Track.of("https://app.example/a", "GET").loaded(Program(clip=Clip("a", 10))).clip_gone()
 
-    assert (again.needs_loading, again.index, again.plays) == (True, 0, 0)
+    assert (at.index, at.clip, at.wanted, at.needs_loading) == (1, None, Play("1"), False)
+    assert (audio.clip, audio.needs_loading) == (None, True)
+
+
+def test_what_cannot_be_rendered_is_taken_out_and_the_first_reason_kept() -> None:
+    """The one at hand, or the one behind it; of what is not wanted any more nothing follows."""
+    verbs = (Play("0"), Play("1"), Play("2"), Pause(0), Play("4"))
+    at = Track.of("https://app.example/a", "POST").loaded(Program(verbs)).passed_over(verbs[0], (11200, "no"))
+    at = at.rendered(verbs[1], Clip("b", 10)).passed_over(verbs[2], (13420, "none")).passed_over(verbs[2], (1, ""))
+    at = at.rendered(verbs[3], Clip(None, 0))
+
+    assert (at.verbs, at.wanted, at.failure) == ((verbs[1], verbs[4]), verbs[4], (11200, "no"))
+    assert at.rendered(verbs[0], Clip("x", 10)) == at
+
+
+def test_nothing_comes_after_what_is_played_until_it_is_stopped() -> None:
+    """Nor does the document lead anywhere then."""
+    at = track(Clip("a", 10, loops=0), Clip("b", 10), then=SOURCE)
+    for _ in range(MOST_PLAYS):
+        at = at.advanced()
+
+    assert (at.is_at_end, at.then_url) == (True, "")
 
 
 @pytest.mark.parametrize("kind", ["background", "announcement"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import gevent
@@ -20,14 +22,15 @@ from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.media.errors import MediaError
 from orchestrator.media.program import Clip, Program, Source
 from orchestrator.sounds.player import Player
+from orchestrator.sounds.services import Services
 from orchestrator.sounds.stage import Stages
 from orchestrator.sounds.state import State
-from orchestrator.sounds.turn import Services
 from orchestrator.store import keys
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.media import MediaStore
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import SoundStore
+from orchestrator.twiml.verbs import Pause, Play, Verb
 from tests.unit.fake_esl import settled
 from tests.unit.records import ACCOUNT
 from tests.unit.test_applier import World
@@ -80,16 +83,32 @@ class Switch:
 
 
 class Loader:
-    """Each load waits until a test says what comes of it."""
+    """Each load waits until a test says what comes of it; so does each rendering of a <Play>."""
 
     def __init__(self) -> None:
         self.asked: list[Source] = []
-        self.known: dict[str, Program | MediaError] = {}
+        self.rendered: list[str] = []
+        self.known: dict[str, Program | Clip | MediaError] = {}
         self.waiting: dict[str, AsyncResult[Any]] = {}
+        self._names = count(1)
 
-    def load(self, source: Source) -> Program:
+    def load_program(self, source: Source) -> Program:
         self.asked.append(source)
-        found: Program | MediaError = self.known.get(source.url) or self._wait(source.url)
+        found = self._find(source.url)
+        assert isinstance(found, Program)
+        return found
+
+    def render(self, verb: Verb, base: str, account_sid: str) -> Clip:
+        if isinstance(verb, Pause):
+            return Clip(None, verb.seconds * 1000)
+        assert isinstance(verb, Play)
+        self.rendered.append(verb.url or "")
+        found = self._find(verb.url or "")
+        assert isinstance(found, Clip)
+        return replace(found, loops=verb.loop)
+
+    def _find(self, url: str) -> Program | Clip:
+        found = self.known.get(url) or self._wait(url)
         if isinstance(found, MediaError):
             raise found
         return found
@@ -97,8 +116,21 @@ class Loader:
     def _wait(self, url: str) -> Any:
         return self.waiting.setdefault(url, AsyncResult()).get()
 
-    def comes(self, url: str, what: Program | MediaError) -> None:
+    def comes(self, url: str, what: Program | Clip | MediaError) -> None:
         self.waiting.setdefault(url, AsyncResult()).set(what)
+
+    def program(self, *clips: Clip, then: Source | None = None) -> Program:
+        """A document of these, which are rendered as soon as they are asked for."""
+        verbs = [self.play(clip) for clip in clips]
+        return Program(tuple(verbs), then=then)
+
+    def play(self, clip: Clip | MediaError) -> Verb:
+        """A verb of which this comes."""
+        if isinstance(clip, Clip) and clip.media_id is None:
+            return Pause(clip.duration_ms // 1000)
+        url = f"audio-{next(self._names)}"
+        self.known[url] = clip
+        return Play(url, clip.loops if isinstance(clip, Clip) else 1)
 
 
 class Theatre:
@@ -125,15 +157,11 @@ class Theatre:
             Services(
                 self.sounds,
                 stages,
-                self._load,
+                self.loader,
                 serialize_fetch,
                 lambda lane, event: self.told.append((lane, event)),
             )
         )
-
-    def _load(self, source: Source) -> Program:
-        """A test may put another in its place."""
-        return self.loader.load(source)
 
     def clip(self, milliseconds: int = 5_000, loops: int = 1) -> Clip:
         return Clip(self.media.save(b"RIFF", ACCOUNT), milliseconds, loops)

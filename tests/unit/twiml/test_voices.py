@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.twiml.verbs import DocumentError
 from orchestrator.twiml.voices import LANGUAGES, Speaker, find_speaker
 
 
@@ -26,25 +25,32 @@ from orchestrator.twiml.voices import LANGUAGES, Speaker, find_speaker
 )
 def test_a_voice_is_a_speaker(voice: str, language: str, speaker: Speaker) -> None:
     """A plain voice takes the language beside it, a named one brings its own."""
-    assert find_speaker(voice, language) == speaker
+    assert find_speaker(voice, language) == (speaker, [])
 
 
 @pytest.mark.parametrize(
-    ("voice", "language", "code"),
+    ("voice", "language", "speaker", "codes"),
     [
-        ("Polly.Joanna-Quantum", "", 13511), ("Google.xx-XX-Standard-A", "", 13511), ("robot", "", 13511),
-        ("Man", "", 13511), ("man", "klingon", 13512), ("Polly.Joanna", "klingon", 13512),
+        ("Polly.Joanna-Quantum", "", Speaker("en-US", "female"), [13511]),
+        ("Polly.Nobody", "fr-FR", Speaker("fr-FR", "female"), [13511]),
+        ("Google.xx-XX-Standard-A", "", Speaker("en-US", "female"), [13511]),
+        ("Woman", "", Speaker("en-US", "female"), [13511]),
+        ("man", "klingon", Speaker("en-US", "male"), [13512]),
+        ("Polly.Hans", "de_DE", Speaker("de-DE", "male"), [13512]),
+        ("robot", "en_US", Speaker("en-US", "female"), [13512, 13511]),
     ],
-)  # fmt: skip
-def test_a_voice_or_language_that_is_unknown_is_refused(voice: str, language: str, code: int) -> None:
-    """With the code of the one that is wrong."""
-    with pytest.raises(DocumentError) as refused:
-        find_speaker(voice, language)
+)
+def test_the_default_stands_in_for_what_is_not_known(
+    voice: str, language: str, speaker: Speaker, codes: list[int]
+) -> None:
+    """With the code of what is wrong; the other one is kept."""
+    found, warnings = find_speaker(voice, language)
 
-    assert refused.value.code == code
+    assert found == speaker
+    assert [warning.code for warning in warnings] == codes
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_is_accepted_as_it_is_spelt(language: str) -> None:
     """In any case, as Twilio's oldest names were lower-case."""
-    assert find_speaker("man", language.lower()) == Speaker(language, "male")
+    assert find_speaker("man", language.lower()) == (Speaker(language, "male"), [])

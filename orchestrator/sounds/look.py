@@ -1,32 +1,31 @@
 """One look at a lane: compares what ought to be heard with what is played, and does what is missing.
 
 What ought to be heard follows from the conference's state, and from announcements that wait. A look is idempotent: one
-too many does no harm, one that was lost is made up for by a sweep. Documents are loaded beside it: stock music fills in
-for one that takes long, an announcement does not wait for somebody's slow hold music, nor the music for it.
+too many does no harm, one that was lost is made up for by a sweep. Documents are loaded beside it, and their verbs
+rendered, each while the one before it is heard: stock music fills in for what takes long, an announcement does not wait
+for somebody's slow hold music, nor the music for it.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-import gevent
 import structlog
 
-from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.media.errors import MediaError
-from orchestrator.media.program import Program
-from orchestrator.sounds.loading import Load, Loading
-from orchestrator.sounds.stage import ClipGone, Stage, Stages
+from orchestrator.media.program import Clip, Program
+from orchestrator.sounds.loading import Loading, Loads
+from orchestrator.sounds.services import Services
+from orchestrator.sounds.stage import ClipGone, Stage
 from orchestrator.sounds.state import KINDS, LATE_MS, MOST_DOCUMENTS, SHORT_ROUND_MS, Kind, Playing, State, Track
 from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import CONFERENCE_LANE, LEASE_MS, SoundStore
+from orchestrator.store.sounds import CONFERENCE_LANE, LEASE_MS
 
 STEPS_AT_ONCE: Final = 200
 STOCK_AFTER_SECONDS: Final = 1.0
@@ -41,24 +40,10 @@ AGAIN_MS: Final = 2_000
 NOT_PLAYABLE: Final = 13420
 """Ours for a clip that the switch does not take."""
 
-FetchParameters = Callable[[Conference, Participant | None], Sequence[tuple[str, str]]]
-Tell = Callable[[Lane, AnnouncementEnded | AnnouncementFailed], None]
-
 log = structlog.get_logger("sounds")
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What a look needs. `tell` makes an announcement's end a fact."""
-
-    store: SoundStore
-    stages: Stages
-    load: Load
-    fetch_parameters: FetchParameters
-    tell: Tell
-
-
-class Turn:
+class Look:
     """`state` is what is to be saved, however `run` ends."""
 
     def __init__(self, services: Services, lane: Lane, owner: str) -> None:
@@ -67,7 +52,8 @@ class Turn:
         self._store = services.store
         self._lane = lane
         self._owner = owner
-        self._loading: dict[Kind, Loading] = {}
+        self._loads = Loads(services.loader)
+        self._silent_since = time.monotonic()
         self._stored = self._store.load(lane)
         self.state = State.parse(self._stored.state)
 
@@ -79,12 +65,12 @@ class Turn:
         try:
             while True:
                 due_ms = self._step_on()
-                if not self._loading:
+                if not self._loads:
                     return due_ms
+                self._save()
                 self._wait()
         finally:
-            for loading in self._loading.values():
-                loading.cancel()
+            self._loads.cancel()
 
     def _step_on(self) -> int | None:
         """All that can be done now."""
@@ -104,22 +90,23 @@ class Turn:
         return min(moments) if moments else None
 
     def _wait(self) -> None:
-        """For a document, or for something else to happen."""
+        """For a document or a clip, or for something else to happen."""
         while not self._has_news():
-            gevent.wait([loading.greenlet for loading in self._loading.values()], LOOK_SECONDS, 1)
+            self._loads.wait(LOOK_SECONDS)
             if self._store.renew(self._lane, self._owner):
                 self._stored = self._store.load(self._lane)
                 break
-        for kind, loading in list(self._loading.items()):
-            if loading.greenlet.ready():
-                stage = self._stages.find(self._lane)
-                if stage is not None:
-                    del self._loading[kind]
-                    self._has_come(stage, kind, loading.result())
+        stage = self._stages.find(self._lane) if self._loads.have_come else None
+        if stage is not None:
+            for kind, loading in self._loads.take():
+                self._has_come(stage, kind, loading)
 
     def _has_news(self) -> bool:
-        is_due = any(loading.greenlet.ready() for loading in self._loading.values())
-        return is_due or self._needs_stock() or self.state.is_finished((), _now_ms())
+        return self._loads.have_come or self._needs_stock() or self.state.is_finished((), _now_ms())
+
+    def _save(self) -> None:
+        """What plays is written down before a wait: should we die, whoever looks next does not play it again."""
+        self._store.save(self._lane, self._owner, self.state.dump(), due_ms=_now_ms() + LEASE_MS + AGAIN_MS)
 
     def _keep(self) -> None:
         """Before something that takes long on the node. Raises LeaseLost."""
@@ -131,6 +118,7 @@ class Turn:
         """The next thing to do; False if there is nothing."""
         if self.state.is_finished(self._stored.ended, _now_ms()):
             self.state = self.state.finished(_now_ms())
+            self._silent_since = time.monotonic()
         elif not self.state.has_background(stage.background):
             self._change_background(stage)
         elif self.state.announcement is None and self._stored.next is not None:
@@ -144,10 +132,9 @@ class Turn:
         return True
 
     def _change_background(self, stage: Stage) -> None:
-        loading = self._loading.pop("background", None)
-        if loading is not None:
-            loading.cancel()
+        self._loads.cancel("background")
         self._stop_background(stage)
+        self._silent_since = time.monotonic()
         wanted = stage.background
         track = None if wanted is None else Track.of(wanted.url, wanted.method, wanted.turn)
         self.state = self.state.with_track("background", track)
@@ -158,7 +145,7 @@ class Turn:
             self.state = replace(self.state, playing=None)
 
     def _play_on(self, stage: Stage, kind: Kind, track: Track) -> bool:
-        if kind == "announcement":
+        if kind == "announcement" or (self.state.is_endless and not track.is_stock):
             self._stop_background(stage)
         if self.state.playing is not None or track.is_over:
             return False
@@ -178,13 +165,14 @@ class Turn:
                 self._stages.play(stage, self._lane, track.clip, play_id, self._keep)
                 self.state = replace(self.state, playing=Playing(kind, play_id, _now_ms() + track.clip.duration_ms))
         except ClipGone:
-            self.state = self.state.with_track(kind, track.reloaded())
+            self._loads.cancel(kind)
+            self.state = self.state.with_track(kind, track.clip_gone())
             return
         except CommandRefused as error:
-            log.warning("play_refused", lane=str(self._lane), error=str(error)[:200])
             if track.is_stock or "-ERR Member" in str(error):
                 raise  # again in a moment: they have just left, or there is no such music
-            self._failed(kind, track, MediaError(NOT_PLAYABLE, "The switch could not play it"))
+            log.error("play_refused", lane=str(self._lane), code=NOT_PLAYABLE, error=str(error)[:200])
+            self.state = self.state.with_track(kind, track.refused((NOT_PLAYABLE, "The switch could not play it")))
             return
         after = self._stages.find(self._lane)
         if kind == "background" and after is not None and after.background != stage.background:
@@ -194,7 +182,7 @@ class Turn:
         """Written down before it plays: should we die, whoever looks next can stop it."""
         playing = Playing(kind, secrets.token_hex(8), None)
         self.state = replace(self.state, playing=playing)
-        self._store.save(self._lane, self._owner, self.state.dump(), due_ms=_now_ms() + LEASE_MS + AGAIN_MS)
+        self._save()
         try:
             self._stages.play_stock(stage, self._lane, playing.play_id)
         except (CommandRefused, NodeUnavailable):
@@ -202,8 +190,11 @@ class Turn:
             raise
 
     def _document_ended(self, stage: Stage, kind: Kind, track: Track) -> None:
-        if track.then_url and (kind == "background" or track.documents < MOST_DOCUMENTS):
-            not_before_ms = _now_ms() + SHORT_ROUND_MS if track.lasts_ms < SHORT_ROUND_MS else 0
+        """One of which nothing could be played cannot be used at all."""
+        if track.failure is not None and not track.played_ms:
+            self._failed(kind, track, *track.failure)
+        elif track.then_url and (kind == "background" or track.documents < MOST_DOCUMENTS):
+            not_before_ms = _now_ms() + SHORT_ROUND_MS if track.played_ms < SHORT_ROUND_MS else 0
             self.state = self.state.with_track(kind, track.next_document(not_before_ms))
         elif kind == "background":
             self.state = self.state.with_track(kind, replace(track, is_over=True))
@@ -212,13 +203,13 @@ class Turn:
             self._services.tell(self._lane, AnnouncementEnded(datetime.now(UTC), track.asked_url, track.id, to_all))
             self.state = self.state.with_track(kind, None)
 
-    def _failed(self, kind: Kind, track: Track, error: MediaError) -> None:
+    def _failed(self, kind: Kind, track: Track, code: int, reason: str) -> None:
         """A background becomes stock music; an announcement is told to have failed."""
-        log.error("sound_failed", lane=str(self._lane), kind=kind, code=error.code, error=error.message)
+        log.error("sound_failed", lane=str(self._lane), kind=kind, code=code, error=reason)
         if kind == "background":
-            self.state = self.state.with_track(kind, replace(track, clips=(), is_stock=True))
+            self.state = self.state.with_track(kind, replace(track, verbs=(), clip=None, is_stock=True))
         else:
-            self._tell_failed(track, f"{error.code}: {error.message}")
+            self._tell_failed(track, f"{code}: {reason}")
             self.state = self.state.with_track(kind, None)
 
     def _tell_failed(self, track: Track, reason: str) -> None:
@@ -228,9 +219,7 @@ class Turn:
 
     def _clear(self) -> int | None:
         """Nobody is there any more: what waits to be announced has failed, one after the other."""
-        for loading in self._loading.values():
-            loading.cancel()
-        self._loading.clear()
+        self._loads.cancel()
         announcement = self.state.announcement or self._take_next()
         while announcement is not None:
             self._tell_failed(announcement, "nobody is there to hear it")
@@ -252,32 +241,44 @@ class Turn:
     # ------------------------------------------------------------ documents
 
     def _is_loaded(self, stage: Stage, kind: Kind, track: Track) -> bool:
-        """Begins to load it if it is not."""
-        if not track.needs_loading:
-            return True
-        if kind not in self._loading and _now_ms() >= track.not_before_ms:
-            parameters = tuple(self._services.fetch_parameters(stage.conference, stage.participant))
-            source = track.source(parameters, stage.conference.account_sid)
-            self._loading[kind] = Loading(self._services.load, source)
-        return False
+        """True if there is something to be played, or the end to be told. Begins to load what is missing, which may
+        also be what comes next."""
+        if not track.needs_loading or _now_ms() >= track.not_before_ms:
+            conference, parameters = stage.conference, self._services.fetch_parameters
+            self._loads.begin(kind, track, conference.account_sid, lambda: parameters(conference, stage.participant))
+        return track.clip is not None or track.is_stock or track.is_over or track.is_at_end
 
-    def _has_come(self, stage: Stage, kind: Kind, result: Program | MediaError) -> None:
-        """The node gets its first clip before what is heard meanwhile ends."""
+    def _has_come(self, stage: Stage, kind: Kind, loading: Loading[Any]) -> None:
         track = self.state.track(kind)
-        if track is None or not track.needs_loading:
+        if track is None:
             return
-        if isinstance(result, Program):
-            try:
-                self._stages.prepare(stage, result, self._keep)
-            except CommandRefused as error:
-                log.warning("play_refused", lane=str(self._lane), error=str(error)[:200])
-                result = MediaError(NOT_PLAYABLE, "The switch could not fetch it")
-        if kind == "background":
-            self._stop_background(stage)
+        result = loading.result()
+        if loading.verb is None:
+            self._document_has_come(stage, kind, track, result)
+        elif isinstance(result, MediaError):
+            log.error("verb_passed_over", lane=str(self._lane), kind=kind, code=result.code, error=result.message)
+            failure = (result.code, result.message)
+            self.state = self.state.with_track(kind, track.passed_over(loading.verb, failure))
+        else:
+            self._clip_has_come(stage, kind, track.rendered(loading.verb, result), result)
+
+    def _document_has_come(self, stage: Stage, kind: Kind, track: Track, result: Program | MediaError) -> None:
+        if not track.needs_loading:
+            return
         if isinstance(result, MediaError):
-            self._failed(kind, track, result)
+            self._failed(kind, track, result.code, result.message)
+        elif result.clip is not None:
+            self._clip_has_come(stage, kind, track.loaded(result), result.clip)
         else:
             self.state = self.state.with_track(kind, track.loaded(result))
+
+    def _clip_has_come(self, stage: Stage, kind: Kind, track: Track, clip: Clip) -> None:
+        """The node gets it before what is heard meanwhile ends; a refusal is met again when it is to be played."""
+        try:
+            self._stages.prepare(stage, clip, self._keep)
+        except CommandRefused as error:
+            log.warning("not_prepared", lane=str(self._lane), error=str(error)[:200])
+        self.state = self.state.with_track(kind, track)
 
     def _fill_in(self, stage: Stage) -> bool:
         """Stock music for a background that takes long."""
@@ -287,8 +288,10 @@ class Turn:
         return True
 
     def _needs_stock(self) -> bool:
-        loading = self._loading.get("background")
-        return loading is not None and self.state.playing is None and loading.seconds >= STOCK_AFTER_SECONDS
+        begun = self._loads.begun("background")
+        if begun is None or self.state.playing is not None:
+            return False
+        return time.monotonic() - max(begun, self._silent_since) >= STOCK_AFTER_SECONDS
 
 
 def _now_ms() -> int:

@@ -1,0 +1,65 @@
+"""What a document is written in: byte order mark, header, declaration, in this order (RFC 7303, section 3). Pure."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Final
+
+from orchestrator.twiml.verbs import DocumentError
+
+_MARKS: Final = (
+    # UTF-32's little-endian mark begins as UTF-16's does.
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+_UNMARKED: Final = (
+    # How a "<" looks without a mark (XML 1.0, appendix F).
+    (b"<\0\0\0", "utf-32-le"), (b"\0\0\0<", "utf-32-be"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"),
+)  # fmt: skip
+_DECLARED: Final = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]*)["']""")
+_NO_CHARSETS: Final = frozenset({"utf-7", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
+"""Codecs of Python's that XML does not know, or that take quadratic time."""
+
+
+def decode_xml(body: bytes, charset: str = "") -> str:
+    """A document's text; `charset` is its header's. Raises DocumentError 12100.
+
+    A header's charset that is not known, or not true, means nothing. One that the document declares does.
+    """
+    for mark, encoding in _MARKS:
+        if body.startswith(mark):
+            return _decode(body, encoding)
+    unmarked = next((encoding for start, encoding in _UNMARKED if body.lstrip(b"\t\r\n ").startswith(start)), "")
+    if unmarked:  # whatever is said about it
+        return _decode(body, unmarked)
+    named = find_charset(charset)
+    if named:
+        try:
+            return body.decode(named)
+        except UnicodeError:
+            pass
+    declared = _DECLARED.match(body[:1024])
+    if declared is None:
+        return _decode(body, "utf-8")
+    encoding = find_charset(declared[1].decode("ascii"))
+    if not encoding:
+        raise DocumentError(12100, "The document's encoding is unknown")
+    return _decode(body, encoding)
+
+
+def find_charset(name: str) -> str:
+    """Python's name of a charset, or '' if there is none that text may be written in."""
+    try:
+        found = codecs.lookup(name).name if name.isascii() and name.isprintable() else ""
+        b"text".decode(found or "undefined", "replace")  # refuses what is no character encoding: zip, rot13
+    except (LookupError, UnicodeError, ValueError):
+        return ""
+    return "" if found.replace("_", "-") in _NO_CHARSETS else found
+
+
+def _decode(body: bytes, encoding: str) -> str:
+    try:
+        return body.decode(encoding)
+    except UnicodeError as error:
+        raise DocumentError(12100, f"The document is not written in {encoding}") from error

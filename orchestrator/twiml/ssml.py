@@ -1,0 +1,140 @@
+"""The SSML inside a <Say>: as markup for an engine that reads it, and as plain text for one that does not. Pure.
+
+What is passed on is written anew from the elements, attributes and values below: engines obey more than Twilio has
+(espeak-ng opens the file that an <audio> names). https://www.twilio.com/docs/voice/twiml/say/text-speech#ssml
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from xml.sax.saxutils import escape
+
+from orchestrator.twiml.verbs import Warned
+from orchestrator.twiml.xml import Element
+
+MAX_BREAK_MS: Final = 10_000
+
+_STRENGTHS: Final = r"none|x-weak|weak|medium|strong|x-strong"
+_RATE: Final = r"x-slow|slow|medium|fast|x-fast|default|[+-]?[0-9]{1,3}(\.[0-9]{1,3})?%"
+_VOLUME: Final = r"silent|x-soft|soft|medium|loud|x-loud|default|[+-]?[0-9]{1,2}(\.[0-9]{1,3})?dB"
+_PITCH: Final = r"x-low|low|medium|high|x-high|default|[+-]?[0-9]{1,3}(\.[0-9]{1,3})?%"
+
+ELEMENTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "break": {"strength": _STRENGTHS, "time": r"[0-9]{1,5}(\.[0-9]{1,3})?(ms|s)"},
+    "p": {},
+    "s": {},
+    "emphasis": {"level": r"strong|moderate|reduced|none"},
+    "prosody": {"rate": _RATE, "volume": _VOLUME, "pitch": _PITCH},
+    "lang": {"xml:lang": r"[A-Za-z]{2,3}(-[A-Za-z]{2,4})?"},
+}
+"""What an engine is told, and the values that it is told. An attribute with another value is left out."""
+
+SPELT: Final = frozenset({"characters", "spell-out", "digits", "telephone", "verbatim"})
+"""Of say-as: each character by itself, which we write so; the other ways of saying are the engine's own."""
+
+READ: Final = (*ELEMENTS, "say-as", "sub", "phoneme", "w", "speak")
+"""Whose text is spoken and whose meaning is known; of others the text is spoken, and 12200 logged."""
+
+
+@dataclass(slots=True)
+class Speech:
+    """`text` and `ssml` in pieces; the latter is of use if there `is_marked`."""
+
+    text: list[str] = field(default_factory=list)
+    ssml: list[str] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+    is_marked: bool = False
+
+    def add(self, words: str) -> None:
+        """Words, in both."""
+        self.text.append(words)
+        self.ssml.append(escape(words))
+
+
+def read_speech(element: Element) -> tuple[str, str, list[Warned]]:
+    """A <Say>'s plain text, its SSML ('' if there is no markup in it), and what it is warned of."""
+    speech = Speech()
+    _read(element, speech)
+    ssml = f"<speak>{_squeeze(speech.ssml)}</speak>" if speech.is_marked else ""
+    text = _squeeze(speech.text)
+    return _tidy(text) if speech.is_marked else text, ssml, speech.warnings
+
+
+def _read(element: Element, speech: Speech) -> None:
+    for part in element.content:
+        if isinstance(part, str):
+            speech.add(part)
+        else:
+            _read_markup(part, speech)
+
+
+def _read_markup(element: Element, speech: Speech) -> None:
+    name, attributes = element.name, element.attributes
+    if name not in READ:
+        speech.warnings.append(Warned(12200, "Say: an element that is not known"))
+        _read(element, speech)
+    elif name == "sub" and attributes.get("alias", "").strip():
+        speech.add(attributes["alias"])
+    elif name == "say-as" and attributes.get("interpret-as", "").strip() in SPELT:
+        speech.add(_spell(element))
+    elif name in ELEMENTS:
+        _mark(element, speech)
+    else:
+        _read(element, speech)
+
+
+def _mark(element: Element, speech: Speech) -> None:
+    name = element.name
+    told = "".join(f' {key}="{value}"' for key, value in _attributes(element, speech).items())
+    speech.is_marked = True
+    if name == "break":
+        is_none = element.attributes.get("strength") == "none" and "time" not in element.attributes
+        speech.text.append(" " if is_none else " , ")
+        speech.ssml.append(f"<break{told}/>")
+        return
+    speech.ssml.append(f"<{name}{told}>")
+    if name in ("p", "s"):
+        speech.text.append(" . ")
+    _read(element, speech)
+    if name in ("p", "s"):
+        speech.text.append(" . ")
+    speech.ssml.append(f"</{name}>")
+
+
+def _attributes(element: Element, speech: Speech) -> dict[str, str]:
+    known = ELEMENTS[element.name]
+    told = {}
+    for key, value in element.attributes.items():
+        if key in known and re.fullmatch(known[key], value.strip(), re.ASCII):
+            told[key] = value.strip()
+        elif key == "rate":
+            speech.warnings.append(Warned(13513, "Say: the rate is not known"))
+        else:
+            speech.warnings.append(Warned(12200, f"Say: {element.name} has an attribute that is not known"))
+    if "time" in told:
+        told["time"] = f"{min(_milliseconds(told['time']), MAX_BREAK_MS)}ms"
+    return told
+
+
+def _milliseconds(time: str) -> int:
+    return round(float(time[:-2])) if time.endswith("ms") else round(float(time[:-1]) * 1000)
+
+
+def _spell(element: Element) -> str:
+    inside = Speech()
+    _read(element, inside)
+    return f" {' '.join(''.join(inside.text).replace(' ', ''))} "
+
+
+def _squeeze(pieces: list[str]) -> str:
+    return " ".join("".join(pieces).split())
+
+
+def _tidy(text: str) -> str:
+    """One mark of punctuation where several have come together, none at the beginning."""
+    text = re.sub(r"\s+([.,])", r"\1", text)
+    text = re.sub(r"([.,!?;:])[.,]+", r"\1", text)
+    return re.sub(r"^[.,\s]+(?=\S)", "", text).strip()

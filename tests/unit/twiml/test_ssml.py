@@ -1,0 +1,98 @@
+"""SSML in a <Say>: words stay words, and an engine is told nothing but what we know."""
+
+from __future__ import annotations
+
+import re
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.twiml.document import parse_document
+from orchestrator.twiml.ssml import ELEMENTS
+from orchestrator.twiml.verbs import Say
+
+
+def said(inside: str) -> Say:
+    (verb,) = parse_document(f"<Response><Say>{inside}</Say></Response>".encode()).verbs
+    assert isinstance(verb, Say)
+    return verb
+
+
+@pytest.mark.parametrize(
+    ("inside", "text", "ssml"),
+    [
+        ("Hello<break/>there", "Hello, there", "Hello<break/>there"),
+        ("Hello<break time='2s'/>there", "Hello, there", 'Hello<break time="2000ms"/>there'),
+        ("a<break time='1.5s' strength='strong'/>b", "a, b", 'a<break time="1500ms" strength="strong"/>b'),
+        ("a<break time='300ms'/>b", "a, b", 'a<break time="300ms"/>b'),
+        ("a<break time='99999s'/>b", "a, b", 'a<break time="10000ms"/>b'),
+        ("a<break strength='none'/>b", "a b", 'a<break strength="none"/>b'),
+        ("<p>One</p><p>Two</p>", "One. Two.", "<p>One</p><p>Two</p>"),
+        ("<s>One!</s><s>Two</s>", "One! Two.", "<s>One!</s><s>Two</s>"),
+        ("One <emphasis level='strong'>two</emphasis>", "One two", 'One <emphasis level="strong">two</emphasis>'),
+        ("<prosody rate='slow' pitch='+10%' volume='-6dB'>a</prosody>", "a",
+         '<prosody rate="slow" pitch="+10%" volume="-6dB">a</prosody>'),
+        ("<say-as interpret-as='digits'>123</say-as> go", "1 2 3 go", ""),
+        ("<say-as interpret-as='spell-out'>a b</say-as>", "a b", ""),
+        ("call <say-as interpret-as='telephone'>555</say-as>", "call 5 5 5", ""),
+        ("<say-as interpret-as='date' format='mdy'>1/2/2020</say-as>", "1/2/2020", ""),
+        ("<sub alias='World Wide Web'>WWW</sub> x", "World Wide Web x", ""),
+        ("<phoneme alphabet='ipa' ph='x'>pecan</phoneme> pie", "pecan pie", ""),
+        ("<w role='amazon:VB'>read</w>", "read", ""),
+        ("<speak>a <p>b</p></speak>", "a. b.", "a <p>b</p>"),
+        ("<lang xml:lang='de-DE'>zwei</lang> two", "zwei two", '<lang xml:lang="de-DE">zwei</lang> two'),
+        ("a &lt;break/&gt; &amp; b", "a <break/> & b", ""),
+        ("<p>a &lt;audio src='x'/&gt;</p>", "a <audio src='x'/>.", "<p>a &lt;audio src='x'/&gt;</p>"),
+        ("Wait... <![CDATA[1 < 2]]>", "Wait... 1 < 2", ""),
+    ],
+)  # fmt: skip
+def test_markup_has_its_meaning(inside: str, text: str, ssml: str) -> None:
+    """For an engine that reads SSML; the text is for one that does not, with a pause where one was meant."""
+    verb = said(inside)
+
+    assert (verb.text, verb.ssml) == (text, f"<speak>{ssml}</speak>" if ssml else "")
+
+
+@pytest.mark.parametrize(
+    ("inside", "codes"),
+    [
+        ("<prosody rate='very'>a</prosody>", [13513]), ("<prosody x='1'>a</prosody>", [12200]),
+        ("<audio src='/etc/passwd'>a</audio>", [12200]), ("<voice name='x'>a</voice>", [12200]), ("<p>a</p>", []),
+    ],
+)  # fmt: skip
+def test_markup_that_is_not_known_is_read_through(inside: str, codes: list[int]) -> None:
+    """And warned of; the words are spoken."""
+    document = parse_document(f"<Response><Say>{inside}</Say></Response>".encode())
+    (verb,) = document.verbs
+
+    assert isinstance(verb, Say)
+    assert verb.text.strip(".") == "a"
+    assert [warning.code for warning in document.warnings] == codes
+
+
+_NAMES = st.sampled_from(["break", "p", "s", "prosody", "say-as", "sub", "audio", "mark", "voice", "lang", "emphasis"])
+_KEYS = st.sampled_from(["time", "rate", "src", "alias", "interpret-as", "xml:lang", "level", "name"])
+_TEXTS = st.text("abc 1.,&<>\"'/\n", max_size=8).map(lambda text: escape(text, {'"': "&#34;"}))
+
+
+def _element(name: str, keys: dict[str, str], parts: list[str]) -> str:
+    attributes = "".join(f' {key}="{value}"' for key, value in keys.items())
+    return f"<{name}{attributes}>{''.join(parts)}</{name}>"
+
+
+_INSIDE = st.recursive(
+    _TEXTS,
+    lambda inner: st.builds(_element, _NAMES, st.dictionaries(_KEYS, _TEXTS, max_size=2), st.lists(inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(_INSIDE)
+def test_an_engine_gets_no_other_element(inside: str) -> None:
+    """Whatever a stranger writes: espeak-ng opens the file that an <audio> names."""
+    for verb in parse_document(f"<Response><Say>{inside}</Say></Response>".encode()).verbs:
+        assert isinstance(verb, Say)
+        names = set(re.findall(r"<(/?[^ >/]*)", verb.ssml))
+        assert {name.strip("/") for name in names} <= {*ELEMENTS, "speak"}
