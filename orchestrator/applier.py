@@ -21,14 +21,13 @@ from orchestrator.domain.conference import Participant, without_fulfilled_wishes
 from orchestrator.domain.events import CallAnswered, CallInitiated, MemberAdded
 from orchestrator.domain.transitions import apply
 from orchestrator.errors import Unavailable
-from orchestrator.freeswitch.commands import KillChannel
 from orchestrator.freeswitch.events import Translated
 from orchestrator.freeswitch.relations import Order, SetRelations
 from orchestrator.freeswitch.snapshot import IsAlive, Snapshot, missed_events
 from orchestrator.orders import Orders, expand, relations_of, repeat
-from orchestrator.sids import channel_uuid_of
 from orchestrator.store.commits import Change, CommitStore, Committed, NewCallback, Versioned
 from orchestrator.store.outbox import Lane
+from orchestrator.strays import end_stray, strays_of
 
 CACHED_CONFERENCES: Final = 5_000
 
@@ -86,7 +85,7 @@ class Applier:
             orders += repeated.commands
             sounds += [Lane(conference.conference_sid, call_sid) for call_sid in repeated.sounds]
         self._wake_sounds(sounds)
-        return orders + self._strays_of(snapshot, everybody)
+        return orders + strays_of(self._store, snapshot, everybody)
 
     def relations(self, conference_sid: str) -> SetRelations | None:
         """Who may not hear whom in this conference as it is now; None if there is no such conference."""
@@ -139,19 +138,8 @@ class Applier:
             if isinstance(item.event, (CallInitiated, CallAnswered, MemberAdded)):
                 participant = self._participants.get(conference_sid, {}).get(item.call_sid)
                 if participant is None or participant.ended_at is not None:
-                    orders.append(_end_stray(conference_sid, item.call_sid))
+                    orders.append(end_stray(conference_sid, item.call_sid))
         return orders
-
-    def _strays_of(self, snapshot: Snapshot, known: Iterable[Participant]) -> list[Order]:
-        """The same for legs that the node holds now."""
-        held = {*snapshot.channels, *snapshot.members} - {participant.call_sid for participant in known}
-        placed = self._store.load_conference_sids(sorted(held))
-        _, participants = self._store.load([(sid, call) for call, sid in placed.items()], ())
-        return [
-            _end_stray(sid, call)
-            for call, sid in placed.items()
-            if call not in participants or participants[call].ended_at is not None
-        ]
 
     def _place(self, events: Sequence[Translated]) -> list[tuple[str, Translated]]:
         """Each event with its ConferenceSid; a background job's result does not say it."""
@@ -272,11 +260,6 @@ class Applier:
             dialect=callback.settings.dialect,
         )
         return NewCallback(token, int(entry.planned_at * 1000), entry.dump())
-
-
-def _end_stray(conference_sid: str, call_sid: str) -> Order:
-    log.error("stray_leg_ended", conference_sid=conference_sid, call_sid=call_sid)
-    return KillChannel(channel_uuid_of(call_sid))
 
 
 def _log_transitions(change: Change) -> None:

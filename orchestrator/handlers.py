@@ -19,13 +19,14 @@ import gevent
 import orjson
 import structlog
 
+from orchestrator.dialling import Dialling
 from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant, SwitchRef
 from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NodeFull, NotFound, Unavailable
 from orchestrator.freeswitch.capacity import SHOWN_SECONDS
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import HangUpMembers, KillChannel
-from orchestrator.freeswitch.dial_string import Originate, Routes, destination_of
+from orchestrator.freeswitch.dial_string import Originate
 from orchestrator.freeswitch.nodes import Node, Nodes
 from orchestrator.limits import Limits
 from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
@@ -49,13 +50,13 @@ class Handlers:
     """Every command and read of the API. `account_sid` is always the authenticated account."""
 
     def __init__(
-        self, store: ConferenceStore, nodes: Nodes, routes: Routes, quotas: QuotaStore, accounts: AccountStore
+        self, store: ConferenceStore, nodes: Nodes, dialling: Dialling, quotas: QuotaStore, accounts: AccountStore
     ) -> None:
         self._store = store
         self._quotas = quotas
         self._accounts = accounts
         self._nodes = nodes
-        self._routes = routes
+        self._dialling = dialling
 
     # ------------------------------------------------------------ create
 
@@ -66,7 +67,7 @@ class Handlers:
         Raises BadParameter, NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing,
         CoachedCallHeld, QuotaReached, Unavailable.
         """
-        destination = destination_of(command.to, self._routes)
+        destination = self._dialling.find(command.to)
         limits = self._accounts.load_limits(account_sid)
         while True:
             conference, is_new = self._conference_for(account_sid, name, command)

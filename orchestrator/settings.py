@@ -20,6 +20,7 @@ from orchestrator.freeswitch.files import STOCK_MUSIC
 from orchestrator.outgoing.networks import Network, parse_networks
 
 _NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:]*:[0-9a-f:.]*", re.ASCII)
 _BIND = re.compile(r"(?P<host>[^\s]+):(?P<port>\d{1,5})", re.ASCII)
 
 
@@ -49,7 +50,15 @@ class Settings(BaseSettings):
     outbound_route: str = Field(
         "", description="how a phone number is dialled, e.g. sofia/gateway/carrier/{number}; empty: not at all"
     )
-    sip_route: str = Field("sofia/internal/{address}", description="how a sip: address is dialled")
+    sip_route: str = Field("sofia/internal/{address}", description="how a sip: address is dialled; empty: not at all")
+    sip_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="hosts of sip: addresses that may be dialled, e.g. pbx.example.com,*.example.net; none: any"
+    )
+    nat_routes: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="routes whose far ends are behind NAT, of number, sip and client: their RTP is taken from whoever "
+        "sends it first",
+    )
     client_route: str = Field("", description="how client:name is dialled, with {name}; empty: not at all")
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
@@ -106,6 +115,27 @@ class Settings(BaseSettings):
     @classmethod
     def _parse_networks(cls, value: object) -> object:
         return parse_networks(value) if isinstance(value, str) else value
+
+    @field_validator("sip_hosts", mode="before")
+    @classmethod
+    def _parse_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        hosts = tuple(part.strip().lower().removesuffix(".") for part in value.split(",") if part.strip())
+        wrong = [host for host in hosts if _HOST.fullmatch(host) is None]
+        if wrong:
+            raise ValueError(f"'{wrong[0]}' is not a host such as pbx.example.com, *.example.com or 10.1.2.3")
+        return hosts
+
+    @field_validator("nat_routes", mode="before")
+    @classmethod
+    def _parse_nat(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        routes = frozenset(part.strip().lower() for part in value.split(",") if part.strip())
+        if routes - {"number", "sip", "client"}:
+            raise ValueError("takes number, sip and client, separated by commas")
+        return routes
 
     @field_validator("callback_retry_seconds", mode="before")
     @classmethod

@@ -25,6 +25,7 @@ from orchestrator.callbacks.sweep import Sweep
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.twilio.callbacks import serialize_fetch
 from orchestrator.dialects.twilio.signature import sign
+from orchestrator.dialling import LOOKUP_SECONDS, Dialling
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.dial_string import Routes
@@ -39,6 +40,7 @@ from orchestrator.media.render import Renderer
 from orchestrator.media.speech import Speech
 from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
+from orchestrator.outgoing.sip_targets import SipTargets
 from orchestrator.settings import Settings
 from orchestrator.sounds.outcome import Outcomes
 from orchestrator.sounds.player import Player
@@ -69,15 +71,21 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     client = connect(settings.redis_url)
     store = ConferenceStore(client)
     nodes = build_nodes(settings)
-    routes = Routes(settings.outbound_route, settings.sip_route, settings.client_route)
     sounds = _start_waker(settings, SOUNDS)
     make_applier = _applier_maker(client, _start_waker(settings, CALLBACKS), sounds, _give_up)
     listeners = NodeStore(connect(settings.redis_url, max_connections=16))  # they wait there for answers
     updates = Updates(store, nodes, listeners, SoundStore(client), make_applier, sounds)
     accounts, quotas = AccountStore(client), QuotaStore(client)
-    handlers = Handlers(store, nodes, routes, quotas, accounts)
+    handlers = Handlers(store, nodes, _build_dialling(settings), quotas, accounts)
     media = MediaStore(client, settings.media_megabytes << 20)
     return create_app(handlers, updates, build_history(settings), accounts, media, quotas), nodes
+
+
+def _build_dialling(settings: Settings) -> Dialling:
+    routes = Routes(settings.outbound_route, settings.sip_route, settings.client_route, settings.nat_routes)
+    resolver = Resolver(lookup_seconds=LOOKUP_SECONDS)
+    targets = SipTargets(resolver.resolve, resolver.services, settings.allowed_private_networks, settings.sip_hosts)
+    return Dialling(routes, targets)
 
 
 def _give_up(seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 `{a=b,c=d}destination app` is parsed by hand inside FreeSWITCH (switch_ivr_originate.c, switch_event.c): a comma,
 `}`, `|`, quote, `${` or line break in a value can add a variable, a second leg or an API call. So a value from
-outside is first checked against what it may be (SAFE_VALUE, SIP_ADDRESS …) and only then used; the one escape is
+outside is first checked against what it may be (SAFE_VALUE, sip_uri …) and only then used; the one escape is
 `\\s`, for a space: originate splits its arguments at spaces before it looks at braces.
 """
 
@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.commands import ON_ANSWER, set_exit_hook_on_answer
+from orchestrator.freeswitch.sip_uri import SipUri, parse_sip_uri
 
 CONFERENCE_VARIABLE: Final = "orchestrator_conference_sid"
 """Channel variable that tells every CHANNEL_ event which conference its leg belongs to."""
@@ -31,7 +33,7 @@ PROFILE: Final = "orchestrator"
 TIMEOUT_BUFFER_SECONDS: Final = 5
 """Twilio adds 5 s to Timeout (seed 004, "Timeout")."""
 
-SAFE_VALUE: Final = re.compile(r"[A-Za-z0-9+._~@:;=&?/!*() -]*", re.ASCII)
+SAFE_VALUE: Final = re.compile(r"[A-Za-z0-9+._~@:;=&?/!*() \[\]-]*", re.ASCII)
 """What a variable's value may be made of: nothing that FreeSWITCH gives a meaning to inside the braces."""
 
 ANOTHER_ORIGINATE: Final = ":_:"
@@ -40,21 +42,50 @@ ANOTHER_ORIGINATE: Final = ":_:"
 PHONE_NUMBER: Final = re.compile(r"\+?[1-9][0-9]{1,14}", re.ASCII)
 CLIENT_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,120}", re.ASCII)
 SIP_USER: Final = re.compile(r"[A-Za-z0-9+_][A-Za-z0-9+._~!*-]{0,127}", re.ASCII)
-SIP_ADDRESS: Final = re.compile(
-    r"(?:[A-Za-z0-9+_][A-Za-z0-9+._~!*-]{0,127}@)?"
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
-    r"(?::[0-9]{1,5})?(?:;transport=(?:udp|tcp|tls))?",
-    re.ASCII,
-)
+RTP_CHECKS: Final = {
+    "execute_on_answer_rtp": "execute_extension media XML orchestrator",
+    "execute_on_audio_change": "execute_extension moved XML orchestrator",
+}
+"""Channel variables that have a leg asked whether RTP may go where its far end wants it, before it does: when it is
+answered, and when the far end names another address (freeswitch-conf/dialplan/media.xml, switch_core_media.c)."""
+
+RTP_CHECK_ON_JOIN: Final = "execute_extension:join XML orchestrator"
+"""The same for early media, whose address is not known yet when the switch runs what it runs on it."""
+
+
+DIRECT_ROUTE: Final = re.compile(r"sofia/(?!gateway/)[^/]+/\{address\}")
+"""A SIP_ROUTE by which the switch connects to the URI's own host, not to a server of the operator's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """How each kind of `To` is dialled: the operator's templates."""
+    """How each kind of `To` is dialled: the operator's templates. `behind_nat`: those of them, by name, whose far ends
+    send RTP from another address than they say."""
 
     number: str
     sip: str
     client: str
+    behind_nat: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a `To` is dialled. `uri`: of a `sip:`; `is_direct`: it is the switch itself that connects to its host, at
+    `server` if that is known."""
+
+    dialled: str
+    behind_nat: bool
+    uri: SipUri | None = None
+    is_direct: bool = False
+    server: str = ""
+
+    def variables(self) -> list[tuple[str, str]]:
+        """What the switch has to know of the far end. RTP is taken from the address that it says and from no other, and
+        goes where the node's operator lets it; behind NAT neither can be (switch_rtp.c, rtp_common_read)."""
+        rows = [("sip_route_uri", self.server)] if self.server else []
+        if self.behind_nat:
+            return rows
+        return [*rows, ("disable_rtp_auto_adjust", "true"), *RTP_CHECKS.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +94,18 @@ class Originate:
 
     command: CreateParticipant
     participant: Participant
-    destination: str
+    destination: Destination
 
     def render(self) -> str:
         """`originate {variables}destination conference:CF…@profile inline`. Raises BadParameter."""
         variables = ",".join(f"{name}={_escaped(value)}" for name, value in self._variables())
-        application = f"conference:{self.participant.conference_sid}@{PROFILE}"
-        return f"originate {{{variables}}}{self.destination} {application} inline"
+        checks = "" if self.destination.behind_nat else _escaped(RTP_CHECK_ON_JOIN) + ","
+        join = f"{checks}conference:{self.participant.conference_sid}@{PROFILE}"
+        return f"originate {{{variables}}}{self.destination.dialled} {join} inline"
 
     def _variables(self) -> list[tuple[str, str]]:
         rows = ((name, make(self.command, self.participant)) for name, make in VARIABLES.items())
-        return [(name, value) for name, value in rows if value is not None]
+        return [*((name, value) for name, value in rows if value is not None), *self.destination.variables()]
 
 
 def _escaped(value: str) -> str:
@@ -105,6 +137,8 @@ VARIABLES: Final[dict[str, Make]] = {
     "origination_caller_id_number": lambda command, _: caller_user(command.caller_id or command.from_),
     "origination_caller_id_name": lambda command, _: caller_user(command.caller_id or command.from_),
     "originate_timeout": lambda command, _: str(command.timeout_seconds + TIMEOUT_BUFFER_SECONDS),
+    # Else whoever is called decides who is called next: past the routes, and as often as they like.
+    "outbound_redirect_fatal": lambda _, __: "true",
     "ignore_early_media": lambda command, _: "false" if command.early_media else "true",
     "api_on_pre_answer": _early_media_limit,
     "api_on_answer": lambda command, participant: (
@@ -123,14 +157,35 @@ RENDERED_FIELDS: Final[frozenset[str]] = frozenset(
 """The fields of CreateParticipant that VARIABLES and `destination_of` render."""
 
 
-def destination_of(to: str, routes: Routes) -> str:
+def destination_of(to: str, routes: Routes) -> Destination:
     """Where a checked `To` is dialled. Raises BadParameter (21214) if the operator has no route for its kind."""
-    if to.startswith("sip:"):
-        return routes.sip.replace("{address}", _matching(SIP_ADDRESS, to.removeprefix("sip:").partition("?")[0]))
-    if to.startswith("client:"):
+    kind = to.partition(":")[0]
+    if kind in ("sip", "sips"):
+        return _sip_destination(to, routes)
+    if kind == "client":
         name = _matching(CLIENT_NAME, to.removeprefix("client:").partition("?")[0])
-        return _routed(routes.client, "CLIENT_ROUTE").replace("{name}", name)
-    return _routed(routes.number, "OUTBOUND_ROUTE").replace("{number}", _matching(PHONE_NUMBER, to))
+        dialled = _routed(routes.client, "CLIENT_ROUTE").replace("{name}", name)
+        return Destination(dialled, "client" in routes.behind_nat)
+    dialled = _routed(routes.number, "OUTBOUND_ROUTE").replace("{number}", _matching(PHONE_NUMBER, to))
+    return Destination(dialled, "number" in routes.behind_nat)
+
+
+def _sip_destination(to: str, routes: Routes) -> Destination:
+    route = _routed(routes.sip, "SIP_ROUTE")
+    try:
+        uri = parse_sip_uri(to)
+    except ValueError as error:
+        raise BadParameter("To: cannot be dialled", code=21211) from error
+    is_direct = DIRECT_ROUTE.fullmatch(route) is not None
+    # With its scheme nothing is looked up in registrations, or by gethostbyname (mod_sofia.c, sofia_outgoing_channel).
+    dialled = route.replace("{address}", f"sip:{uri.address}" if is_direct else uri.address)
+    return Destination(dialled, "sip" in routes.behind_nat, uri, is_direct)
+
+
+def route_uri(address: IPv4Address | IPv6Address, port: int, transport: str) -> str:
+    """The value of `sip_route_uri`: where a call's first request goes, and all that follow, whatever Contact says."""
+    host = f"[{address}]" if address.version == 6 else str(address)
+    return f"sip:{host}:{port};transport={transport}"
 
 
 def _matching(shape: re.Pattern[str], text: str) -> str:

@@ -95,8 +95,10 @@ def _outgoing(make: Callable[[datetime], Event]) -> Translator:
 
 
 def translate_hangup(headers: Headers, at: datetime) -> Event:
-    """The cause is FreeSWITCH's, the SIP status the far end's if it gave one."""
-    sip_status = headers.get("variable_sip_term_status", "")
+    """The cause is FreeSWITCH's, the SIP status the far end's if it gave one; that of a redirect, which is not
+    followed, stands elsewhere (sofia.c, outbound_redirect_fatal)."""
+    redirect = headers.get("variable_proto_specific_hangup_cause", "").removeprefix("sip:")
+    sip_status = headers.get("variable_sip_term_status") or redirect
     return CallEnded(at, headers.get("Hangup-Cause", "UNKNOWN"), int(sip_status) if sip_status.isdecimal() else None)
 
 

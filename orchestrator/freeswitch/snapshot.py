@@ -36,6 +36,12 @@ from orchestrator.sids import call_sid_of, is_sid
 DIAL_GRACE: Final = timedelta(seconds=2)
 """A queued participant this young may have no channel yet: its originate is on the way. The next snapshot tells."""
 
+OUTSIDE_GRACE: Final = timedelta(seconds=5)
+"""From its answer to its conference a leg needs milliseconds, on a switch with too much to do a second or two."""
+
+UP: Final = frozenset({"ACTIVE", "HELD", "UNHELD"})
+"""FreeSWITCH's callstates of an answered leg."""
+
 LOST_CAUSE: Final = "RECOVERY_ON_TIMER_EXPIRE"
 """The cause we give a call whose end nobody saw: FreeSWITCH's own word for a leg that fell silent."""
 
@@ -144,7 +150,7 @@ def _missed(snapshot: Snapshot, participant: Participant, is_alive: IsAlive) -> 
         events.append(CallInitiated(at))
     if callstate in ("RINGING", "EARLY"):
         events.append(CallRang(at))
-    if callstate in ("ACTIVE", "HELD", "UNHELD"):
+    if callstate in UP:
         events.append(CallAnswered(at))
     if member is not None and is_member:
         events.append(MemberAdded(at, member.member_id))
@@ -153,6 +159,18 @@ def _missed(snapshot: Snapshot, participant: Participant, is_alive: IsAlive) -> 
             events.append(ParticipantMuted(at) if member.muted else ParticipantUnmuted(at))
         events.append(ParticipantHeld(at) if member.hold else ParticipantUnheld(at))
     return events
+
+
+def is_outside(snapshot: Snapshot, participant: Participant) -> bool:
+    """True for a call of ours that is up and in no conference: parked, or bridged to somebody whom we do not know.
+    Nobody would ever end it, and its people talk where nobody looks."""
+    member = snapshot.members.get(participant.call_sid)
+    if participant.answered_at is None or snapshot.channels.get(participant.call_sid) not in UP:
+        return False
+    if member is not None and member.conference_sid == participant.conference_sid:
+        return False
+    since = max(participant.answered_at, participant.left_at or participant.answered_at)
+    return snapshot.taken_at - since > OUTSIDE_GRACE
 
 
 def _absent(participant: Participant, at: datetime, is_alive: IsAlive) -> list[Event]:

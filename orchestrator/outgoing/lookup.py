@@ -74,5 +74,26 @@ def look_up(client: dns.resolver.Resolver, name: str, seconds: float) -> Found:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A server that DNS names for a service (RFC 2782)."""
+
+    host: str
+    port: int
+
+
+def look_up_services(client: dns.resolver.Resolver, name: str, seconds: float) -> tuple[Service, ...]:
+    """The servers of `_service._protocol.name`, the one to try first in front; none if DNS knows of none."""
+    try:
+        answer = client.resolve(name, "SRV", raise_on_no_answer=False, lifetime=seconds)
+    except dns.resolver.NXDOMAIN:
+        return ()
+    except dns.exception.DNSException as error:
+        raise _try_again(name, error) from error
+    records = sorted(answer.rrset or (), key=lambda record: (record.priority, -record.weight))
+    hosts = ((str(record.target).removesuffix(".").lower(), int(record.port)) for record in records)
+    return tuple(Service(host, port) for host, port in hosts if host)[:MAX_ADDRESSES]
+
+
 def _try_again(name: str, error: dns.exception.DNSException) -> Unresolvable:
     return Unresolvable(socket.EAI_AGAIN, f"{name!r}: {error}")

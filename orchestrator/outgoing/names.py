@@ -46,6 +46,14 @@ def parse_literal(host: str) -> Address | None:
         return None
 
 
+def is_literal(host: str) -> bool:
+    """True for an address, and for what is neither an address nor a name."""
+    try:
+        return parse_literal(host) is not None
+    except Unresolvable:
+        return True
+
+
 def parse_hosts(text: str) -> Mapping[str, tuple[Address, ...]]:
     """A hosts file, see hosts(5): an address and its names on each line. A line that is not so is passed over."""
     hosts: dict[str, dict[Address, None]] = {}

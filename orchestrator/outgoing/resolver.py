@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar
 
 import dns.resolver
 
-from orchestrator.outgoing.lookup import look_up, parse_resolv_conf
+from orchestrator.outgoing.lookup import Service, look_up, look_up_services, parse_resolv_conf
 from orchestrator.outgoing.names import LOOPBACK, Unresolvable, is_localhost, parse_hosts, parse_literal
 from orchestrator.outgoing.networks import Address
 
@@ -129,6 +129,11 @@ class Resolver:
             if question.outcome is not None:
                 return question.outcome.take()
         return self._answer(host, mine)
+
+    def services(self, name: str) -> tuple[Service, ...]:
+        """The servers of a service, `_sip._udp.example.com`; none if DNS knows of none. Raises Unresolvable."""
+        client = self._dns_client()
+        return () if client is None else look_up_services(client, name, self._lookup_seconds)
 
     def _answer(self, name: str, question: _Question) -> tuple[Address, ...]:
         try:

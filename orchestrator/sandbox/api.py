@@ -149,6 +149,17 @@ def _uuid_setvar_multi(node: Node, argument: str) -> str:
     return OK
 
 
+def _uuid_transfer(node: Node, argument: str) -> str:
+    """Of the two legs of a call it is the one named."""
+    words = separate_string(argument, " ", 5)
+    if len(words) < 2:
+        return "-USAGE: <uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]\n"
+    if _channel(node, words[0]) is None:
+        return NO_SUCH_CHANNEL
+    node.sessions[words[0]].transfer(words[1], (*words, "XML")[2])
+    return OK
+
+
 def _sched_hangup(node: Node, argument: str) -> str:
     words = separate_string(argument, " ", 4)
     if not words:
@@ -215,5 +226,6 @@ COMMANDS: dict[str, Callable[[Node, str], str]] = HTTP_CACHE_COMMANDS | {
     "uuid_kill": _uuid_kill,
     "uuid_setvar": _uuid_setvar,
     "uuid_setvar_multi": _uuid_setvar_multi,
+    "uuid_transfer": _uuid_transfer,
     "version": _version,
 }

@@ -12,7 +12,7 @@ from typing import Protocol
 from gevent.event import Event as Signal
 
 from orchestrator.sandbox.causes import NUMBERS, q850_of
-from orchestrator.sandbox.phones import Refuse
+from orchestrator.sandbox.phones import Redirect, Refuse
 from orchestrator.sandbox.switch_strings import expand_variables
 
 _STATE_NUMBERS = {
@@ -222,6 +222,11 @@ class Channel:
             "sip_term_cause": str(NUMBERS[refusal.cause]),
         }
         self.hang_up(refusal.cause)
+
+    def redirect(self, redirection: Redirect) -> None:
+        """A 3xx with outbound_redirect_fatal: its status is in one variable only, the others are those of a CANCEL."""
+        self.variables["proto_specific_hangup_cause"] = f"sip:{redirection.sip_status}"
+        self.hang_up("REQUESTED_CHAN_UNAVAIL")
 
     def far_end_hangs_up(self) -> None:
         """BYE from the far end (sofia_handle_sip_i_bye)."""

@@ -1,6 +1,7 @@
 """The scripted phones: the dialled number decides what its far end does. The same numbers as tests/farend/phones.xml.
 
 +1 555 000 <kind> <nnn>
+  0      redirects (302) to one that answers at once
   1      answers at once, without ringing
   2 nnn  rings nnn seconds (000: a fifth of a second), answers
   3      busy: SIP 486
@@ -55,11 +56,18 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """A 3xx that is not followed, as every call of ours has it (outbound_redirect_fatal, mod_sofia/sofia.c)."""
+
+    sip_status: int
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """BYE."""
 
 
-Step = Wait | Ring | EarlyMedia | Answer | Refuse | HangUp
+Step = Wait | Ring | EarlyMedia | Answer | Refuse | Redirect | HangUp
 Script = tuple[Step, ...]
 
 BUSY = Refuse(486, "Busy Here", "USER_BUSY")
@@ -67,6 +75,7 @@ NOT_FOUND = Refuse(404, "Not Found", "UNALLOCATED_NUMBER")
 DECLINE = Refuse(603, "Decline", "CALL_REJECTED")
 
 _SCRIPTS: dict[str, Callable[[int], Script]] = {
+    "0": lambda seconds: (Redirect(302),),
     "1": lambda seconds: (Answer(),),
     "2": lambda seconds: (Ring(), Wait(seconds or _BRIEF_RING_SECONDS), Answer()),
     "3": lambda seconds: (BUSY,),

@@ -17,7 +17,7 @@ from gevent.event import Event as Signal
 from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
 from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.member import Member
-from orchestrator.sandbox.phones import Answer, EarlyMedia, HangUp, Refuse, Ring, Script, Step, Wait
+from orchestrator.sandbox.phones import Answer, EarlyMedia, HangUp, Redirect, Refuse, Ring, Script, Step, Wait
 from orchestrator.sandbox.switch_strings import expand_variables, separate_string
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ class Session:
                 self.channel.mark_answered()
             case Refuse():
                 self.channel.refuse(step)
+            case Redirect():
+                self.channel.redirect(step)
             case HangUp():
                 self.channel.far_end_hangs_up()
 
@@ -191,6 +193,11 @@ def _answer(session: Session, data: str) -> None:
     """answer_function: an outbound leg cannot answer itself."""
 
 
+def _execute_extension(session: Session, data: str) -> None:
+    """execute_extension_function: no XML is read here, and the one extension that the node is asked for, that of
+    freeswitch-conf/dialplan/media.xml, has nothing to do where there is no RTP."""
+
+
 def _hangup(session: Session, data: str) -> None:
     session.channel.hang_up(cause_named(data))
 
@@ -233,6 +240,7 @@ def _conference(session: Session, data: str) -> None:
 APPLICATIONS: dict[str, Callable[[Session, str], None]] = {
     "answer": _answer,
     "conference": _conference,
+    "execute_extension": _execute_extension,
     "hangup": _hangup,
     "park": _park,
     "sched_hangup": _sched_hangup,

@@ -259,6 +259,7 @@ class FarEnd(FreeSwitch):
 
     configuration = FAREND_CONFIGURATION
 
+    REDIRECTS = "+15550000302"
     ANSWERS = "+15550001000"
     RINGS_THEN_ANSWERS = "+15550002000"
     BUSY = "+15550003000"
@@ -276,10 +277,11 @@ class FarEnd(FreeSwitch):
         self.recordings = directory / "recordings" if record else None
 
     def environment(self) -> dict[str, str]:
+        inherited = super().environment() | {"FREESWITCH_TRUSTED_PEERS": "127.0.0.0/8"}  # the node calls it
         if self.recordings is None:
-            return super().environment()
+            return inherited
         self.recordings.mkdir(parents=True, exist_ok=True)
-        return super().environment() | {"FAREND_RECORDINGS": str(self.recordings)}
+        return inherited | {"FAREND_RECORDINGS": str(self.recordings)}
 
 
 def _claim_ports() -> tuple[int, socket.socket]:

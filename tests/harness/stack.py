@@ -113,7 +113,7 @@ class SandboxSwitch:
 
     name = "sandbox"
     outbound_route = "sofia/internal/{number}@sandbox"
-    sip_domain = "sandbox"
+    sip_domain = "127.0.0.1"
 
     def __init__(self, directory: Path) -> None:
         self.esl_port = free_port()

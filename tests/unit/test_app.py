@@ -29,6 +29,7 @@ from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.twilio import paging
 from orchestrator.dialects.twilio.callbacks import serialize_callback
+from orchestrator.dialling import Dialling
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import Unavailable
 from orchestrator.forms import MAX_BODY_BYTES
@@ -38,6 +39,9 @@ from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.handlers import Handlers
 from orchestrator.history import History
 from orchestrator.limits import TABLE
+from orchestrator.outgoing.names import no_name, parse_literal
+from orchestrator.outgoing.networks import Address
+from orchestrator.outgoing.sip_targets import SipTargets
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
@@ -96,6 +100,7 @@ def make_api(url: str, script: Script | None = None, dialects: Dialects = DIALEC
     nodes.start()
     store = ConferenceStore(client)
     routes = Routes("sofia/internal/{number}@carrier", "sofia/internal/{address}", "")
+    dialling = Dialling(routes, SipTargets(parse_only, lambda _: (), ()))
     woken: list[object] = []
 
     def make_applier() -> Applier:
@@ -105,9 +110,17 @@ def make_api(url: str, script: Script | None = None, dialects: Dialects = DIALEC
     history = History(CallbackStore(client), ReceiverStore(client))
     media = MediaStore(client, 256 << 20)
     quotas = QuotaStore(client)
-    handlers = Handlers(store, nodes, routes, quotas, accounts)
+    handlers = Handlers(store, nodes, dialling, quotas, accounts)
     app = create_app(handlers, updates, history, AccountStore(client), media, quotas, dialects)
     return Api(app.test_client(), store, client, nodes, switch, heard, woken)
+
+
+def parse_only(host: str) -> tuple[Address, ...]:
+    """Addresses of a host, without DNS."""
+    literal = parse_literal(host)
+    if literal is None:
+        raise no_name(host, "is not asked of DNS in unit tests")
+    return (literal,)
 
 
 def _gives_up(_: float) -> None:

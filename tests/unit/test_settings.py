@@ -148,6 +148,28 @@ def test_what_reaches_a_switch_or_a_shell_is_checked(
             load(monkeypatch, **{name: text})
 
 
+def test_hosts_of_sip_addresses_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names, `*.` in front for all below, addresses; one that is none is named."""
+    assert load(monkeypatch).sip_hosts == ()
+    assert load(monkeypatch, SIP_HOSTS="PBX.example.com., *.example.net,10.1.2.3,2001:db8::1").sip_hosts == (
+        "pbx.example.com",
+        "*.example.net",
+        "10.1.2.3",
+        "2001:db8::1",
+    )
+    for text in ("a b", "*", "a.*.b", "sip:pbx", "10.0.0.0/8"):
+        with pytest.raises(SettingsError, match="SIP_HOSTS: "):
+            load(monkeypatch, SIP_HOSTS=text)
+
+
+def test_routes_behind_nat_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the kind of `To` that they are for."""
+    assert load(monkeypatch).nat_routes == frozenset()
+    assert load(monkeypatch, NAT_ROUTES="sip, Number").nat_routes == {"sip", "number"}
+    with pytest.raises(SettingsError, match="NAT_ROUTES: "):
+        load(monkeypatch, NAT_ROUTES="true")
+
+
 def test_private_networks_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """None without the variable; a part that is none is quoted."""
     assert load(monkeypatch).allowed_private_networks == ()

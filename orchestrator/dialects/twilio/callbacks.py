@@ -122,7 +122,7 @@ def _call(callback: Callback, status: CallStatus) -> Parameters:
         ("SequenceNumber", str(callback.sequence_number)),
         ("Timestamp", rfc2822(callback.event.at)),
     ]
-    if not participant.to.startswith(("sip:", "client:")):
+    if not participant.to.startswith(("sip:", "sips:", "client:")):
         parameters += [(name, "") for name in _PLACES]
     return parameters
 

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from urllib3.util import parse_url
 
 from orchestrator.errors import BadParameter
-from orchestrator.freeswitch.dial_string import CLIENT_NAME, PHONE_NUMBER, SIP_ADDRESS, SIP_USER
+from orchestrator.freeswitch.dial_string import CLIENT_NAME, PHONE_NUMBER, SIP_USER
+from orchestrator.freeswitch.sip_uri import parse_sip_uri
 from orchestrator.sids import is_sid, looks_like_call_sid
 
 Parser = Callable[[str, Sequence[str]], Any]
@@ -130,21 +131,28 @@ def label(name: str, values: Sequence[str]) -> str | None:
 
 
 def called(name: str, values: Sequence[str]) -> str:
-    """`To`: a phone number, `sip:user@host` or `client:name`, the last two with `?key=value&…` behind them."""
+    """`To`: a phone number, a SIP URI, or `client:name`, the last two with `?key=value&…` behind them; its scheme in
+    any case, returned in lower case."""
     value = values[-1].strip(" ")
-    kind, _, rest = value.partition(":")
-    address, _, custom = rest.partition("?")
-    if kind == "sip":
-        fits = SIP_ADDRESS.fullmatch(address) is not None and _CUSTOM.fullmatch(custom) is not None
-    elif kind == "client":
-        fits = CLIENT_NAME.fullmatch(address) is not None and _CUSTOM.fullmatch(custom) is not None
-    elif kind == "app":
+    scheme, colon, rest = value.partition(":")
+    kind = scheme.lower() if colon else ""
+    if kind == "app":
         raise BadParameter(f"{name}: applications (app:…) are not available on this server", code=21218)
-    else:
-        fits = PHONE_NUMBER.fullmatch(value) is not None
-    if not fits:
+    if not _can_be_called(kind, value, rest):
         raise BadParameter(f"{name}: '{value[:64]}' is not a phone number, sip: address or client:", code=21211)
-    return value
+    return f"{kind}:{rest}" if kind else value
+
+
+def _can_be_called(kind: str, value: str, rest: str) -> bool:
+    if kind in ("sip", "sips"):
+        try:
+            return _CUSTOM.fullmatch(parse_sip_uri(value).custom) is not None
+        except ValueError:
+            return False
+    if kind == "client":
+        address, _, custom = rest.partition("?")
+        return CLIENT_NAME.fullmatch(address) is not None and _CUSTOM.fullmatch(custom) is not None
+    return PHONE_NUMBER.fullmatch(value) is not None
 
 
 def caller(name: str, values: Sequence[str]) -> str:

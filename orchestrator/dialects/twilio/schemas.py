@@ -144,7 +144,7 @@ def _callback_settings(row: CallbackRow, form: Form) -> CallbackSettings | None:
 
 
 def _check_together(fields: dict[str, Any], form: Form) -> None:
-    is_phone = not fields["to"].startswith(("sip:", "client:"))
+    is_phone = not fields["to"].startswith(("sip:", "sips:", "client:"))
     for name, field in (("From", "from_"), ("CallerId", "caller_id")):
         value = fields.get(field)
         if is_phone and value is not None and PHONE_NUMBER.fullmatch(value) is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, replace
+from ipaddress import IPv6Address
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from orchestrator.freeswitch.dial_string import (
     Routes,
     caller_user,
     destination_of,
+    route_uri,
 )
 from tests.unit.examples import CF, UUID, a_create, a_participant
 
@@ -38,6 +40,12 @@ HOSTILE = st.one_of(
         lambda prefix, text: prefix + text, st.sampled_from(["sip:", "client:", "+1555", "sip:a@"]), st.text(max_size=6)
     ),
 )  # fmt: skip
+
+
+JOIN = f"execute_extension:join\\sXML\\sorchestrator,conference:{CF}@orchestrator"
+RTP_VARIABLES = [
+    "disable_rtp_auto_adjust", "execute_on_answer_rtp", "execute_on_audio_change",
+]  # fmt: skip
 
 
 def participant_of(command: CreateParticipant) -> Participant:
@@ -65,12 +73,16 @@ def variables_of(rendered: str) -> dict[str, str]:
 def check_shape(rendered: str, command: CreateParticipant) -> None:
     """One leg, one variable block, the variables that there have to be, and three arguments."""
     expected = [name for name, make in VARIABLES.items() if make(command, participant_of(command)) is not None]
+    expected += RTP_VARIABLES
     head, _, arguments = rendered.partition("}")
     destination, application, dialplan = arguments.split(" ")
 
     assert head.startswith("originate {")
     assert re.fullmatch(r"[ -~]+", rendered), "a line break, or what is not ASCII"
-    assert not re.search(r"[\"'$%<>^]|:_:", rendered), "something that FreeSWITCH gives a meaning to"
+    assert not re.search(r"[\"'$<>^]|:_:", rendered), "something that FreeSWITCH gives a meaning to"
+    assert "%" not in re.sub("%[0-9A-Fa-f]{2}", "", destination), "an escape of a SIP URI, or nothing"
+    assert "%" not in head
+    assert "fs_" not in re.sub("^sofia/internal/sip:[^@;]*@", "", destination), "a parameter that mod_sofia obeys"
     assert "|" not in arguments, "a second leg: inside the braces it means nothing"
     assert (rendered.count("{"), rendered.count("}")) == (1, 1)
     assert rendered.replace("\\s", "").count("\\") == 0, "the one escape is that of a space"
@@ -78,7 +90,7 @@ def check_shape(rendered: str, command: CreateParticipant) -> None:
     assert list(variables_of(rendered)) == expected
     assert head.count(",") == len(expected) - 1
     assert " " not in head.removeprefix("originate ")
-    assert (application, dialplan) == (f"conference:{CF}@orchestrator", "inline")
+    assert (application, dialplan) == (JOIN, "inline")
 
 
 @pytest.mark.parametrize("field", TEXT_FIELDS)
@@ -128,10 +140,12 @@ def test_the_whole_string() -> None:
     assert render(command) == (
         f"originate {{origination_uuid={UUID},orchestrator_conference_sid={CF},"
         "origination_caller_id_number=+15550009999,origination_caller_id_name=+15550009999,"
-        "originate_timeout=35,ignore_early_media=false,"
+        "originate_timeout=35,outbound_redirect_fatal=true,ignore_early_media=false,"
         f"api_on_pre_answer=sched_hangup\\s+35\\s{UUID}\\sNO_ANSWER,api_on_answer=sched_del\\s{UUID},"
-        f"conference_member_flags=mute|deaf,execute_on_answer=set\\sapi_hangup_hook=conference\\s{CF}\\shup\\sall}}"
-        f"sofia/gateway/carrier/+15550002000 conference:{CF}@orchestrator inline"
+        f"conference_member_flags=mute|deaf,execute_on_answer=set\\sapi_hangup_hook=conference\\s{CF}\\shup\\sall,"
+        "disable_rtp_auto_adjust=true,execute_on_answer_rtp=execute_extension\\smedia\\sXML\\sorchestrator,"
+        "execute_on_audio_change=execute_extension\\smoved\\sXML\\sorchestrator}"
+        f"sofia/gateway/carrier/+15550002000 {JOIN} inline"
     )
 
 
@@ -163,22 +177,23 @@ def test_the_timeout_is_twilios_plus_five(seconds: int) -> None:
     [
         ("+15550002000", "sofia/gateway/carrier/+15550002000"),
         ("15550002000", "sofia/gateway/carrier/15550002000"),
-        ("sip:alice@example.com", "sofia/internal/alice@example.com"),
-        ("sip:alice@example.com?x=1&y=2", "sofia/internal/alice@example.com"),
-        ("sip:example.com:5080;transport=tcp", "sofia/internal/example.com:5080;transport=tcp"),
-        ("sip:a@[2001:db8::1]:5060", "sofia/internal/a@[2001:db8::1]:5060"),
+        ("sip:alice@example.com", "sofia/internal/sip:alice@example.com"),
+        ("sip:alice@example.com?x=1&y=2", "sofia/internal/sip:alice@example.com"),
+        ("sip:example.com:5080;transport=tcp", "sofia/internal/sip:example.com:5080;transport=tcp"),
+        ("sip:a@[2001:db8::1]:5060", "sofia/internal/sip:a@[2001:db8::1]:5060"),
+        ("sips:a@example.com", "sofia/internal/sip:a@example.com;transport=tls"),
         ("client:alice", "user/alice"),
         ("client:alice?x=1", "user/alice"),
     ],
 )
 def test_each_kind_of_address_has_its_route(to: str, destination: str) -> None:
     """What stands behind `?` is for the far end's app, not for the dial string."""
-    assert destination_of(to, ROUTES) == destination
+    assert destination_of(to, ROUTES).dialled == destination
 
 
 @pytest.mark.parametrize(
     "to",
-    ["", "abc", "+0123", "+", "sip:", "sip:a@", "sip:@b", "sip:a@b@c", "sip:a@b;x=y", "sip:a@-b", "client:",
+    ["", "abc", "+0123", "+", "sip:", "sip:a@", "sip:@b", "sip:a@b@c", "sip:a@b;x=", "sip:a@-b", "client:",
      "client:a@b", "app:AP1", "+1555 000", "+1" + "5" * 15, "tel:+1555", "sip:a@b:999999"],
 )  # fmt: skip
 def test_an_address_that_cannot_be_dialled_is_21211(to: str) -> None:
@@ -189,13 +204,51 @@ def test_an_address_that_cannot_be_dialled_is_21211(to: str) -> None:
     assert caught.value.code == 21211
 
 
-@pytest.mark.parametrize(("to", "setting"), [("+15550002000", "OUTBOUND_ROUTE"), ("client:alice", "CLIENT_ROUTE")])
+@pytest.mark.parametrize(
+    ("to", "setting"), [("+15550002000", "OUTBOUND_ROUTE"), ("client:alice", "CLIENT_ROUTE"), ("sip:a@b", "SIP_ROUTE")]
+)
 def test_a_kind_without_a_route_is_21214(to: str, setting: str) -> None:
     """And the operator reads which setting is missing."""
     with pytest.raises(BadParameter, match=setting) as caught:
-        destination_of(to, Routes("", "sofia/internal/{address}", ""))
+        destination_of(to, Routes("", "", ""))
 
     assert caught.value.code == 21214
+
+
+@pytest.mark.parametrize("kind", ["number", "sip", "client"])
+def test_a_route_behind_nat_takes_rtp_from_anywhere(kind: str) -> None:
+    """And only that one."""
+    routes = replace(ROUTES, behind_nat=frozenset({kind}))
+    tos = {"number": "+15550002000", "sip": "sip:alice@example.com", "client": "client:alice"}
+    checked = {name for name, to in tos.items() if destination_of(to, routes).variables()}
+
+    assert checked == tos.keys() - {kind}
+
+
+@pytest.mark.parametrize(
+    ("route", "dialled", "is_direct"),
+    [
+        ("sofia/internal/{address}", "sofia/internal/sip:bob@h.example;user=phone", True),
+        ("sofia/gateway/sbc/{address}", "sofia/gateway/sbc/bob@h.example;user=phone", False),
+        ("sofia/internal/{address};fs_path=sip:sbc", "sofia/internal/bob@h.example;user=phone;fs_path=sip:sbc", False),
+    ],
+)
+def test_only_a_host_to_which_the_switch_itself_connects_is_looked_up(
+    route: str, dialled: str, is_direct: bool
+) -> None:
+    """By any other route a server of the operator's is in between."""
+    destination = destination_of("sip:bob@h.example;user=phone", replace(ROUTES, sip=route))
+
+    assert (destination.dialled, destination.is_direct) == (dialled, is_direct)
+
+
+def test_the_server_of_a_sip_uri_is_what_was_looked_up() -> None:
+    """So that the switch asks nobody again, and a Contact leads nowhere else."""
+    command = a_create(to="sip:bob@h.example")
+    destination = replace(destination_of(command.to, ROUTES), server=route_uri(IPv6Address("2001:db8::1"), 5070, "tcp"))
+    rendered = Originate(command, participant_of(command), destination).render()
+
+    assert variables_of(rendered)["sip_route_uri"] == "sip:[2001:db8::1]:5070;transport=tcp"
 
 
 def test_a_clients_name_is_shown_without_its_scheme() -> None:

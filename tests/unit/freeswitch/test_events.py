@@ -78,6 +78,17 @@ def conference(action: str, **headers: str) -> dict[str, str]:
         ),
         (channel("CHANNEL_HANGUP_COMPLETE", **{"Hangup-Cause": "NO_ANSWER"}), CallEnded(AT, "NO_ANSWER", None)),
         (channel("CHANNEL_HANGUP_COMPLETE", variable_sip_term_status="4x"), CallEnded(AT, "UNKNOWN", None)),
+        (
+            channel(
+                "CHANNEL_HANGUP_COMPLETE",
+                **{
+                    "Hangup-Cause": "REQUESTED_CHAN_UNAVAIL",
+                    "variable_proto_specific_hangup_cause": "sip:302",
+                    "variable_sip_invite_failure_status": "487",
+                },
+            ),
+            CallEnded(AT, "REQUESTED_CHAN_UNAVAIL", 302),
+        ),
         (conference("add-member"), MemberAdded(AT, 7)),
         (conference("add-member", Speak="false"), MemberAdded(AT, 7)),
         (conference("del-member"), MemberRemoved(AT)),

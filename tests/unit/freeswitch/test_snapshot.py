@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -28,9 +29,11 @@ from orchestrator.domain.transitions import apply
 from orchestrator.freeswitch.snapshot import (
     DIAL_GRACE,
     LOST_CAUSE,
+    OUTSIDE_GRACE,
     Member,
     RawSnapshot,
     Snapshot,
+    is_outside,
     missed_events,
     parse_snapshot,
 )
@@ -305,3 +308,44 @@ def test_after_a_snapshot_the_store_believes_what_the_node_holds(
         knows_mute = before.admitted and not member_now.hold
         assert participant.muted is (member_now.muted if knows_mute else before.muted)
     assert (told, settled, again) == ([], conference, participant)
+
+
+# ------------------------------------------------------------ calls in no conference
+
+
+def snapshot_of(participant: Participant, callstate: str, conference_sid: str | None) -> Snapshot:
+    members = {}
+    if conference_sid is not None:
+        members[participant.call_sid] = Member(conference_sid, 7, muted=False, deaf=False, hold=False)
+    return Snapshot(NOW, {participant.call_sid: callstate} if callstate else {}, members)
+
+
+LONG_AGO, JUST_NOW = NOW - 2 * OUTSIDE_GRACE, NOW - OUTSIDE_GRACE / 2
+
+
+@pytest.mark.parametrize(
+    ("callstate", "conference_sid", "answered_at", "left_at", "outside"),
+    [
+        ("ACTIVE", None, LONG_AGO, None, True),
+        ("HELD", None, LONG_AGO, LONG_AGO, True),
+        ("ACTIVE", "CF" + "9" * 32, LONG_AGO, None, True),
+        ("ACTIVE", CF, LONG_AGO, None, False),
+        ("ACTIVE", None, JUST_NOW, None, False),
+        ("ACTIVE", None, LONG_AGO, JUST_NOW, False),
+        ("ACTIVE", None, None, None, False),
+        ("EARLY", None, LONG_AGO, None, False),
+        ("HANGUP", None, LONG_AGO, None, False),
+        ("", None, LONG_AGO, None, False),
+    ],
+)
+def test_a_call_outside(
+    callstate: str,
+    conference_sid: str | None,
+    answered_at: datetime | None,
+    left_at: datetime | None,
+    outside: bool,
+) -> None:
+    """It is up, and has been in no conference, or in another, for longer than a join takes, or an end."""
+    participant = a_participant(answered_at=answered_at, left_at=left_at)
+
+    assert is_outside(snapshot_of(participant, callstate, conference_sid), participant) is outside

@@ -176,7 +176,7 @@ def test_who_can_be_called(text: str, value: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", " ", "abc", "+0155", "+1555,+1556", "+1555|user/1", "sip:", "sip:${x}@b", "sip:a@b,c", "sip:a@b?x=|",
-     "client:", "client:a@b", "client:a?x={", "tel:+1555", "SIP:a@b", "+1555\n", "sip:a@b\n"],
+     "client:", "client:a@b", "client:a?x={", "tel:+1555", "SIP:a@b;x=", "+1555\n", "sip:a@b\n"],
 )  # fmt: skip
 def test_who_cannot_be_called_is_21211(text: str) -> None:
     """Whatever would say something in a dial string is no address."""

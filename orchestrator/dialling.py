@@ -1,0 +1,48 @@
+"""From a `To` to where it is dialled: by the operator's routes, and for `sip:` by the operator's rules for hosts."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from typing import Final
+
+import gevent
+import structlog
+
+from orchestrator.errors import BadParameter, Unavailable
+from orchestrator.freeswitch.dial_string import Destination, Routes, destination_of, route_uri
+from orchestrator.outgoing.sip_targets import SipTargets, TargetRefused
+
+LOOKUP_SECONDS: Final = 1.0
+"""For all that DNS is asked about one `To`."""
+
+log = structlog.get_logger("dialling")
+
+
+class Dialling:
+    """Where calls go."""
+
+    def __init__(self, routes: Routes, sip_targets: SipTargets) -> None:
+        self._routes = routes
+        self._sip_targets = sip_targets
+
+    def find(self, to: str) -> Destination:
+        """Where a checked `To` is dialled; the server of a `sip:` is looked up here, and by nobody afterwards.
+
+        A host that may not be called is told by one answer, whatever was found, or not: a client learns nothing of
+        names and ports in the operator's network. Raises BadParameter (21211, 21214, 21216), Unavailable.
+        """
+        destination = destination_of(to, self._routes)
+        uri = destination.uri
+        if uri is None:
+            return destination
+        try:
+            with gevent.Timeout(LOOKUP_SECONDS, Unavailable("DNS does not answer at present")):
+                if not destination.is_direct:
+                    self._sip_targets.check_host(uri.host)
+                    return destination
+                target = self._sip_targets.find(uri.host, uri.port, uri.transport)
+        except (TargetRefused, socket.gaierror) as error:
+            log.info("sip_target_refused", host=uri.host[:100], error=str(error)[:200])
+            raise BadParameter("To: calls to this host are not allowed", code=21216) from error
+        return replace(destination, server=route_uri(target.address, target.port, target.transport))
