@@ -166,6 +166,10 @@ ELSEWHERE: Final[dict[str, Callable[[RtpPort], tuple[str, ...]]]] = {
 }
 """What else an SDP can name, and so where else packets could go."""
 
+ENDS: Final = {"answer": ("ICE candidates", "text"), "re-INVITE": ()}
+STALLS: Final = {"answer": (), "re-INVITE": ("ICE candidates",)}
+"""What ends a call, being no answer to what we have offered; and what is refused (488) with our RTP stopped."""
+
 PACKETS: Final = {("text", "answer"): 1}
 """FreeSWITCH opens a stream of text with a packet before it asks us; then the call ends. Of all others none."""
 
@@ -179,15 +183,15 @@ def test_what_else_an_sdp_can_name_gets_nothing(room: Room, node: RealSwitch, ki
         with Agent(answers(good.host, good.port, *(said if when == "answer" else ()))) as phone:
             settings = room.stack.call_settings(to=phone.uri, early_media=False)
             made = room.stack.client().conferences(f"{kind} in {when}").participants.create(**settings)
-            room.stack.receiver.await_kind(made.call_sid, "call answered")
+            eventually(lambda: phone.dialogs, "the phone has answered")
             if when == "re-INVITE":
+                room.stack.receiver.await_kind(made.conference_sid, "participant-join")
                 phone.dialog().request(phone, "INVITE", body=sdp(good.host, good.port, *said))
-            probe = f"conference {made.conference_sid} list"
-            before = good.packet_count
-            eventually(
-                lambda: good.packet_count > before + 25 or "not found" in node.api(probe) or kind == "ICE candidates",
-                "RTP goes on, or the call ends",
-            )
+            if kind in ENDS[when]:
+                room.stack.receiver.await_kind(made.conference_sid, "conference-end")
+            else:
+                before = good.packet_count
+                eventually(lambda: good.packet_count > before + 25 or kind in STALLS[when], "RTP goes on")
             room.stack.client().conferences(made.conference_sid).update(status="completed")
 
         assert bad.packet_count <= PACKETS.get((kind, when), 0)
