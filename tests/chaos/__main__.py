@@ -1,180 +1,96 @@
-"""make chaos: conferences come and go while the workers, the listener and Redis are killed with -9 at random moments.
+"""make chaos: a crowd in the sandbox whose service is killed piece by piece; and people on a real switch, if there is
+one, who are listened to. Both are attacked all the time.
 
-Each round: CONFERENCES conferences of PEOPLE people in the sandbox; everybody joins, is muted, and is gone at the end.
-Then every lane has to be whole: numbers without a gap, in order, one join and one leave for each, the end last.
-Callbacks that came twice are counted; they must carry the token of the first.
+At the end of each round every lane of callbacks has to be whole; at the end of all, no attacker may have got anything.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
+import secrets
 import sys
 import tempfile
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
-
-import requests
 
 from tests.bench.receiver_process import FastReceiver
-from tests.harness.freeswitch import FarEnd
-from tests.harness.polling import eventually
-from tests.harness.stack import SandboxSwitch, Stack
+from tests.chaos import crowd
+from tests.chaos.intruder import Account, Intruder
+from tests.chaos.ledger import Attackers, Ledger
+from tests.chaos.mallory import Mallory
+from tests.chaos.ring import Ring
+from tests.chaos.strangers import Strangers
+from tests.harness.freeswitch import find_freeswitch
+from tests.harness.stack import RealSwitch, SandboxSwitch, Stack
 
 
-class Killer:
-    """Kills one of the parts every second or so, and starts it again.
-
-    On the main thread: the kernel ends a child of ours together with the thread that started it.
-    """
-
-    def __init__(self, stack: Stack, seed: int) -> None:
-        self._stack = stack
-        self._random = random.Random(seed)  # noqa: S311 - chance, not secrets
-        self.kills: dict[str, int] = defaultdict(int)
-
-    def run(self, is_over: Callable[[], bool]) -> None:
-        while not is_over():
-            time.sleep(self._random.uniform(0.5, 2.5))
-            victim = self._random.choice(["worker", "listener", "redis"])
-            self.kills[victim] += 1
-            if victim == "redis":
-                self._stack.redis.kill_9()
-                time.sleep(self._random.uniform(0.0, 0.5))
-                self._stack.redis.start()
-                continue
-            process = self._stack.listener if victim == "listener" else self._random.choice(self._stack.workers)
-            process.kill_9()
-            time.sleep(self._random.uniform(0.0, 1.0))
-            process.start()
+@contextmanager
+def running(stack: Stack) -> Iterator[Account]:
+    """A stack with a second account, the attackers'."""
+    account = Account("AC" + secrets.token_hex(16), secrets.token_hex(16))
+    try:
+        stack.start()
+        stack.orchestrator("account", "create", "--sid", account.sid, "--token", account.token)
+        yield account
+    finally:
+        stack.stop()
 
 
-class App:
-    """A tenant's app that tries again when it is told 503, as an SDK's user would."""
-
-    def __init__(self, stack: Stack, receiver: FastReceiver) -> None:
-        self._base = f"{stack.base_url}/2010-04-01/Accounts/{stack.account_sid}/Conferences"
-        self._local = threading.local()
-        self._auth = (stack.account_sid, stack.auth_token)
-        self._receiver = receiver
-
-    def _request(self, method: str, path: str, form: dict[str, str] | None = None) -> requests.Response:
-        session = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-            session.auth = self._auth
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                answer: requests.Response = session.request(method, f"{self._base}{path}", data=form, timeout=10)
-                if answer.status_code != 503:
-                    return answer
-            except requests.ConnectionError:
-                pass
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{method} {path}")
-            time.sleep(0.05)
-
-    def run_conference(self, name: str, people: int) -> tuple[str, set[str]]:
-        """Fill it, mute everybody, end it; returns its SID and the CallSids that were promised (201)."""
-        form = {
-            "From": "+15550009999",
-            "To": FarEnd.ANSWERS,
-            "ConferenceStatusCallback": self._receiver.url(),
-            "ConferenceStatusCallbackEvent": "start end join leave mute",
-        }
-        answers = []
-        for number in range(people):
-            answer = self._request("POST", f"/{name}/Participants.json", {**form, "Label": f"p{number}"})
-            if answer.status_code == 400 and answer.json()["code"] == 16026:
-                continue  # an earlier try was told 503 and has been made all the same
-            assert answer.status_code == 201, answer.text
-            answers.append(answer.json())
-        sid = str(answers[0]["conference_sid"])
-        for number in range(people):
-            self._request("POST", f"/{sid}/Participants/p{number}.json", {"Muted": "true"})
-        while self._request("POST", f"/{sid}.json", {"Status": "completed"}).json().get("status") != "completed":
-            pass
-        return sid, {str(answer["call_sid"]) for answer in answers}
+def play_crowd(
+    stack: Stack, receiver: FastReceiver, account: Account, options: argparse.Namespace, number: int
+) -> bool:
+    """A round in the sandbox; whether nobody got anything."""
+    ledger = Ledger()
+    intruder, mallory = Intruder(stack, account, ledger), Mallory(stack, account, ledger)
+    attacking = Attackers(intruder.steps() | mallory.steps())
+    with closing(intruder), closing(mallory):
+        attacking.start()
+        try:
+            line = crowd.play(stack, receiver, number, options.conferences, options.people)
+        finally:
+            attacking.stop()
+    print(f"{line}; {ledger}", flush=True)
+    return not ledger.holes
 
 
-def check(rows: list[dict[str, Any]], promised: dict[str, set[str]]) -> tuple[int, int]:
-    """Returns how many callbacks came, and how many of them again. Raises AssertionError at the first broken lane."""
-    lanes: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-    last_new: dict[str, int] = defaultdict(int)
-    again = 0
-    for row in rows:
-        sid, number = row["ConferenceSid"], int(row["SequenceNumber"])
-        if number in lanes[sid]:
-            assert lanes[sid][number]["token"] == row["token"], f"{sid} {number}: two tokens"
-            again += 1
-            continue
-        assert number == last_new[sid] + 1, f"{sid}: {number} after {last_new[sid]}"
-        last_new[sid] = number
-        lanes[sid][number] = row
-    for sid, calls in promised.items():
-        events = [lanes[sid][number] for number in sorted(lanes[sid])]
-        assert events[-1]["StatusCallbackEvent"] == "conference-end", f"{sid}: no end"
-        joined = [e["CallSid"] for e in events if e["StatusCallbackEvent"] == "participant-join"]
-        left = [e["CallSid"] for e in events if e["StatusCallbackEvent"] == "participant-leave"]
-        assert len(set(joined)) == len(joined), f"{sid}: joined twice"
-        assert len(set(left)) == len(left), f"{sid}: left twice"
-        assert set(joined) <= set(left), f"{sid}: a join without a leave"
-        assert calls <= set(left), f"{sid}: promised, and never heard of"
-    return len(rows), again
-
-
-def play(stack: Stack, receiver: FastReceiver, number: int, conferences: int, people: int) -> str:
-    """One round; returns a line about it."""
-    receiver.forget()
-    killer = Killer(stack, number)
-    app = App(stack, receiver)
-    started = time.monotonic()
-    with ThreadPoolExecutor(16) as pool:
-        running = [pool.submit(app.run_conference, f"chaos-{number}-{k}", people) for k in range(conferences)]
-        killer.run(lambda: all(future.done() for future in running))
-    promised = dict(future.result() for future in running)
-    wanted = set(promised)
-
-    def all_ended() -> bool:
-        ended = {r["ConferenceSid"] for r in receiver.seen() if r["StatusCallbackEvent"] == "conference-end"}
-        missing = wanted - ended
-        assert not missing, f"{len(missing)} lanes without an end, {sorted(missing)[:2]}"
-        return True
-
-    eventually(all_ended, "every lane has its end", 120)
-    came, again = check(receiver.seen(), promised)
-    kills = ", ".join(f"{count} {what}" for what, count in sorted(killer.kills.items()))
-    took = time.monotonic() - started
-    people_in = sum(len(calls) for calls in promised.values())
-    whole = f"{people_in:,} people, {came:,} callbacks whole and in order, {again} twice"
-    return f"round {number}: {whole}; killed: {kills}; {took:.0f} s"
+def play_ring(stack: Stack, account: Account, number: int) -> bool:
+    """A round on a real switch; whether nobody got anything."""
+    ledger = Ledger()
+    with (
+        closing(Intruder(stack, account, ledger)) as intruder,
+        closing(Mallory(stack, account, ledger)) as mallory,
+        closing(Strangers(stack, account, ledger)) as strangers,
+    ):
+        print(Ring(stack, (intruder, mallory, strangers), ledger).play(number), flush=True)
+    return not ledger.holes
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--conferences", type=int, default=200)
+    parser.add_argument("--conferences", type=int, default=200, help="0: only the real switch")
     parser.add_argument("--people", type=int, default=20)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
+    held = True
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as open_until_the_end:
         folder = Path(directory)
         receiver = FastReceiver(folder)
-        stack = Stack(SandboxSwitch(folder), folder, workers=2)
-        try:
-            receiver.start()
-            stack.start()
-            for number in range(1, options.rounds + 1):
-                print(play(stack, receiver, number, options.conferences, options.people), flush=True)
-        finally:
-            stack.stop()
-            receiver.stop()
-    return 0
+        receiver.start()
+        open_until_the_end.callback(receiver.stop)
+        sandbox = Stack(SandboxSwitch(folder), folder / "crowd", workers=2)
+        account = open_until_the_end.enter_context(running(sandbox))
+        real = Stack(RealSwitch(folder / "switch"), folder / "ring", workers=2) if find_freeswitch() else None
+        ring_account = open_until_the_end.enter_context(running(real)) if real is not None else account
+        for number in range(1, options.rounds + 1):
+            if options.conferences:
+                held &= play_crowd(sandbox, receiver, account, options, number)
+            if real is not None:
+                held &= play_ring(real, ring_account, number)
+    if real is None:
+        print("no FreeSWITCH was found (FREESWITCH_BIN): nothing was attacked by SIP and RTP, and nothing was heard")
+    print("attackers got nothing" if held else "ATTACKERS GOT SOMETHING: the holes are above")
+    return 0 if held else 1
 
 
 if __name__ == "__main__":
