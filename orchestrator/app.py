@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from orchestrator.authentication import Authenticator, is_open
 from orchestrator.connections import let_wait
+from orchestrator.credentials import Credentials
 from orchestrator.dialects import DIALECTS, cors, routes
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.own import routes as own
@@ -59,7 +60,7 @@ def create_app(
     app.teardown_request(_stop_deadline)
     for prefix in dialects.prefixes:
         app.register_blueprint(routes.make_blueprint(prefix, handlers, updates, pacing))
-    app.register_blueprint(own.make_blueprint(history, pacing, quotas))
+    app.register_blueprint(own.make_blueprint(history, pacing, quotas, Credentials(accounts)))
     app.register_blueprint(serve.make_blueprint(media))
 
     @app.get("/healthz")

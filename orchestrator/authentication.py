@@ -1,4 +1,5 @@
-"""Who asks: HTTP Basic with AccountSid and AuthToken. The path has to name the same account, in every dialect.
+"""Who asks: HTTP Basic with AccountSid and AuthToken, or with an API key's SID and secret. The path has to name the
+same account, in every dialect.
 
 Wrong credentials are answered after a second and logged, by where they come from. Nobody is locked out: whoever has the
 right token is answered at once, whatever others try meanwhile.
@@ -18,7 +19,7 @@ from orchestrator.connections import let_wait
 from orchestrator.dialects.base import Asked
 from orchestrator.errors import AccountSuspended, AuthenticationFailed
 from orchestrator.sids import is_sid
-from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.store.accounts import Account, AccountStore, digest
 
 OPEN_PATHS: Final = frozenset({"/healthz"})
 OPEN_PREFIX: Final = "/media/"
@@ -54,10 +55,10 @@ class Authenticator:
             credentials = None
         if credentials is None or credentials.type != "basic":
             raise AuthenticationFailed(_WRONG)
-        sid, token = asked.dialect.read_sid("AC", credentials.username or ""), credentials.password or ""
+        user, password = asked.dialect.read_sid("AC", credentials.username or ""), credentials.password or ""
+        sid = asked.account_sid if is_sid("SK", user) else user
         account = self._accounts.load_account(sid) if is_sid("AC", sid) else None
-        known = account.auth_token if account is not None else "-"
-        right = hmac.compare_digest(known.encode(), token.encode("utf-8", "surrogateescape"))
+        right = _is_right(account, user, password)
         if account is None or not right or asked.account_sid not in ("", sid):
             self._note(request.remote_addr or "?", sid if is_sid("AC", sid) else "no AccountSid")
             let_wait(request.environ)
@@ -77,6 +78,19 @@ class Authenticator:
         if len(self._tries) >= _MOST_ADDRESSES:
             self._tries.clear()
         self._tries[address] = _Tries(now)
+
+
+def _is_right(account: Account | None, user: str, password: str) -> bool:
+    """An AuthToken of the account, or the secret of its API key `user`."""
+    given = digest(password)
+    if account is None:
+        known = [""]
+    elif user == account.account_sid:
+        known = [digest(token) for token in (account.auth_token, account.secondary_token) if token]
+    else:
+        key = account.keys.get(user)
+        known = [key.secret_sha256 if key else ""]
+    return any(hmac.compare_digest(one, given) for one in known)
 
 
 @dataclass(slots=True)

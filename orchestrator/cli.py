@@ -1,4 +1,4 @@
-"""orchestrator up | api | listen | work | check | account … | callbacks … | receivers … | sandbox"""
+"""orchestrator up | api | listen | work | check | account … | keys … | callbacks … | receivers … | sandbox"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(f"orchestrator: {problem}", file=sys.stderr)
         return 1
-    if options.command in ("account", "callbacks", "receivers"):
+    if options.command in ("account", "callbacks", "keys", "receivers"):
         from orchestrator import operations
 
         return operations.run(settings, options)
@@ -83,14 +83,18 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--sid", help="a fixed AccountSid, else one is minted")
     create.add_argument("--token", help="a fixed AuthToken, else one is minted")
     create.add_argument("--name", default="", help="a name for operators")
-    account.add_parser("list", help="list accounts")
+    listing = account.add_parser("list", help="list accounts")
+    listing.add_argument("--json", action="store_true", help="with project ids, keys, and ids of the tokens")
     for action, text in (
-        ("rotate-token", "give the account a new AuthToken"),
+        ("rotate-token", "give the account a new AuthToken; the old one is refused at once"),
+        ("secondary-token", "give it a second AuthToken, which is accepted beside the first and signs nothing yet"),
+        ("promote-token", "have the second AuthToken sign; the first is refused"),
         ("suspend", "refuse the account's requests"),
         ("resume", "accept them again"),
     ):
         account.add_parser(action, help=text).add_argument("sid")
     _add_limits(account)
+    _add_keys(commands)
     _add_callbacks(commands)
     return parser
 
@@ -100,6 +104,23 @@ def _add_limits(account: Any) -> None:
     limits.add_argument("--account", required=True, help="AccountSid")
     for row in TABLE:
         limits.add_argument(row.option, metavar="N", dest=row.name, help=f"{row.bounds} (default {row.default:,})")
+
+
+def _add_keys(commands: Any) -> None:
+    keys = commands.add_parser("keys", help="API keys, as good as the AuthToken").add_subparsers(
+        dest="action", required=True
+    )
+    for action, text in (
+        ("create", "make a key; prints its SID and its secret, this once"),
+        ("list", "keys, without their secrets"),
+        ("revoke", "refuse a key from now on"),
+    ):
+        parser = keys.add_parser(action, help=text)
+        parser.add_argument("--account", required=True, help="AccountSid")
+        if action == "create":
+            parser.add_argument("--name", default="", help="what it is for")
+        if action == "revoke":
+            parser.add_argument("sid", help="SK…")
 
 
 def _add_callbacks(commands: Any) -> None:

@@ -1,4 +1,4 @@
-"""What operators do from the command line: accounts, callbacks, receivers. Each command returns its exit status."""
+"""What operators do from the command line: accounts, keys, callbacks, receivers. A command returns its exit status."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import orjson
 
+from orchestrator.credentials import Credentials
 from orchestrator.dialects.own import schemas, serializers
 from orchestrator.dialects.own.serializers import iso
 from orchestrator.errors import ApiError
@@ -27,7 +28,7 @@ TOKEN = re.compile(r"[A-Za-z0-9]{32,128}", re.ASCII)
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Run one command; an error is one line."""
-    commands = {"account": _account, "callbacks": _callbacks, "receivers": _receivers}
+    commands = {"account": _account, "callbacks": _callbacks, "keys": _keys, "receivers": _receivers}
     try:
         return commands[options.command](settings, options)
     except ApiError as error:
@@ -94,15 +95,20 @@ def _limits(accounts: AccountStore, options: argparse.Namespace) -> int:
 
 
 def _account(settings: Settings, options: argparse.Namespace) -> int:
-    act = _limits if options.action == "limits" else _change_account
-    return act(build_accounts(settings), options)
+    acts = {"limits": _limits, "list": _list_accounts, "secondary-token": _rotate, "promote-token": _rotate}
+    return acts.get(options.action, _change_account)(build_accounts(settings), options)
+
+
+def _list_accounts(accounts: AccountStore, options: argparse.Namespace) -> int:
+    for known in accounts.list_accounts():
+        if options.json:
+            print(orjson.dumps(serializers.serialize_account(known)).decode())
+        else:
+            print(f"{known.account_sid} {known.status} {known.friendly_name!r}")
+    return 0
 
 
 def _change_account(accounts: AccountStore, options: argparse.Namespace) -> int:
-    if options.action == "list":
-        for known in accounts.list_accounts():
-            print(f"{known.account_sid} {known.status} {known.friendly_name!r}")
-        return 0
     if options.action == "create":
         sid = options.sid or mint_sid("AC")
         if not is_sid("AC", sid):
@@ -123,6 +129,31 @@ def _change_account(accounts: AccountStore, options: argparse.Namespace) -> int:
             account = replace(found, status="suspended" if options.action == "suspend" else "active")
     accounts.save_account(account)
     print(f"{account.account_sid} {account.auth_token} {account.status}")
+    return 0
+
+
+def _rotate(accounts: AccountStore, options: argparse.Namespace) -> int:
+    """In two steps, so that nobody is locked out: a token beside the one that signs, then the other way round."""
+    credentials = Credentials(accounts)
+    if options.action == "secondary-token":
+        account = credentials.create_secondary_token(options.sid)
+        print(f"{account.account_sid} {account.secondary_token} {account.status}")
+    else:
+        account = credentials.promote_token(options.sid)
+        print(f"{account.account_sid} {account.auth_token} {account.status}")
+    return 0
+
+
+def _keys(settings: Settings, options: argparse.Namespace) -> int:
+    credentials = Credentials(build_accounts(settings))
+    if options.action == "create":
+        key, secret = credentials.create_key(options.account, options.name)
+        print(f"{key.key_sid} {secret}")
+    elif options.action == "revoke":
+        credentials.revoke_key(options.account, options.sid)
+    else:
+        for key in credentials.list_keys(options.account):
+            print(f"{key.key_sid} {key.created_at} {key.friendly_name!r}")
     return 0
 
 

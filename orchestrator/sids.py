@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 
-_SHAPE = re.compile(r"(AC|BY|CA|CF|RE)[0-9a-f]{32}", re.ASCII)
+_SHAPE = re.compile(r"(AC|BY|CA|CF|RE|SK)[0-9a-f]{32}", re.ASCII)
 
 
 def mint_sid(prefix: str) -> str:

@@ -15,7 +15,7 @@ from orchestrator.callbacks.plan import Callback
 from orchestrator.domain.commands import CreateParticipant, UpdateParticipant
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.errors import ApiError
-from orchestrator.store.accounts import Account
+from orchestrator.store.accounts import Account, token_id
 
 Item = TypeVar("Item")
 Parameters = Sequence[tuple[str, str]]
@@ -33,6 +33,8 @@ Operation = Literal[
 ]
 
 EVERY_OPERATION: Final[frozenset[Operation]] = frozenset(Operation.__args__)  # type: ignore[attr-defined]
+
+SIGNED_WITH: Final = "X-Orchestrator-Signed-With"
 
 SUFFIXES: Final = ("", ".json", ".xml", ".csv")
 """What may stand behind a path; which of them it offers is up to the dialect."""
@@ -187,8 +189,9 @@ class Dialects:
         return self.named(name).serialize_fetch(conference, participant)
 
     def sign(self, name: str, auth_token: str, url: str, parameters: Parameters) -> Mapping[str, str]:
-        """The headers that sign a request to a URL that was given in this dialect."""
-        return self.named(name).sign(auth_token, url, parameters)
+        """The headers that sign a request to a URL that was given in this dialect, and say with which token: while
+        tokens are rotated there are two."""
+        return {**self.named(name).sign(auth_token, url, parameters), SIGNED_WITH: token_id(auth_token)}
 
 
 def _suffix(dialect: Dialect, path: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
+import orjson
 import redis
 
 from orchestrator.limits import Limits
@@ -17,12 +20,38 @@ from orchestrator.store.connection import redis_errors
 CACHE_SECONDS = 1.0
 """How long a process may act on what it last read of an account; a rotated token is refused after that."""
 
+MOST_KEYS: Final = 100
+"""Of one account: every one of them is read with it."""
+
 _LIMIT: Final = "limit:"
+_KEY: Final = "key:"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """Credentials beside the AuthToken, which can be revoked by themselves. The secret is known to its owner alone."""
+
+    key_sid: str
+    secret_sha256: str
+    friendly_name: str
+    created_at: str
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret that has as many random bits as this."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def token_id(token: str) -> str:
+    """Names a token without telling it: eight digits that callbacks carry, so that a receiver knows which one signs."""
+    return digest(token)[:8]
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`status` is `active` or `suspended`. The token also signs the account's callbacks."""
+    """`status` is `active` or `suspended`. The token also signs the account's callbacks; while it is being rotated
+    there is a `secondary_token`, which is as good for requests and signs nothing yet."""
 
     account_sid: str
     auth_token: str
@@ -31,6 +60,8 @@ class Account:
     created_at: str = ""
     updated_at: str = ""
     limits: Limits = field(default_factory=Limits)
+    secondary_token: str = ""
+    keys: Mapping[str, ApiKey] = field(default_factory=dict)
 
 
 class AccountStore:
@@ -59,11 +90,26 @@ class AccountStore:
                 raw.get("created_at", ""),
                 raw.get("updated_at", raw.get("created_at", "")),
                 Limits.parse(own),
+                raw.get("secondary_token", ""),
+                {row[len(_KEY) :]: ApiKey(**orjson.loads(raw[row])) for row in raw if row.startswith(_KEY)},
             )
         if len(self._cache) >= 10_000:
             self._cache.clear()
         self._cache[account_sid] = (now + CACHE_SECONDS, account)
         return account
+
+    def save_key(self, account_sid: str, key: ApiKey) -> None:
+        """Add an API key; every process knows it within CACHE_SECONDS."""
+        with redis_errors():
+            self._redis.hset(keys.account(account_sid), _KEY + key.key_sid, orjson.dumps(key).decode())
+        self._cache.pop(account_sid, None)
+
+    def delete_key(self, account_sid: str, key_sid: str) -> bool:
+        """Revoke an API key, within CACHE_SECONDS everywhere; False if there is none."""
+        with redis_errors():
+            deleted = self._redis.hdel(keys.account(account_sid), _KEY + key_sid)
+        self._cache.pop(account_sid, None)
+        return bool(deleted)
 
     def load_limits(self, account_sid: str) -> Limits:
         """What the account may take."""
@@ -97,6 +143,7 @@ class AccountStore:
                 key,
                 mapping={
                     "auth_token": account.auth_token,
+                    "secondary_token": account.secondary_token,
                     "status": account.status,
                     "friendly_name": account.friendly_name,
                     "updated_at": now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -92,3 +93,32 @@ def test_a_rotated_token_replaces_the_old_one(stack: Stack) -> None:
     eventually(lambda: requests.get(url, auth=(sid, FIRST), timeout=5).status_code == 401, "refused", 2)
 
     assert requests.get(url, auth=(sid, second), timeout=5).status_code == 200
+
+
+def test_keys_and_tokens_from_the_command_line(stack: Stack) -> None:
+    """An SDK works with a key until it is revoked; a second token is accepted before the first is given up; the
+    operator sees the account's project id."""
+    sid, first = "AC" + "e2" * 16, "f" * 32
+    stack.orchestrator("account", "create", "--sid", sid, "--token", first)
+    key, secret = stack.orchestrator("keys", "create", "--account", sid, "--name", "app").split()
+
+    def works(user: str, password: str) -> bool:
+        client = Client(user, password, sid)
+        client.api.base_url = stack.base_url
+        try:
+            return bool(client.api.accounts(sid).fetch().sid == sid)
+        except TwilioRestException as error:
+            return bool(error.code != 20003)
+
+    eventually(lambda: works(key, secret), "the key is known", 2)
+    assert key in stack.orchestrator("keys", "list", "--account", sid)
+    stack.orchestrator("keys", "revoke", "--account", sid, key)
+    eventually(lambda: not works(key, secret), "the key is refused", 5)
+
+    _, second, _ = stack.orchestrator("account", "secondary-token", sid).split()
+    eventually(lambda: works(sid, second) and works(sid, first), "both are accepted", 2)
+    stack.orchestrator("account", "promote-token", sid)
+    eventually(lambda: not works(sid, first), "the first is refused", 5)
+    assert works(sid, second)
+    shown = [json.loads(line) for line in stack.orchestrator("account", "list", "--json").splitlines()]
+    assert {row["account_sid"]: row["project_id"] for row in shown}[sid] == "e2e2e2e2-e2e2-e2e2-e2e2-e2e2e2e2e2e2"

@@ -8,15 +8,22 @@ from urllib.parse import urlencode
 import orjson
 from flask import Blueprint, Response, g, request
 
+from orchestrator.credentials import Credentials
 from orchestrator.dialects.own import schemas
-from orchestrator.dialects.own.serializers import iso, serialize_attempts, serialize_callback, serialize_receiver
+from orchestrator.dialects.own.serializers import (
+    iso,
+    serialize_attempts,
+    serialize_callback,
+    serialize_key,
+    serialize_receiver,
+)
 from orchestrator.errors import BadParameter
 from orchestrator.history import History
 from orchestrator.pacing import Pacing
 from orchestrator.store.quotas import QuotaStore
 
 
-def make_blueprint(history: History, pacing: Pacing, quotas: QuotaStore) -> Blueprint:
+def make_blueprint(history: History, pacing: Pacing, quotas: QuotaStore, credentials: Credentials) -> Blueprint:
     """All routes of the dialect."""
     blueprint = Blueprint("own", __name__, url_prefix="/v1/Accounts/<account_sid>")
 
@@ -66,6 +73,21 @@ def make_blueprint(history: History, pacing: Pacing, quotas: QuotaStore) -> Blue
             raise BadParameter("Host: is required")
         history.resume_receiver(account_sid, host.lower())
         return _json({"host": host.lower(), "is_paused": False})
+
+    @blueprint.get("/Keys")
+    def list_keys(account_sid: str) -> Response:
+        return _json({"keys": [serialize_key(key) for key in credentials.list_keys(account_sid)]})
+
+    @blueprint.post("/Keys")
+    def create_key(account_sid: str) -> Response:
+        """The secret is told this once."""
+        key, secret = credentials.create_key(account_sid, schemas.parse_friendly_name(request.form))
+        return _json({**serialize_key(key), "secret": secret}, 201)
+
+    @blueprint.delete("/Keys/<key_sid>")
+    def revoke_key(account_sid: str, key_sid: str) -> Response:
+        credentials.revoke_key(account_sid, key_sid)
+        return Response(status=204)
 
     return blueprint
 

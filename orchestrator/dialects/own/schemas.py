@@ -43,6 +43,11 @@ def parse_size(arguments: Any) -> int:
     return int(p.integer(1, 200)("PageSize", [size])) if size else 50
 
 
+def parse_friendly_name(form: Any) -> str:
+    """FriendlyName: at most 64 characters, or none."""
+    return p.text(64)("FriendlyName", [form.get("FriendlyName", "")]) or ""
+
+
 def _moment(name: str, arguments: Any) -> int | None:
     text = arguments.get(name, "")
     if not text:

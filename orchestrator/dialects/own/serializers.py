@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestrator.dialects.signalwire.serializers import write_sid
+from orchestrator.store.accounts import Account, ApiKey, token_id
 from orchestrator.store.callbacks import KeptCallback
 from orchestrator.store.receivers import Receiver
 
@@ -49,4 +51,22 @@ def serialize_receiver(receiver: Receiver) -> dict[str, Any]:
         "failing_since": iso(receiver.failing_since_ms),
         "is_paused": receiver.pauses > 0,
         "paused_until": iso(receiver.paused_until_ms) if receiver.pauses else None,
+    }
+
+
+def serialize_key(key: ApiKey) -> dict[str, Any]:
+    """An API key, without its secret."""
+    return {"sid": key.key_sid, "friendly_name": key.friendly_name, "date_created": key.created_at}
+
+
+def serialize_account(account: Account) -> dict[str, Any]:
+    """An account for its operator: its ids in every dialect, and which tokens there are, not what they are."""
+    return {
+        "account_sid": account.account_sid,
+        "project_id": write_sid(account.account_sid),
+        "status": account.status,
+        "friendly_name": account.friendly_name,
+        "token_id": token_id(account.auth_token),
+        "secondary_token_id": token_id(account.secondary_token) if account.secondary_token else None,
+        "keys": sorted(account.keys),
     }

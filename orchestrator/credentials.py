@@ -1,0 +1,62 @@
+"""What an account's owner and the operator do about credentials: API keys, and tokens that follow one another.
+
+Twilio's ways: https://www.twilio.com/docs/iam/api-keys , https://www.twilio.com/docs/iam/api/authtoken
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from orchestrator.errors import Conflict, NotFound
+from orchestrator.sids import mint_sid
+from orchestrator.store.accounts import MOST_KEYS, Account, AccountStore, ApiKey, digest
+
+
+class Credentials:
+    """Changes are known everywhere within a second (`CACHE_SECONDS`)."""
+
+    def __init__(self, accounts: AccountStore) -> None:
+        self._accounts = accounts
+
+    def load_account(self, account_sid: str) -> Account:
+        """The account. Raises NotFound."""
+        account = self._accounts.load_account(account_sid)
+        if account is None:
+            raise NotFound(f"The account {account_sid} was not found")
+        return account
+
+    def list_keys(self, account_sid: str) -> list[ApiKey]:
+        """The account's API keys, oldest first. Raises NotFound."""
+        return sorted(self.load_account(account_sid).keys.values(), key=lambda key: (key.created_at, key.key_sid))
+
+    def create_key(self, account_sid: str, friendly_name: str) -> tuple[ApiKey, str]:
+        """A new API key and its secret, which nobody can be told again. Raises NotFound, Conflict."""
+        if len(self.load_account(account_sid).keys) >= MOST_KEYS:
+            raise Conflict(f"The account has {MOST_KEYS} keys: revoke one first")
+        secret = secrets.token_hex(16)
+        key = ApiKey(mint_sid("SK"), digest(secret), friendly_name, datetime.now(UTC).isoformat())
+        self._accounts.save_key(account_sid, key)
+        return key, secret
+
+    def revoke_key(self, account_sid: str, key_sid: str) -> None:
+        """Refuse a key from now on. Raises NotFound."""
+        self.load_account(account_sid)
+        if not self._accounts.delete_key(account_sid, key_sid):
+            raise NotFound(f"The key {key_sid} was not found")
+
+    def create_secondary_token(self, account_sid: str) -> Account:
+        """A second AuthToken beside the first, instead of one that there may be. Raises NotFound."""
+        return self._save(replace(self.load_account(account_sid), secondary_token=secrets.token_hex(16)))
+
+    def promote_token(self, account_sid: str) -> Account:
+        """The second token becomes the one that signs; the first is refused. Raises NotFound, Conflict."""
+        account = self.load_account(account_sid)
+        if not account.secondary_token:
+            raise Conflict(f"The account {account_sid} has no secondary token")
+        return self._save(replace(account, auth_token=account.secondary_token, secondary_token=""))
+
+    def _save(self, account: Account) -> Account:
+        self._accounts.save_account(account)
+        return account
