@@ -17,6 +17,7 @@ EXPECTED = {
     "MethodNotAllowed": (20004, 405),
     "BadParameter": (20001, 400),
     "BodyTooLarge": (20001, 413),
+    "RequestTooSlow": (20001, 408),
     "ConferenceNotActive": (16022, 404),
     "ConferenceFull": (16020, 400),
     "LabelInUse": (16026, 400),
