@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import coaching, crowd, deliveries, fairness, growth, latency, mixer, mutes, tape
+from tests.bench import coaching, crowd, deliveries, fairness, first_sound, growth, latency, mixer, mutes, tape
 from tests.bench.report import Row, show
 from tests.conftest import make_switch
 from tests.harness.freeswitch import find_freeswitch
@@ -23,12 +23,13 @@ PARTS: dict[str, Callable[[Stack], list[Row]]] = {
     "crowd": crowd.measure,
     "growth": growth.measure,
     "mixer": mixer.measure,
+    "first-sound": first_sound.measure,
 }
 
 
-USUAL = [part for part in PARTS if part not in {"growth", "mixer"}]
-"""By name only: `growth` keeps a million callbacks for a minute or two and draws docs/growth.svg; `mixer` listens for
-three minutes."""
+USUAL = [part for part in PARTS if part not in {"growth", "mixer", "first-sound"}]
+"""By name only: `growth` keeps a million callbacks for a minute or two and draws docs/growth.svg; `mixer` and
+`first-sound` listen for three minutes."""
 
 
 def main(wanted: list[str]) -> int:

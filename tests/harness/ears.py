@@ -80,6 +80,23 @@ class Ears:
             heard[number] = levels(samples, wanted)
         return heard
 
+    def first_heard(self, number: str, hz: int, act: Callable[[], object], seconds: float) -> float:
+        """How long after `act` was begun a tone is heard first, in seconds; FreeSwitchError if it is not in so many.
+        Exact to two frames: the recording begins with the next one."""
+        times: list[float] = []
+
+        def timed() -> None:
+            times.append(time.monotonic())
+            act()
+
+        started = time.monotonic()
+        path = self._record(seconds, timed)[number]
+        frames = heard_frames(read_wav(path), hz, HEARD_DBFS)
+        path.unlink()
+        if not frames:
+            raise FreeSwitchError(f"{number} has not heard {hz} Hz in {seconds} s")
+        return frames[0].seconds - (times[0] - started)
+
     def whole_call(self, number: str) -> Path:
         """The recording of this phone's last call, from its answer to its end, which it must have reached."""
         if self._far_end.recordings is None:
