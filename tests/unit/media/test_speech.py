@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from orchestrator.media.speech import espeak_voice
+from orchestrator.media.speech import Speech, espeak_voice
 from orchestrator.settings import Settings
 from orchestrator.twiml.voices import LANGUAGES, Gender, Speaker
 
@@ -31,6 +31,31 @@ def test_the_default_engine_speaks_every_language(known: set[str], language: str
 def test_gender_is_a_variant(gender: Gender, variant: str) -> None:
     """espeak-ng's voices are variants of a language."""
     assert espeak_voice(Speaker("en-US", gender)) == variant
+
+
+WOMAN = Speaker("en-US", "female")
+
+
+@pytest.mark.parametrize(
+    ("ssml", "plain", "least"),
+    [
+        ('One<break time="2000ms"/>two', "One two", 1_500),
+        ("<p>One</p><p>Two</p>", "One two", 300),
+        ('<prosody rate="50%">One two three</prosody>', "One two three", 300),
+    ],
+)
+def test_the_default_engine_obeys_markup(known: set[str], ssml: str, plain: str, least: int) -> None:
+    """It takes so many milliseconds longer; without markup it is given the text as it is, whatever is in it."""
+    speech = Speech("espeak-ng --stdin --stdout -v {voice}")
+    marked = speech.synthesize("other words", f"<speak>{ssml}</speak>", WOMAN)
+    unmarked = speech.synthesize(plain, "", WOMAN)
+
+    assert len(marked) - len(unmarked) > least * 22_050 * 2 // 1000
+
+
+def test_another_engine_gets_the_text() -> None:
+    """Nobody knows whether it reads markup."""
+    assert Speech("cat").synthesize("plain", "<speak>marked</speak>", WOMAN) == b"plain\n"
 
 
 @pytest.mark.parametrize(
