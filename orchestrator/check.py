@@ -13,7 +13,8 @@ from orchestrator.freeswitch.commands import CoreUuid, FetchFile
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.settings import Settings
 from orchestrator.sounds.stage import FETCH_SECONDS
-from orchestrator.wiring import build_accounts, build_node_store, build_nodes, build_queue_probe
+from orchestrator.store.memory import CREATE_SHARE
+from orchestrator.wiring import build_accounts, build_memory, build_node_store, build_nodes, build_queue_probe
 
 
 def check(settings: Settings) -> int:
@@ -48,10 +49,25 @@ def _redis(settings: Settings) -> Iterator[tuple[bool, str]]:
             f"Redis answers; {len(accounts)} account(s)"
             + ("" if accounts else ": make one with `orchestrator account create`"),
         )
+        yield _memory(settings)
     except ApiError as error:
         yield False, f"Redis: {error.message}"
     problem = build_queue_probe(settings)()
     yield problem is None, "RQ's Redis " + ("answers" if problem is None else f"is not reachable: {problem}")
+
+
+def _memory(settings: Settings) -> tuple[bool, str]:
+    memory = build_memory(settings)
+    policy = memory.policy()
+    if not policy:
+        return True, "Redis has no maxmemory: what it does when memory is used up is up to the system"
+    if policy != "noeviction":
+        return False, f"Redis has maxmemory-policy {policy}: it would drop calls and callbacks; set noeviction"
+    share = memory.used_share()
+    return (
+        share <= CREATE_SHARE,
+        f"Redis uses {share:.0%} of its maxmemory; creates are refused over {CREATE_SHARE:.0%}",
+    )
 
 
 def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:

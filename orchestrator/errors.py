@@ -128,3 +128,7 @@ class Unavailable(ApiError):
 
 class NodeFull(Unavailable):
     """The FreeSWITCH node of the conference takes no further call now."""
+
+
+class StoreFull(Unavailable):
+    """Redis has no memory for further calls: what is left is for those that exist."""

@@ -53,6 +53,7 @@ from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import DEADLINE_SECONDS, connect
 from orchestrator.store.media import MediaStore
+from orchestrator.store.memory import Memory
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import Lane, OutboxStore
 from orchestrator.store.quotas import QuotaStore
@@ -210,6 +211,11 @@ def build_queue(settings: Settings, topic: Topic) -> Queue:
 def build_nodes(settings: Settings) -> Nodes:
     """Connections to every node, still to be started."""
     return Nodes(settings.freeswitch_nodes, settings.freeswitch_password)
+
+
+def build_memory(settings: Settings) -> Memory:
+    """For `orchestrator check`."""
+    return Memory(connect(settings.redis_url))
 
 
 def build_node_store(settings: Settings) -> NodeStore:

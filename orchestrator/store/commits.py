@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -162,7 +163,10 @@ class CommitStore:
                 names, body = _render(change)
                 self._commit(keys=names, args=[change.before.version, change.commit_id, body], client=pipe)
             committed = [_committed(answer) for answer in pipe.execute()]
-            self._index([(change, one) for change, one in zip(changes, committed, strict=True) if one is not None])
+            done = [(change, one) for change, one in zip(changes, committed, strict=True) if one is not None]
+            # Each command is tried; those that Redis has no memory for are made up for as if we had died here.
+            with contextlib.suppress(redis.OutOfMemoryError):
+                self._index(done)
         return committed
 
     def _index(self, done: Sequence[tuple[Change, Committed]]) -> None:

@@ -9,7 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from orchestrator.errors import Unavailable
+from orchestrator.errors import StoreFull, Unavailable
 
 DEADLINE_SECONDS = 1.5
 """An API answer is due within 2 s, also when Redis is away; so no wait for Redis may be longer than this."""
@@ -35,5 +35,7 @@ def redis_errors() -> Iterator[None]:
     """Turn whatever Redis raises into `Unavailable` (503/20503)."""
     try:
         yield
+    except redis.OutOfMemoryError as error:
+        raise StoreFull("The data store is full") from error
     except redis.RedisError as error:
         raise Unavailable(f"The data store is not reachable: {type(error).__name__}") from error

@@ -14,10 +14,11 @@ from typing import Any, Final
 import redis
 
 from orchestrator.domain.conference import ConferenceStatus
-from orchestrator.errors import QuotaReached, Unavailable
+from orchestrator.errors import QuotaReached, StoreFull, Unavailable
 from orchestrator.limits import TABLE, Limits
 from orchestrator.store import keys, quota_scripts
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.memory import CREATE_SHARE, Memory
 
 LOOK_AGAIN_MS: Final = 10_000
 """A create is done or given up long before; what is in a set for longer, and is not so, is left from a crash."""
@@ -85,6 +86,7 @@ class QuotaStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
+        self._memory = Memory(client)
         self._admit = client.register_script(quota_scripts.ADMIT)
         self._release = client.register_script(quota_scripts.RELEASE)
         self._looked_at = client.register_script(quota_scripts.LOOKED_AT)
@@ -95,7 +97,9 @@ class QuotaStore:
 
     @contextmanager
     def admitted(self, admission: Admission, limits: Limits) -> Iterator[None]:
-        """Count a create while it is made; one that fails was never there. Raises QuotaReached, Unavailable."""
+        """Count a create while it is made; one that fails was never there. Raises QuotaReached, StoreFull."""
+        if self._memory.used_share() > CREATE_SHARE:
+            raise StoreFull("The data store is nearly full: nobody can be added at present")
         self._ask(admission, limits)
         try:
             yield

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from orchestrator.store.memory import FREEING
+
 CLAIM_NAME: Final = """
 -- KEYS names; ARGV name, candidate ConferenceSid, stale ConferenceSid or ''. Returns the name's ConferenceSid.
 local current = redis.call('HGET', KEYS[1], ARGV[1])
@@ -66,10 +68,12 @@ local status = redis.call('HGET', participant, 'status')
 if not status or status == 'complete' or status == 'failed' then return {'missing'} end
 """
 
+_FIND_TO_CHANGE = FREEING + _FIND
+
 FIND_PARTICIPANT: Final = _FIND + "return {'ok', redis.call('HGETALL', participant)}"
 
 WANT_MUTED: Final = (
-    _FIND
+    _FIND_TO_CHANGE
     + """
 -- ARGV[4]: '1' or '0'. Nothing is written if the switch has said so already and no other request is open.
 -- Before it is admitted only the listener may tell the switch, when it applies that: it has to see this.
@@ -83,7 +87,7 @@ return {'ok', redis.call('HGETALL', participant), known[2]}
 )
 
 WANT_HOLD: Final = (
-    _FIND
+    _FIND_TO_CHANGE
     + """
 -- ARGV[4]: '1' or '0'; ARGV[5…]: hold_url, its value, hold_method, its value. The version rises always: who hears the
 -- conference is decided by whoever applies the next event.
@@ -107,7 +111,7 @@ end
 """
 
 REQUEST_REMOVAL: Final = (
-    _FIND
+    _FIND_TO_CHANGE
     + """
 redis.call('HSET', participant, 'removal_requested', '1')
 redis.call('HINCRBY', KEYS[1], 'version', 1)
@@ -115,7 +119,9 @@ return {'ok', redis.call('HGETALL', participant)}
 """
 )
 
-REQUEST_END: Final = """
+REQUEST_END: Final = (
+    FREEING
+    + """
 -- KEYS conference; ARGV account_sid, end reason. Returns {verdict, conference…}; verdict: ok, missing
 if redis.call('HGET', KEYS[1], 'account_sid') ~= ARGV[1] then return {'missing'} end
 local state = redis.call('HMGET', KEYS[1], 'status', 'end_reason')
@@ -125,8 +131,11 @@ if state[1] ~= 'completed' and state[2] == '' then
 end
 return {'ok', redis.call('HGETALL', KEYS[1])}
 """
+)
 
-COMMIT: Final = """
+COMMIT: Final = (
+    FREEING
+    + """
 -- KEYS conference, live participants, labels, lanes, callback without its token, callbacks of the conference,
 --      then participant keys, then outbox keys
 -- ARGV expected version, commit id, change (JSON): {conference: [f, v…], expire: s, keep: s, oldest_ms, depth: n,
@@ -190,3 +199,4 @@ answer[#answer + 1] = '|'
 for _, token in ipairs(dropped) do answer[#answer + 1] = token end
 return answer
 """
+)

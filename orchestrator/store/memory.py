@@ -1,0 +1,50 @@
+"""What happens when Redis' memory is used up (`maxmemory`, with `noeviction`).
+
+A tenth of it is a reserve: creates are refused before it is touched, so that states, callbacks and ends of the calls
+that exist can be written. Should the reserve be used up as well, Redis refuses what could need memory. Reads go on, and
+the scripts that write states and ends begin with FREEING, so that they do, too; callbacks wait for memory.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+import redis
+
+from orchestrator.store.connection import redis_errors
+
+CREATE_SHARE: Final = 0.9
+READ_SECONDS: Final = 0.5
+
+FREEING: Final = """
+-- A write that could not need memory. Redis refuses a script's first write over maxmemory, and no later one: it cannot
+-- stop in the middle (script.c, scriptVerifyOOM).
+redis.call('DEL', KEYS[1] .. ':none')
+"""
+
+
+class Memory:
+    """Redis' memory as a process sees it, read at most twice a second."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis: Any = client
+        self._read_at = float("-inf")
+        self._share = 0.0
+
+    def used_share(self) -> float:
+        """How much of `maxmemory` is used; 0 where there is none."""
+        now = time.monotonic()
+        if now >= self._read_at + READ_SECONDS:
+            with redis_errors():
+                found = self._redis.info("memory")
+            used, most = found["used_memory"] - found.get("mem_not_counted_for_evict", 0), found["maxmemory"]
+            self._share = used / most if most else 0.0
+            self._read_at = now
+        return self._share
+
+    def policy(self) -> str:
+        """What Redis does when it is used up; '' where there is no `maxmemory`."""
+        with redis_errors():
+            found = self._redis.info("memory")
+        return str(found["maxmemory_policy"]) if found["maxmemory"] else ""
