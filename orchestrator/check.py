@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from orchestrator.errors import ApiError
 from orchestrator.freeswitch.client import CommandRefused
-from orchestrator.freeswitch.commands import CoreUuid, FetchFile
+from orchestrator.freeswitch.commands import CoreUuid, FetchFile, FindContext
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.settings import Settings
 from orchestrator.sounds.stage import FETCH_SECONDS
@@ -81,8 +81,19 @@ def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
             yield False, f"node {address.name}: {error}"
             continue
         yield _media(settings, nodes.get(address.name))
+        yield _rtp(nodes.get(address.name))
         yield _listener(settings, address.name)
     nodes.stop()
+
+
+def _rtp(node: Node) -> tuple[bool, str]:
+    """Without the context that every call of ours asks, nothing is refused."""
+    if node.send(FindContext("orchestrator")).startswith("<context"):
+        return True, f"node {node.address.name} knows where RTP may go"
+    return False, (
+        f"node {node.address.name} has no dialplan context 'orchestrator': RTP goes wherever a far end says "
+        "(freeswitch-conf/dialplan/media.xml)"
+    )
 
 
 def _media(settings: Settings, node: Node) -> tuple[bool, str]:

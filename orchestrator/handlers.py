@@ -20,7 +20,7 @@ import orjson
 import structlog
 
 from orchestrator.dialling import Dialling
-from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant
+from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, CreateParticipant
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant, SwitchRef
 from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NodeFull, NotFound, Unavailable
 from orchestrator.freeswitch.capacity import SHOWN_SECONDS
@@ -290,7 +290,8 @@ def _new_participant(conference: Conference, command: CreateParticipant) -> Part
 
 
 def _stored_options(command: CreateParticipant) -> str:
-    """The create parameters without a field of their own that differ from their defaults."""
+    """The create parameters without a field of their own that differ from their defaults, without secrets."""
     given = asdict(command)
     plain = {field.name: field.default for field in fields(CreateParticipant)}
-    return orjson.dumps({name: given[name] for name in NOT_SENT_YET if given[name] != plain[name]}).decode()
+    kept = NOT_SENT_YET.keys() - SECRETS
+    return orjson.dumps({name: given[name] for name in sorted(kept) if given[name] != plain[name]}).decode()

@@ -236,6 +236,16 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class FindContext:
+    """A context of the node's dialplan as XML; a sentence where there is none."""
+
+    name: str
+
+    def render(self) -> str:
+        return f"xml_locate dialplan context name {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class CoreUuid:
     """The identity of the running FreeSWITCH process: a new one after every restart."""
 

@@ -48,6 +48,11 @@ def basic_auth(url: str) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(unquote(userinfo).encode()).decode()}"} if userinfo else {}
 
 
+def without_password(url: str) -> str:
+    """A URL for who is to recognise it: as configured, but for the password in it."""
+    return re.sub(r"^([a-z]+://[^/?#@]*?):[^/?#]*@", r"\1:***@", url, flags=re.IGNORECASE)
+
+
 def shown(url: str) -> str:
     """A URL for logs: without userinfo, query and fragment, where secrets are."""
     try:

@@ -168,6 +168,7 @@ class FreeSwitch:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                umask=0o077,
                 preexec_fn=_die_with_parent,
             )
         deadline = time.monotonic() + START_TIMEOUT_SECONDS

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.dialects.signalwire.serializers import write_sid
+from orchestrator.outgoing.addressing import without_password
 from orchestrator.store.accounts import Account, ApiKey, token_id
 from orchestrator.store.callbacks import KeptCallback
 from orchestrator.store.receivers import Receiver
@@ -29,7 +30,7 @@ def serialize_callback(callback: KeptCallback) -> dict[str, Any]:
         "state": callback.state,
         "reason": callback.reason or None,
         "date_created": iso(callback.planned_ms),
-        "url": callback.url,
+        "url": without_password(callback.url),
         "method": callback.method,
         "parameters": dict(callback.parameters),
         "attempts_made": callback.attempts_made,
@@ -40,7 +41,10 @@ def serialize_callback(callback: KeptCallback) -> dict[str, Any]:
 
 def serialize_attempts(callback: KeptCallback) -> list[dict[str, Any]]:
     """The attempts that are kept: the first ten and the last twenty."""
-    return [{**asdict(attempt), "at": iso(attempt.at_ms)} for attempt in callback.attempts]
+    return [
+        {**asdict(attempt), "url": without_password(attempt.url), "at": iso(attempt.at_ms)}
+        for attempt in callback.attempts
+    ]
 
 
 def serialize_receiver(receiver: Receiver) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from orchestrator.freeswitch.commands import (
     CoreUuid,
     DeafenMember,
     FetchFile,
+    FindContext,
     HangUpMembers,
     HoldMember,
     KillChannel,
@@ -61,6 +62,7 @@ SPELLED: list[tuple[SwitchCommand, str]] = [
     (ListChannels(), "show channels as json"),
     (ListConferences(), "conference json_list"),
     (CoreUuid(), "global_getvar core_uuid"),
+    (FindContext("orchestrator"), "xml_locate dialplan context name orchestrator"),
 ]
 
 

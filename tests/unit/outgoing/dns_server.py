@@ -72,6 +72,6 @@ class DnsServer:
             response.set_rcode(answer)
         else:
             for line in answer:
-                owner, ttl, record_kind, value = line.split()
+                owner, ttl, record_kind, value = line.split(maxsplit=3)
                 response.answer.append(dns.rrset.from_text(owner, int(ttl), "IN", record_kind, value))
         self._socket.sendto(response.to_wire(), peer)

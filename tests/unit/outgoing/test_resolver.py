@@ -15,7 +15,7 @@ import dns.rcode
 import dns.resolver
 import pytest
 
-from orchestrator.outgoing.lookup import parse_resolv_conf
+from orchestrator.outgoing.lookup import Service, parse_resolv_conf
 from orchestrator.outgoing.names import Unresolvable
 from orchestrator.outgoing.networks import Address
 from orchestrator.outgoing.resolver import NEGATIVE_SECONDS, Resolver
@@ -48,6 +48,40 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 # ------------------------------------------------------------ what is found
+
+
+def test_the_servers_of_a_service_the_first_to_try_in_front(resolver: Resolver, dns_server: DnsServer) -> None:
+    """By priority, then weight; a service that DNS does not know, or says that there is none, has no servers."""
+    zone: dict[tuple[str, str], Answer] = {
+        ("_sip._udp.a.test", "SRV"): [
+            "_sip._udp.a.test. 60 SRV 20 0 5060 last.a.test.",
+            "_sip._udp.a.test. 60 SRV 10 1 5060 second.a.test.",
+            "_sip._udp.a.test. 60 SRV 10 9 5070 First.a.test.",
+        ],
+        ("_sip._tcp.a.test", "SRV"): ["_sip._tcp.a.test. 60 SRV 0 0 0 ."],
+        ("_sips._tcp.a.test", "TXT"): [],
+    }
+    dns_server.zone(zone)
+
+    assert resolver.services("_sip._udp.a.test") == (
+        Service("first.a.test", 5070),
+        Service("second.a.test", 5060),
+        Service("last.a.test", 5060),
+    )
+    assert [resolver.services(f"{name}.test") for name in ("_sip._tcp.a", "_sips._tcp.a", "_sip._udp.b")] == [
+        (),
+        (),
+        (),
+    ]
+
+
+def test_a_service_that_is_not_answered_in_time(dns_server: DnsServer, tmp_path: Path) -> None:
+    """Is no proof that there is none."""
+    dns_server.answer = lambda name, kind: None
+    waiting = Resolver(dns_client=dns_server.client, hosts_file=tmp_path / "hosts", lookup_seconds=0.1)
+
+    with pytest.raises(Unresolvable):
+        waiting.services("_sip._udp.a.test")
 
 
 def test_both_families_ipv4_first(resolver: Resolver, dns_server: DnsServer) -> None:
