@@ -9,8 +9,10 @@ from typing import Final
 import gevent
 import structlog
 
-from orchestrator.errors import BadParameter, Unavailable
-from orchestrator.freeswitch.dial_string import Destination, Routes, destination_of, route_uri
+from orchestrator.errors import BadParameter
+from orchestrator.freeswitch.dial_string import NOWHERE, Destination, Routes, destination_of, route_uri
+from orchestrator.freeswitch.sip_uri import SipUri
+from orchestrator.outgoing.names import is_literal
 from orchestrator.outgoing.sip_targets import SipTargets, TargetRefused
 
 LOOKUP_SECONDS: Final = 1.0
@@ -29,20 +31,27 @@ class Dialling:
     def find(self, to: str) -> Destination:
         """Where a checked `To` is dialled; the server of a `sip:` is looked up here, and by nobody afterwards.
 
-        A host that may not be called is told by one answer, whatever was found, or not: a client learns nothing of
-        names and ports in the operator's network. Raises BadParameter (21211, 21214, 21216), Unavailable.
+        An address that may not be called is refused. A name is taken, and its call fails, whether DNS does not know it,
+        or does not answer, or leads where no call may go: a client learns nothing of names in the operator's network.
+        Raises BadParameter (21211, 21214, 21216).
         """
         destination = destination_of(to, self._routes)
         uri = destination.uri
         if uri is None:
             return destination
         try:
-            with gevent.Timeout(LOOKUP_SECONDS, Unavailable("DNS does not answer at present")):
-                if not destination.is_direct:
-                    self._sip_targets.check_host(uri.host)
-                    return destination
+            self._sip_targets.check_host(uri.host)
+            if is_literal(uri.host) and destination.is_direct:
+                self._sip_targets.check_address(uri.host)
+        except TargetRefused as error:
+            raise BadParameter("To: calls to this host are not allowed", code=21216) from error
+        return self._located(destination, uri) if destination.is_direct else destination
+
+    def _located(self, destination: Destination, uri: SipUri) -> Destination:
+        try:
+            with gevent.Timeout(LOOKUP_SECONDS, TargetRefused("DNS does not answer in time")):
                 target = self._sip_targets.find(uri.host, uri.port, uri.transport)
         except (TargetRefused, socket.gaierror) as error:
-            log.info("sip_target_refused", host=uri.host[:100], error=str(error)[:200])
-            raise BadParameter("To: calls to this host are not allowed", code=21216) from error
+            log.warning("sip_target_refused", host=uri.host[:100], error=str(error)[:200])
+            return replace(destination, dialled=NOWHERE)
         return replace(destination, server=route_uri(target.address, target.port, target.transport))

@@ -53,6 +53,9 @@ RTP_CHECK_ON_JOIN: Final = "execute_extension:join XML orchestrator"
 """The same for early media, whose address is not known yet when the switch runs what it runs on it."""
 
 
+NOWHERE: Final = "error/NO_ROUTE_DESTINATION"
+"""An endpoint that fails at once with this cause (mod_dptools.c, error_outgoing_channel)."""
+
 DIRECT_ROUTE: Final = re.compile(r"sofia/(?!gateway/)[^/]+/\{address\}")
 """A SIP_ROUTE by which the switch connects to the URI's own host, not to a server of the operator's."""
 

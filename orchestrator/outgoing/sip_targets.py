@@ -55,6 +55,11 @@ class SipTargets:
         ):
             raise TargetRefused(f"{host} is not in SIP_HOSTS")
 
+    def check_address(self, literal: str) -> None:
+        """Raises TargetRefused unless calls may be sent to this address."""
+        if not any(may_connect(address, self._listed) for address in self._resolve(literal)):
+            raise TargetRefused(f"{literal} is neither public nor in ALLOWED_PRIVATE_NETWORKS")
+
     def find(self, host: str, port: int | None, transport: str | None) -> Target:
         """The first allowed address of a host. Raises TargetRefused, socket.gaierror."""
         self.check_host(host)
