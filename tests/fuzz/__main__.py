@@ -110,6 +110,8 @@ def play_for_ever(world: World, seed: str, is_over: Callable[[], bool], report: 
                 report(f"{scene.room.name} {scene.room.sid}: {finding}\n    {people}\n    {journal}")
             except Exception as error:  # noqa: BLE001 - a defect of ours is told like one of theirs
                 report(f"{scene.room.name}: {error!r}")
+            finally:
+                scene.leave()
 
 
 def run(switch: str, options: argparse.Namespace, directory: Path) -> int:
@@ -163,9 +165,9 @@ def check_the_end(world: World, report: Callable[[str], None]) -> None:
         except AssertionError as error:
             report(str(error))
     for process in (world.stack.api, world.stack.listener, *world.stack.workers):
-        lines = [line for line in process.log().splitlines() if "Traceback" in line]
+        lines = [line for line in process.log().splitlines() if '"exception":' in line]
         if lines:
-            report(f"{process.name} logged {len(lines)} tracebacks, the first: {lines[0][:2000]}")
+            report(f"{process.name} logged {len(lines)} exceptions, the first: {lines[0][:2000]}")
 
 
 def main() -> int:

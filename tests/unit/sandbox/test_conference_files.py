@@ -13,6 +13,7 @@ from tests.unit.sandbox.client import Client, Closed, Headers
 from tests.unit.sandbox.test_sounds import write_wav
 
 _TONE = "tone_stream://%(60,40,440)"
+_SECOND = "tone_stream://%(960,40,440)"
 _ENDLESS = "tone_stream://%(60,40,440);loops=-1"
 _FILES = {"play-file", "play-file-done", "play-file-member", "play-file-member-done"}
 _LENGTH = {"seconds": "0", "milliseconds": "200", "samples": "1600"}
@@ -79,7 +80,7 @@ def test_parameters(client: Client, member_id: str) -> None:
 
     `File` keeps them in front. One that is called like a header of the event does not replace Action and File.
     """
-    client.api(f"conference CFx play {{id=1,x=y}}{_TONE}")
+    client.api(f"conference CFx play {{id=1,x=y}}{_SECOND}")
     client.api(f"conference CFx play {{id=2,Action=z,File=z}}{_TONE} async")
     client.api(f"conference CFx play {{id=3}}{_TONE}")
 
@@ -104,7 +105,7 @@ def test_a_second_async_file_takes_the_place_of_the_first(client: Client, member
     client.api(f"conference CFx play {{id=1}}{_ENDLESS} async")
     client.api(f"conference CFx play {{id=2}}{_ENDLESS} ASYNC")
 
-    assert client.labels(only=_FILES) == ["play-file", "play-file-done", "play-file"]
+    client.until(lambda: client.labels(only=_FILES) == ["play-file", "play-file-done", "play-file"])
     assert done(client)[0]["id"] == "1"
 
 
