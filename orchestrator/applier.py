@@ -18,7 +18,15 @@ from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.plan import Callback, plan_callbacks
 from orchestrator.domain.commands import Command
 from orchestrator.domain.conference import Participant, without_fulfilled_wishes
-from orchestrator.domain.events import CallAnswered, CallInitiated, MemberAdded
+from orchestrator.domain.events import (
+    AnnouncementEnded,
+    AnnouncementFailed,
+    CallAnswered,
+    CallInitiated,
+    ConferenceEnded,
+    Event,
+    MemberAdded,
+)
 from orchestrator.domain.transitions import apply
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.events import Translated
@@ -178,18 +186,34 @@ class Applier:
         if outcome.conference == conference and outcome.participant == current and not outcome.events:
             return
         status = current.status
-        conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, outcome.events)
+        events = self._with_owed(conference_sid, outcome.events, change)
+        conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, events)
         entries = [(callback.lane, self._entry(callback)) for callback in callbacks]
         # From here on nothing can fail: a change is whole or is not there.
         if change is None:
             change = changes[conference_sid] = Change(known, conference, uuid.uuid4().hex)
         change.after = conference
+        change.announced += [
+            one.announcement_id for one in events if isinstance(one, (AnnouncementEnded, AnnouncementFailed))
+        ]
         change.participants[item.call_sid] = (before, current)
         change.transitions.append((item.call_sid, type(item.event).__name__, str(status), str(current.status)))
         for lane, entry in entries:
             change.outbox.setdefault(lane, []).append(entry)
         for command in outcome.commands:
             commands.setdefault(conference_sid, []).append((command, item.call_sid))
+
+    def _with_owed(self, conference_sid: str, events: tuple[Event, ...], change: Change | None) -> tuple[Event, ...]:
+        """Before its end a conference tells that of each announcement that it cuts off."""
+        if not any(isinstance(event, ConferenceEnded) for event in events):
+            return events
+        at, told = events[-1].at, set(change.announced if change else ())
+        cut_off = [
+            AnnouncementFailed(at, owed.url, "the conference has ended", owed.id, owed.to_all)
+            for owed in self._surely(lambda: self._store.list_owed(conference_sid))
+            if owed.id not in told
+        ]
+        return (*events[:-1], *cut_off, events[-1])
 
     def _commit(self, changes: list[Change]) -> set[str]:
         """Write all; returns the conferences whose change was refused, and wakes the lanes of the others."""

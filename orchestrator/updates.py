@@ -27,7 +27,6 @@ from orchestrator.errors import (
     CoachedCallMissing,
     ConferenceNotInProgress,
     NotFound,
-    TooManyAnnouncements,
     Unavailable,
 )
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
@@ -106,8 +105,7 @@ class Updates:
         return conference
 
     def _announce(self, lane: Lane, url: str, method: str) -> None:
-        if not self._sounds.add_announcement(lane, url, method):
-            raise TooManyAnnouncements("AnnounceUrl: too many announcements wait already")
+        self._sounds.add_announcement(lane, url, method)
         self._wake_sounds([lane])
 
     # ------------------------------------------------------------ wishes

@@ -232,7 +232,7 @@ class Look:
         waiting = self._stored.next
         if waiting is None:
             return None
-        track = replace(Track.of(waiting.url, waiting.method), id=secrets.token_hex(8))
+        track = replace(Track.of(waiting.url, waiting.method), id=waiting.id)
         self.state = self.state.with_track("announcement", track)
         self._store.save(self._lane, self._owner, self.state.dump(), taken=1, due_ms=_now_ms() + AGAIN_MS)
         self._stored = self._store.load(self._lane)

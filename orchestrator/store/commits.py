@@ -33,6 +33,15 @@ WAKE_GRACE_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
+class Owed:
+    """An announcement that was accepted, and whose end no client has been told yet."""
+
+    id: str
+    url: str
+    to_all: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Versioned:
     """A conference as it was read, with the version that a commit has to find unchanged."""
 
@@ -62,6 +71,8 @@ class Change:
     """Lane -> its new callbacks, in order."""
     transitions: list[tuple[str, str, str, str]] = field(default_factory=list)
     """For the log, once it is written: CallSid, event, status before, status after."""
+    announced: list[str] = field(default_factory=list)
+    """Announcements whose end is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +152,11 @@ class CommitStore:
         with redis_errors():
             calls = self._redis.zrange(keys.live_participants(conference_sid), 0, -1)
         return list(self.load([(conference_sid, call) for call in calls], ())[1].values())
+
+    def list_owed(self, conference_sid: str) -> list[Owed]:
+        """The conference's announcements whose end has still to be told."""
+        with redis_errors():
+            return [Owed(**orjson.loads(text)) for text in self._redis.hvals(keys.owed(conference_sid))]
 
     def list_members(self, conference_sid: str) -> list[tuple[str, int]]:
         """CallSid and member id of those who are members of the conference on its node."""
@@ -249,6 +265,7 @@ def _render(change: Change) -> tuple[list[str], bytes]:
         keys.lanes(sid),
         keys.callback(sid, ""),
         keys.conference_callbacks(sid),
+        keys.owed(sid),
     ]
     participants = []
     for call_sid, (before, after) in change.participants.items():
@@ -278,6 +295,7 @@ def _render(change: Change) -> tuple[list[str], bytes]:
         "depth": OUTBOX_DEPTH,
         "participants": participants,
         "outbox": outbox,
+        "announced": change.announced,
     }
     return names, orjson.dumps(body)
 

@@ -52,6 +52,8 @@ KEYS: Final[tuple[Key, ...]] = (
         "member removed when the call has ended; empty zsets vanish"),
     Key("conference:{CF}:labels", "hash", "label -> CallSid of live participants",
         "field removed when the participant has left"),
+    Key("conference:{CF}:owed", "hash", "id of an announcement that was accepted -> whom it is for, and its URL (JSON)",
+        "field removed when its end is told; all are told when the conference ends"),
     Key("conference:{CF}:participant:CA", "hash", "the Participant record", "7 days after the call has ended"),
     Key("conference:{CF}:lanes", "set", "lanes whose outbox is not empty", "member removed by the drain"),
     Key("conference:{CF}:callbacks", "zset", "tokens of the conference's callbacks by the moment of their event (ms)",
@@ -155,6 +157,10 @@ def live_participants(conference_sid: str) -> str:
 
 def labels(conference_sid: str) -> str:
     return f"conference:{{{conference_sid}}}:labels"
+
+
+def owed(conference_sid: str) -> str:
+    return f"conference:{{{conference_sid}}}:owed"
 
 
 def participant(conference_sid: str, call_sid: str) -> str:

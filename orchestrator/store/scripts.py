@@ -137,11 +137,11 @@ COMMIT: Final = (
     FREEING
     + """
 -- KEYS conference, live participants, labels, lanes, callback without its token, callbacks of the conference,
---      then participant keys, then outbox keys
+--      announcements that are owed an end, then participant keys, then outbox keys
 -- ARGV expected version, commit id, change (JSON): {conference: [f, v…], expire: s, keep: s, oldest_ms, depth: n,
 --      participants: [{key: index into KEYS, fields: [f, v…], ended: CallSid or false, left: bool, label: '',
 --                      call_sid: '', expire: s}],
---      outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry]…]}]}
+--      outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry]…]}], announced: [id…]}
 -- Returns {0} if the version is another one; {1, lanes to wake…, '|', 'token planned_ms' of what fell out of one…}.
 -- A commit that is repeated because its answer was lost is told as if it had just been done.
 local change = cjson.decode(ARGV[3])
@@ -168,6 +168,7 @@ for _, row in ipairs(change.participants) do
   if row.ended then redis.call('ZREM', KEYS[2], row.call_sid) end
   if row.expire > 0 then redis.call('EXPIRE', key, row.expire) end
 end
+for _, id in ipairs(change.announced) do redis.call('HDEL', KEYS[7], id) end
 local dropped = {}
 for _, row in ipairs(change.outbox) do
   local key, tokens = KEYS[row.key], {}

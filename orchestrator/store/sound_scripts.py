@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 ADD_ANNOUNCEMENT: Final = """
--- KEYS announcements; ARGV announcement (JSON), most, seconds to keep. Returns 0 if too many wait.
+-- KEYS announcements, conference, announcements that are owed an end
+-- ARGV announcement (JSON), most, seconds to keep, its id, what its end says (JSON)
+-- Returns 0 if too many wait, -1 if the conference has ended. The version rises: the commit that ends the conference
+-- tells the end of this one, too.
+local status = redis.call('HGET', KEYS[2], 'status')
+if not status or status == 'completed' then return -1 end
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
 redis.call('RPUSH', KEYS[1], ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('HSET', KEYS[3], ARGV[4], ARGV[5])
+redis.call('HINCRBY', KEYS[2], 'version', 1)
 return 1
 """
 

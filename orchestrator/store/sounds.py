@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,7 +10,9 @@ from typing import Any, Final
 import orjson
 import redis
 
+from orchestrator.errors import ConferenceNotInProgress, TooManyAnnouncements
 from orchestrator.store import keys, sound_scripts
+from orchestrator.store.commits import Owed
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.keys import CONFERENCE_LANE
 from orchestrator.store.outbox import Lane
@@ -30,10 +33,11 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What a client wants to be played."""
+    """What a client wants to be played; `id` tells it from all others."""
 
     url: str
     method: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,27 @@ class SoundStore:
         self._renew = client.register_script(sound_scripts.RENEW)
         self._save = client.register_script(sound_scripts.SAVE)
 
-    def add_announcement(self, lane: Lane, url: str, method: str) -> bool:
-        """Have it played after those that wait; False if too many do. A sweep finds it, should nobody be woken."""
+    def add_announcement(self, lane: Lane, url: str, method: str) -> None:
+        """Have it played after those that wait. From now on its end is owed to the client; a sweep finds it, should
+        nobody be woken. Raises TooManyAnnouncements, ConferenceNotInProgress."""
+        announcement = Announcement(url, method, secrets.token_hex(8))
+        owed = Owed(announcement.id, url, to_all=lane.name == CONFERENCE_LANE)
         with redis_errors():
-            announcement = orjson.dumps(Announcement(url, method)).decode()
-            added = self._add(keys=[_waiting(lane)], args=[announcement, MOST_ANNOUNCEMENTS, KEEP_SECONDS])
-            if added:
-                self._redis.zadd(keys.SOUNDS_DUE, {str(lane): _now_ms() + _AFTER_LEASE_MS}, lt=True)
-        return bool(added)
+            added = self._add(
+                keys=[_waiting(lane), keys.conference(lane.conference_sid), keys.owed(lane.conference_sid)],
+                args=[
+                    orjson.dumps(announcement).decode(),
+                    MOST_ANNOUNCEMENTS,
+                    KEEP_SECONDS,
+                    announcement.id,
+                    orjson.dumps(owed).decode(),
+                ],
+            )
+            if added < 0:
+                raise ConferenceNotInProgress("AnnounceUrl: the conference has ended")
+            if not added:
+                raise TooManyAnnouncements("AnnounceUrl: too many announcements wait already")
+            self._redis.zadd(keys.SOUNDS_DUE, {str(lane): _now_ms() + _AFTER_LEASE_MS}, lt=True)
 
     def take(self, lane: Lane, owner: str, ended: str = "") -> bool:
         """Lease the lane, and note a play that has ended. If another has the lane, it will look again."""

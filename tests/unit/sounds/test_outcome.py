@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import redis
 
 from orchestrator.domain.conference import CallbackSettings, Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed, CallEnded, MemberRemoved
 from orchestrator.sounds.outcome import Outcomes
-from orchestrator.store.commits import CommitStore
+from orchestrator.store import keys
+from orchestrator.store.commits import Change, CommitStore, Committed
 from orchestrator.store.outbox import Lane
+from orchestrator.store.sounds import SoundStore
 from tests.unit.test_applier import NOW, World
 
 SAY = "https://app.example/say"
@@ -84,3 +88,44 @@ def test_nothing_is_told_after_the_conference_s_end(world: World, outcomes: Outc
     outcomes.tell(Lane("CF" + "0" * 32, one.call_sid), ANNOUNCEMENTS[0])
 
     assert world.kinds(one.conference_sid)[-1] == "conference-end"
+
+
+def test_each_announcement_that_the_end_cuts_off_is_told_before_it(world: World, outcomes: Outcomes) -> None:
+    """The client has been told 200, and is owed an answer; what was told already is not told again."""
+    one = joined(world, 1)
+    sounds, lanes = SoundStore(world.client), [Lane(one.conference_sid, name) for name in ("conference", one.call_sid)]
+    for lane in lanes:
+        sounds.add_announcement(lane, f"{SAY}/{lane.name}", "POST")
+        sounds.add_announcement(lane, f"{SAY}/{lane.name}/2", "POST")
+    waiting = sounds.load(lanes[0]).next
+    assert waiting is not None
+    outcomes.tell(lanes[0], AnnouncementEnded(NOW, waiting.url, waiting.id, to_all=True))
+    world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+    entries = world.entries(one.conference_sid)
+    urls = {dict(entry.parameters)["AnnounceUrl"] for entry in entries if entry.kind == "announcement-fail"}
+
+    assert [entry.kind for entry in entries] == [
+        "announcement-end", "participant-leave", *["announcement-fail"] * 3, "conference-end",
+    ]  # fmt: skip
+    assert urls == {f"{SAY}/conference/2", f"{SAY}/{one.call_sid}", f"{SAY}/{one.call_sid}/2"}
+    assert not world.client.exists(keys.owed(one.conference_sid))
+    outcomes.tell(lanes[1], AnnouncementFailed(NOW, SAY, "nobody is there to hear it", "late"))
+    assert world.kinds(one.conference_sid)[-1] == "conference-end"
+
+
+def test_an_announcement_that_comes_while_the_conference_ends_is_told_or_refused(world: World) -> None:
+    """The commit of the end is made again if one was accepted after it had been computed."""
+    one = joined(world, 1)
+    lane, sounds = Lane(one.conference_sid, "conference"), SoundStore(world.client)
+    commit, calls = world.applier._store.commit, list[Sequence[Change]]()
+
+    def commit_late(changes: Sequence[Change]) -> list[Committed | None]:
+        if not calls:
+            sounds.add_announcement(lane, SAY, "POST")
+        calls.append(changes)
+        return commit(changes)
+
+    world.applier._store.commit = commit_late  # type: ignore[method-assign]
+    world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+
+    assert world.kinds(one.conference_sid)[-2:] == ["announcement-fail", "conference-end"]

@@ -162,6 +162,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     world.join(one)
     world.join(two, 2)
     world.apply(one, ParticipantMuted(NOW))
+    _sound(client, Lane(one.conference_sid, one.call_sid))
     _check(client, seen)
     # A lane that is being delivered, and one that waits for another try.
     lanes = (Lane(one.conference_sid, "conference"), Lane(one.conference_sid, one.call_sid))
@@ -182,7 +183,6 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     _drain_all(client, drainer)
     _drain_all(client, drainer)
     _check(client, seen)
-    _sound(client, Lane(one.conference_sid, one.call_sid))
     _media(client)
     nodes = NodeStore(client)
     assert not nodes.ask_to_relate("fs1", one.conference_sid, 0.01)

@@ -7,6 +7,7 @@ import time
 import pytest
 import redis
 
+from orchestrator.errors import ConferenceNotInProgress, TooManyAnnouncements
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.outbox import Lane
@@ -14,7 +15,6 @@ from orchestrator.store.sounds import (
     KEEP_SECONDS,
     LEASE_MS,
     MOST_ANNOUNCEMENTS,
-    Announcement,
     LeaseLost,
     SoundStore,
     Stored,
@@ -29,8 +29,10 @@ def store(client: redis.Redis) -> SoundStore:
 
 
 @pytest.fixture
-def lane() -> Lane:
-    return Lane(mint_sid("CF"), mint_sid("CA"))
+def lane(client: redis.Redis) -> Lane:
+    sid = mint_sid("CF")
+    client.hset(keys.conference(sid), "status", "in-progress")
+    return Lane(sid, mint_sid("CA"))
 
 
 def due_in_ms(client: redis.Redis, lane: Lane) -> float | None:
@@ -72,6 +74,7 @@ def test_a_lane_of_its_own_is_nobody_else_s(store: SoundStore, lane: Lane) -> No
 def test_who_lost_its_lease_writes_nothing(store: SoundStore, client: redis.Redis, lane: Lane) -> None:
     """It ran out while its worker was stopped; another has taken over."""
     store.add_announcement(lane, URL, "POST")
+    stored = store.load(lane)
     store.take(lane, "one")
     client.delete(keys.sound_lease(lane.conference_sid, lane.name))
     store.take(lane, "two")
@@ -84,7 +87,7 @@ def test_who_lost_its_lease_writes_nothing(store: SoundStore, client: redis.Redi
             act()
     assert store.release(lane, "one"), "nothing to look at: it is not its lane"
 
-    assert store.load(lane) == Stored("theirs", (), Announcement(URL, "POST"))
+    assert store.load(lane) == Stored("theirs", (), stored.next)
     assert client.get(keys.sound_lease(lane.conference_sid, lane.name)) == "two"
 
 
@@ -121,20 +124,39 @@ def test_a_state_is_kept_for_a_day_and_none_leaves_nothing(store: SoundStore, cl
     store.save(lane, "one", "")
     store.release(lane, "one")
 
-    assert list(client.scan_iter()) == []
+    assert list(client.scan_iter()) == [keys.conference(lane.conference_sid)]
 
 
 def test_announcements_wait_in_order_and_are_bounded(store: SoundStore, client: redis.Redis, lane: Lane) -> None:
     """One that is taken makes room for another; they end by themselves a day after the last one."""
-    added = [store.add_announcement(lane, f"{URL}{number}", "GET") for number in range(MOST_ANNOUNCEMENTS + 1)]
-    assert added == [True] * MOST_ANNOUNCEMENTS + [False]
+    for number in range(MOST_ANNOUNCEMENTS):
+        store.add_announcement(lane, f"{URL}{number}", "GET")
+    with pytest.raises(TooManyAnnouncements):
+        store.add_announcement(lane, URL, "GET")
     store.take(lane, "one")
-    assert store.load(lane).next == Announcement(f"{URL}0", "GET")
+    assert next_url(store, lane) == f"{URL}0"
     store.save(lane, "one", "state", taken=1)
 
-    assert store.load(lane).next == Announcement(f"{URL}1", "GET")
-    assert store.add_announcement(lane, URL, "POST")
+    assert next_url(store, lane) == f"{URL}1"
+    store.add_announcement(lane, URL, "POST")
     assert 0 < client.ttl(keys.announcements(lane.conference_sid, lane.name)) <= KEEP_SECONDS
+
+
+def test_nothing_is_announced_to_a_conference_that_has_ended(
+    store: SoundStore, client: redis.Redis, lane: Lane
+) -> None:
+    """Its end has been told, and nothing is told after it."""
+    client.hset(keys.conference(lane.conference_sid), "status", "completed")
+    with pytest.raises(ConferenceNotInProgress):
+        store.add_announcement(lane, URL, "GET")
+
+    assert store.load(lane).next is None
+
+
+def next_url(store: SoundStore, lane: Lane) -> str:
+    waiting = store.load(lane).next
+    assert waiting is not None
+    return waiting.url
 
 
 def test_an_announcement_whose_wake_up_is_lost_is_found(store: SoundStore, client: redis.Redis, lane: Lane) -> None:
