@@ -14,26 +14,18 @@ from typing import Final, TypeVar
 
 import structlog
 
-from orchestrator.callbacks.entry import Entry
-from orchestrator.callbacks.plan import Callback, plan_callbacks
+from orchestrator.callbacks.keep import kept
+from orchestrator.callbacks.plan import Callback, announced, plan_callbacks, with_cut_off
 from orchestrator.domain.commands import Command
 from orchestrator.domain.conference import Participant, without_fulfilled_wishes
-from orchestrator.domain.events import (
-    AnnouncementEnded,
-    AnnouncementFailed,
-    CallAnswered,
-    CallInitiated,
-    ConferenceEnded,
-    Event,
-    MemberAdded,
-)
+from orchestrator.domain.events import CallAnswered, CallInitiated, ConferenceEnded, Event, MemberAdded
 from orchestrator.domain.transitions import apply
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.events import Translated
 from orchestrator.freeswitch.relations import Order, SetRelations
 from orchestrator.freeswitch.snapshot import IsAlive, Snapshot, missed_events
 from orchestrator.orders import Orders, expand, relations_of, repeat
-from orchestrator.store.commits import Change, CommitStore, Committed, NewCallback, Versioned
+from orchestrator.store.commits import Change, CommitStore, Committed, Versioned
 from orchestrator.store.outbox import Lane
 from orchestrator.strays import end_stray, strays_of
 
@@ -188,14 +180,12 @@ class Applier:
         status = current.status
         events = self._with_owed(conference_sid, outcome.events, change)
         conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, events)
-        entries = [(callback.lane, self._entry(callback)) for callback in callbacks]
+        entries = [(callback.lane, kept(callback, self._serialize(callback))) for callback in callbacks]
         # From here on nothing can fail: a change is whole or is not there.
         if change is None:
             change = changes[conference_sid] = Change(known, conference, uuid.uuid4().hex)
         change.after = conference
-        change.announced += [
-            one.announcement_id for one in events if isinstance(one, (AnnouncementEnded, AnnouncementFailed))
-        ]
+        change.announced += announced(events)
         change.participants[item.call_sid] = (before, current)
         change.transitions.append((item.call_sid, type(item.event).__name__, str(status), str(current.status)))
         for lane, entry in entries:
@@ -207,13 +197,8 @@ class Applier:
         """Before its end a conference tells that of each announcement that it cuts off."""
         if not any(isinstance(event, ConferenceEnded) for event in events):
             return events
-        at, told = events[-1].at, set(change.announced if change else ())
-        cut_off = [
-            AnnouncementFailed(at, owed.url, "the conference has ended", owed.id, owed.to_all)
-            for owed in self._surely(lambda: self._store.list_owed(conference_sid))
-            if owed.id not in told
-        ]
-        return (*events[:-1], *cut_off, events[-1])
+        owed = self._surely(lambda: self._store.list_owed(conference_sid))
+        return with_cut_off(events, owed, change.announced if change else ())
 
     def _commit(self, changes: list[Change]) -> set[str]:
         """Write all; returns the conferences whose change was refused, and wakes the lanes of the others."""
@@ -266,24 +251,6 @@ class Applier:
         for sid in conference_sids:
             self._conferences.pop(sid, None)
             self._participants.pop(sid, None)
-
-    # ------------------------------------------------------------ what follows
-
-    def _entry(self, callback: Callback) -> NewCallback:
-        token = str(uuid.uuid4())
-        entry = Entry(
-            token=token,
-            account_sid=callback.conference.account_sid,
-            conference_sid=callback.conference.conference_sid,
-            call_sid=callback.call_sid,
-            kind=callback.kind,
-            url=callback.settings.url,
-            method=callback.settings.method,
-            parameters=tuple(self._serialize(callback)),
-            planned_at=callback.event.at.timestamp(),
-            dialect=callback.settings.dialect,
-        )
-        return NewCallback(token, int(entry.planned_at * 1000), entry.dump())
 
 
 def _log_transitions(change: Change) -> None:

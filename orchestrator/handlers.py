@@ -282,7 +282,6 @@ def _new_participant(conference: Conference, command: CreateParticipant) -> Part
         beep_on_exit=command.beep in ("true", "onExit"),
         start_conference_on_enter=command.start_conference_on_enter,
         end_conference_on_exit=command.end_conference_on_exit,
-        end_on_exit_dialled=command.end_conference_on_exit,
         progress_callbacks=command.progress_callbacks,
         conference_callbacks=command.conference_callbacks,
         options_json=_stored_options(command),

@@ -43,7 +43,7 @@ AUDIT_SECONDS: Final = 15.0
 """How often a snapshot looks for ghosts while nothing is wrong."""
 
 SECOND_LOOK_SECONDS: Final = 2.5
-"""After a (re)connect: calls too young for the first snapshot are old enough for this one."""
+"""After a (re)connect, whatever is looked at in between: calls too young for the first snapshot are old enough then."""
 
 QUESTION_SECONDS: Final = 1.0
 REFUSED_SECONDS: Final = 0.5
@@ -123,12 +123,12 @@ class Listener:
         self._socket = connection
         gevent.spawn(connection.keep_awake)
         log.info("node_connected", node=self._address.name, core_uuid=core_uuid)
-        audited = False
+        second_look_at = time.monotonic() + SECOND_LOOK_SECONDS
         while connection.connected and not self._stopping.is_set():
             self._resync.clear()
             take_snapshot(connection, self._take)
-            due = time.monotonic() + (AUDIT_SECONDS if audited else SECOND_LOOK_SECONDS)
-            audited = True
+            now = time.monotonic()
+            due = second_look_at if now < second_look_at else now + AUDIT_SECONDS
             while connection.connected and time.monotonic() < due and not self._resync.is_set():
                 self._report(core_uuid)
                 self._resync.wait(1.0)

@@ -47,6 +47,9 @@ from orchestrator.store.sounds import CONFERENCE_LANE, SoundStore
 RELATED_SECONDS: Final = 1.3
 """How long an answer waits for the listener to have set who hears a coach."""
 
+MOST_ROUNDS: Final = 5
+"""Somebody changes the same all the time, and looks again, too."""
+
 log = structlog.get_logger("updates")
 
 
@@ -197,14 +200,10 @@ class Updates:
         node = self._nodes.get(participant.switch.node)
         if not node.is_connected:
             raise NodeUnavailable(f"Node {participant.switch.node} is away")
-        if event.end_conference_on_exit is not None:
-            # The switch first: what it does when the leg goes is what counts. See `SetExitHook`.
-            self._set_exit_hook(node, participant, event.end_conference_on_exit)
         self._make_applier().apply_events([Translated(participant.call_sid, sid, event)])
         changed = self._store.load_participant(account_sid, sid, participant.call_sid)
-        answered_meanwhile = changed.answered_at is not None and participant.answered_at is None
-        if event.end_conference_on_exit is not None and answered_meanwhile:
-            self._set_exit_hook(node, changed, event.end_conference_on_exit)
+        if event.end_conference_on_exit is not None:
+            changed = self._settle_exit_hook(node, changed)
         if event.coaching is not None and changed.switch.member_id is not None:
             self._await_relations(changed)
 
@@ -212,13 +211,28 @@ class Updates:
         if not self._listeners.ask_to_relate(coach.switch.node, coach.conference_sid, RELATED_SECONDS):
             raise Unavailable("The switch has not yet confirmed who hears the coach: try again")
 
-    @staticmethod
-    def _set_exit_hook(node: Node, participant: Participant, value: bool) -> None:
-        command = SetExitHook(
-            participant.switch.channel_uuid, participant.conference_sid, value, participant.answered_at is not None
-        )
-        try:
-            node.send(command)
-        except CommandRefused:
-            # No such channel: not dialled yet (the listener sets the hook when it joins), or gone just now.
-            log.info("exit_hook_not_set", call_sid=participant.call_sid)
+    def _settle_exit_hook(self, node: Node, participant: Participant) -> Participant:
+        """Tell the switch what is committed, and look again: whoever tells it last has seen the last commit, so that
+        decides. Dead in between, we leave the rest to an audit. Raises NotFound, Unavailable."""
+        for _ in range(MOST_ROUNDS):
+            command = _exit_hook_of(participant)
+            try:
+                node.send(command)
+            except CommandRefused:
+                # No such channel: not dialled yet (the listener sets the hook when it joins), or gone just now.
+                log.info("exit_hook_not_set", call_sid=participant.call_sid)
+            participant = self._store.load_participant(
+                participant.account_sid, participant.conference_sid, participant.call_sid
+            )
+            if _exit_hook_of(participant) == command:
+                break
+        return participant
+
+
+def _exit_hook_of(participant: Participant) -> SetExitHook:
+    return SetExitHook(
+        participant.switch.channel_uuid,
+        participant.conference_sid,
+        participant.end_conference_on_exit,
+        answered=participant.answered_at is not None,
+    )

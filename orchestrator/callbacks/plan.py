@@ -6,6 +6,7 @@ that will be sent, so a client sees numbers without gaps.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -20,6 +21,7 @@ from orchestrator.domain.events import (
     ConferenceEnded,
     ConferenceStarted,
     Event,
+    OwedEnd,
     ParticipantHeld,
     ParticipantJoined,
     ParticipantLeft,
@@ -106,3 +108,20 @@ def plan_callbacks(
         else:
             participant = replace(participant, call_sequence_number=number + 1)
     return conference, participant, callbacks
+
+
+def announced(events: Iterable[Event]) -> list[str]:
+    """The announcements whose end these events tell."""
+    return [event.announcement_id for event in events if isinstance(event, (AnnouncementEnded, AnnouncementFailed))]
+
+
+def with_cut_off(events: tuple[Event, ...], owed: Iterable[OwedEnd], told: Collection[str]) -> tuple[Event, ...]:
+    """`events`, the last of which ends the conference: before it the end of each announcement that is still owed one,
+    but for those that are `told` at the same time."""
+    *before, end = events
+    cut_off = (
+        AnnouncementFailed(end.at, one.announce_url, "the conference has ended", one.announcement_id, one.to_all)
+        for one in owed
+        if one.announcement_id not in told
+    )
+    return (*before, *cut_off, end)

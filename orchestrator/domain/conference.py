@@ -153,7 +153,7 @@ class Participant:
     it may hear, and has let it speak or muted it: until then only the listener sends it anything.
     `wait_url` and `hold_url`: an absolute URL, STOCK, or empty for silence; `hold_turn` counts holds. `talking` is what
     the switch hears.
-    `end_on_exit_dialled` is the EndConferenceOnExit that the leg was dialled with.
+    `exit_hook_changed`: EndConferenceOnExit is, or was, another than the leg was dialled with.
     `answered_at`, `joined_at`, `left_at`, `ended_at`: aware UTC, None until it happened. `hangup_cause` is
     FreeSWITCH's word and `sip_status` the far end's SIP answer, verbatim. `call_sequence_number` is that of the
     next call-progress callback, `announced_id` names the announcement whose end was told last.
@@ -187,7 +187,7 @@ class Participant:
     beep_on_exit: bool = True
     start_conference_on_enter: bool = True
     end_conference_on_exit: bool = False
-    end_on_exit_dialled: bool = False
+    exit_hook_changed: bool = False
     removal_requested: bool = False
     answered_at: datetime | None = None
     joined_at: datetime | None = None

@@ -84,7 +84,7 @@ def outstanding_updates(participant: Participant) -> tuple[UpdateParticipant, ..
     if not participant.admitted:
         muted = hold = None
     end_on_exit = None
-    if participant.is_present and participant.end_conference_on_exit is not participant.end_on_exit_dialled:
+    if participant.is_present and participant.exit_hook_changed:
         end_on_exit = participant.end_conference_on_exit
     if muted is None and hold is None and end_on_exit is None:
         return ()

@@ -124,6 +124,15 @@ class AnnouncementFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OwedEnd:
+    """What the end of an announcement will say that was accepted, and of which no client has been told yet."""
+
+    announcement_id: str
+    announce_url: str
+    to_all: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ParticipantJoined(Event):
     """Derived: the call is answered and its leg is a member."""
 

@@ -126,6 +126,8 @@ def modified(participant: Participant, event: Event) -> Told:
     after = replace(participant, **{name: value for name, value in values.items() if value is not None})
     if not after.coaching:
         after = replace(after, call_sid_to_coach=None)
+    if after.end_conference_on_exit is not participant.end_conference_on_exit:
+        after = replace(after, exit_hook_changed=True)
     if after == participant:
         return participant, ()
     return after, (event,) if participant.is_present else ()

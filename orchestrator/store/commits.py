@@ -12,6 +12,7 @@ import orjson
 import redis
 
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant
+from orchestrator.domain.events import OwedEnd
 from orchestrator.store import keys, scripts
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.connection import redis_errors
@@ -30,15 +31,6 @@ FORGOTTEN_AT_ONCE = 500
 
 WAKE_GRACE_MS = 2_000
 """A woken lane is looked at by the sweep after this time, should its wake-up have been lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """An announcement that was accepted, and whose end no client has been told yet."""
-
-    id: str
-    url: str
-    to_all: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +145,10 @@ class CommitStore:
             calls = self._redis.zrange(keys.live_participants(conference_sid), 0, -1)
         return list(self.load([(conference_sid, call) for call in calls], ())[1].values())
 
-    def list_owed(self, conference_sid: str) -> list[Owed]:
+    def list_owed(self, conference_sid: str) -> list[OwedEnd]:
         """The conference's announcements whose end has still to be told."""
         with redis_errors():
-            return [Owed(**orjson.loads(text)) for text in self._redis.hvals(keys.owed(conference_sid))]
+            return [OwedEnd(**orjson.loads(text)) for text in self._redis.hvals(keys.owed(conference_sid))]
 
     def list_members(self, conference_sid: str) -> list[tuple[str, int]]:
         """CallSid and member id of those who are members of the conference on its node."""

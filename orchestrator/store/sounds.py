@@ -10,9 +10,9 @@ from typing import Any, Final
 import orjson
 import redis
 
+from orchestrator.domain.events import OwedEnd
 from orchestrator.errors import ConferenceNotInProgress, TooManyAnnouncements
 from orchestrator.store import keys, sound_scripts
-from orchestrator.store.commits import Owed
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.keys import CONFERENCE_LANE
 from orchestrator.store.outbox import Lane
@@ -64,7 +64,7 @@ class SoundStore:
         """Have it played after those that wait. From now on its end is owed to the client; a sweep finds it, should
         nobody be woken. Raises TooManyAnnouncements, ConferenceNotInProgress."""
         announcement = Announcement(url, method, secrets.token_hex(8))
-        owed = Owed(announcement.id, url, to_all=lane.name == CONFERENCE_LANE)
+        owed = OwedEnd(announcement.id, url, to_all=lane.name == CONFERENCE_LANE)
         with redis_errors():
             added = self._add(
                 keys=[_waiting(lane), keys.conference(lane.conference_sid), keys.owed(lane.conference_sid)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import gevent
@@ -166,6 +166,20 @@ def test_what_was_missed_while_the_connection_was_away_is_made_up(
     settled(lambda: world.load(one).ended_at is not None, "its end is made up")
 
     assert world.kinds(one.conference_sid) == ["participant-join", "participant-leave", "conference-end"]
+    assert world.kinds(one.conference_sid, one.call_sid)[-1] == "completed"
+
+
+def test_a_call_that_ended_unseen_is_found_whatever_is_looked_at_in_between(
+    world: World, follow: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was too young for the first snapshot, and a refused order led to another: the second look comes all the
+    same, and not at the next audit."""
+    monkeypatch.setattr("orchestrator.freeswitch.snapshot.DIAL_GRACE", timedelta(seconds=0.4))
+    monkeypatch.setattr(listener_module, "SECOND_LOOK_SECONDS", 0.5)
+    one = world.create()
+    follow()._resync.set()
+    settled(lambda: world.load(one).ended_at is not None, "its end is made up")
+
     assert world.kinds(one.conference_sid, one.call_sid)[-1] == "completed"
 
 

@@ -10,7 +10,7 @@ import redis
 
 from orchestrator.domain.commands import UpdateParticipant
 from orchestrator.domain.conference import STOCK, Participant
-from orchestrator.domain.events import MemberRemoved, ParticipantHeld, ParticipantMuted, ParticipantUnheld
+from orchestrator.domain.events import CallEnded, MemberRemoved, ParticipantHeld, ParticipantMuted, ParticipantUnheld
 from orchestrator.errors import (
     ApiError,
     BadParameter,
@@ -216,14 +216,49 @@ def test_what_is_only_noted_is_a_fact_at_once(desk: Desk) -> None:
     assert (now.beep_on_exit, now.wait_url, now.wait_method, desk.node.heard) == (False, "", "GET", [])
 
 
-def test_end_on_exit_is_told_to_the_switch_first(desk: Desk) -> None:
-    """What it does by itself when the leg goes is what counts."""
+def test_end_on_exit_is_told_to_the_switch(desk: Desk) -> None:
+    """Which ends the conference by itself when the leg goes, whether we are there or not."""
     desk.update(end_conference_on_exit=True)
 
     assert desk.node.heard == [
         f"uuid_setvar {desk.one.switch.channel_uuid} api_hangup_hook conference {desk.sid} hup all"
     ]
     assert desk.load().end_conference_on_exit
+
+
+@pytest.mark.parametrize("moment", ["before it arrives", "after it has arrived"])
+@pytest.mark.parametrize("value", [True, False])
+def test_of_two_who_change_end_on_exit_at_once_the_last_commit_decides(desk: Desk, value: bool, moment: str) -> None:
+    """Another process does the opposite while this one tells the switch: what a GET says is what the switch will do."""
+    send, others = desk.node.send, [not value]
+
+    def overtaken(command: SwitchCommand, seconds: float = 2) -> str:
+        if moment == "after it has arrived":
+            send(command)
+        while others:
+            desk.update(end_conference_on_exit=others.pop())
+        return send(command) if moment == "before it arrives" else "+OK"
+
+    desk.node.send = overtaken  # type: ignore[method-assign]
+    desk.update(end_conference_on_exit=value)
+
+    assert desk.node.heard[-1].endswith("hup all") is desk.load().end_conference_on_exit
+
+
+def test_a_leaver_takes_nobody_along_by_a_refused_update(desk: Desk) -> None:
+    """They leave while the update is on its way: 404, and the switch was told nothing."""
+    load = desk.world.store.load_participant
+
+    def load_and_leave(*arguments: str) -> Participant:
+        found = load(*arguments)
+        desk.world.apply(desk.one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+        return found
+
+    desk.world.store.load_participant = load_and_leave  # type: ignore[assignment, method-assign]
+    with pytest.raises(NotFound):
+        desk.update(end_conference_on_exit=True)
+
+    assert desk.node.heard == []
 
 
 def test_nothing_asked_is_nothing_done(desk: Desk) -> None:

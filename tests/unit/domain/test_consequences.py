@@ -239,7 +239,7 @@ def test_who_is_to_be_removed_is_not_admitted() -> None:
 def test_an_end_is_told_once() -> None:
     """Those who leave one after the other have nothing to add."""
     conference = a_conference(**STARTED)
-    first = apply(conference, there(end_conference_on_exit=True, end_on_exit_dialled=True), MemberRemoved(at(2)))
+    first = apply(conference, there(end_conference_on_exit=True), MemberRemoved(at(2)))
     second = apply(first.conference, there(call_sid=COACHED), MemberRemoved(at(3)))
 
     assert (first.commands, second.commands) == ((EndConference(CF),), ())
@@ -272,9 +272,12 @@ def test_no_change_no_consequence() -> None:
         ({"hold": True, "hold_wanted": False}, (UpdateParticipant(hold=False),)),
         ({"hold": True, "hold_wanted": True}, ()),
         ({"muted_wanted": True, "hold_wanted": True}, (UpdateParticipant(muted=True, hold=True),)),
-        ({"end_conference_on_exit": True}, (UpdateParticipant(end_conference_on_exit=True),)),
-        ({"end_on_exit_dialled": True}, (UpdateParticipant(end_conference_on_exit=False),)),
-        ({"end_on_exit_dialled": True, "end_conference_on_exit": True}, ()),
+        ({"end_conference_on_exit": True}, ()),
+        ({"exit_hook_changed": True}, (UpdateParticipant(end_conference_on_exit=False),)),
+        (
+            {"exit_hook_changed": True, "end_conference_on_exit": True},
+            (UpdateParticipant(end_conference_on_exit=True),),
+        ),
     ],
 )
 def test_what_is_outstanding(asked: dict[str, Any], expected: tuple[UpdateParticipant, ...]) -> None:
@@ -284,7 +287,7 @@ def test_what_is_outstanding(asked: dict[str, Any], expected: tuple[UpdatePartic
 
 def test_before_the_admission_no_wish_is_outstanding() -> None:
     """The admission itself mutes or unmutes; a hold can only follow it. The exit hook needs no admission."""
-    wishes = {"muted_wanted": True, "hold_wanted": True, "end_conference_on_exit": True}
+    wishes = {"muted_wanted": True, "hold_wanted": True, "end_conference_on_exit": True, "exit_hook_changed": True}
 
     assert outstanding_updates(there(admitted=False, **wishes)) == (UpdateParticipant(end_conference_on_exit=True),)
 
@@ -298,8 +301,8 @@ def test_a_hold_wanted_before_the_admission_follows_it() -> None:
 
 
 def test_what_was_asked_for_before_the_join_is_done_at_the_join() -> None:
-    """Only where it differs from what the leg was dialled with."""
-    asked = arriving(end_conference_on_exit=True)
+    """Only where it was changed since the leg was dialled."""
+    asked = arriving(end_conference_on_exit=True, exit_hook_changed=True)
 
     commands = follows(a_conference(), asked, MemberAdded(at(2), 7))
 

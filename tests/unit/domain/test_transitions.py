@@ -100,7 +100,6 @@ class AnyOrder(RuleBasedStateMachine):
                 switch=SwitchRef("n1", digit),
                 start_conference_on_enter=starts,
                 end_conference_on_exit=ends,
-                end_on_exit_dialled=ends,
                 conference_callbacks=replace(EVENTS, url=f"https://app.example/{len(self.participants)}"),
             )
         )

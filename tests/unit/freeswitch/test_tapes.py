@@ -97,7 +97,6 @@ def replay(name: str, *, times: int = 1, ends_on_exit: int | None = None, muted:
             conference_sid=sid,
             switch=switch,
             end_conference_on_exit=ends,
-            end_on_exit_dialled=ends,
             muted=number == muted,
         )
         known = result.conferences.get(sid, a_conference(conference_sid=sid, live_count=0))

@@ -26,7 +26,7 @@ FULL_PARTICIPANT = a_participant(
     label="customer", status=ParticipantStatus.CONNECTED, muted=True, muted_wanted=False, hold=True, hold_wanted=False,
     hold_url="https://app.example/h", hold_method="POST", hold_turn=3, wait_url="", wait_method="GET", admitted=True,
     talking=True, coaching=True, call_sid_to_coach=COACHED, beep_on_enter=False, beep_on_exit=False,
-    start_conference_on_enter=False, end_conference_on_exit=True, end_on_exit_dialled=True, removal_requested=True,
+    start_conference_on_enter=False, end_conference_on_exit=True, exit_hook_changed=True, removal_requested=True,
     answered_at=at(1), joined_at=at(2), left_at=at(3), ended_at=at(4), hangup_cause="X", sip_status=486,
     progress_callbacks=PROGRESS, conference_callbacks=EVENTS, call_sequence_number=4, announced_id="one",
     options_json='{"a":1}',

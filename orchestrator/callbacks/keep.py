@@ -1,0 +1,28 @@
+"""A planned callback as it is kept until its receiver has it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from orchestrator.callbacks.entry import Entry
+from orchestrator.callbacks.plan import Callback
+from orchestrator.store.commits import NewCallback
+
+
+def kept(callback: Callback, parameters: Sequence[tuple[str, str]]) -> NewCallback:
+    """With a token of its own, by which a receiver knows one that comes twice."""
+    token = str(uuid.uuid4())
+    entry = Entry(
+        token=token,
+        account_sid=callback.conference.account_sid,
+        conference_sid=callback.conference.conference_sid,
+        call_sid=callback.call_sid,
+        kind=callback.kind,
+        url=callback.settings.url,
+        method=callback.settings.method,
+        parameters=tuple(parameters),
+        planned_at=callback.event.at.timestamp(),
+        dialect=callback.settings.dialect,
+    )
+    return NewCallback(token, int(entry.planned_at * 1000), entry.dump())
