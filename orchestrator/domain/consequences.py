@@ -25,11 +25,11 @@ def consequences_of(
 ) -> tuple[Command, ...]:
     """What a client has asked for and the switch could not do yet, and what follows for the others. In order."""
     if after.is_ending and not conference.is_ending and after.live_count > 0:
-        return (EndConference(after.conference_sid),)
+        return (EndConference(after.conference_sid), *_of_an_end(conference, participant, new))
     if new.is_live and (new.removal_requested or after.is_ending) and new != participant:
         return (RemoveParticipant(new.conference_sid, new.call_sid),)
     if after.is_ending:
-        return ()
+        return tuple(_of_an_end(conference, participant, new))
     return (
         *_of_membership(participant, new),
         *_of_coaches(conference, after, new),
@@ -37,6 +37,12 @@ def consequences_of(
         *_of_comings_and_goings(after, participant, new),
         *_of_sound(conference, participant, after, new),
     )
+
+
+def _of_an_end(conference: Conference, participant: Participant, new: Participant) -> Iterator[Command]:
+    """Whoever leaves while the conference ends may leave a sound behind that nobody would look at any more."""
+    if participant.is_present and not new.is_present and (participant.hold_as_asked or not conference.has_started):
+        yield RefreshSound()
 
 
 def _of_coaches(conference: Conference, after: Conference, new: Participant) -> Iterator[Command]:

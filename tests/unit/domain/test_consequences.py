@@ -245,6 +245,24 @@ def test_an_end_is_told_once() -> None:
     assert (first.commands, second.commands) == ((EndConference(CF),), ())
 
 
+@pytest.mark.parametrize(
+    ("changes", "whose", "expected"),
+    [
+        (STARTED, {"hold": True}, (RefreshSound(),)),
+        (STARTED, {"hold_wanted": True}, (RefreshSound(),)),
+        ({}, {"wait_url": ""}, (RefreshSound(),)),
+        (STARTED, {}, ()),
+    ],
+)
+def test_a_sound_does_not_outlive_a_conference_that_ends(
+    changes: dict[str, Any], whose: dict[str, Any], expected: tuple[Command, ...]
+) -> None:
+    """Of who is on hold or waits somebody has to look at the lane: its key would stay for a day."""
+    conference = a_conference(**changes | {"end_reason": EndReason.VIA_API, "live_count": 1, "present_count": 1})
+
+    assert follows(conference, there(**whose), MemberRemoved(at(2))) == expected
+
+
 @pytest.mark.parametrize("event", [AnnouncementEnded(at(2), "https://app.example/a", "one"), SpeechStarted(at(2))])
 def test_what_is_only_told_has_no_consequences(event: Event) -> None:
     """Speech, and the end of an announcement."""

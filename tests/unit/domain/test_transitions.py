@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from orchestrator.callbacks.plan import PLAN
-from orchestrator.domain.commands import EndConference, RemoveParticipant
+from orchestrator.domain.commands import EndConference, RefreshSound, RemoveParticipant
 from orchestrator.domain.conference import (
     Conference,
     ConferenceStatus,
@@ -474,13 +474,15 @@ def test_one_with_end_on_exit_takes_the_others_along() -> None:
 
     assert outcome.conference.is_ending
     assert outcome.conference.status is not ConferenceStatus.COMPLETED
-    assert outcome.commands == (EndConference(CF),)
+    assert outcome.commands == (EndConference(CF), RefreshSound())
     assert kinds_of(outcome) == [ParticipantLeft]
 
 
 def test_the_last_one_out_leaves_nothing_to_be_ended() -> None:
-    """Nobody is left whose call could be ended."""
-    assert apply(with_one_present(), connected(end_conference_on_exit=True), MemberRemoved(at(3))).commands == ()
+    """Nobody is left whose call could be ended; but what was heard while waiting has to be cleared away."""
+    outcome = apply(with_one_present(), connected(end_conference_on_exit=True), MemberRemoved(at(3)))
+
+    assert outcome.commands == (RefreshSound(),)
 
 
 @pytest.mark.parametrize("event", [CallInitiated(at(1)), CallRang(at(1)), CallAnswered(at(1))])
