@@ -16,12 +16,7 @@ from orchestrator.domain.events import OwedEnd
 from orchestrator.store import keys, scripts
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.connection import redis_errors
-from orchestrator.store.records import (
-    decode_conference,
-    decode_participant,
-    encode_conference,
-    encode_participant,
-)
+from orchestrator.store.records import decode_conference, decode_participant, encode_conference, encode_participant
 
 OUTBOX_DEPTH = 10_000
 """Callbacks that one lane may hold; the oldest become dead letters, and are counted."""
