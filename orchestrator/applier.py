@@ -262,6 +262,7 @@ def _log_transitions(change: Change) -> None:
             what=event,
             was=was,
             status=status,
+            cause=change.participants[call_sid][1].hangup_cause,
         )
 
 

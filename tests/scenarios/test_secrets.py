@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import urllib.request
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,6 +11,7 @@ import pytest
 import redis
 
 from orchestrator.sids import is_sid
+from tests.harness.polling import eventually
 from tests.harness.stack import RealSwitch, Stack
 
 SECRET: Final = "hunter2hunter2"
@@ -54,11 +57,21 @@ def test_the_password_of_a_callbacks_url_is_not_shown(stack: Stack) -> None:
     url = stack.receiver.url().replace("://", f"://bob:{SECRET}@")
     settings = stack.call_settings(to="+15550003000", status_callback=url)
     made = stack.client().conferences("a url").participants.create(**settings)
-    stack.receiver.await_kind(made.conference_sid, "conference-end")
-    listed = stack.orchestrator("callbacks", "list", "--account", stack.account_sid, "--call", made.call_sid)
+    stack.receiver.await_kind(made.call_sid, "call busy")
+    account = ("--account", stack.account_sid)
+    wanted = ("callbacks", "list", *account, "--call", made.call_sid, "--state", "delivered")
+    listed = eventually(lambda: stack.orchestrator(*wanted), "it is delivered")
+    shown = stack.orchestrator("callbacks", "show", *account, listed.split()[0])
+    path = f"/v1/Accounts/{stack.account_sid}/Callbacks?CallSid={made.call_sid}"
+    request = urllib.request.Request(stack.base_url + path)
+    basic = base64.b64encode(f"{stack.account_sid}:{stack.auth_token}".encode()).decode()
+    request.add_header("Authorization", f"Basic {basic}")
+    with urllib.request.urlopen(request, timeout=5) as response:
+        answered = response.read().decode()
 
-    assert "bob:***@" in listed
-    assert SECRET not in listed
+    assert shown.count("bob:***@") >= 2  # its own, and that of each attempt
+    assert "bob:***@" in answered
+    assert SECRET not in listed + shown + answered
     for process in (stack.api, stack.listener, *stack.workers):
         assert SECRET not in process.log()
 

@@ -496,6 +496,29 @@ def test_a_leg_that_nobody_knows_is_ended_by_the_snapshot(world: World, client: 
     assert {order.channel_uuid for order in orders} == {p.switch.channel_uuid for p in (lost, ended)}
 
 
+def test_a_member_who_is_nobodys_participant_is_ended_by_the_snapshot(world: World) -> None:
+    """Somebody in our conference whom we never called; the node's other calls are left alone."""
+    one, stranger, other = world.create(), new_participant(mint_sid("CF")), new_participant(mint_sid("CF"))
+    world.join(one)
+    snapshot = held(one, stranger, other, members=(one,))
+    snapshot.members[stranger.call_sid] = Member(one.conference_sid, 7, muted=False, deaf=False, hold=False)
+    killed = {order.channel_uuid for order in world.snapshot(snapshot) if isinstance(order, KillChannel)}
+
+    assert killed == {stranger.switch.channel_uuid}
+
+
+def test_a_call_outside_of_its_conference_is_ended_by_the_snapshot(world: World) -> None:
+    """Up, and no member: also of one who has left, and whose conference is over by that."""
+    one, two, last = world.create(), world.create(), world.create("another")
+    for member_id, participant in enumerate((one, two, last), 1):
+        world.join(participant, member_id)
+    world.apply(last, MemberRemoved(NOW))
+    found = world.snapshot(held(one, two, last, members=(two,)))
+    killed = {order.channel_uuid for order in found if isinstance(order, KillChannel)}
+
+    assert killed == {participant.switch.channel_uuid for participant in (one, last)}
+
+
 def test_an_order_to_end_a_conference_names_every_call_that_has_not_ended(world: World) -> None:
     """After the commit, so a call that was created a moment before it is among them; the one who left is not."""
     one, two, three = world.create(end_conference_on_exit=True), world.create(), world.create()
