@@ -11,8 +11,10 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar
 from typing import IO, Final
+from urllib.request import Request
 
 import gevent
 import urllib3
@@ -40,7 +42,8 @@ class BadStatus(MediaError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it goes out; `body` None for a GET. It has to be answered by `until` (time.monotonic)."""
+    """A request as it goes out; `body` None for a GET. It has to be answered by `until` (time.monotonic). `cookies` are
+    those of the whole fetch: some servers redirect to themselves until theirs comes back."""
 
     method: str
     url: str
@@ -48,6 +51,7 @@ class Asked:
     body: bytes | None
     overrides: Overrides
     until: float
+    cookies: CookieJar = field(default_factory=CookieJar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,14 @@ def exchange(pool: urllib3.PoolManager, asked: Asked) -> Answered:
                     asked.method,
                     asked.url,
                     body=asked.body,
-                    headers=asked.headers,
+                    headers={**asked.headers, **_cookie_header(asked)},
                     redirect=False,
                     retries=False,
                     timeout=_timeout(asked.overrides),
                     preload_content=False,
                     decode_content=False,
                 )
+            asked.cookies.extract_cookies(response, _for_jar(asked))  # type: ignore[arg-type]  # it has `info`: enough
             return _read(response, asked.headers)
     except gevent.Timeout as ended:
         if ended is not deadline:
@@ -90,6 +95,17 @@ def exchange(pool: urllib3.PoolManager, asked: Asked) -> Answered:
     finally:
         if response is not None:  # urllib3 has taken back the connection of an answer that was read to its end
             response.close()
+
+
+def _for_jar(asked: Asked) -> Request:
+    return Request(asked.url)  # noqa: S310  # nothing opens it: a jar is asked so
+
+
+def _cookie_header(asked: Asked) -> dict[str, str]:
+    request = _for_jar(asked)
+    asked.cookies.add_cookie_header(request)
+    cookie = request.get_header("Cookie")
+    return {"Cookie": cookie} if cookie else {}
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -66,6 +67,7 @@ class _Errand:
     unreadable: int
     overrides: Overrides
     until: float
+    cookies: CookieJar = field(default_factory=CookieJar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ class Fetcher:
             headers["X-Twilio-Signature"] = self._sign(hop.auth_token, signed, posted)
 
         def send(headers: dict[str, str], body: bytes | None = None) -> Answer:
-            asked = Asked(hop.method, requested, headers, body, errand.overrides, errand.until)
+            asked = Asked(hop.method, requested, headers, body, errand.overrides, errand.until, errand.cookies)
             return self._send(asked, errand, is_document=is_document)
 
         if hop.method == "POST":

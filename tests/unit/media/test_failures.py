@@ -299,7 +299,7 @@ def drip(said):
     return f"http://127.0.0.1:{server.server_port}/#tt=500"
 def answer(connected, peer):
     connected.recv(65536)
-    gevent.sleep(0.05)
+    gevent.sleep(0.3)
     connected.sendall(HEAD + b"Content-Length: 11\\r\\nConnection: close\\r\\n\\r\\n<Response/>")
     connected.close()
 quick = gevent.server.StreamServer(("127.0.0.1", 0), answer)

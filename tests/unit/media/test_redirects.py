@@ -130,6 +130,22 @@ def test_a_loop_ends(stage: Stage, web: Web) -> None:
     assert len(web.asked) == 6
 
 
+def test_a_cookie_comes_back_at_the_next_hop_and_to_nobody_else(stage: Stage, web: Web, other: Web) -> None:
+    """As browsers do it: some servers redirect to themselves until it does. The next fetch begins without."""
+
+    def answer(asked: Asked) -> Answer:
+        if "seen=1" in asked.headers.get("Cookie", ""):
+            return Answer(302, {"Location": elsewhere(other, "/there")})
+        return Answer(302, {"Location": asked.path, "Set-Cookie": "seen=1; Path=/; HttpOnly"})
+
+    web.answer = answer
+    for _ in range(2):
+        stage.load(web.url("/doc"), "POST")
+
+    assert [asked.headers.get("Cookie") for asked in web.asked] == [None, "seen=1"] * 2
+    assert [asked.headers.get("Cookie") for asked in other.asked] == [None, None]
+
+
 def test_audio_is_redirected_unsigned(stage: Stage, web: Web) -> None:
     """As it was asked for."""
     pages = {
