@@ -1,4 +1,4 @@
-# make up | test | test-freeswitch | check | bench | chaos | fuzz; each does its own set-up.
+# make up | test | test-freeswitch | check | clients | bench | chaos | fuzz; each does its own set-up.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 MINUTES ?= 5
 SEED   ?= 1
 
-.PHONY: up test test-freeswitch check bench chaos fuzz clean
+.PHONY: up test test-freeswitch check clients bench chaos fuzz clean
 
 up: $(READY)
 	@$(BIN)/orchestrator up
@@ -23,6 +23,13 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The whole life of a conference with the SDKs that people have; needs npm.
+clients: $(READY)
+	$(PYTHON) -m venv var/clients/py6
+	var/clients/py6/bin/pip install --quiet --disable-pip-version-check signalwire==2.1.1 twilio==6.54.0
+	npm install --silent --no-audit --no-fund --prefix var/clients/node twilio@6.3.1 @signalwire/compatibility-api@3.2.0
+	$(BIN)/pytest -q tests/scenarios/test_clients.py
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench

@@ -87,7 +87,7 @@ class Receiver:
     def _judge(self, method: str, path: str, body: str, headers: dict[str, str], at: float) -> Received:
         posted = dict(parse_qsl(body, keep_blank_values=True))
         query = dict(parse_qsl(urlsplit(path).query, keep_blank_values=True))
-        signature = headers.get("X-Twilio-Signature", "")
+        signature = headers.get("X-Twilio-Signature") or headers.get("X-SignalWire-Signature", "")
         is_signed = RequestValidator(self.auth_token).validate(self.url(path), posted, signature)
         return Received(method, path, {**query, **posted}, headers, at, is_signed)
 
