@@ -278,6 +278,7 @@ def _new_participant(conference: Conference, command: CreateParticipant) -> Part
         call_sid_to_coach=command.call_sid_to_coach,
         wait_url=command.wait_url,
         wait_method=command.wait_method,
+        wait_dialect=command.dialect,
         beep_on_enter=command.beep in ("true", "onEnter"),
         beep_on_exit=command.beep in ("true", "onExit"),
         start_conference_on_enter=command.start_conference_on_enter,

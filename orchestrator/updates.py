@@ -17,7 +17,7 @@ import structlog
 
 from orchestrator.applier import Applier
 from orchestrator.domain.commands import UpdateParticipant
-from orchestrator.domain.conference import STOCK, Conference, Participant
+from orchestrator.domain.conference import STOCK, TWILIO, Conference, Participant
 from orchestrator.domain.events import ParticipantModified
 from orchestrator.domain.hearing import Sound, hears_conference
 from orchestrator.errors import (
@@ -73,9 +73,9 @@ class Updates:
         self._wake_sounds = wake_sounds
 
     def update_participant(
-        self, account_sid: str, conference_sid: str, reference: str, update: UpdateParticipant
+        self, account_sid: str, conference_sid: str, reference: str, update: UpdateParticipant, dialect: str = TWILIO
     ) -> Participant:
-        """Change a live participant; None leaves a property as it is.
+        """Change a live participant; None leaves a property as it is. `dialect`: in which it is asked for.
 
         Raises NotFound, BadParameter, CoachedCallMissing, CoachedCallHeld, TooManyAnnouncements, Unavailable.
         """
@@ -86,29 +86,31 @@ class Updates:
             return participant
         if update.announce_url and not participant.is_present:
             raise BadParameter("AnnounceUrl: the participant is not in the conference yet", code=16099)
-        event = self._modification(participant, update)
+        event = self._modification(participant, update, dialect)
         if event is not None:
             self._modify(participant, event)
         call_sid = participant.call_sid
         if update.muted is not None:
             self._change_muted(account_sid, conference_sid, call_sid, update.muted)
         if update.hold is not None:
-            self._change_hold(account_sid, conference_sid, call_sid, update)
+            self._change_hold(account_sid, conference_sid, call_sid, update, dialect)
         if update.announce_url:
-            self._announce(Lane(conference_sid, call_sid), update.announce_url, update.announce_method)
+            self._announce(Lane(conference_sid, call_sid), update.announce_url, update.announce_method, dialect)
         return self._store.load_participant(account_sid, conference_sid, call_sid)
 
-    def announce(self, account_sid: str, conference_sid: str, url: str, method: str) -> Conference:
+    def announce(
+        self, account_sid: str, conference_sid: str, url: str, method: str, dialect: str = TWILIO
+    ) -> Conference:
         """Play something to everybody in the conference. Raises NotFound, ConferenceNotInProgress,
         TooManyAnnouncements, Unavailable."""
         conference = self._store.load_conference(account_sid, conference_sid)
         if not conference.has_started or conference.is_ending:
             raise ConferenceNotInProgress("AnnounceUrl: the conference is not in progress")
-        self._announce(Lane(conference_sid, CONFERENCE_LANE), url, method)
+        self._announce(Lane(conference_sid, CONFERENCE_LANE), url, method, dialect)
         return conference
 
-    def _announce(self, lane: Lane, url: str, method: str) -> None:
-        self._sounds.add_announcement(lane, url, method)
+    def _announce(self, lane: Lane, url: str, method: str, dialect: str) -> None:
+        self._sounds.add_announcement(lane, url, method, dialect)
         self._wake_sounds([lane])
 
     # ------------------------------------------------------------ wishes
@@ -124,13 +126,16 @@ class Updates:
                 raise
         return replace(participant, muted_wanted=muted)
 
-    def _change_hold(self, account_sid: str, conference_sid: str, call_sid: str, update: UpdateParticipant) -> None:
+    def _change_hold(
+        self, account_sid: str, conference_sid: str, call_sid: str, update: UpdateParticipant, dialect: str
+    ) -> None:
         """Silence first; what is heard on hold comes from a worker. Who returns hears what a listener would let it
         hear: the switch's word of it makes the listener look again, should the conference have started meanwhile."""
         hold = bool(update.hold)
         sound = None
         if hold:
-            sound = Sound(STOCK if update.hold_url is None else update.hold_url, update.hold_method or "GET")
+            url = STOCK if update.hold_url is None else update.hold_url
+            sound = Sound(url, update.hold_method or "GET", dialect=dialect)
         participant, before = self._store.request_hold(account_sid, conference_sid, call_sid, hold, sound)
         was_held = participant.hold if before == "" else before == "1"
         if not hold and not was_held:
@@ -164,7 +169,9 @@ class Updates:
 
     # ------------------------------------------------------------ facts by being asked for
 
-    def _modification(self, participant: Participant, update: UpdateParticipant) -> ParticipantModified | None:
+    def _modification(
+        self, participant: Participant, update: UpdateParticipant, dialect: str
+    ) -> ParticipantModified | None:
         coaching, coached = update.coaching, update.call_sid_to_coach
         if coached is not None and coaching is None:
             coaching = True
@@ -178,6 +185,7 @@ class Updates:
             beep_on_exit=update.beep_on_exit,
             wait_url=update.wait_url,
             wait_method=update.wait_method if update.wait_url is not None else None,
+            wait_dialect=dialect if update.wait_url is not None else None,
             coaching=coaching,
             call_sid_to_coach=coached if coaching else None,
         )

@@ -23,8 +23,6 @@ from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
 from orchestrator.callbacks.sweep import Sweep
 from orchestrator.dialects import DIALECTS
-from orchestrator.dialects.twilio.callbacks import serialize_fetch
-from orchestrator.dialects.twilio.signature import sign
 from orchestrator.dialling import LOOKUP_SECONDS, Dialling
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
@@ -150,7 +148,7 @@ def build_worker(settings: Settings) -> WorkerParts:
     commits, media = CommitStore(client), MediaStore(client, settings.media_megabytes << 20)
     stages = Stages(commits, media, nodes, fetching, settings.media_url, settings.stock_music)
     loader = _build_loader(settings, client, media)
-    player = Player(Services(sounds, stages, loader, serialize_fetch, Outcomes(commits, make_applier).tell))
+    player = Player(Services(sounds, stages, loader, DIALECTS.serialize_fetch, Outcomes(commits, make_applier).tell))
     use(SOUNDS, wakeups[SOUNDS], player.look_at_all)
     # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
     connections = Redis(
@@ -183,7 +181,7 @@ def _build_drainer(settings: Settings, client: Redis, outbox: OutboxStore, wakeu
 
 def _build_loader(settings: Settings, client: Redis, media: MediaStore) -> ProgramLoader:
     renderer = Renderer(media, Speech(settings.tts_command))
-    return ProgramLoader(Fetcher(_build_pool(settings), sign, AccountStore(client), media, renderer), renderer)
+    return ProgramLoader(Fetcher(_build_pool(settings), DIALECTS.sign, AccountStore(client), media, renderer), renderer)
 
 
 def _build_pool(settings: Settings) -> OutgoingPool:

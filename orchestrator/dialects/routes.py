@@ -124,7 +124,7 @@ class Resources:
         sid, account_sid = _conference_sid(asked, segment), asked.account_sid
         update = asked.dialect.parse_conference_update(request.form)
         if update.announce_url is not None:
-            self._updates.announce(account_sid, sid, update.announce_url, update.announce_method)
+            self._updates.announce(account_sid, sid, update.announce_url, update.announce_method, asked.dialect.name)
         act = self._handlers.end_conference if update.ends else self._handlers.fetch_conference
         return asked.dialect.render_conference(asked, act(account_sid, sid))
 
@@ -166,7 +166,7 @@ class Resources:
         """Mute, hold, coach, announce."""
         sid, reference = _conference_sid(asked, segment), asked.dialect.read_sid("CA", reference)
         update = asked.dialect.parse_update(request.form)
-        changed = self._updates.update_participant(asked.account_sid, sid, reference, update)
+        changed = self._updates.update_participant(asked.account_sid, sid, reference, update, asked.dialect.name)
         return asked.dialect.render_participant(asked, changed, None)
 
     def remove_participant(self, asked: Asked, segment: str, reference: str) -> Answer:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
-from orchestrator.domain.conference import STOCK, CallbackSettings
+from orchestrator.domain.conference import STOCK, TWILIO, CallbackSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,16 @@ class CreateParticipant(Command):
     machine_detection_speech_end_threshold_ms: int = 1200
     machine_detection_silence_timeout_ms: int = 5000
     amd_callbacks: CallbackSettings | None = None
+    dialect: str = TWILIO
 
 
 def given_in(command: CreateParticipant, dialect: str) -> CreateParticipant:
-    """The command with its callback settings remembering the dialect in which they were given."""
+    """The command, and each of its callback settings, remembering the dialect in which it was given."""
     found = ((field.name, getattr(command, field.name)) for field in fields(command))
     changed: dict[str, Any] = {
         name: replace(value, dialect=dialect) for name, value in found if isinstance(value, CallbackSettings)
     }
-    return replace(command, **changed)
+    return replace(command, **changed, dialect=dialect)
 
 
 SECRETS: Final = frozenset({"call_token", "sip_auth_password"})

@@ -151,7 +151,8 @@ class Participant:
     `muted` and `hold` are what the switch said last; `muted_wanted` and `hold_wanted` what a client asked for and no
     event has confirmed yet. Every leg joins unheard and deaf; `admitted` says that the switch has since been told whom
     it may hear, and has let it speak or muted it: until then only the listener sends it anything.
-    `wait_url` and `hold_url`: an absolute URL, STOCK, or empty for silence; `hold_turn` counts holds. `talking` is what
+    `wait_url` and `hold_url`: an absolute URL, STOCK, or empty for silence, with the dialect in
+    which it was given; `hold_turn` counts holds. `talking` is what
     the switch hears.
     `exit_hook_changed`: EndConferenceOnExit is, or was, another than the leg was dialled with.
     `answered_at`, `joined_at`, `left_at`, `ended_at`: aware UTC, None until it happened. `hangup_cause` is
@@ -176,9 +177,11 @@ class Participant:
     hold_wanted: bool | None = None
     hold_url: str = STOCK
     hold_method: str = "GET"
+    hold_dialect: str = TWILIO
     hold_turn: int = 0
     wait_url: str = STOCK
     wait_method: str = "POST"
+    wait_dialect: str = TWILIO
     admitted: bool = False
     talking: bool = False
     coaching: bool = False

@@ -99,6 +99,7 @@ class ParticipantModified(Event):
     beep_on_exit: bool | None = None
     wait_url: str | None = None
     wait_method: str | None = None
+    wait_dialect: str | None = None
     coaching: bool | None = None
     call_sid_to_coach: str | None = None
 

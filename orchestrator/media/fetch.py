@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http.cookiejar import CookieJar
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -34,8 +35,11 @@ MAX_URL: Final = 4_096
 
 USER_AGENT: Final = "TwilioProxy/1.1"
 
-Sign = Callable[[str, str, Sequence[tuple[str, str]]], str]
-"""(AuthToken, URL, POST parameters) -> the value of X-Twilio-Signature."""
+Sign = Callable[[str, str, str, Sequence[tuple[str, str]]], Mapping[str, str]]
+"""(dialect, AuthToken, URL, POST parameters) -> the headers that sign the request."""
+
+Signer = Callable[[str, Sequence[tuple[str, str]]], Mapping[str, str]]
+"""The same for one dialect and token."""
 
 _KEPT: Final = (
     "cache-control", "expires", "pragma", "date", "age", "etag", "last-modified", "vary", "location", "content-type",
@@ -72,12 +76,12 @@ class _Errand:
 
 @dataclass(frozen=True, slots=True)
 class _Hop:
-    """One request of it. `auth_token` None: unsigned."""
+    """One request of it. `sign` None: unsigned."""
 
     url: str
     method: Method
     parameters: tuple[tuple[str, str], ...]
-    auth_token: str | None
+    sign: Signer | None
 
     def redirected(self, status: int, location: str) -> _Hop:
         """As browsers do it (https://fetch.spec.whatwg.org/#http-redirect-fetch): 307 and 308 repeat the request, the
@@ -93,7 +97,7 @@ class _Hop:
             url,
             "POST" if is_repeated else "GET",
             self.parameters if is_repeated else (),
-            self.auth_token if is_same_host else None,
+            self.sign if is_same_host else None,
         )
 
 
@@ -122,9 +126,8 @@ class Fetcher:
         account = self._accounts.load_account(source.account_sid)
         if account is None:
             raise MediaError(errors.FAILED, "The account is gone", source.url)
-        return self._fetch(
-            source.url, source.account_sid, source.method, source.parameters, account.auth_token, errors.CONTENT_TYPE
-        )
+        sign = partial(self._sign, source.dialect, account.auth_token)
+        return self._fetch(source.url, source.account_sid, source.method, source.parameters, sign, errors.CONTENT_TYPE)
 
     def fetch_audio(self, url: str, account_sid: str) -> Rendered:
         """What a <Play> names: by GET, with no parameters and no signature. Raises MediaError, Unavailable."""
@@ -139,7 +142,7 @@ class Fetcher:
         account_sid: str,
         method: Method,
         parameters: tuple[tuple[str, str], ...],
-        auth_token: str | None,
+        sign: Signer | None,
         unreadable: int,
     ) -> Page:
         try:
@@ -147,14 +150,14 @@ class Fetcher:
             until = time.monotonic() + overrides.total_ms / 1000
             errand = _Errand(account_sid, unreadable, overrides, until)
             with self._turns.take(account_sid, until):
-                return self._follow(_Hop(url, method, parameters, auth_token), errand)
+                return self._follow(_Hop(url, method, parameters, sign), errand)
         except MediaError as error:
             raise MediaError(error.code, error.message, error.url or url) from error
         except ValueError as error:
             raise MediaError(errors.BAD_URL, "The URL is not valid", url) from error
 
     def _follow(self, hop: _Hop, errand: _Errand) -> Page:
-        is_document = hop.auth_token is not None
+        is_document = hop.sign is not None
         for _ in range(MAX_REDIRECTS + 1):
             answer = self._ask(hop, errand, is_document=is_document)
             if answer.status < 300:
@@ -171,9 +174,9 @@ class Fetcher:
             raise MediaError(errors.BAD_URL, "The URL is neither http:// nor https://")
         requested, signed = request_urls(hop.url, hop.parameters if hop.method == "GET" else ())
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **basic_auth(signed)}
-        if hop.auth_token is not None:
+        if hop.sign is not None:
             posted = hop.parameters if hop.method == "POST" else ()
-            headers["X-Twilio-Signature"] = self._sign(hop.auth_token, signed, posted)
+            headers.update(hop.sign(signed, posted))
 
         def send(headers: dict[str, str], body: bytes | None = None) -> Answer:
             asked = Asked(hop.method, requested, headers, body, errand.overrides, errand.until, errand.cookies)

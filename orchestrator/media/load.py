@@ -112,7 +112,9 @@ def _program(document: Document, base: str, source: Source) -> Program:
         url = _join(base, redirect.url)
     except MediaError as error:
         return Program((*document.verbs, Unplayable(error.code, error.message)), base)
-    return Program(document.verbs, base, Source(url, redirect.method, source.parameters, source.account_sid))
+    return Program(
+        document.verbs, base, Source(url, redirect.method, source.parameters, source.account_sid, source.dialect)
+    )
 
 
 def _parse(page: Page, source: Source) -> Document:

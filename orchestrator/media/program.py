@@ -9,12 +9,14 @@ from orchestrator.twiml.verbs import Method, Verb
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document's address and the parameters of its request. The account's token signs it."""
+    """A document's address and the parameters of its request. The account's token signs it, in the dialect in which the
+    client gave the URL that has led here."""
 
     url: str
     method: Method
     parameters: tuple[tuple[str, str], ...]
     account_sid: str
+    dialect: str = "twilio"
 
 
 @dataclass(frozen=True, slots=True)

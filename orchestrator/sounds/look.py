@@ -12,6 +12,7 @@ import secrets
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -136,7 +137,7 @@ class Look:
         self._stop_background(stage)
         self._silent_since = time.monotonic()
         wanted = stage.background
-        track = None if wanted is None else Track.of(wanted.url, wanted.method, wanted.turn)
+        track = None if wanted is None else Track.of(wanted.url, wanted.method, wanted.turn, wanted.dialect)
         self.state = self.state.with_track("background", track)
 
     def _stop_background(self, stage: Stage) -> None:
@@ -232,7 +233,7 @@ class Look:
         waiting = self._stored.next
         if waiting is None:
             return None
-        track = replace(Track.of(waiting.url, waiting.method), id=waiting.id)
+        track = replace(Track.of(waiting.url, waiting.method, dialect=waiting.dialect), id=waiting.id)
         self.state = self.state.with_track("announcement", track)
         self._store.save(self._lane, self._owner, self.state.dump(), taken=1, due_ms=_now_ms() + AGAIN_MS)
         self._stored = self._store.load(self._lane)
@@ -244,8 +245,9 @@ class Look:
         """True if there is something to be played, or the end to be told. Begins to load what is missing, which may
         also be what comes next."""
         if not track.needs_loading or _now_ms() >= track.not_before_ms:
-            conference, parameters = stage.conference, self._services.fetch_parameters
-            self._loads.begin(kind, track, conference.account_sid, lambda: parameters(conference, stage.participant))
+            conference, ask = stage.conference, self._services.fetch_parameters
+            parameters = partial(ask, track.dialect, conference, stage.participant)
+            self._loads.begin(kind, track, conference.account_sid, parameters)
         return track.clip is not None or track.is_stock or track.is_over or track.is_at_end
 
     def _has_come(self, stage: Stage, kind: Kind, loading: Loading[Any]) -> None:

@@ -12,7 +12,8 @@ from orchestrator.sounds.stage import Stages
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import SoundStore
 
-FetchParameters = Callable[[Conference, Participant | None], Sequence[tuple[str, str]]]
+FetchParameters = Callable[[str, Conference, Participant | None], Sequence[tuple[str, str]]]
+"""(dialect, conference, who listens; None: all) -> what goes along with a request for a document."""
 Tell = Callable[[Lane, AnnouncementEnded | AnnouncementFailed], None]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from orchestrator.domain.conference import STOCK
+from orchestrator.domain.conference import STOCK, TWILIO
 from orchestrator.domain.hearing import Sound
 from orchestrator.media.program import Clip, Program, Source
 from orchestrator.twiml.verbs import Pause, Play, Say, Unplayable, Verb
@@ -45,7 +45,7 @@ class Track:
     `then_url` is where it leads ('' nowhere), `documents` how many it has led through. `is_stock`: the stock music
     instead. `is_over`: silence from now on. `was_cut`: what is played was cut short once and is heard again.
     `asked_url` is what the client named, `turn` tells one hold from the next, `id` an announcement from all others.
-    A document that plays next to nothing is not loaded again before `not_before_ms`.
+    A document that plays next to nothing is not loaded again before `not_before_ms`. `dialect`: of `asked_url`.
     """
 
     asked_url: str
@@ -68,13 +68,14 @@ class Track:
     was_cut: bool = False
     id: str = ""
     not_before_ms: int = 0
+    dialect: str = TWILIO
 
     @classmethod
-    def of(cls, url: str, method: str, turn: int = 0) -> Track:
+    def of(cls, url: str, method: str, turn: int = 0, dialect: str = TWILIO) -> Track:
         """A document that is still to be loaded; stock music and silence are none."""
         if url in (STOCK, ""):
             return cls(url, turn, url, method, verbs=(), is_stock=url == STOCK, is_over=not url)
-        return cls(url, turn, url, method)
+        return cls(url, turn, url, method, dialect=dialect)
 
     @property
     def needs_loading(self) -> bool:
@@ -159,11 +160,12 @@ class Track:
             documents=self.documents,
             id=self.id,
             not_before_ms=not_before_ms,
+            dialect=self.dialect,
         )
 
     def source(self, parameters: tuple[tuple[str, str], ...], account_sid: str) -> Source:
         """How its document is asked for."""
-        return Source(self.url, "GET" if self.method == "GET" else "POST", parameters, account_sid)
+        return Source(self.url, "GET" if self.method == "GET" else "POST", parameters, account_sid, self.dialect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ return {'ok', redis.call('HGETALL', participant), known[2]}
 WANT_HOLD: Final = (
     _FIND_TO_CHANGE
     + """
--- ARGV[4]: '1' or '0'; ARGV[5…]: hold_url, its value, hold_method, its value. The version rises always: who hears the
+-- ARGV[4]: '1' or '0'; ARGV[5…]: hold_url, its value, and so on. The version rises always: who hears the
 -- conference is decided by whoever applies the next event.
 local known = redis.call('HMGET', participant, 'hold', 'hold_wanted')
 local wanted = known[2] or ''

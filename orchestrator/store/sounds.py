@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 import redis
 
+from orchestrator.domain.conference import TWILIO
 from orchestrator.domain.events import OwedEnd
 from orchestrator.errors import ConferenceNotInProgress, TooManyAnnouncements
 from orchestrator.store import keys, sound_scripts
@@ -38,6 +39,7 @@ class Announcement:
     url: str
     method: str
     id: str
+    dialect: str = TWILIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,10 @@ class SoundStore:
         self._renew = client.register_script(sound_scripts.RENEW)
         self._save = client.register_script(sound_scripts.SAVE)
 
-    def add_announcement(self, lane: Lane, url: str, method: str) -> None:
+    def add_announcement(self, lane: Lane, url: str, method: str, dialect: str = TWILIO) -> None:
         """Have it played after those that wait. From now on its end is owed to the client; a sweep finds it, should
         nobody be woken. Raises TooManyAnnouncements, ConferenceNotInProgress."""
-        announcement = Announcement(url, method, secrets.token_hex(8))
+        announcement = Announcement(url, method, secrets.token_hex(8), dialect)
         owed = OwedEnd(announcement.id, url, to_all=lane.name == CONFERENCE_LANE)
         with redis_errors():
             added = self._add(

@@ -62,7 +62,7 @@ def test_every_create_field_has_a_parameter() -> None:
     """A field without a row in the dialect's schemas could never be asked for; two rows would overwrite each other."""
     named = [field for field, _ in CREATE.values()] + [row.field for row in CREATE_CALLBACKS]
 
-    assert sorted(named) == sorted(CREATE_FIELDS)
+    assert sorted([*named, "dialect"]) == sorted(CREATE_FIELDS), "the dialect is that of the request"
 
 
 def test_every_update_field_has_a_parameter_and_is_looked_at() -> None:

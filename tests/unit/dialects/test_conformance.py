@@ -19,9 +19,15 @@ import orchestrator
 from orchestrator.callbacks.plan import PLAN, Callback
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import EVERY_OPERATION, SUFFIXES, Dialect, Dialects
-from orchestrator.domain.conference import Participant
+from orchestrator.domain.conference import Participant, ParticipantStatus
+from orchestrator.domain.hearing import background_of
+from orchestrator.media.program import Program as SoundProgram
+from orchestrator.media.program import Source
 from orchestrator.sids import mint_sid
+from orchestrator.sounds.state import Track
 from orchestrator.store import keys
+from orchestrator.store.outbox import Lane
+from orchestrator.store.sounds import SoundStore
 from tests.unit.dialects import shout
 from tests.unit.dialects.twilio.test_callbacks import EXACT, callback
 from tests.unit.examples import AC, CA, CF, a_conference, a_participant
@@ -311,6 +317,39 @@ def test_a_callback_is_said_in_the_dialect_in_which_its_url_was_given(api: Api, 
         told = Callback("x", event.kind, settings, 1, event.event, event.conference, event.participant)
         assert ALL.serialize_callback(told) == way.dialect.serialize_callback(told)
         assert ALL.sign(settings.dialect, "t", "u", []).items() >= way.dialect.sign("t", "u", []).items()
+
+
+@every_way
+def test_a_document_is_asked_for_in_the_dialect_in_which_its_url_was_given(
+    api: Api, way: Way, one: Participant
+) -> None:
+    """That of holding, that of waiting and that of an announcement, each on its own."""
+    sid, url = one.conference_sid, "http://127.0.0.1:9/sound"
+    path = ("Conferences", sid, "Participants", one.call_sid)
+    held = dict(read(ask(api, way, "POST", *path, data={"Hold": "true", "HoldUrl": url, "WaitUrl": url})))
+    if held["hold"] != "true":
+        pytest.skip("no URL can be given in it")
+    ask(api, way, "POST", *path, data={"AnnounceUrl": url})
+    api.redis.hset(keys.conference(sid), "status", "in-progress")
+    ask(api, way, "POST", "Conferences", sid, data={"AnnounceUrl": url})
+    asked_for = api.store.load_participant(ACCOUNT, sid, one.call_sid)
+    waiting = [SoundStore(api.redis).load(Lane(sid, name)).next for name in (one.call_sid, "conference")]
+
+    assert (asked_for.hold_dialect, asked_for.wait_dialect) == (way.dialect.name, way.dialect.name)
+    assert [one and one.dialect for one in waiting] == [way.dialect.name, way.dialect.name]
+
+
+@every_dialect
+def test_a_document_s_dialect_is_kept_on_its_way_to_the_request(dialect: Dialect) -> None:
+    """From what is to be heard to what is asked for, and to the next document that it leads to."""
+    waiting = a_participant(status=ParticipantStatus.CONNECTED, wait_url="http://x/", wait_dialect=dialect.name)
+    sound = background_of(a_conference(), waiting)
+    assert sound is not None
+    track = Track.of(sound.url, sound.method, sound.turn, sound.dialect)
+    source = track.source((), AC)
+    following = track.loaded(SoundProgram(then=Source("http://y/", "GET", (), AC, source.dialect))).next_document(0)
+
+    assert (sound.dialect, source.dialect, following.source((), AC).dialect) == (dialect.name,) * 3
 
 
 # ------------------------------------------------------------ the house

@@ -118,6 +118,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "beep_on_exit": (False, {"beep_on_exit": False}),
     "wait_url": ("", {"wait_url": ""}),
     "wait_method": ("GET", {"wait_method": "GET"}),
+    "wait_dialect": ("signalwire", {"wait_dialect": "signalwire"}),
     "coaching": (True, {"coaching": True, "call_sid_to_coach": COACHED}),
     "call_sid_to_coach": (COACHED, {"coaching": True, "call_sid_to_coach": COACHED}),
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from orchestrator.dialects.twilio.signature import sign
+from orchestrator.dialects import DIALECTS
 from orchestrator.media.errors import MediaError
 from orchestrator.media.fetch import Fetcher
 from orchestrator.media.load import ProgramLoader
@@ -72,7 +72,7 @@ def make_stage(client: redis.Redis, pool: OutgoingPool, max_bytes: int = 128 * 1
         accounts.save_account(Account(account_sid, TOKEN, "active"))
     engine = "espeak-ng --stdin --stdout -v {voice}" if shutil.which("espeak-ng") else SPEAKER
     renderer = Renderer(media, Speech(command or engine))
-    return Stage(client, media, ProgramLoader(Fetcher(pool, sign, accounts, media, renderer), renderer))
+    return Stage(client, media, ProgramLoader(Fetcher(pool, DIALECTS.sign, accounts, media, renderer), renderer))
 
 
 @pytest.fixture

@@ -139,6 +139,18 @@ def test_a_post_is_signed_and_carries_its_parameters(stage: Stage, web: Web) -> 
     assert validator.validate(web.url("/doc?a=1", "me:pw@"), asked.form, asked.headers["X-Twilio-Signature"])
 
 
+@pytest.mark.parametrize(
+    ("dialect", "header"), [("twilio", "X-Twilio-Signature"), ("signalwire", "X-SignalWire-Signature")]
+)
+def test_a_request_is_signed_in_the_dialect_of_its_url(stage: Stage, web: Web, dialect: str, header: str) -> None:
+    """And in no other; where the document leads to as well."""
+    serve(web, doc=twiml("<Redirect>next</Redirect>"), next=twiml("<Pause/>"))
+    stage.loader.load_program(Source(web.url("/doc"), "POST", PARAMETERS, ONE, dialect))
+
+    signed = [[name.lower() for name in asked.headers if "signature" in name.lower()] for asked in web.asked]
+    assert signed == [[header.lower()]] * 2
+
+
 def test_a_get_carries_its_parameters_in_the_query_and_is_signed(stage: Stage, web: Web) -> None:
     """Behind the query that is there; a document that is redirected is signed for where it is."""
     serve(web, doc=Answer(302, {"Location": "/there?b=2"}), there=twiml(""))

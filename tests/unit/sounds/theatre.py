@@ -13,7 +13,7 @@ import gevent
 import redis
 from gevent.event import AsyncResult
 
-from orchestrator.dialects.twilio.callbacks import serialize_fetch
+from orchestrator.dialects import DIALECTS
 from orchestrator.domain.conference import Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
@@ -158,7 +158,7 @@ class Theatre:
                 self.sounds,
                 stages,
                 self.loader,
-                serialize_fetch,
+                DIALECTS.serialize_fetch,
                 lambda lane, event: self.told.append((lane, event)),
             )
         )
