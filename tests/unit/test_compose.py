@@ -19,6 +19,7 @@ FIXED: Final = {
     "ORCHESTRATOR_BIND",  # in the image: all addresses of the container
     "FREESWITCH_ESL_PORT",  # what is published or connected to has its usual number inside the container
     "FREESWITCH_SIP_PORT",
+    "FREESWITCH_SIP_TLS_PORT",
 }
 
 
