@@ -16,7 +16,7 @@ import structlog
 
 from orchestrator.callbacks.keep import kept
 from orchestrator.callbacks.plan import Callback, announced, plan_callbacks, with_cut_off
-from orchestrator.domain.commands import Command
+from orchestrator.domain.commands import Command, UpdateParticipant
 from orchestrator.domain.conference import Participant, without_fulfilled_wishes
 from orchestrator.domain.events import CallAnswered, CallInitiated, ConferenceEnded, Event, MemberAdded
 from orchestrator.domain.transitions import apply
@@ -108,7 +108,7 @@ class Applier:
             except Exception:
                 log.exception("event_not_applied", conference_sid=conference_sid, call_sid=item.call_sid)
         orders += self._stray_legs(placed)
-        refused = self._commit(list(changes.values())) if changes else set()
+        refused = self._commit(list(changes.values()), commands) if changes else set()
         for conference_sid, found in commands.items():
             if conference_sid not in refused:
                 orders += self._expand(changes[conference_sid], found)
@@ -200,8 +200,10 @@ class Applier:
         owed = self._surely(lambda: self._store.list_owed(conference_sid))
         return with_cut_off(events, owed, change.announced if change else ())
 
-    def _commit(self, changes: list[Change]) -> set[str]:
-        """Write all; returns the conferences whose change was refused, and wakes the lanes of the others."""
+    def _commit(self, changes: list[Change], commands: dict[str, list[tuple[Command, str]]]) -> set[str]:
+        """Write all; returns the conferences whose change was refused, and wakes the lanes of the others. Adds to
+        `commands` what is wanted otherwise than the switch has just said: of two mutes that were asked for at once it
+        may have heard the earlier one last."""
         refused: set[str] = set()
         lanes: list[Lane] = []
         for change, committed in zip(changes, self._surely(lambda: self._store.commit(changes)), strict=True):
@@ -214,6 +216,8 @@ class Applier:
             _log_transitions(change)
             lanes += [Lane(sid, name) for name in committed.lanes]
             _log_dropped(sid, committed)
+            for call_sid, muted in committed.contested:
+                commands.setdefault(sid, []).append((UpdateParticipant(muted=muted), call_sid))
         self._forget(refused)
         if lanes:
             self._wake_callbacks(lanes)

@@ -217,6 +217,7 @@ class Updates:
 
     def _await_relations(self, coach: Participant) -> None:
         if not self._listeners.ask_to_relate(coach.switch.node, coach.conference_sid, RELATED_SECONDS):
+            self._store.load_participant(coach.account_sid, coach.conference_sid, coach.call_sid)  # gone meanwhile: 404
             raise Unavailable("The switch has not yet confirmed who hears the coach: try again")
 
     def _settle_exit_hook(self, node: Node, participant: Participant) -> Participant:

@@ -64,11 +64,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """`lanes` were empty and now hold callbacks: wake them. `dropped`: token and moment (ms) of
-    what fell out of a full lane."""
+    """`lanes` were empty and now hold callbacks: wake them. `dropped`: token and moment (ms) of what fell out of a full
+    lane. `contested`: CallSid and what is wanted of those who were just muted or unmuted against it."""
 
     lanes: tuple[str, ...] = ()
     dropped: tuple[tuple[str, int], ...] = ()
+    contested: tuple[tuple[str, bool], ...] = ()
 
 
 class CommitStore:
@@ -265,6 +266,7 @@ def _render(change: Change) -> tuple[list[str], bytes]:
                 "left": before.is_live and not after.is_live,
                 "ended": after.ended_at is not None,
                 "label": after.label or "",
+                "muted": before.muted is not after.muted,
                 "expire": keys.RETENTION_SECONDS if after.ended_at else 0,
             }
         )
@@ -290,7 +292,9 @@ def _render(change: Change) -> tuple[list[str], bytes]:
 def _committed(answer: Sequence[Any]) -> Committed | None:
     if int(answer[0]) == 0:
         return None
-    rest = [str(item) for item in answer[1:]]
-    bar = rest.index("|")
-    dropped = (text.split(" ") for text in rest[bar + 1 :])
-    return Committed(tuple(rest[:bar]), tuple((token, int(planned_ms)) for token, planned_ms in dropped))
+    lanes, dropped, contested = ([str(item).split(" ") for item in part] for part in answer[1:])
+    return Committed(
+        tuple(lane for (lane,) in lanes),
+        tuple((token, int(planned_ms)) for token, planned_ms in dropped),
+        tuple((call_sid, wanted == "1") for call_sid, wanted in contested),
+    )

@@ -140,17 +140,17 @@ COMMIT: Final = (
 --      announcements that are owed an end, then participant keys, then outbox keys
 -- ARGV expected version, commit id, change (JSON): {conference: [f, v…], expire: s, keep: s, oldest_ms, depth: n,
 --      participants: [{key: index into KEYS, fields: [f, v…], ended: CallSid or false, left: bool, label: '',
---                      call_sid: '', expire: s}],
+--                      call_sid: '', muted: has changed, expire: s}],
 --      outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry]…]}], announced: [id…]}
--- Returns {0} if the version is another one; {1, lanes to wake…, '|', 'token planned_ms' of what fell out of one…}.
+-- Returns {0} if the version is another one; {1, {lanes to wake…}, {'token planned_ms' of what fell out of one…},
+-- {'CallSid 1' or 'CallSid 0' of those whose switch has just said the opposite of what is wanted…}}.
 -- A commit that is repeated because its answer was lost is told as if it had just been done.
 local change = cjson.decode(ARGV[3])
-local answer = {1}
+local lanes, dropped, contested = {}, {}, {}
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then
   if redis.call('HGET', KEYS[1], 'commit_id') ~= ARGV[2] then return {0} end
-  for _, row in ipairs(change.outbox) do answer[#answer + 1] = row.lane end
-  answer[#answer + 1] = '|'
-  return answer
+  for _, row in ipairs(change.outbox) do lanes[#lanes + 1] = row.lane end
+  return {1, lanes, dropped, contested}
 end
 if #change.conference > 0 then redis.call('HSET', KEYS[1], unpack(change.conference)) end
 redis.call('HSET', KEYS[1], 'commit_id', ARGV[2])
@@ -161,6 +161,9 @@ for _, row in ipairs(change.participants) do
   if #row.fields > 0 then redis.call('HSET', key, unpack(row.fields)) end
   local known = redis.call('HMGET', key, 'muted', 'muted_wanted', 'hold', 'hold_wanted')
   if known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
+  if row.muted and known[2] and known[2] ~= '' and known[1] ~= known[2] then
+    contested[#contested + 1] = row.call_sid .. ' ' .. known[2]
+  end
   if known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
   if row.left and row.label ~= '' and redis.call('HGET', KEYS[3], row.label) == row.call_sid then
     redis.call('HDEL', KEYS[3], row.label)
@@ -169,7 +172,6 @@ for _, row in ipairs(change.participants) do
   if row.expire > 0 then redis.call('EXPIRE', key, row.expire) end
 end
 for _, id in ipairs(change.announced) do redis.call('HDEL', KEYS[7], id) end
-local dropped = {}
 for _, row in ipairs(change.outbox) do
   local key, tokens = KEYS[row.key], {}
   for index, callback in ipairs(row.callbacks) do
@@ -182,7 +184,7 @@ for _, row in ipairs(change.outbox) do
   local length = redis.call('RPUSH', key, unpack(tokens))
   if length == #tokens then
     redis.call('SADD', KEYS[4], row.lane)
-    answer[#answer + 1] = row.lane
+    lanes[#lanes + 1] = row.lane
   end
   while length > change.depth do
     local token = redis.call('LPOP', key)
@@ -196,8 +198,6 @@ if #change.outbox > 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[6], 0, change.oldest_ms)
   redis.call('EXPIRE', KEYS[6], change.keep)
 end
-answer[#answer + 1] = '|'
-for _, token in ipairs(dropped) do answer[#answer + 1] = token end
-return answer
+return {1, lanes, dropped, contested}
 """
 )

@@ -571,3 +571,19 @@ def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(world.applier._conferences) <= 3
     assert len(world.applier._participants) <= 4
     assert all(world.kinds(p.conference_sid) == ["participant-join"] for p in people)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_of_two_mutes_at_once_the_last_wish_decides(world: World, last: bool) -> None:
+    """The switch has heard the earlier one last: it is told again what is wanted, once."""
+    one = world.create()
+    world.join(one, 7, muted=last)
+    for muted in (not last, last):
+        world.store.request_muted(ACCOUNT, one.conference_sid, one.call_sid, muted)
+    heard = {True: ParticipantMuted(NOW), False: ParticipantUnmuted(NOW)}
+    orders = [*world.apply(one, heard[last]), *world.apply(one, heard[not last])]
+
+    assert orders == [MuteMember(one.conference_sid, 7, last)]
+    assert world.load(one).muted_as_asked is last
+    assert world.apply(one, heard[last]) == []
+    assert world.load(one).muted is last
