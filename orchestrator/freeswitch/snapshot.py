@@ -36,8 +36,8 @@ from orchestrator.sids import call_sid_of, is_sid
 DIAL_GRACE: Final = timedelta(seconds=2)
 """A queued participant this young may have no channel yet: its originate is on the way. The next snapshot tells."""
 
-OUTSIDE_GRACE: Final = timedelta(seconds=5)
-"""From its answer to its conference a leg needs milliseconds, on a switch with too much to do a second or two."""
+OUTSIDE_GRACE: Final = timedelta(seconds=10)
+"""From its answer to its conference a leg needs milliseconds, on a switch with too much to do some seconds."""
 
 UP: Final = frozenset({"ACTIVE", "HELD", "UNHELD"})
 """FreeSWITCH's callstates of an answered leg."""

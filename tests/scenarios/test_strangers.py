@@ -152,7 +152,7 @@ def test_a_call_that_is_in_no_conference_is_ended(room: Room) -> None:
     listener = room.stack.listener
     logged = len(listener.log())
     room.stack.switch.api(f"uuid_transfer {channel_uuid_of(anna.call_sid)} park inline")
-    completed = room.stack.receiver.await_kind(anna.call_sid, "call completed", seconds=30)[0]
+    completed = room.stack.receiver.await_kind(anna.call_sid, "call completed", seconds=45)[0]
     leave = room.await_event("participant-leave")
 
     assert leave["CallSid"] == completed.parameters["CallSid"] == anna.call_sid
@@ -170,7 +170,7 @@ def test_a_call_that_is_bridged_to_a_stranger_is_ended(room: Room, node: RealSwi
         uuid = channel_uuid_of(anna.call_sid)
         node.api(f"uuid_bridge {uuid} {made.split()[1]}")
         eventually(lambda: heard(ear, 1100) > -35, "the stranger hears anna")
-        room.stack.receiver.await_kind(anna.call_sid, "call completed", seconds=30)
+        room.stack.receiver.await_kind(anna.call_sid, "call completed", seconds=45)
         heard_until = len(ear.packets)
 
         assert node.api(f"uuid_exists {uuid}") == "false"
@@ -187,7 +187,7 @@ def test_a_member_who_is_nobodys_participant_is_thrown_out(room: Room, node: Rea
             f"originate {{conference_member_flags=mute}}sofia/internal/agent@{stranger.address} "
             f"conference:{room.conference_sid}@orchestrator inline"
         )
-        eventually(lambda: any(one.method == "BYE" for one in stranger.requests), "the stranger is hung up on", 30)
+        eventually(lambda: any(one.method == "BYE" for one in stranger.requests), "the stranger is hung up on", 45)
 
     room.expect("after a stranger was thrown out", anna="bert", bert="anna")
 
