@@ -1,4 +1,4 @@
-# make up | test | test-freeswitch | check | clients | bench | chaos | fuzz; each does its own set-up.
+# make up | test | test-freeswitch | check | clients | openapi | bench | chaos | fuzz; each does its own set-up.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 MINUTES ?= 5
 SEED   ?= 1
 
-.PHONY: up test test-freeswitch check clients bench chaos fuzz clean
+.PHONY: up test test-freeswitch check clients openapi bench chaos fuzz clean
 
 up: $(READY)
 	@$(BIN)/orchestrator up
@@ -30,6 +30,10 @@ clients: $(READY)
 	var/clients/py6/bin/pip install --quiet --disable-pip-version-check signalwire==2.1.1 twilio==6.54.0
 	npm install --silent --no-audit --no-fund --prefix var/clients/node twilio@6.3.1 @signalwire/compatibility-api@3.2.0
 	$(BIN)/pytest -q tests/scenarios/test_clients.py
+
+# 5,000 random requests drawn from the OpenAPI document.
+openapi: $(READY)
+	OPENAPI_REQUESTS=5000 $(BIN)/pytest -q -s --timeout=3600 tests/unit/dialects/test_openapi.py
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gevent
+import orjson
 import structlog
-from flask import Flask, Response, g, request
+from flask import Blueprint, Flask, Response, g, request
+from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import HTTPException
 
 from orchestrator.authentication import Authenticator, is_open
 from orchestrator.connections import let_wait
 from orchestrator.credentials import Credentials
-from orchestrator.dialects import DIALECTS, cors, routes
+from orchestrator.dialects import DIALECTS, cors, openapi, routes
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.own import routes as own
 from orchestrator.errors import ApiError, BadParameter, MethodNotAllowed, Unavailable
@@ -63,6 +65,14 @@ def create_app(
     app.register_blueprint(own.make_blueprint(history, pacing, quotas, Credentials(accounts)))
     app.register_blueprint(serve.make_blueprint(media))
 
+    document = orjson.dumps(openapi.build_document())
+
+    @app.get("/openapi.json")
+    def describe() -> Response:
+        return Response(document, mimetype="application/json")
+
+    app.register_blueprint(_make_page())
+
     @app.get("/healthz")
     def health() -> Response:
         """This process answers; `orchestrator check` looks at what is behind it."""
@@ -92,6 +102,14 @@ def create_app(
         return _answer_error(ApiError("An internal error has occurred"))
 
     return app
+
+
+def _make_page() -> Blueprint:
+    """Swagger UI at /openapi/, its files from the package: a browser asks nobody but us. The redirect is named here, or
+    it would be made of the request's Host."""
+    config = {"app_name": "Conference orchestrator", "oauth2RedirectUrl": "/openapi/oauth2-redirect.html"}
+    page: Blueprint = get_swaggerui_blueprint("/openapi", "/openapi.json", config=config)
+    return page
 
 
 def _read_path(dialects: Dialects) -> None:

@@ -21,9 +21,9 @@ from orchestrator.errors import AccountSuspended, AuthenticationFailed
 from orchestrator.sids import is_sid
 from orchestrator.store.accounts import Account, AccountStore, digest
 
-OPEN_PATHS: Final = frozenset({"/healthz"})
-OPEN_PREFIX: Final = "/media/"
-"""What switches fetch, by names that cannot be guessed."""
+OPEN_PATHS: Final = frozenset({"/healthz", "/openapi", "/openapi.json"})
+OPEN_PREFIXES: Final = ("/media/", "/openapi/")
+"""What switches fetch, by names that cannot be guessed; and how this API is described."""
 
 WRONG_SECONDS = 1.0
 LOGGED_SECONDS: Final = 10.0
@@ -37,7 +37,7 @@ log = structlog.get_logger("authentication")
 
 def is_open(request: Request) -> bool:
     """True for paths that need no credentials."""
-    return request.path in OPEN_PATHS or request.path.startswith(OPEN_PREFIX)
+    return request.path in OPEN_PATHS or request.path.startswith(OPEN_PREFIXES)
 
 
 class Authenticator:

@@ -1,1 +1,1 @@
-"""Our own API, for what Twilio has no words for: /v1/Accounts/{AccountSid}/Callbacks and Receivers."""
+"""Our own API, for what Twilio has no words for: /v1/Accounts/{AccountSid}/Callbacks, Receivers and Keys."""

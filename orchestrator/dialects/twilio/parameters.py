@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,14 +15,33 @@ from orchestrator.freeswitch.dial_string import CLIENT_NAME, PHONE_NUMBER, SIP_U
 from orchestrator.freeswitch.sip_uri import parse_sip_uri
 from orchestrator.sids import is_sid, looks_like_call_sid
 
-Parser = Callable[[str, Sequence[str]], Any]
+Read = Callable[[str, Sequence[str]], Any]
 """(parameter name, its values; at least one) -> the value. Raises BadParameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """Reads a parameter; `schema` tells clients in JSON Schema what it takes (it may take more)."""
+
+    read: Read
+    schema: Mapping[str, Any]
+
+    def __call__(self, name: str, values: Sequence[str]) -> Any:
+        """As `Read`."""
+        return self.read(name, values)
+
+
+def takes(**schema: Any) -> Callable[[Read], Parser]:
+    """Makes a parser of what reads such values."""
+    return lambda read: Parser(read, schema)
+
 
 MAX_URL: Final = 4096
 _URL_TEXT: Final = re.compile(r"[!-~]+", re.ASCII)
 _CUSTOM: Final = re.compile(r"[A-Za-z0-9._~%=&+:@/-]{0,800}", re.ASCII)
 
 
+@takes(type="boolean")
 def boolean(name: str, values: Sequence[str]) -> bool:
     """`true` or `false`, in any case: Python SDKs before 9 send `True`."""
     word = values[-1].strip().lower()
@@ -30,6 +50,7 @@ def boolean(name: str, values: Sequence[str]) -> bool:
     return word == "true"
 
 
+@takes(type="boolean")
 def lenient_boolean(name: str, values: Sequence[str]) -> bool:
     """Anything other than true is false (seeds 002 and 004, update of Muted)."""
     return values[-1].strip().lower() == "true"
@@ -38,6 +59,7 @@ def lenient_boolean(name: str, values: Sequence[str]) -> bool:
 def text(longest: int, *, shortest: int = 0, code: int = 20001) -> Parser:
     """Free text, carried unchanged."""
 
+    @takes(type="string", minLength=shortest, maxLength=longest)
     def parse(name: str, values: Sequence[str]) -> str | None:
         value = values[-1]
         if not shortest <= len(value) <= longest:
@@ -50,6 +72,7 @@ def text(longest: int, *, shortest: int = 0, code: int = 20001) -> Parser:
 def integer(least: int, most: int, code: int = 20001) -> Parser:
     """A whole number within bounds."""
 
+    @takes(type="integer", minimum=least, maximum=most)
     def parse(name: str, values: Sequence[str]) -> int:
         value = values[-1].strip()
         if re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) is None or not least <= int(value) <= most:
@@ -63,6 +86,7 @@ def word(*allowed: str, code: int = 20001) -> Parser:
     """One of the words, in any case; returned as written here."""
     by_lower = {item.lower(): item for item in allowed}
 
+    @takes(type="string", enum=list(allowed))
     def parse(name: str, values: Sequence[str]) -> str:
         found = by_lower.get(values[-1].strip().lower())
         if found is None:
@@ -76,6 +100,7 @@ def words(*allowed: str) -> Parser:
     """A list: repeated keys, each split at spaces and commas, in any case. A word that is none (21626,
     https://www.twilio.com/docs/errors/21626) is refused: ignored, it would subscribe to nothing for ever."""
 
+    @takes(type="array", items={"type": "string", "enum": list(allowed)})
     def parse(name: str, values: Sequence[str]) -> tuple[str, ...]:
         found = [item for value in values for item in re.split(r"[\s,]+", value.lower()) if item]
         for item in found:
@@ -86,6 +111,7 @@ def words(*allowed: str) -> Parser:
     return parse
 
 
+@takes(type="string", format="uri", maxLength=MAX_URL)
 def url(name: str, values: Sequence[str]) -> str | None:
     """An absolute http or https URL in printable ASCII, or nothing."""
     value = values[-1]
@@ -102,6 +128,7 @@ def url(name: str, values: Sequence[str]) -> str | None:
     return value
 
 
+@takes(type="string", maxLength=MAX_URL, description="A URL; an empty text is silence.")
 def possibly_empty_url(name: str, values: Sequence[str]) -> str:
     """A URL, or an empty text that means something of its own (WaitUrl: silence)."""
     return url(name, values) or ""
@@ -113,6 +140,7 @@ method = word("GET", "POST", code=21209)
 def sid(prefix: str, code: int = 20001) -> Parser:
     """A SID of one kind, or nothing."""
 
+    @takes(type="string", pattern=f"^{prefix}[0-9a-f]{{32}}$")
     def parse(name: str, values: Sequence[str]) -> str | None:
         value = values[-1]
         if value and not is_sid(prefix, value):
@@ -122,6 +150,7 @@ def sid(prefix: str, code: int = 20001) -> Parser:
     return parse
 
 
+@takes(type="string", maxLength=128, pattern="^[^/]*$")
 def label(name: str, values: Sequence[str]) -> str | None:
     """At most 128 characters, no slash, nothing that would be read as a CallSid (16024)."""
     value = values[-1]
@@ -130,6 +159,7 @@ def label(name: str, values: Sequence[str]) -> str | None:
     return value or None
 
 
+@takes(type="string", description="A phone number, `sip:user@host` or `client:name`.", examples=["+15550001000"])
 def called(name: str, values: Sequence[str]) -> str:
     """`To`: a phone number, a SIP URI, or `client:name`, the last two with `?key=value&…` behind them; its scheme in
     any case, returned in lower case."""
@@ -155,6 +185,7 @@ def _can_be_called(kind: str, value: str, rest: str) -> bool:
     return PHONE_NUMBER.fullmatch(value) is not None
 
 
+@takes(type="string", description="A phone number, `client:name` or a SIP user.", examples=["+15550009999"])
 def caller(name: str, values: Sequence[str]) -> str:
     """`From`, `CallerId`: a phone number, `client:name`, or the user part of a SIP address."""
     value = values[-1].strip(" ")

@@ -1,0 +1,128 @@
+"""What answers consist of, in JSON Schema; a test compares it with what is serialized."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from orchestrator.domain.conference import ConferenceStatus, EndReason, ParticipantStatus
+
+Schema = Mapping[str, Any]
+
+TEXT: Final[Schema] = {"type": "string"}
+NUMBER: Final[Schema] = {"type": "integer"}
+FLAG: Final[Schema] = {"type": "boolean"}
+MOMENT: Final[Schema] = {"type": "string", "examples": ["Fri, 18 Feb 2011 21:07:19 +0000"]}
+ISO_MOMENT: Final[Schema] = {"type": "string", "examples": ["2026-11-20T08:00:00.000+00:00"]}
+
+
+def nullable(schema: Schema) -> Schema:
+    """The same, or null."""
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def object_of(properties: Mapping[str, Schema]) -> Schema:
+    """All of these, and no others."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": sorted(properties),
+        "additionalProperties": False,
+    }
+
+
+def listed(name: str) -> Schema:
+    """A list of what has that name."""
+    return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+
+
+def sid(prefix: str) -> Schema:
+    """A SID of one kind."""
+    return {"type": "string", "pattern": f"^{prefix}[0-9a-f]{{32}}$"}
+
+
+PARTICIPANT: Final[Mapping[str, Schema]] = {
+    "account_sid": sid("AC"),
+    "call_sid": sid("CA"),
+    "label": nullable(TEXT),
+    "conference_sid": sid("CF"),
+    "date_created": MOMENT,
+    "date_updated": MOMENT,
+    "end_conference_on_exit": FLAG,
+    "muted": FLAG,
+    "hold": FLAG,
+    "start_conference_on_enter": FLAG,
+    "coaching": FLAG,
+    "call_sid_to_coach": nullable(sid("CA")),
+    "status": {"type": "string", "enum": [str(status) for status in ParticipantStatus]},
+    "queue_time": nullable({"type": "string", "pattern": "^[0-9]+$", "description": "Milliseconds"}),
+    "uri": TEXT,
+}
+CONFERENCE: Final[Mapping[str, Schema]] = {
+    "sid": sid("CF"),
+    "account_sid": sid("AC"),
+    "friendly_name": TEXT,
+    "status": {"type": "string", "enum": [str(status) for status in ConferenceStatus]},
+    "date_created": MOMENT,
+    "date_updated": MOMENT,
+    "api_version": TEXT,
+    "region": nullable(TEXT),
+    "reason_conference_ended": {"enum": [*(str(reason) for reason in EndReason), None]},
+    "call_sid_ending_conference": nullable(sid("CA")),
+    "subresource_uris": object_of({"participants": TEXT, "recordings": TEXT}),
+    "uri": TEXT,
+}
+ACCOUNT: Final[Mapping[str, Schema]] = {
+    "sid": sid("AC"),
+    "owner_account_sid": sid("AC"),
+    "friendly_name": TEXT,
+    "status": TEXT,
+    "type": TEXT,
+    "auth_token": {"type": "null", "description": "Whoever asks has it."},
+    "date_created": nullable(MOMENT),
+    "date_updated": nullable(MOMENT),
+    "subresource_uris": object_of({"conferences": TEXT}),
+    "uri": TEXT,
+}
+
+
+def _page(key: str, name: str) -> Schema:
+    links = {"uri": TEXT, "first_page_uri": TEXT, "next_page_uri": nullable(TEXT), "previous_page_uri": nullable(TEXT)}
+    numbers = dict.fromkeys(("page", "page_size", "start", "end"), NUMBER)
+    return object_of({key: listed(name), **numbers, **links})
+
+
+SCHEMAS: Final[Mapping[str, Schema]] = {
+    "Account": object_of(ACCOUNT),
+    "Conference": object_of(CONFERENCE),
+    "ConferencePage": _page("conferences", "Conference"),
+    "Participant": object_of(PARTICIPANT),
+    "ParticipantPage": _page("participants", "Participant"),
+}
+
+ERROR: Final[Schema] = {
+    "type": "object",
+    "properties": {"code": NUMBER, "message": TEXT, "more_info": TEXT, "status": NUMBER, "detail": TEXT},
+    "required": ["code", "message", "more_info", "status"],
+    "additionalProperties": False,
+}
+
+_REASONS: Final = {
+    400: "A parameter is wrong; or what is asked for does not fit now",
+    401: "Wrong credentials",
+    403: "The account is suspended",
+    404: "There is no such thing in this account",
+    405: "Not with this verb; or a FriendlyName where a SID is needed",
+    409: "In a state that the request does not fit",
+    413: "More than 64 kB",
+    429: "The account's limits; `Retry-After` says when to come back",
+    503: "The switch or the data store is away: try again",
+}
+REFUSALS: Final[Mapping[str, Any]] = {
+    str(status): {
+        "description": reason,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    for status, reason in _REASONS.items()
+}
+"""Whatever is asked for may be answered so."""
