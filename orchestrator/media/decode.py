@@ -10,6 +10,7 @@ G.711 or GSM 6.10 at 8 kHz.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from collections.abc import Iterator
@@ -44,8 +45,6 @@ CODECS: Final = {
 
 BARE: Final = {"--ulaw": "mulaw", "--gsm": "gsm"}
 
-_OPTIONS: Final = {"format_whitelist": ",".join([*FORMATS, "mulaw"]), "codec_whitelist": ",".join(CODECS)}
-
 
 class Unreadable(Exception):
     """No audio, of no kind that is known, or without sound in it."""
@@ -57,7 +56,8 @@ class TooLong(Exception):
 
 def decode(data: bytes, output: BinaryIO, bare: str = "") -> None:
     """Write `data`, in any rate and number of channels, as a WAV file to the start of `output`; `bare` is ffmpeg's name
-    of what it is if it is no file of a known kind. Raises TooLong, Unreadable."""
+    of what it is if it is no file of a known kind. What is damaged is played as far as it is not, as by players. Raises
+    TooLong, Unreadable."""
     output.write(bytes(HEADER_BYTES))
     pcm_bytes = 0
     try:
@@ -67,24 +67,38 @@ def decode(data: bytes, output: BinaryIO, bare: str = "") -> None:
                 raise TooLong
             output.write(piece)
     except av.FFmpegError as error:
-        raise Unreadable(str(error)) from error
+        if not pcm_bytes:
+            raise Unreadable(str(error)) from error
     if not pcm_bytes:
         raise Unreadable("no sound")
     output.seek(0)
     output.write(wav_header(pcm_bytes))
 
 
+class _Stream:
+    """Bytes that cannot be gone back in, so that nothing is looked for behind the sound, where tools leave junk."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def read(self, count: int) -> bytes:
+        """The next ones."""
+        return self._data.read(count)
+
+
 def _open(data: bytes, bare: str) -> InputContainer:
+    formats = ",".join(["wav", "au"] if bare else FORMATS)
+    options = {"format_whitelist": formats, "codec_whitelist": ",".join(CODECS)}
+    for source in (io.BytesIO(data), _Stream(data)):
+        with contextlib.suppress(av.FFmpegError):
+            return av.open(source, "r", options=options)
     if not bare:
-        return av.open(io.BytesIO(data), "r", options=_OPTIONS)
-    try:
-        return av.open(io.BytesIO(data), "r", options=_OPTIONS | {"format_whitelist": "wav,au"})
-    except av.FFmpegError:
-        return av.open(io.BytesIO(data), "r", format=bare, options=_OPTIONS | {"sample_rate": str(RATE)})
+        raise Unreadable("no file of a known kind")
+    options |= {"format_whitelist": bare, "sample_rate": str(RATE)}
+    return av.open(io.BytesIO(data), "r", format=bare, options=options)
 
 
 def _pieces(container: InputContainer) -> Iterator[bytes]:
-    """What is damaged in the middle is left out, as players do."""
     if not container.streams.audio:
         raise Unreadable("no sound")
     stream = container.streams.audio[0]

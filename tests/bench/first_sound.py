@@ -114,4 +114,4 @@ def _document(web: Web, song: bytes) -> str:
 
 def _unheard(audio: bytes) -> bytes:
     """Another file with the same sound: what has been decoded once is known by its hash."""
-    return audio + b"LIST" + next(_numbers).to_bytes(4, "little") + bytes(120)
+    return audio + b"LIST" + (120).to_bytes(4, "little") + next(_numbers).to_bytes(120, "little")

@@ -86,6 +86,8 @@ def audio_files() -> dict[str, bytes]:
         "mp3 in stereo": mp3, "mp3 behind a tag": _id3(mp3), "mp3 behind zeros": bytes(3000) + mp3,
         "mp3 cut short": mp3[:-500], "mp3 with an old tag": mp3 + b"TAG".ljust(128, b"\0"),
         "wav, extensible": _extensible(wav), "wav of unknown length": _streamed(wav), "wav cut short": wav[:-2000],
+        "wav, junk behind it": wav + b"LIST\1\0\0\0" + bytes(99),
+        "aiff, junk behind it": make_audio("aiff", "pcm_s16be", 8_000) + b"junk" * 9,
         "wave64": make_audio("w64", "pcm_s16le", 44_100),
         "wav, gsm": (KEPT / "sine49.wav").read_bytes(),
     }  # fmt: skip
