@@ -16,7 +16,7 @@ from orchestrator.sids import is_sid
 from orchestrator.store.callbacks import CallbackFilter, CallbackStore, KeptCallback
 from orchestrator.store.receivers import Receiver, ReceiverStore
 
-MOST_SCANNED: Final = 5_000
+MOST_SCANNED: Final = 1_000
 """Rows that one request may look at; a filter that matches few of a million is answered in several pages."""
 
 MOST_REPLAYED: Final = 1_000

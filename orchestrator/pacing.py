@@ -24,7 +24,7 @@ TURN_SECONDS: Final = 0.8
 """How long a list waits for another of the same account."""
 
 ROWS_PER_BREATH: Final = 50
-"""Between so many rows of a list other requests have their turn."""
+"""After so many rows a long list rests for as long as they have taken: it takes half of a process at most."""
 
 _MOST_KNOWN: Final = 10_000
 
@@ -77,10 +77,12 @@ class Pacing:
 
         def count(rows: Iterable[Row]) -> Iterator[Row]:
             nonlocal counted
+            began = time.monotonic()
             for row in rows:
                 counted += 1
-                if counted % ROWS_PER_BREATH == 0:
-                    self._sleep(0)
+                if counted % ROWS_PER_BREATH == 1 and counted > 2 * ROWS_PER_BREATH:
+                    self._sleep(time.monotonic() - began)
+                    began = time.monotonic()
                 yield row
 
         try:

@@ -17,7 +17,8 @@ from orchestrator.store import keys, outbox_scripts
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.outbox import Lane
 
-_ROWS_PER_READ = 200
+_ROWS_PER_READ = 50
+_NEWEST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class CallbackStore:
         now_ms = int(time.time() * 1000)
         lanes: dict[str, int] = {}
         retries = []
-        for found in islice(self.list_callbacks(account_sid, CallbackFilter()), _ROWS_PER_READ * 5):
+        for found in islice(self.list_callbacks(account_sid, CallbackFilter()), _NEWEST):
             if (
                 found is not None
                 and found.state == "waiting"

@@ -7,7 +7,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import coaching, crowd, deliveries, fairness, first_sound, growth, latency, mixer, mutes, tape
+from tests.bench import (
+    coaching,
+    crowd,
+    deliveries,
+    fairness,
+    first_sound,
+    growth,
+    latency,
+    mixer,
+    mutes,
+    neighbours,
+    tape,
+)
 from tests.bench.report import Row, show
 from tests.conftest import make_switch
 from tests.harness.freeswitch import find_freeswitch
@@ -19,6 +31,7 @@ PARTS: dict[str, Callable[[Stack], list[Row]]] = {
     "tape": tape.measure,
     "deliveries": deliveries.measure,
     "fairness": fairness.measure,
+    "neighbours": neighbours.measure,
     "coaching": coaching.measure,
     "crowd": crowd.measure,
     "growth": growth.measure,

@@ -6,22 +6,27 @@ On the code of before every create got 201, and the switch dialled none of what 
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
+import sys
 import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 import requests
 
+from orchestrator.limits import DEFAULTS
 from orchestrator.sids import channel_uuid_of
 from orchestrator.store import keys
+from tests.bench import neighbours
 from tests.harness.freeswitch import FarEnd
 from tests.harness.polling import eventually
-from tests.harness.stack import Stack
+from tests.harness.stack import Process, Stack
 
 
 class Tenant:
@@ -179,3 +184,54 @@ def test_a_refused_create_leaves_no_name(stack: Stack) -> None:
 
     with redis.Redis.from_url(stack.environment["REDIS_URL"]) as client:
         assert client.hlen(keys.account_names(tenant.sid)) == 0
+
+
+def test_a_tenant_that_takes_all_it_can_beside_one_that_works(own_stack: Stack) -> None:
+    """The one that works gets every create, every read and every callback; the other one's quotas hold, and whoever it
+    was told 201 for is called. How fast: tests/bench/neighbours.py."""
+    greedy = Tenant(own_stack)
+    process = Process(
+        "greedy",
+        [],
+        own_stack.environment | neighbours.environment(own_stack, greedy.sid, greedy.token),
+        own_stack.directory,
+    )
+    process.command = [sys.executable, str(Path(neighbours.__file__).with_name("greedy.py"))]
+    process.start()
+    try:
+        for number in range(10):
+            made = (
+                own_stack.client()
+                .conferences(f"works {number}")
+                .participants.create(to=FarEnd.ANSWERS, **own_stack.call_settings())
+            )
+            assert own_stack.client().conferences(made.conference_sid).fetch().sid == made.conference_sid
+            own_stack.receiver.await_kind(made.conference_sid, "participant-join", 1, 20)
+            assert own_stack.client().conferences(made.conference_sid).update(status="completed").status == "completed"
+    finally:
+        process.stop()
+    got: dict[str, int] = json.loads(process.log().splitlines()[-1])
+    assert {"create: 429 16021", "a filter that matches nothing: 429 20429"} <= set(got), got
+    assert 0 < got["create: 201"] <= DEFAULTS.dialling, got
+
+    def called() -> bool:
+        eventually(lambda: greedy.request("GET", ".json").status_code == 200, "it may ask again", 20)
+        live = 0
+        for sid in _live_conferences(own_stack, greedy):
+            live += len(_rows(greedy, f"/Conferences/{sid}/Participants.json?PageSize=1000"))
+        return live == got["create: 201"]
+
+    assert eventually(called, "whoever it was told 201 for is being called", 30)
+
+
+def _live_conferences(stack: Stack, tenant: Tenant) -> list[str]:
+    with redis.Redis.from_url(stack.environment["REDIS_URL"], decode_responses=True) as client:
+        return list(client.zrange(keys.account_live_conferences(tenant.sid), 0, -1))
+
+
+def _rows(tenant: Tenant, path: str) -> list[dict[str, Any]]:
+    answer = eventually(
+        lambda: found if (found := tenant.request("GET", path)).status_code == 200 else None, "it may look", 20
+    )
+    assert answer is not None
+    return [row for row in answer.json()["participants"] if row["status"] in ("queued", "connecting", "ringing")]

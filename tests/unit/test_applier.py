@@ -37,6 +37,7 @@ from orchestrator.freeswitch.snapshot import Member, Snapshot
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.sids import call_sid_of, mint_sid
 from orchestrator.store import keys
+from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
@@ -587,3 +588,26 @@ def test_of_two_mutes_at_once_the_last_wish_decides(world: World, last: bool) ->
     assert world.load(one).muted_as_asked is last
     assert world.apply(one, heard[last]) == []
     assert world.load(one).muted is last
+
+
+# ------------------------------------------------------------ history has an end
+
+
+def test_of_too_many_callbacks_the_oldest_finished_are_forgotten(world: World) -> None:
+    """As many as the account may keep; those that wait are never forgotten, however old."""
+    accounts = AccountStore(world.client)
+    accounts.save_account(Account(ACCOUNT, "x" * 32, "active"))
+    accounts.save_limits(ACCOUNT, {"kept_callbacks": 4})
+    one, two = world.create("first"), world.create("second")
+    world.join(one)
+    old = waiting(world.client, Lane(one.conference_sid, "conference"))
+    done, waits = old[0], old[1:]
+    world.client.hset(keys.callback(one.conference_sid, done), "state", "delivered")
+    world.join(two)
+    world.apply(two, ParticipantMuted(NOW), ParticipantUnmuted(NOW))
+
+    assert not world.client.exists(keys.callback(one.conference_sid, done))
+    assert world.client.zscore(keys.account_callbacks(ACCOUNT), f"{one.conference_sid}.{done}") is None
+    assert done not in world.client.zrange(keys.conference_callbacks(one.conference_sid), 0, -1)
+    for token in waits:
+        assert world.client.hget(keys.callback(one.conference_sid, token), "state") == "waiting"
