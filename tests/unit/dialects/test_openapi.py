@@ -158,15 +158,17 @@ def test_random_requests_get_answers_of_the_document(api: Api) -> None:
             ],
         )  # fmt: skip
 
-    for operation in found:
-        for mode in GenerationMode:
-            cases = operation.as_strategy(generation_mode=mode)
-            number = max(REQUESTS // (len(found) * 2), 1)
-            tried = given(case=cases, is_there=st.booleans())(attempt)
-            settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck), database=None)(
-                tried
-            )()
+    rounds = 0
+    while sum(statuses.values()) < REQUESTS:  # what takes no parameters has few cases
+        rounds += 1
+        for operation in found:
+            for mode in GenerationMode:
+                cases = operation.as_strategy(generation_mode=mode)
+                tried = given(case=cases, is_there=st.booleans())(attempt)
+                number = max(REQUESTS // (len(found) * 2), 1)
+                patient = settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
+                patient(tried)()
+        assert rounds < 20
     print(sum(statuses.values()), "requests:", dict(sorted(statuses.items())))
 
-    assert sum(statuses.values()) >= REQUESTS * 0.8
     assert {200, 201, 404} <= set(statuses)
