@@ -36,6 +36,12 @@ class AccountSuspended(ApiError):
     code, http_status = 20006, 403
 
 
+class TokenNeeded(ApiError):
+    """An API key asks for what only the AuthToken may do."""
+
+    code, http_status = 20403, 403
+
+
 class NotFound(ApiError):
     """No such resource in this account; a foreign one is told the same way."""
 

@@ -67,6 +67,16 @@ def test_a_key_opens_its_own_account_only(api: Api, credentials: Credentials) ->
     assert status(api, key.key_sid, secret, "/2010-04-01/Accounts.json") == 401
 
 
+def test_a_key_neither_makes_nor_revokes_keys(api: Api, credentials: Credentials) -> None:
+    """One that has leaked could outlive its revocation by another that it has made, and shut out the rest."""
+    key, secret = credentials.create_key(ACCOUNT, "")
+    other, _ = credentials.create_key(ACCOUNT, "")
+
+    is_error(api.web.post(KEYS, headers=basic(key.key_sid, secret)), 403, 20403)
+    is_error(api.web.delete(f"{KEYS}/{other.key_sid}", headers=basic(key.key_sid, secret)), 403, 20403)
+    assert {one.key_sid for one in credentials.list_keys(ACCOUNT)} == {key.key_sid, other.key_sid}
+
+
 def test_keys_have_a_bound(credentials: Credentials, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are read with the account at every request."""
     monkeypatch.setattr("orchestrator.credentials.MOST_KEYS", 2)

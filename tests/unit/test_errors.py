@@ -13,6 +13,7 @@ EXPECTED = {
     "ApiError": (20500, 500),
     "AuthenticationFailed": (20003, 401),
     "AccountSuspended": (20006, 403),
+    "TokenNeeded": (20403, 403),
     "NotFound": (20404, 404),
     "MethodNotAllowed": (20004, 405),
     "BadParameter": (20001, 400),
@@ -29,6 +30,7 @@ EXPECTED = {
     "Conflict": (20409, 409),
     "Unavailable": (20503, 503),
     "NodeFull": (20503, 503),
+    "StoreFull": (20503, 503),
 }
 
 CLASSES: dict[str, type[ApiError]] = dict(inspect.getmembers(errors, inspect.isclass))

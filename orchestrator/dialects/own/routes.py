@@ -17,9 +17,10 @@ from orchestrator.dialects.own.serializers import (
     serialize_key,
     serialize_receiver,
 )
-from orchestrator.errors import BadParameter
+from orchestrator.errors import BadParameter, TokenNeeded
 from orchestrator.history import History
 from orchestrator.pacing import Pacing
+from orchestrator.sids import is_sid
 from orchestrator.store.quotas import QuotaStore
 
 
@@ -81,15 +82,23 @@ def make_blueprint(history: History, pacing: Pacing, quotas: QuotaStore, credent
     @blueprint.post("/Keys")
     def create_key(account_sid: str) -> Response:
         """The secret is told this once."""
+        _require_token()
         key, secret = credentials.create_key(account_sid, schemas.parse_friendly_name(request.form))
         return _json({**serialize_key(key), "secret": secret}, 201)
 
     @blueprint.delete("/Keys/<key_sid>")
     def revoke_key(account_sid: str, key_sid: str) -> Response:
+        _require_token()
         credentials.revoke_key(account_sid, key_sid)
         return Response(status=204)
 
     return blueprint
+
+
+def _require_token() -> None:
+    """A key that has leaked could make another one before it is revoked. Raises TokenNeeded."""
+    if request.authorization is not None and is_sid("SK", request.authorization.username or ""):
+        raise TokenNeeded("API keys are made and revoked with the AuthToken only")
 
 
 def _json(body: Any, status: int = 200) -> Response:
