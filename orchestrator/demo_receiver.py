@@ -47,7 +47,8 @@ class DemoReceiver:
     def _serve(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         length = min(int(environ.get("CONTENT_LENGTH") or 0), MAX_BODY)
         pairs = parse_qsl(environ["wsgi.input"].read(length).decode(), keep_blank_values=True)
-        right = environ.get("HTTP_X_TWILIO_SIGNATURE") == sign(self._auth_token, self.url, pairs)
+        given = environ.get("HTTP_X_TWILIO_SIGNATURE") or environ.get("HTTP_X_SIGNALWIRE_SIGNATURE")
+        right = given == sign(self._auth_token, self.url, pairs)
         self._show(_line(dict(pairs), "signature ok" if right else "SIGNATURE WRONG"))
         start_response("204 No Content", [])
         return [b""]

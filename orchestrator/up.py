@@ -203,7 +203,7 @@ def _welcome(settings: Settings, account: Account, receiver: str, redis: Embedde
     return textwrap.dedent(f"""
         switch       {switch}
         redis        {f"embedded, kept in {DATA / 'redis'}, at " if redis else ""}{settings.redis_url}
-        base URL     {base}
+        base URL     {base}, described at {base}/openapi
         AccountSid   {sid}
         AuthToken    {token}
         callbacks    sent to {receiver} are shown below, with their signature checked
