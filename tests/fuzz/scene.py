@@ -110,7 +110,8 @@ class Scene:
                 if about is belief
             ]
             done = [value for value, answer in told if answer.is_done]
-            belief.told(done, [value for value, answer in told if answer.is_doubtful])
+            # Whoever has left on the switch, and not yet for us, is shown with whatever was wanted of them last.
+            belief.told(done, [value for value, answer in told if answer.is_doubtful or answer.code == GONE[1]])
         self._look_for_a_dead_switch()
         for _ in range(3):  # one thing follows from the other
             self.room.follow()
