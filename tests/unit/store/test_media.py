@@ -157,6 +157,7 @@ from orchestrator.store.media import ENTRY_BYTES, MediaStore
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 client = connect(sys.argv[1])
+client.connection_pool.connection_kwargs["socket_timeout"] = 60  # all the writes are large, and the machine may be busy
 media = MediaStore(client, 64 << 20)
 account = "AC" + "1" * 32
 def save():
