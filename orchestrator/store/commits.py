@@ -255,7 +255,7 @@ def _render(change: Change) -> tuple[list[str], bytes]:
         keys.conference_callbacks(sid),
         keys.owed(sid),
     ]
-    participants = []
+    participants, told = [], {(call_sid, event) for call_sid, event, *_ in change.transitions}
     for call_sid, (before, after) in change.participants.items():
         names.append(keys.participant(sid, call_sid))
         participants.append(
@@ -266,7 +266,7 @@ def _render(change: Change) -> tuple[list[str], bytes]:
                 "left": before.is_live and not after.is_live,
                 "ended": after.ended_at is not None,
                 "label": after.label or "",
-                "muted": before.muted is not after.muted,
+                "muted": not told.isdisjoint({(call_sid, "ParticipantMuted"), (call_sid, "ParticipantUnmuted")}),
                 "expire": keys.RETENTION_SECONDS if after.ended_at else 0,
             }
         )
@@ -294,7 +294,7 @@ def _committed(answer: Sequence[Any]) -> Committed | None:
         return None
     lanes, dropped, contested = ([str(item).split(" ") for item in part] for part in answer[1:])
     return Committed(
-        tuple(lane for (lane,) in lanes),
-        tuple((token, int(planned_ms)) for token, planned_ms in dropped),
-        tuple((call_sid, wanted == "1") for call_sid, wanted in contested),
+        lanes=tuple(lane for (lane,) in lanes),
+        dropped=tuple((token, int(planned_ms)) for token, planned_ms in dropped),
+        contested=tuple((call_sid, wanted == "1") for call_sid, wanted in contested),
     )

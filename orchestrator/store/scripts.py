@@ -140,7 +140,7 @@ COMMIT: Final = (
 --      announcements that are owed an end, then participant keys, then outbox keys
 -- ARGV expected version, commit id, change (JSON): {conference: [f, v…], expire: s, keep: s, oldest_ms, depth: n,
 --      participants: [{key: index into KEYS, fields: [f, v…], ended: CallSid or false, left: bool, label: '',
---                      call_sid: '', muted: has changed, expire: s}],
+--                      call_sid: '', muted: bool, expire: s}],
 --      outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry]…]}], announced: [id…]}
 -- Returns {0} if the version is another one; {1, {lanes to wake…}, {'token planned_ms' of what fell out of one…},
 -- {'CallSid 1' or 'CallSid 0' of those whose switch has just said the opposite of what is wanted…}}.
