@@ -16,15 +16,18 @@ import structlog
 
 from orchestrator.callbacks.keep import kept
 from orchestrator.callbacks.plan import Callback, announced, plan_callbacks, with_cut_off
+from orchestrator.coaching import Send
 from orchestrator.domain.commands import Command, UpdateParticipant
-from orchestrator.domain.conference import Participant, without_fulfilled_wishes
+from orchestrator.domain.conference import Conference, Participant, without_fulfilled_wishes
 from orchestrator.domain.events import CallAnswered, CallInitiated, ConferenceEnded, Event, MemberAdded
 from orchestrator.domain.transitions import apply
 from orchestrator.errors import Unavailable
+from orchestrator.freeswitch.client import NodeUnavailable
+from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.freeswitch.events import Translated
-from orchestrator.freeswitch.relations import Order, SetRelations
-from orchestrator.freeswitch.snapshot import IsAlive, Snapshot, missed_events
-from orchestrator.orders import Orders, expand, relations_of, repeat
+from orchestrator.freeswitch.snapshot import Snapshot, missed_events
+from orchestrator.hands import Hands
+from orchestrator.orders import Orders, expand
 from orchestrator.store.commits import Change, CommitStore, Committed, Versioned
 from orchestrator.store.outbox import Lane
 from orchestrator.strays import end_stray, strays_of
@@ -40,16 +43,24 @@ log = structlog.get_logger("listener")
 
 
 class Applier:
-    """Not for two greenlets at once. A listener keeps one; API and workers make one for each fact that they write, and
-    leave its orders to the listener."""
+    """Not for two greenlets at once. A listener keeps one; API and workers make one for each fact that they write.
+
+    What the switch has to do because of a fact is sent by whoever commits it, through `send`: nobody can forget it.
+    """
 
     def __init__(
-        self, store: CommitStore, serialize: Serialize, wake_callbacks: Wake, wake_sounds: Wake, sleep: Sleep
+        self,
+        store: CommitStore,
+        serialize: Serialize,
+        wake_callbacks: Wake,
+        wake_sounds: Wake,
+        sleep: Sleep,
+        send: Send,
     ) -> None:
         self._store = store
+        self._hands = Hands(store, send, wake_sounds, self._surely)
         self._serialize = serialize
         self._wake_callbacks = wake_callbacks
-        self._wake_sounds = wake_sounds
         self._sleep = sleep
         self._commits = 0
         self._conferences: OrderedDict[str, Versioned] = OrderedDict()
@@ -57,46 +68,50 @@ class Applier:
 
     # ------------------------------------------------------------ the two ways in
 
-    def apply_events(self, events: Sequence[Translated]) -> list[Order]:
-        """Apply events in order and commit what they change; returns what the switch has to do. Waits for Redis."""
-        orders: list[Order] = []
+    def apply_events(self, events: Sequence[Translated]) -> None:
+        """Apply events in order, commit what they change, and have the switch do what follows. Waits for Redis.
+
+        Raises NodeUnavailable, when all is committed, if the switch could not be told.
+        """
         left = list(events)
         while left:
             try:
-                left = self._apply_once(left, orders)
+                left = self._apply_once(left)
             except Unavailable as error:
                 log.error("store_unreachable", error=error.message, waiting=len(left))
                 self._forget(list(self._conferences))
                 self._sleep(0.2)
-        return orders
+        self._hands.complain()
 
-    def apply_snapshot(self, snapshot: Snapshot, node: str, is_alive: IsAlive) -> list[Order]:
-        """Apply what the node's events did not tell us, and repeat what the switch has not done yet."""
+    def apply_snapshot(self, snapshot: Snapshot, node: str) -> None:
+        """Apply what the node's events did not tell us, and repeat what the switch has not done yet. Raises
+        NodeUnavailable."""
+        if snapshot.conference_sid is not None:
+            self._hands.repeat(self._surely(lambda: self._load_whole(snapshot.conference_sid)), snapshot)
+            return
         unended = self._surely(lambda: self._store.list_unended(node))
         self._forget(conference.conference_sid for conference, _ in unended)
         everybody = [participant for _, group in unended for participant in group]
         commits = self._commits
-        orders = self.apply_events(missed_events(snapshot, everybody, is_alive))
+        self.apply_events(missed_events(snapshot, everybody, self._hands))
         if self._commits != commits:  # what is repeated must not be what was so before them
             unended = self._surely(lambda: self._store.list_unended(node))
-        sounds: list[Lane] = []
-        for conference, group in unended:
-            repeated = repeat(conference, group, snapshot.members, self._store)
-            orders += repeated.commands
-            sounds += [Lane(conference.conference_sid, call_sid) for call_sid in repeated.sounds]
-        self._wake_sounds(sounds)
-        return orders + strays_of(self._store, snapshot, everybody)
+        self._hands.send_all(strays_of(self._store, snapshot, everybody))
+        self._hands.repeat(unended, snapshot)
 
-    def relations(self, conference_sid: str) -> SetRelations | None:
-        """Who may not hear whom in this conference as it is now; None if there is no such conference."""
-        found, _ = self._store.load((), [conference_sid])
-        if conference_sid not in found:
-            return None
-        return relations_of(found[conference_sid].conference, self._store.list_members(conference_sid))
+    def settle_coaching(self, conference: Conference) -> None:
+        """Make the whispers of a conference what its state says now. Raises Unavailable."""
+        if conference.coaches:
+            self._hands.coaching.settle(conference.conference_sid, former=conference.coaches)
+
+    def _load_whole(self, conference_sid: str | None) -> list[tuple[Conference, list[Participant]]]:
+        sid = conference_sid or ""
+        found, _ = self._store.load((), [sid])
+        return [(found[sid].conference, self._store.list_live(sid))] if sid in found else []
 
     # ------------------------------------------------------------ one round
 
-    def _apply_once(self, events: list[Translated], orders: list[Order]) -> list[Translated]:
+    def _apply_once(self, events: list[Translated]) -> list[Translated]:
         """Apply and commit; returns the events whose commit was refused."""
         placed = self._place(events)
         self._load(placed)
@@ -107,33 +122,30 @@ class Applier:
                 self._apply_one(conference_sid, item, changes, commands)
             except Exception:
                 log.exception("event_not_applied", conference_sid=conference_sid, call_sid=item.call_sid)
-        orders += self._stray_legs(placed)
+        strays = self._stray_legs(placed)
         refused = self._commit(list(changes.values()), commands) if changes else set()
+        self._hands.send_all(strays)
         for conference_sid, found in commands.items():
             if conference_sid not in refused:
-                orders += self._expand(changes[conference_sid], found)
+                self._hands.carry_out(conference_sid, self._expand(changes[conference_sid], found))
         return [item for conference_sid, item in placed if conference_sid in refused]
 
-    def _expand(self, change: Change, commands: Iterable[tuple[Command, str]]) -> list[Order]:
+    def _expand(self, change: Change, commands: Iterable[tuple[Command, str]]) -> Orders:
         """What the commands mean in the state that has just been written."""
-        orders: list[Order] = []
-        sounds: dict[Lane, None] = {}
+        orders = Orders()
         for command, call_sid in commands:
             participant = change.participants[call_sid][1]
 
             def expanded(command: Command = command, participant: Participant = participant) -> Orders:
                 return expand(command, change.after, participant, self._store)
 
-            found = self._surely(expanded)
-            orders += found.commands
-            sounds.update(dict.fromkeys(Lane(change.after.conference_sid, call_sid) for call_sid in found.sounds))
-        self._wake_sounds(list(sounds))
+            orders += self._surely(expanded)
         return orders
 
-    def _stray_legs(self, placed: Iterable[tuple[str, Translated]]) -> list[Order]:
+    def _stray_legs(self, placed: Iterable[tuple[str, Translated]]) -> list[SwitchCommand]:
         """Legs that come to life though no record speaks of them, or it says that they have ended: nobody could ever
         remove such a person from the conference."""
-        orders: list[Order] = []
+        orders: list[SwitchCommand] = []
         for conference_sid, item in placed:
             if isinstance(item.event, (CallInitiated, CallAnswered, MemberAdded)):
                 participant = self._participants.get(conference_sid, {}).get(item.call_sid)
@@ -229,6 +241,8 @@ class Applier:
         while True:
             try:
                 return ask()
+            except NodeUnavailable:
+                raise
             except Unavailable as error:
                 log.error("store_unreachable", error=error.message)
                 self._sleep(0.2)

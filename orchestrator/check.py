@@ -11,6 +11,7 @@ from orchestrator.errors import ApiError
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.commands import CoreUuid, FetchFile, FindContext
 from orchestrator.freeswitch.nodes import Node
+from orchestrator.freeswitch.whisper import MODULE, can_whisper
 from orchestrator.settings import Settings
 from orchestrator.sounds.stage import FETCH_SECONDS
 from orchestrator.store.memory import CREATE_SHARE
@@ -82,6 +83,7 @@ def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
             continue
         yield _media(settings, nodes.get(address.name))
         yield _rtp(nodes.get(address.name))
+        yield _whispers(nodes.get(address.name))
         yield _listener(settings, address.name)
     nodes.stop()
 
@@ -94,6 +96,12 @@ def _rtp(node: Node) -> tuple[bool, str]:
         f"node {node.address.name} has no dialplan context 'orchestrator': RTP goes wherever a far end says "
         "(freeswitch-conf/dialplan/media.xml)"
     )
+
+
+def _whispers(node: Node) -> tuple[bool, str]:
+    if can_whisper(node):
+        return True, f"node {node.address.name} can let a coach be heard by one person alone"
+    return False, f"node {node.address.name} has not loaded {MODULE}: coaching is refused"
 
 
 def _media(settings: Settings, node: Node) -> tuple[bool, str]:

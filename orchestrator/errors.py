@@ -102,6 +102,12 @@ class CoachedCallHeld(ApiError):
     code, http_status = 16027, 400
 
 
+class CoachingImpossible(ApiError):
+    """The switch lacks what coaching needs: for the operator to put right, `orchestrator check` says it, too."""
+
+    code, http_status = 20503, 503
+
+
 class ConferenceNotInProgress(ApiError):
     """Nobody could hear it: the conference has not started, or is over."""
 

@@ -28,6 +28,7 @@ from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import HangUpMembers, KillChannel
 from orchestrator.freeswitch.dial_string import Originate
 from orchestrator.freeswitch.nodes import Node, Nodes
+from orchestrator.freeswitch.whisper import require_whispers
 from orchestrator.limits import Limits
 from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
 from orchestrator.store.accounts import AccountStore
@@ -65,16 +66,16 @@ class Handlers:
 
         Returns the participant and its queue time in ms (this server has no queue: 0).
         Raises BadParameter, NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing,
-        CoachedCallHeld, QuotaReached, Unavailable.
+        CoachedCallHeld, CoachingImpossible, QuotaReached, Unavailable.
         """
         destination = self._dialling.find(command.to)
         limits = self._accounts.load_limits(account_sid)
         while True:
             conference, is_new = self._conference_for(account_sid, name, command)
-            self._reachable(conference.node)
+            require_whispers(self._reachable(conference.node), command.coaching)
             participant = _new_participant(conference, command)
-            originate = Originate(command, participant, destination)
-            originate.render()  # refuses what cannot be carried, before anything is written
+            # Refuses what cannot be carried, before anything is written.
+            Originate(command, participant, destination, conference.has_started).render()
             candidate = None if is_sid("CF", name) else conference
             try:
                 with self._admitted(participant, limits, is_new):
@@ -90,6 +91,7 @@ class Handlers:
                 limits = limits.without_rate()
 
         # The conference says on which node: another process may have made it first, on its own choice.
+        originate = Originate(command, participant, destination, conference.has_started)
         try:
             self._nodes.get(conference.node).start_job(originate, participant.switch.channel_uuid)
         except (CommandRefused, Unavailable) as error:

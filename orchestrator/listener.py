@@ -1,4 +1,4 @@
-"""UP: ESL event -> translate -> apply -> plan -> one commit. One per node; no HTTP here.
+"""UP: ESL event -> translate -> apply -> plan -> one commit -> what the switch has to do. One per node; no HTTP here.
 
 The socket's reader only appends to a queue. `Applier` takes whatever has come, and writes each conference that has
 changed in one atomic step together with its sequence numbers and callbacks. Nothing is acknowledged to the switch, so
@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, ParamSpec, cast
 
 import gevent
 import orjson
@@ -20,15 +20,15 @@ from gevent.event import Event as Signal
 from gevent.queue import Empty, Full, Queue
 
 from orchestrator.applier import Applier
+from orchestrator.coaching import Send
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnavailable
-from orchestrator.freeswitch.commands import ChannelExists, CoreUuid
+from orchestrator.freeswitch.commands import CoreUuid, SwitchCommand
 from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound, Translated, translate_event
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
-from orchestrator.freeswitch.relations import Order, Together, execute
-from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot, parse_snapshot, take_snapshot
-from orchestrator.store.nodes import NodeStore, Question
+from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot, look_at, parse_snapshot, take_snapshot
+from orchestrator.store.nodes import NodeStore
 
 QUEUE_LENGTH: Final = 20_000
 """Events are 0.7 to 9 kB: at most 180 MB. What comes when it is full is dropped, logged, and made up by a snapshot."""
@@ -45,11 +45,8 @@ AUDIT_SECONDS: Final = 15.0
 SECOND_LOOK_SECONDS: Final = 2.5
 """After a (re)connect, whatever is looked at in between: calls too young for the first snapshot are old enough then."""
 
-QUESTION_SECONDS: Final = 1.0
-REFUSED_SECONDS: Final = 0.5
-"""Paces the snapshots that refused orders lead to."""
-
-Item = bytes | RawSnapshot | Question
+Item = bytes | RawSnapshot
+Arguments = ParamSpec("Arguments")
 
 log = structlog.get_logger("listener")
 
@@ -65,14 +62,14 @@ class Listener:
         self,
         address: NodeAddress,
         password: str,
-        make_applier: Callable[[Callable[[float], None]], Applier],
+        make_applier: Callable[[Callable[[float], None], Send], Applier],
         wake_sounds: Callable[[Sequence[EndedSound]], None],
         nodes: NodeStore,
         name: str,
     ) -> None:
         self._address = address
         self._password = password
-        self._applier = make_applier(self._wait_for_store)
+        self._applier = make_applier(self._wait_for_store, self._send)
         self._wake_sounds = wake_sounds
         self._nodes = nodes
         self._name = name
@@ -86,10 +83,8 @@ class Listener:
 
     def run(self) -> None:
         """Connect, follow, reconnect."""
-        worker, questions = gevent.spawn(self._apply_for_ever), gevent.spawn(self._take_questions)
-        for essential in (worker, questions):
-            # A defect: end the process, let its supervisor start a new one.
-            essential.link_exception(lambda _: self.stop())
+        worker = gevent.spawn(self._apply_for_ever)
+        worker.link_exception(lambda _: self.stop())  # a defect: end the process, let its supervisor start a new one
         backoff = FIRST_BACKOFF_SECONDS
         while not self._stopping.is_set():
             connection = EventSocket(self._address.host, self._address.port, self._password, on_event=self._take)
@@ -104,7 +99,6 @@ class Listener:
                 self._socket = None
             self._stopping.wait(backoff)
             backoff = min(backoff * 2, LAST_BACKOFF_SECONDS)
-        questions.join(timeout=STOP_SECONDS)
         worker.get(timeout=STOP_SECONDS)
 
     def stop(self) -> None:
@@ -131,6 +125,7 @@ class Listener:
             due = second_look_at if now < second_look_at else now + AUDIT_SECONDS
             while connection.connected and time.monotonic() < due and not self._resync.is_set():
                 self._report(core_uuid)
+                self._look_again(connection)
                 self._resync.wait(1.0)
             self._await_room(connection)
 
@@ -155,6 +150,17 @@ class Listener:
         except Unavailable as error:
             log.warning("store_unreachable", error=error.message)
 
+    def _look_again(self, connection: EventSocket) -> None:
+        """At conferences whose coaching somebody has changed; a snapshot sees to those that Redis did not tell of."""
+        try:
+            conference_sids = self._nodes.take_looks(self._address.name)
+        except Unavailable as error:
+            log.warning("store_unreachable", error=error.message)
+            return
+        for conference_sid in conference_sids:
+            with contextlib.suppress(CommandRefused):  # it has ended
+                look_at(connection, conference_sid, self._take)
+
     # ------------------------------------------------------------ events
 
     def _take(self, item: Item) -> None:
@@ -171,52 +177,27 @@ class Listener:
         try:
             while not (self._stopping.is_set() and self._queue.empty()):
                 batch = read_batch(self._next_items())
-                orders = self._applier.apply_events(batch.events)
+                self._tolerate(self._applier.apply_events, batch.events)
                 self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
-                if isinstance(batch.last, Snapshot):
-                    orders += self._audit(batch.last)
-                self._send(orders)
-                if isinstance(batch.last, Question):
-                    self._relate(batch.last)
+                if batch.last is not None:
+                    self._tolerate(self._applier.apply_snapshot, batch.last, self._address.name)
         except StoppedWhileWaiting:
             # What has not been written is made up by the next listener's snapshot.
             log.warning("stopped_while_store_away", node=self._address.name, queued=self._queue.qsize())
 
-    def _take_questions(self) -> None:
-        """What API processes ask takes its place among the events: one writer, one order."""
-        while not self._stopping.is_set():
-            try:
-                question = self._nodes.next_question(self._address.name, QUESTION_SECONDS)
-                if question is not None and self._stopping.is_set():
-                    self._nodes.give_back(self._address.name, question)  # whoever follows the node next answers it
-                elif question is not None:
-                    self._queue.put(question, timeout=QUESTION_SECONDS)
-            except Full:
-                log.error("question_dropped", node=self._address.name, queue=QUEUE_LENGTH)
-            except Unavailable as error:
-                log.warning("store_unreachable", error=error.message)
-                self._stopping.wait(QUESTION_SECONDS)
-
-    def _relate(self, question: Question) -> None:
+    def _tolerate(self, work: Callable[Arguments, None], *arguments: Arguments.args, **more: Arguments.kwargs) -> None:
+        """What the switch could not be told is repeated after the next connection, or by the next audit."""
         try:
-            order = self._applier.relations(question.conference_sid)
-            done = order is None or self._execute(order)
-            self._nodes.answer(self._address.name, question, done)
+            work(*arguments, **more)
         except Unavailable as error:
-            log.warning("question_not_answered", conference_sid=question.conference_sid, error=error.message)
+            log.warning("broken_off", node=self._address.name, error=error.message)
 
-    def _audit(self, snapshot: Snapshot) -> list[Order]:
-        try:
-            return self._applier.apply_snapshot(snapshot, self._address.name, self._is_alive)
-        except (NodeUnavailable, Unavailable) as error:
-            log.warning("audit_broken_off", node=self._address.name, error=error.message)
-            return []
-
-    def _is_alive(self, channel_uuid: str) -> bool:
+    def _send(self, command: SwitchCommand) -> str:
+        """Raises CommandRefused, NodeUnavailable."""
         connection = self._socket
         if connection is None:
             raise NodeUnavailable(f"Node {self._address.name} is away")
-        return connection.api(ChannelExists(channel_uuid).render()).strip() == "true"
+        return connection.api(command.render())
 
     def _next_items(self) -> list[Item]:
         """All that has come, up to and including the next that is no event: what a snapshot says holds for then."""
@@ -227,24 +208,6 @@ class Listener:
                 items.append(self._queue.get_nowait())
         return items
 
-    def _send(self, orders: Sequence[Order]) -> None:
-        """What the switch must do because of what happened. Lost ones are found by the next audit."""
-        for order in orders:
-            if not self._execute(order) and isinstance(order, Together):
-                # Somebody waits, unheard, to be admitted; a snapshot says what has become of them.
-                gevent.spawn_later(REFUSED_SECONDS, self._resync.set)
-
-    def _execute(self, order: Order) -> bool:
-        connection = self._socket
-        if connection is None:
-            return False
-        try:
-            execute(order, connection.api)
-        except (CommandRefused, NodeUnavailable) as error:
-            log.info("order_refused", order=repr(order)[:200], error=str(error).strip()[:200])
-            return False
-        return True
-
 
 @dataclass(slots=True)
 class Batch:
@@ -252,7 +215,7 @@ class Batch:
 
     events: list[Translated] = field(default_factory=list)
     sounds: list[EndedSound] = field(default_factory=list)
-    last: Snapshot | Question | None = None
+    last: Snapshot | None = None
 
 
 def read_batch(items: Sequence[Item]) -> Batch:
@@ -260,9 +223,7 @@ def read_batch(items: Sequence[Item]) -> Batch:
     batch = Batch()
     for item in items:
         try:
-            if isinstance(item, Question):
-                batch.last = item
-            elif isinstance(item, RawSnapshot):
+            if isinstance(item, RawSnapshot):
                 batch.last = parse_snapshot(item)
             else:
                 _read_event(parse_event(item), batch)

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 import structlog
 
 from orchestrator.domain.conference import Participant
-from orchestrator.freeswitch.commands import KillChannel
-from orchestrator.freeswitch.relations import Order
+from orchestrator.freeswitch.commands import KillChannel, SwitchCommand
 from orchestrator.freeswitch.snapshot import Snapshot, is_outside
 from orchestrator.sids import channel_uuid_of
 from orchestrator.store.commits import CommitStore
@@ -16,7 +15,7 @@ from orchestrator.store.commits import CommitStore
 log = structlog.get_logger("listener")
 
 
-def strays_of(store: CommitStore, snapshot: Snapshot, known: Iterable[Participant]) -> list[Order]:
+def strays_of(store: CommitStore, snapshot: Snapshot, known: Iterable[Participant]) -> list[SwitchCommand]:
     """End what the node holds of these kinds: legs of which no record speaks, or says that they have ended; members of
     our conferences who are nobody's participants; calls of ours that are up and in no conference. Other channels of
     the node are none of our business. `known`: participants of open conferences."""
@@ -33,12 +32,12 @@ def strays_of(store: CommitStore, snapshot: Snapshot, known: Iterable[Participan
     ]
 
 
-def end_stray(conference_sid: str, call_sid: str) -> Order:
+def end_stray(conference_sid: str, call_sid: str) -> SwitchCommand:
     """End a leg that has no record, and say so."""
     log.error("stray_leg_ended", conference_sid=conference_sid, call_sid=call_sid)
     return KillChannel(channel_uuid_of(call_sid))
 
 
-def _end_outside(participant: Participant) -> Order:
+def _end_outside(participant: Participant) -> SwitchCommand:
     log.error("call_outside_ended", conference_sid=participant.conference_sid, call_sid=participant.call_sid)
     return KillChannel(participant.switch.channel_uuid)

@@ -1,8 +1,8 @@
 """DOWN, for people who are on their way to the room or in it: mute, hold, coach, announce, and what is only noted.
 
 Mute and hold are wishes: the switch is told at once and an event makes them facts. What no event of the switch could
-confirm (who is coached, what is heard while waiting …) becomes a fact by being asked for, through the same `apply` and
-commit as any event; the node's listener then has the switch do it, so that one writer alone relates members.
+confirm (who is coached, whether a coach is muted, what is heard while waiting …) becomes a fact by being asked for,
+through the same `apply` and commit as any event; whoever commits it has the switch do what follows.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Final
 import structlog
 
 from orchestrator.applier import Applier
+from orchestrator.coaching import Send
 from orchestrator.domain.commands import UpdateParticipant
 from orchestrator.domain.conference import STOCK, TWILIO, Conference, Participant
-from orchestrator.domain.events import ParticipantModified
-from orchestrator.domain.hearing import Sound, hears_conference
+from orchestrator.domain.events import Event, ParticipantModified, ParticipantMuted, ParticipantUnmuted
+from orchestrator.domain.hearing import Sound, hears_conference, is_mixed
 from orchestrator.errors import (
     ApiError,
     BadParameter,
@@ -35,17 +36,16 @@ from orchestrator.freeswitch.commands import (
     HoldMember,
     MuteMember,
     SetExitHook,
+    SetJoinFlags,
     SwitchCommand,
 )
 from orchestrator.freeswitch.events import Translated
 from orchestrator.freeswitch.nodes import Node, Nodes
+from orchestrator.freeswitch.whisper import require_whispers
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import CONFERENCE_LANE, SoundStore
-
-RELATED_SECONDS: Final = 1.3
-"""How long an answer waits for the listener to have set who hears a coach."""
 
 MOST_ROUNDS: Final = 5
 """Somebody changes the same all the time, and looks again, too."""
@@ -62,7 +62,7 @@ class Updates:
         nodes: Nodes,
         listeners: NodeStore,
         sounds: SoundStore,
-        make_applier: Callable[[], Applier],
+        make_applier: Callable[[Send], Applier],
         wake_sounds: Callable[[Sequence[object]], None],
     ) -> None:
         self._store = store
@@ -77,7 +77,8 @@ class Updates:
     ) -> Participant:
         """Change a live participant; None leaves a property as it is. `dialect`: in which it is asked for.
 
-        Raises NotFound, BadParameter, CoachedCallMissing, CoachedCallHeld, TooManyAnnouncements, Unavailable.
+        Raises NotFound, BadParameter, CoachedCallMissing, CoachedCallHeld, CoachingImpossible, TooManyAnnouncements,
+        Unavailable.
         """
         if update == UpdateParticipant(muted=update.muted) and update.muted is not None:
             return self._change_muted(account_sid, conference_sid, reference, update.muted)
@@ -116,14 +117,20 @@ class Updates:
     # ------------------------------------------------------------ wishes
 
     def _change_muted(self, account_sid: str, conference_sid: str, reference: str, muted: bool) -> Participant:
-        """Before it is admitted the listener sends the command, with the admission."""
+        """Of a coach the switch could not say it: that a client wants it makes it so."""
         participant, before = self._store.request_muted(account_sid, conference_sid, reference, muted)
-        if participant.admitted and participant.switch.member_id is not None:
-            try:
-                self._tell(participant, [MuteMember(conference_sid, participant.switch.member_id, muted)])
-            except (NotFound, Unavailable):
-                self._store.undo_wish(participant, "muted_wanted", muted, before)
-                raise
+        member_id = participant.switch.member_id
+        try:
+            if participant.coaching:
+                at = datetime.now(UTC)
+                self._make_so(participant, ParticipantMuted(at) if muted else ParticipantUnmuted(at))
+            elif member_id is not None:
+                self._tell(participant, [MuteMember(conference_sid, member_id, muted)])
+            else:
+                self._tell_before_joining(replace(participant, muted_wanted=muted))
+        except (NotFound, Unavailable):
+            self._store.undo_wish(participant, "muted_wanted", muted, before)
+            raise
         return replace(participant, muted_wanted=muted)
 
     def _change_hold(
@@ -141,23 +148,39 @@ class Updates:
         if not hold and not was_held:
             return  # `unhold` would stop whatever else is played to them
         member_id = participant.switch.member_id
-        if not participant.admitted or member_id is None:
+        if member_id is None:
+            self._tell_before_joining(participant)
             self._wake_sounds([Lane(conference_sid, call_sid)])
             return
         conference = self._store.load_conference(account_sid, conference_sid)
+        applier = self._make_applier(self._nodes.get(participant.switch.node).send)
+        if conference.coaches:
+            self._listeners.look_again(participant.switch.node, conference_sid)
         hears = hears_conference(conference, participant)
         holding = HoldMember(conference_sid, member_id, hold)
         deafening = DeafenMember(conference_sid, member_id, not hears)
         try:
+            if hold:
+                applier.settle_coaching(conference)
             # `unhold` also stops what is played to the member (conference_api.c, conference_api_sub_unhold).
             self._tell(participant, [deafening, holding])
+            if not hold:
+                applier.settle_coaching(conference)
         except (NotFound, Unavailable):
             self._store.undo_wish(participant, "hold_wanted", hold, before)
             with contextlib.suppress(ApiError):  # the audit does what cannot be done now
                 heard = conference.has_started and not was_held
                 self._tell(participant, [DeafenMember(conference_sid, member_id, not heard)])
+                applier.settle_coaching(conference)
             raise
         self._wake_sounds([Lane(conference_sid, call_sid)])
+
+    def _tell_before_joining(self, participant: Participant) -> None:
+        """Who rings is to join as it is wanted now. If it joins this moment, the listener has it so all the same."""
+        conference = self._store.load_conference(participant.account_sid, participant.conference_sid)
+        deaf = not hears_conference(conference, participant)
+        with contextlib.suppress(NotFound):
+            self._tell(participant, [SetJoinFlags(participant.switch.channel_uuid, not is_mixed(participant), deaf)])
 
     def _tell(self, participant: Participant, commands: Sequence[SwitchCommand]) -> None:
         node = self._nodes.get(participant.switch.node)
@@ -179,6 +202,7 @@ class Updates:
             coached = participant.call_sid_to_coach
         if coaching:
             self._check_coached(participant, coached)
+            require_whispers(self._nodes.get(participant.switch.node))
         event = ParticipantModified(
             datetime.now(UTC),
             end_conference_on_exit=update.end_conference_on_exit,
@@ -208,17 +232,15 @@ class Updates:
         node = self._nodes.get(participant.switch.node)
         if not node.is_connected:
             raise NodeUnavailable(f"Node {participant.switch.node} is away")
-        self._make_applier().apply_events([Translated(participant.call_sid, sid, event)])
-        changed = self._store.load_participant(account_sid, sid, participant.call_sid)
+        self._make_so(participant, event)
         if event.end_conference_on_exit is not None:
-            changed = self._settle_exit_hook(node, changed)
-        if event.coaching is not None and changed.switch.member_id is not None:
-            self._await_relations(changed)
+            self._settle_exit_hook(node, self._store.load_participant(account_sid, sid, participant.call_sid))
 
-    def _await_relations(self, coach: Participant) -> None:
-        if not self._listeners.ask_to_relate(coach.switch.node, coach.conference_sid, RELATED_SECONDS):
-            self._store.load_participant(coach.account_sid, coach.conference_sid, coach.call_sid)  # gone meanwhile: 404
-            raise Unavailable("The switch has not yet confirmed who hears the coach: try again")
+    def _make_so(self, participant: Participant, event: Event) -> None:
+        """Raises Unavailable."""
+        node, sid = self._nodes.get(participant.switch.node), participant.conference_sid
+        self._listeners.look_again(participant.switch.node, sid)
+        self._make_applier(node.send).apply_events([Translated(participant.call_sid, sid, event)])
 
     def _settle_exit_hook(self, node: Node, participant: Participant) -> Participant:
         """Tell the switch what is committed, and look again: whoever tells it last has seen the last commit, so that

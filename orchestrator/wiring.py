@@ -22,6 +22,7 @@ from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
 from orchestrator.callbacks.sweep import Sweep
+from orchestrator.coaching import Send
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialling import LOOKUP_SECONDS, Dialling
 from orchestrator.errors import Unavailable
@@ -72,8 +73,7 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     nodes = build_nodes(settings)
     sounds = _start_waker(settings, SOUNDS)
     make_applier = _applier_maker(client, _start_waker(settings, CALLBACKS), sounds, _give_up)
-    listeners = NodeStore(connect(settings.redis_url, max_connections=16))  # they wait there for answers
-    updates = Updates(store, nodes, listeners, SoundStore(client), make_applier, sounds)
+    updates = Updates(store, nodes, NodeStore(client), SoundStore(client), make_applier, sounds)
     accounts, quotas = AccountStore(client), QuotaStore(client)
     handlers = Handlers(store, nodes, _build_dialling(settings), quotas, accounts)
     media = MediaStore(client, settings.media_megabytes << 20)
@@ -94,8 +94,10 @@ def _give_up(seconds: float) -> None:
 
 def _applier_maker(
     client: Redis, wake_callbacks: Wake, wake_sounds: Wake, wait: Callable[[float], object]
-) -> Callable[[], Applier]:
-    return lambda: Applier(CommitStore(client), DIALECTS.serialize_callback, wake_callbacks, wake_sounds, wait)
+) -> Callable[[Send], Applier]:
+    return lambda send: Applier(
+        CommitStore(client), DIALECTS.serialize_callback, wake_callbacks, wake_sounds, wait, send
+    )
 
 
 def _start_waker(settings: Settings, topic: Topic) -> Wake:
@@ -119,8 +121,8 @@ def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
     client = connect(settings.redis_url)
     wake_callbacks, wake_sounds = _start_waker(settings, CALLBACKS), _start_waker(settings, SOUNDS)
 
-    def make_applier(wait: Callable[[float], None]) -> Applier:
-        return _applier_maker(client, wake_callbacks, wake_sounds, wait)()
+    def make_applier(wait: Callable[[float], None], send: Send) -> Applier:
+        return _applier_maker(client, wake_callbacks, wake_sounds, wait)(send)
 
     name = f"{socket.gethostname()}:{os.getpid()}"
     return Listener(address, settings.freeswitch_password, make_applier, wake_sounds, NodeStore(client), name)
@@ -148,7 +150,8 @@ def build_worker(settings: Settings) -> WorkerParts:
     commits, media = CommitStore(client), MediaStore(client, settings.media_megabytes << 20)
     stages = Stages(commits, media, nodes, fetching, settings.media_url, settings.stock_music)
     loader = _build_loader(settings, client, media)
-    player = Player(Services(sounds, stages, loader, DIALECTS.serialize_fetch, Outcomes(commits, make_applier).tell))
+    tell = Outcomes(commits, nodes, make_applier).tell
+    player = Player(Services(sounds, stages, loader, DIALECTS.serialize_fetch, tell))
     use(SOUNDS, wakeups[SOUNDS], player.look_at_all)
     # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
     connections = Redis(

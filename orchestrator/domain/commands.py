@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
-from orchestrator.domain.conference import STOCK, TWILIO, CallbackSettings
+from orchestrator.domain.conference import STOCK, TWILIO, CallbackSettings, Coach
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +141,6 @@ class EndConference(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class AdmitParticipant(Command):
-    """A leg has become a member: have the switch know whom it may hear, then let it speak, or keep it muted."""
-
-
-@dataclass(frozen=True, slots=True)
 class UpdateHearing(Command):
     """Whether a member hears the conference may have changed: say it to the switch."""
 
@@ -156,8 +151,15 @@ class StartConference(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class RelateCoaches(Command):
-    """Who coaches whom has changed: have the switch let only the coached hear their coaches."""
+class UpdateCoaching(Command):
+    """Somebody begins or ceases to coach, or comes as a coach: take them out of the mix, or back into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateWhispers(Command):
+    """Who whispers to whom may have changed. `former` were the conference's coaches before."""
+
+    former: tuple[Coach, ...]
 
 
 @dataclass(frozen=True, slots=True)

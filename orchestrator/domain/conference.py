@@ -96,7 +96,6 @@ class Coach:
     """A member whom only one person may hear, and who that is."""
 
     call_sid: str
-    member_id: int
     coached_call_sid: str
 
 
@@ -108,8 +107,8 @@ class Conference:
     `starter_count` those of them with StartConferenceOnEnter. `sequence_number` is that of the next callback.
     `end_reason` is set as soon as it is decided, `status` becomes `completed` when the last call has ended.
     `callbacks_fixed` turns true with the first join: from then on later callback settings are ignored.
-    `coaches` are those who are members now; `has_relations` stays true once there was one. `announced_id` names the
-    announcement to all whose end was told last, `ending_label` is the label of `ending_call_sid`.
+    `coaches` are those who are members now. `announced_id` names the announcement to all whose end was told last,
+    `ending_label` is the label of `ending_call_sid`.
     """
 
     conference_sid: str
@@ -129,7 +128,6 @@ class Conference:
     callbacks_fixed: bool = False
     sequence_number: int = 1
     coaches: tuple[Coach, ...] = ()
-    has_relations: bool = False
     announced_id: str = ""
     ending_label: str | None = None
 
@@ -149,8 +147,7 @@ class Participant:
     """One call, from the request that created it until its end.
 
     `muted` and `hold` are what the switch said last; `muted_wanted` and `hold_wanted` what a client asked for and no
-    event has confirmed yet. Every leg joins unheard and deaf; `admitted` says that the switch has since been told whom
-    it may hear, and has let it speak or muted it: until then only the listener sends it anything.
+    event has confirmed yet. Who coaches is out of the mix whether muted or not: of a coach the switch does not say it.
     `wait_url` and `hold_url`: an absolute URL, STOCK, or empty for silence, with the dialect in
     which it was given; `hold_turn` counts holds. `talking` is what
     the switch hears.
@@ -182,7 +179,6 @@ class Participant:
     wait_url: str = STOCK
     wait_method: str = "POST"
     wait_dialect: str = TWILIO
-    admitted: bool = False
     talking: bool = False
     coaching: bool = False
     call_sid_to_coach: str | None = None

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.domain.commands import (
-    AdmitParticipant,
     Beep,
     Command,
     EndConference,
     RefreshSound,
-    RelateCoaches,
     RemoveParticipant,
     StartConference,
+    UpdateCoaching,
     UpdateHearing,
     UpdateParticipant,
+    UpdateWhispers,
 )
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant
 from orchestrator.domain.hearing import background_of
@@ -32,8 +32,8 @@ def consequences_of(
         return tuple(_of_an_end(conference, participant, new))
     return (
         *_of_membership(participant, new),
-        *_of_coaches(conference, after, new),
         *_of_the_room(conference, after),
+        *_of_coaching(conference, participant, after, new),
         *_of_comings_and_goings(after, participant, new),
         *_of_sound(conference, participant, after, new),
     )
@@ -45,16 +45,33 @@ def _of_an_end(conference: Conference, participant: Participant, new: Participan
         yield RefreshSound()
 
 
-def _of_coaches(conference: Conference, after: Conference, new: Participant) -> Iterator[Command]:
-    """A coach who comes is seen to by AdmitParticipant, one who changes by whoever asked for it (updates.py)."""
-    if after.coaches != conference.coaches and new.switch.member_id is None:
-        yield RelateCoaches()
+def _comes(participant: Participant, new: Participant) -> bool:
+    """Whether the leg has become a member, or another one."""
+    return new.switch.member_id is not None and new.switch.member_id != participant.switch.member_id
+
+
+def _of_coaching(
+    conference: Conference, participant: Participant, after: Conference, new: Participant
+) -> Iterator[Command]:
+    """Out of the mix first, then the whisper. Whoever neither coaches nor is coached changes nothing about either."""
+    if new.is_live and (new.coaching is not participant.coaching or (new.coaching and _comes(participant, new))):
+        yield UpdateCoaching()
+    concerned = {
+        sid for coach in (*conference.coaches, *after.coaches) for sid in (coach.call_sid, coach.coached_call_sid)
+    }
+    starts = after.has_started and not conference.has_started
+    is_news = _as_whispering(new) != _as_whispering(participant) or after.coaches != conference.coaches
+    if concerned and (starts or (new.call_sid in concerned and is_news)):
+        yield UpdateWhispers(conference.coaches)
+
+
+def _as_whispering(participant: Participant) -> tuple[bool, bool, bool]:
+    """What a whisper of theirs, and to them, depends on; whom they coach is in their conference's coaches."""
+    return participant.is_present, participant.muted, participant.hold
 
 
 def _of_membership(participant: Participant, new: Participant) -> Iterator[Command]:
-    if new.switch.member_id is not None and new.switch.member_id != participant.switch.member_id:
-        yield AdmitParticipant()
-    is_new = (new.is_present and not participant.is_present) or (new.admitted and not participant.admitted)
+    is_new = (new.is_present and not participant.is_present) or _comes(participant, new)
     if is_new or new.hold is not participant.hold:
         yield from outstanding_updates(new)
 
@@ -77,7 +94,7 @@ def _of_comings_and_goings(after: Conference, participant: Participant, new: Par
 def _of_sound(
     conference: Conference, participant: Participant, after: Conference, new: Participant
 ) -> Iterator[Command]:
-    if new.admitted and (not participant.admitted or new.hold is not participant.hold):
+    if _comes(participant, new) or (new.switch.member_id is not None and new.hold is not participant.hold):
         yield UpdateHearing()
     if background_of(conference, participant) != background_of(after, new):
         yield RefreshSound()
@@ -87,8 +104,10 @@ def outstanding_updates(participant: Participant) -> tuple[UpdateParticipant, ..
     """What was asked for before the switch could do it, or what it has lost."""
     muted = participant.muted_wanted if participant.muted_wanted is not participant.muted else None
     hold = participant.hold_wanted if participant.hold_wanted is not participant.hold else None
-    if not participant.admitted:
+    if participant.switch.member_id is None:
         muted = hold = None
+    if participant.coaching:  # a fact by being asked for: the switch cannot tell whether a coach is muted
+        muted = None
     end_on_exit = None
     if participant.is_present and participant.exit_hook_changed:
         end_on_exit = participant.end_conference_on_exit

@@ -51,9 +51,11 @@ class DialFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class MemberAdded(Event):
-    """The leg has become a member, unheard and deaf; before the answer, too, if it has early media."""
+    """The leg has become a member; before the answer, too, if it has early media. `muted`: as which it came; None where
+    that is not known, and of a coach."""
 
     member_id: int
+    muted: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

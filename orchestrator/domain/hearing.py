@@ -1,15 +1,19 @@
 """Who hears whom, and what else somebody hears: the rules of the room, pure.
 
-What makes the switch sound (orders.py, sounds/) asks for one side of it each; `hears` is the whole, for tests of sound.
-Hold, Coaching: https://www.twilio.com/docs/voice/api/conference-participant-resource ; waiting:
+What makes the switch sound (orders.py, coaching.py, sounds/) asks for one side of it each; `hears` is the whole, for
+tests of sound. Hold, Coaching: https://www.twilio.com/docs/voice/api/conference-participant-resource ; waiting:
 https://www.twilio.com/docs/voice/twiml/conference
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from orchestrator.domain.conference import TWILIO, Coach, Conference, Participant
+from orchestrator.domain.conference import TWILIO, Conference, Participant
+
+SPEAKER: Final = "speaker"
+"""The subscription to who begins and ceases to talk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +37,36 @@ def is_heard(speaker: Participant) -> bool:
     return not speaker.muted_as_asked and not speaker.hold_as_asked
 
 
-def may_hear(listener: Participant, speaker: Participant) -> bool:
-    """Only the coached person may hear a coach; relations between members say so to the switch."""
-    return not speaker.coaching or _is_coached(listener.call_sid, speaker.call_sid_to_coach)
+def is_mixed(speaker: Participant) -> bool:
+    """False for somebody muted, and for a coach: whoever hears a coach hears a whisper. Hold is another matter."""
+    return not speaker.muted_as_asked and not speaker.coaching
 
 
-def hears_coach(call_sid: str, coach: Coach) -> bool:
-    """The same of a member whom only the CallSid is known of."""
-    return _is_coached(call_sid, coach.coached_call_sid)
+def whispers(conference: Conference, listener: Participant, coach: Participant) -> bool:
+    """Whether `listener` hears `coach`, apart from the mix: only the coached person does."""
+    return (
+        coach.coaching
+        and coach.call_sid_to_coach == listener.call_sid
+        and coach.is_present
+        and listener.is_present
+        and hears_conference(conference, listener)
+        and is_heard(coach)
+    )
 
 
-def _is_coached(call_sid: str, coached_call_sid: str | None) -> bool:
-    return call_sid == coached_call_sid
+def is_listened_for(conference: Conference, coach: Participant) -> bool:
+    """Whether somebody wants to know when a coach talks: out of the mix the conference cannot tell."""
+    wanted = conference.callbacks is not None and SPEAKER in conference.callbacks.events
+    return wanted and coach.coaching and coach.is_present and is_heard(coach)
 
 
 def hears(conference: Conference, listener: Participant, speaker: Participant) -> bool:
     """The whole rule: does `listener` hear `speaker`, both being in the conference?"""
-    return (
-        listener.call_sid != speaker.call_sid
-        and hears_conference(conference, listener)
-        and is_heard(speaker)
-        and may_hear(listener, speaker)
-    )
+    if listener.call_sid == speaker.call_sid:
+        return False
+    if speaker.coaching:
+        return whispers(conference, listener, speaker)
+    return hears_conference(conference, listener) and is_heard(speaker)
 
 
 def background_of(conference: Conference, participant: Participant) -> Sound | None:

@@ -58,7 +58,10 @@ def member_added(participant: Participant, event: Event) -> Told:
     if participant.switch.member_id == added.member_id:
         return participant, ()
     switch = replace(participant.switch, member_id=added.member_id)
-    return replace(participant, switch=switch, admitted=False, hold=False, talking=False), ()
+    muted = added.muted
+    if muted is None or participant.coaching:  # nothing that the switch says could fulfil a coach's wish
+        muted = participant.muted_as_asked if participant.coaching else participant.muted
+    return replace(participant, switch=switch, muted=muted, hold=False, talking=False), ()
 
 
 def member_removed(participant: Participant, event: Event) -> Told:
@@ -86,12 +89,11 @@ def ended(participant: Participant, event: Event) -> Told:
 
 
 def muted(participant: Participant, event: Event) -> Told:
-    """The first of these after the join is the answer to AdmitParticipant."""
+    """Told once for each change."""
     is_muted = isinstance(event, ParticipantMuted)
-    admitted = replace(participant, admitted=True)
     if participant.muted is is_muted:
-        return admitted, ()
-    return _silenced(replace(admitted, muted=is_muted), event)
+        return participant, ()
+    return _silenced(replace(participant, muted=is_muted), event)
 
 
 def held(participant: Participant, event: Event) -> Told:

@@ -230,14 +230,14 @@ def _ends(
 def _coaches(
     conference: Conference, participant: Participant, at: datetime
 ) -> tuple[Conference, Participant, None] | None:
-    """The conference knows its coaches, so that whoever joins can be kept from hearing them at once."""
-    member_id, coached = participant.switch.member_id, participant.call_sid_to_coach
+    """The conference knows its coaches, so that whoever changes who hears whom need not look at everybody."""
+    coached = participant.call_sid_to_coach
     others = tuple(coach for coach in conference.coaches if coach.call_sid != participant.call_sid)
-    if participant.coaching and coached is not None and member_id is not None:
-        coach = Coach(participant.call_sid, member_id, coached)
+    if participant.coaching and coached is not None and participant.switch.member_id is not None:
+        coach = Coach(participant.call_sid, coached)
         if coach in conference.coaches:
             return None
-        return replace(conference, coaches=(*others, coach), has_relations=True), participant, None
+        return replace(conference, coaches=(*others, coach)), participant, None
     if others == conference.coaches:
         return None
     return replace(conference, coaches=others), participant, None

@@ -54,49 +54,6 @@ class HoldMember:
         return f"conference {self.conference_sid} {'hold' if self.hold else 'unhold'} {self.member_id}"
 
 
-MOST_RELATED: Final = 100
-"""Members that one list of `relate` may hold (conference_api.c, conference_api_sub_relate)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relate:
-    """`listeners` do not hear `speakers`, or do again. At most MOST_RELATED of each.
-
-    The relation is kept on the listener: the mixer walks the lists of both for every sample, so a list on a coach would
-    be as long as the conference (mod_conference.c, conference_thread_run).
-    """
-
-    conference_sid: str
-    listeners: tuple[int, ...]
-    speakers: tuple[int, ...]
-    hears: bool
-
-    def render(self) -> str:
-        listeners, speakers = (",".join(str(member) for member in group) for group in (self.listeners, self.speakers))
-        return f"conference {self.conference_sid} relate {listeners} {speakers} {'clear' if self.hears else 'nohear'}"
-
-
-@dataclass(frozen=True, slots=True)
-class ListRelations:
-    """Who does not hear whom: a line `7 -> 9 SPEAK NOHEAR NOSENDVIDEO` for each relation; member 0 stands for all."""
-
-    conference_sid: str
-
-    def render(self) -> str:
-        return f"conference {self.conference_sid} relate 0"
-
-
-@dataclass(frozen=True, slots=True)
-class MemberUuid:
-    """The channel of a member; refused if there is no such member."""
-
-    conference_sid: str
-    member_id: int
-
-    def render(self) -> str:
-        return f"conference {self.conference_sid} get-uuid {self.member_id}"
-
-
 @dataclass(frozen=True, slots=True)
 class PlayToMember:
     """Play a file to one member, deaf or not, after what is being played to it. `file` is ours: see `files.py`."""
@@ -173,6 +130,65 @@ class ChannelExists:
         return f"uuid_exists {self.channel_uuid}"
 
 
+COACH_VARIABLE: Final = "presence_id"
+"""Channel variable that every event of a conference's member repeats (Channel-Presence-ID): so each says whether it is
+a coach who was muted, whom the mixer has to leave out, or somebody who shall be."""
+
+COACH_MARK: Final = "orchestrator-coach"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkCoach:
+    """From now on the leg's mute is ours, and says nothing of what a client wants; or is a client's again."""
+
+    channel_uuid: str
+    coaching: bool
+
+    def render(self) -> str:
+        return f"uuid_setvar {self.channel_uuid} {COACH_VARIABLE} {COACH_MARK if self.coaching else ''}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCoachMark:
+    """Answers COACH_MARK for a coach."""
+
+    channel_uuid: str
+
+    def render(self) -> str:
+        return f"uuid_getvar {self.channel_uuid} {COACH_VARIABLE}"
+
+
+JOIN_FLAGS: Final = "conference_member_flags"
+"""Channel variable: how the leg joins; read in the moment it does (mod_conference.c, conference_function)."""
+
+
+def join_flags(muted: bool, deaf: bool) -> str:
+    """The variable's value; a member without flags is heard and hears."""
+    return "|".join(flag for flag, is_set in (("mute", muted), ("deaf", deaf)) if is_set)
+
+
+@dataclass(frozen=True, slots=True)
+class SetJoinFlags:
+    """Change how a leg that is no member yet will join."""
+
+    channel_uuid: str
+    muted: bool
+    deaf: bool
+
+    def render(self) -> str:
+        return f"uuid_setvar {self.channel_uuid} {JOIN_FLAGS} {join_flags(self.muted, self.deaf)}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleExists:
+    """Answers `true` or `false`."""
+
+    name: str
+
+    def render(self) -> str:
+        return f"module_exists {self.name}"
+
+
 EXIT_HOOK = "api_hangup_hook"
 """Channel variable: an API command that FreeSWITCH runs when the leg has hung up (switch_core_state_machine.c)."""
 
@@ -243,6 +259,16 @@ class FindContext:
 
     def render(self) -> str:
         return f"xml_locate dialplan context name {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListConference:
+    """One conference with its members, as JSON."""
+
+    conference_sid: str
+
+    def render(self) -> str:
+        return f"conference {self.conference_sid} json_list"
 
 
 @dataclass(frozen=True, slots=True)

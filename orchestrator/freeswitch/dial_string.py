@@ -16,16 +16,20 @@ from typing import Final
 
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Participant
+from orchestrator.domain.hearing import is_mixed
 from orchestrator.errors import BadParameter
-from orchestrator.freeswitch.commands import ON_ANSWER, set_exit_hook_on_answer
+from orchestrator.freeswitch.commands import (
+    COACH_MARK,
+    COACH_VARIABLE,
+    JOIN_FLAGS,
+    ON_ANSWER,
+    join_flags,
+    set_exit_hook_on_answer,
+)
 from orchestrator.freeswitch.sip_uri import SipUri, parse_sip_uri
 
 CONFERENCE_VARIABLE: Final = "orchestrator_conference_sid"
 """Channel variable that tells every CHANNEL_ event which conference its leg belongs to."""
-
-UNADMITTED: Final = "mute|deaf"
-"""Everybody joins unheard and deaf: whom they may hear and who may hear them is decided when they have a member id, and
-a listener that is late, or away, must not let anybody hear a coach meanwhile."""
 
 PROFILE: Final = "orchestrator"
 """The conference profile in freeswitch-conf."""
@@ -93,11 +97,15 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Originate:
-    """Dial a participant and put the leg into its conference. Answers only when the far end does: use `bgapi`."""
+    """Dial a participant and put the leg into its conference. Answers only when the far end does: use `bgapi`.
+
+    The leg joins as it is to sound; deaf unless the conference has `started`, for whoever waits must not hear.
+    """
 
     command: CreateParticipant
     participant: Participant
     destination: Destination
+    started: bool
 
     def render(self) -> str:
         """`originate {variables}destination conference:CF…@profile inline`. Raises BadParameter."""
@@ -107,12 +115,13 @@ class Originate:
         return f"originate {{{variables}}}{self.destination.dialled} {join} inline"
 
     def _variables(self) -> list[tuple[str, str]]:
-        rows = ((name, make(self.command, self.participant)) for name, make in VARIABLES.items())
+        rows = [(name, make(self.command, self.participant)) for name, make in VARIABLES.items()]
+        rows.append((JOIN_FLAGS, join_flags(not is_mixed(self.participant), not self.started) or None))
         return [*((name, value) for name, value in rows if value is not None), *self.destination.variables()]
 
 
 def _escaped(value: str) -> str:
-    if value == UNADMITTED:  # ours, and the one value whose bar means something
+    if value == join_flags(muted=True, deaf=True):  # ours, and the one value whose bar means something
         return value
     if SAFE_VALUE.fullmatch(value) is None or ANOTHER_ORIGINATE in value:
         raise BadParameter("a value cannot be carried to the switch")
@@ -147,7 +156,7 @@ VARIABLES: Final[dict[str, Make]] = {
     "api_on_answer": lambda command, participant: (
         f"sched_del {participant.switch.channel_uuid}" if command.early_media else None
     ),
-    "conference_member_flags": lambda _, __: UNADMITTED,
+    COACH_VARIABLE: lambda _, participant: COACH_MARK if participant.coaching else None,
     ON_ANSWER: lambda _, participant: (
         set_exit_hook_on_answer(participant.conference_sid) if participant.end_conference_on_exit else None
     ),
@@ -155,7 +164,7 @@ VARIABLES: Final[dict[str, Make]] = {
 """Variable -> its value, None: not set. One row per create parameter that the switch has to know."""
 
 RENDERED_FIELDS: Final[frozenset[str]] = frozenset(
-    {"from_", "to", "caller_id", "timeout_seconds", "early_media", "end_conference_on_exit"}
+    {"from_", "to", "caller_id", "timeout_seconds", "early_media", "end_conference_on_exit", "muted", "coaching"}
 )
 """The fields of CreateParticipant that VARIABLES and `destination_of` render."""
 

@@ -26,8 +26,10 @@ from orchestrator.domain.events import (
     SpeechStarted,
     SpeechStopped,
 )
+from orchestrator.freeswitch.commands import COACH_MARK
 from orchestrator.freeswitch.dial_string import CONFERENCE_VARIABLE
 from orchestrator.freeswitch.files import PLAY_PARAMETER, PLAY_TAG
+from orchestrator.freeswitch.whisper import SPEECH_ROOM, is_whisper, pair_of
 from orchestrator.sids import call_sid_of, is_sid
 
 Headers = Mapping[str, str]
@@ -64,6 +66,8 @@ class EndedSound:
 def translate_event(headers: Headers) -> Translated | EndedSound | None:
     """Translate one event of the switch; None for those that mean nothing to us, and for foreign channels."""
     name = headers.get("Event-Name", "")
+    if is_whisper(headers.get("Channel-Name", "")):
+        return translate_coach(headers)
     if name == "CUSTOM":
         if headers.get("Action") in SOUND_ENDS:
             return translate_ended_sound(headers)
@@ -108,9 +112,28 @@ def translate_job(headers: Headers, at: datetime) -> Event | None:
     return DialFailed(at, result.removeprefix("-ERR").strip()) if result.startswith("-ERR") else None
 
 
+def _is_coach(headers: Headers) -> bool:
+    return headers.get("Channel-Presence-ID") == COACH_MARK
+
+
 def translate_add_member(headers: Headers, at: datetime) -> Event:
     """The member's number is what every command about it needs."""
-    return MemberAdded(at, int(headers["Member-ID"]))
+    return MemberAdded(at, int(headers["Member-ID"]), None if _is_coach(headers) else headers["Speak"] == "false")
+
+
+def _unless_coach(make: Callable[[datetime], Event]) -> Translator:
+    """A coach is muted, whatever a client wants of the coach."""
+    return lambda headers, at: None if _is_coach(headers) else make(at)
+
+
+def translate_coach(headers: Headers) -> Translated | None:
+    """Who is listened for beside the conference, which does not hear them, talks or ceases to. A whisper is no call."""
+    make = SPEECH.get(headers.get("Action", ""))
+    pair = pair_of(headers.get("Channel-Name", ""))
+    conference_sid = headers.get("Conference-Name", "").removeprefix(SPEECH_ROOM)
+    if make is None or pair is None or not is_sid("CF", conference_sid):
+        return None
+    return Translated(pair.coach, conference_sid, make(_moment(headers)))
 
 
 def translate_ended_sound(headers: Headers) -> EndedSound | None:
@@ -137,10 +160,12 @@ EVENT_NAMES: Final[dict[str, Translator]] = {
 CONFERENCE_ACTIONS: Final[dict[str, Translator]] = {
     "add-member": translate_add_member,
     "del-member": lambda _, at: MemberRemoved(at),
-    "mute-member": lambda _, at: ParticipantMuted(at),
-    "unmute-member": lambda _, at: ParticipantUnmuted(at),
+    "mute-member": _unless_coach(ParticipantMuted),
+    "unmute-member": _unless_coach(ParticipantUnmuted),
     "hold-member": lambda _, at: ParticipantHeld(at),
     "unhold-member": lambda _, at: ParticipantUnheld(at),
     "start-talking": lambda _, at: SpeechStarted(at),
     "stop-talking": lambda _, at: SpeechStopped(at),
 }
+
+SPEECH: Final[dict[str, Callable[[datetime], Event]]] = {"start-talking": SpeechStarted, "stop-talking": SpeechStopped}

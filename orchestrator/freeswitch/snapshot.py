@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -29,8 +29,9 @@ from orchestrator.domain.events import (
     ParticipantUnmuted,
 )
 from orchestrator.freeswitch.client import EventSocket
-from orchestrator.freeswitch.commands import ListChannels, ListConferences
+from orchestrator.freeswitch.commands import ListChannels, ListConference, ListConferences
 from orchestrator.freeswitch.events import Translated
+from orchestrator.freeswitch.whisper import ListWhispers, is_whisper, pair_of
 from orchestrator.sids import call_sid_of, is_sid
 
 DIAL_GRACE: Final = timedelta(seconds=2)
@@ -59,11 +60,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All channels of a node (CallSid -> FreeSWITCH's callstate) and all members of our conferences."""
+    """All channels of a node (CallSid -> FreeSWITCH's callstate), all members of our conferences, and all `whispers`,
+    which are no calls (channel UUID -> CallSid of the coach). With a `conference_sid`: only members of that one."""
 
     taken_at: datetime
     channels: dict[str, str] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
+    whispers: dict[str, str] = field(default_factory=dict)
+    conference_sid: str | None = None
 
 
 SNAPSHOT_SECONDS: Final = 10.0
@@ -76,6 +80,7 @@ class RawSnapshot:
     taken_at: datetime
     channels: str
     conferences: str
+    conference_sid: str | None = None
 
 
 def take_snapshot(connection: EventSocket, put: Callable[[RawSnapshot], None]) -> None:
@@ -88,12 +93,27 @@ def take_snapshot(connection: EventSocket, put: Callable[[RawSnapshot], None]) -
     )
 
 
+def look_at(connection: EventSocket, conference_sid: str, put: Callable[[RawSnapshot], None]) -> None:
+    """The same of one conference, and only of who hears whom in it. Raises NodeUnavailable, CommandRefused."""
+    taken_at = datetime.now(UTC)
+    channels = connection.api(ListWhispers().render(), SNAPSHOT_SECONDS)
+    connection.api(
+        ListConference(conference_sid).render(),
+        SNAPSHOT_SECONDS,
+        lambda text: put(RawSnapshot(taken_at, channels, text, conference_sid)),
+    )
+
+
 def parse_snapshot(raw: RawSnapshot) -> Snapshot:
     """Read a snapshot. Raises ValueError, KeyError if it is not what FreeSWITCH 1.10 answers."""
-    snapshot = Snapshot(raw.taken_at)
+    snapshot = Snapshot(raw.taken_at, conference_sid=raw.conference_sid)
     for row in orjson.loads(raw.channels).get("rows", []):
         call_sid = call_sid_of(row["uuid"])
-        if call_sid is not None and row.get("direction") == "outbound":
+        if is_whisper(row["name"]):
+            pair = pair_of(row["name"])
+            if pair is not None:
+                snapshot.whispers[pair.channel_uuid] = pair.coach
+        elif call_sid is not None and row.get("direction") == "outbound":
             snapshot.channels[call_sid] = row.get("callstate", "")
     for conference in _conferences(raw.conferences):
         if is_sid("CF", conference.get("conference_name", "")):
@@ -120,11 +140,19 @@ def _read_members(snapshot: Snapshot, conference: dict[str, Any]) -> None:
             )
 
 
-IsAlive = Callable[[str], bool]
-"""channel UUID -> whether the node still has it; raises NodeUnavailable."""
+class Ask(Protocol):
+    """What is asked of the node about one channel, by its UUID. Both raise NodeUnavailable."""
+
+    def is_alive(self, channel_uuid: str) -> bool:
+        """Whether the node still has it."""
+        ...
+
+    def is_coach(self, channel_uuid: str) -> bool:
+        """Whether it is marked as a coach's."""
+        ...
 
 
-def missed_events(snapshot: Snapshot, live: Iterable[Participant], is_alive: IsAlive) -> list[Translated]:
+def missed_events(snapshot: Snapshot, live: Iterable[Participant], ask: Ask) -> list[Translated]:
     """The events that lead from what the store believes of `live` to what the node holds.
 
     `show channels` reads a database that lags behind, so a channel that it does not show is asked for by its UUID.
@@ -132,15 +160,15 @@ def missed_events(snapshot: Snapshot, live: Iterable[Participant], is_alive: IsA
     return [
         Translated(participant.call_sid, participant.conference_sid, event)
         for participant in live
-        for event in _missed(snapshot, participant, is_alive)
+        for event in _missed(snapshot, participant, ask)
     ]
 
 
-def _missed(snapshot: Snapshot, participant: Participant, is_alive: IsAlive) -> list[Event]:
+def _missed(snapshot: Snapshot, participant: Participant, ask: Ask) -> list[Event]:
     at = snapshot.taken_at
     callstate = snapshot.channels.get(participant.call_sid, "")
     if not callstate and participant.call_sid not in snapshot.members:
-        return _absent(participant, at, is_alive)
+        return _absent(participant, at, ask)
     member = snapshot.members.get(participant.call_sid)
     is_member = member is not None and member.conference_sid == participant.conference_sid
     events: list[Event] = []
@@ -153,10 +181,10 @@ def _missed(snapshot: Snapshot, participant: Participant, is_alive: IsAlive) -> 
     if callstate in UP:
         events.append(CallAnswered(at))
     if member is not None and is_member:
-        events.append(MemberAdded(at, member.member_id))
-        is_same = member.member_id == participant.switch.member_id
-        if participant.admitted and is_same and not member.hold:  # else muted by nobody: so everybody joins
-            events.append(ParticipantMuted(at) if member.muted else ParticipantUnmuted(at))
+        muted = _muted(participant, member, ask)
+        events.append(MemberAdded(at, member.member_id, muted))
+        if muted is not None:
+            events.append(ParticipantMuted(at) if muted else ParticipantUnmuted(at))
         events.append(ParticipantHeld(at) if member.hold else ParticipantUnheld(at))
     return events
 
@@ -173,9 +201,20 @@ def is_outside(snapshot: Snapshot, participant: Participant) -> bool:
     return snapshot.taken_at - since > OUTSIDE_GRACE
 
 
-def _absent(participant: Participant, at: datetime, is_alive: IsAlive) -> list[Event]:
+def _muted(participant: Participant, member: Member, ask: Ask) -> bool | None:
+    """Whether somebody is muted; None if the node does not know. What a client wants of a coach is so because it is
+    wanted; one who was a coach a moment ago, and is still muted as one, is put right by whoever audits (orders.py)."""
+    if participant.coaching:
+        return participant.muted_as_asked
+    is_news = member.muted is not participant.muted
+    if member.hold or (is_news and ask.is_coach(participant.switch.channel_uuid)):
+        return None
+    return member.muted
+
+
+def _absent(participant: Participant, at: datetime, ask: Ask) -> list[Event]:
     is_queued = participant.status is ParticipantStatus.QUEUED
     too_young = is_queued and at - participant.created_at < DIAL_GRACE
-    if too_young or is_alive(participant.switch.channel_uuid):
+    if too_young or ask.is_alive(participant.switch.channel_uuid):
         return []
     return [DialFailed(at, LOST_CAUSE) if is_queued else CallEnded(at, LOST_CAUSE)]

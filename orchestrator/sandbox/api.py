@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from orchestrator.sandbox.node import Node
 
 VERSION = "1.10.12-release+sandbox~64bit"
+MODULES = frozenset(
+    {
+        *("mod_commands", "mod_conference", "mod_dptools", "mod_event_socket", "mod_http_cache", "mod_loopback"),
+        *("mod_sndfile", "mod_sofia", "mod_tone_stream"),
+    }
+)
 NO_SUCH_CHANNEL = "-ERR No such channel!\n"
 OK = "+OK\n"
 
@@ -80,6 +86,16 @@ def _xml_locate(node: Node, argument: str) -> str:
 
 def _hostname(node: Node, argument: str) -> str:
     return "sandbox"
+
+
+def _module_exists(node: Node, argument: str) -> str:
+    return "true" if argument in node.modules else "false"
+
+
+def _unload(node: Node, argument: str) -> str:
+    """unload_function, of a module that is there."""
+    node.modules.discard(argument)
+    return OK
 
 
 def _uptime(node: Node, argument: str) -> str:
@@ -221,11 +237,13 @@ COMMANDS: dict[str, Callable[[Node, str], str]] = HTTP_CACHE_COMMANDS | {
     "global_getvar": _global_getvar,
     "hostname": _hostname,
     "hupall": _hupall,
+    "module_exists": _module_exists,
     "originate": originate,
     "sched_del": _sched_del,
     "sched_hangup": _sched_hangup,
     "show": show,
     "status": _status,
+    "unload": _unload,
     "uptime": _uptime,
     "uuid_exists": _uuid_exists,
     "uuid_getvar": _uuid_getvar,

@@ -1,4 +1,4 @@
-"""A channel: one outbound call leg, its variables, and the headers that its events carry.
+"""A channel: one call leg, its variables, and the headers that its events carry.
 
 The events and their order are those of switch_channel.c and switch_core_state_machine.c; `session.py` moves it.
 """
@@ -55,7 +55,7 @@ class Execute(Protocol):
 
 
 def microseconds_now() -> int:
-    """FreeSWITCH counts time in microseconds since 1970."""
+    """As FreeSWITCH counts time."""
     return int(time.time() * 1_000_000)
 
 
@@ -85,6 +85,7 @@ class Channel:
     name: str
     profile: CallerProfile
     variables: dict[str, str]
+    direction: str = "outbound"
     execute: Execute = field(default=lambda application, data: None)
     state: str = "CS_NEW"
     call_state: str = "DOWN"
@@ -108,14 +109,14 @@ class Channel:
             "Channel-State-Number": str(_STATE_NUMBERS[self.state]),
             "Channel-Name": self.name,
             "Unique-ID": self.channel_uuid,
-            "Call-Direction": "outbound",
-            "Presence-Call-Direction": "outbound",
+            "Call-Direction": self.direction,
+            "Presence-Call-Direction": self.direction,
             "Channel-HIT-Dialplan": "true" if self.in_dialplan else "false",
             "Channel-Call-UUID": self.channel_uuid,
             "Answer-State": self.answer_state,
         }
-        if self.hangup_cause is not None:
-            headers["Hangup-Cause"] = self.hangup_cause
+        headers |= {"Channel-Presence-ID": presence} if (presence := self.variables.get("presence_id")) else {}
+        headers |= {"Hangup-Cause": self.hangup_cause} if self.hangup_cause is not None else {}
         if "Answered" in self.moments or "Progress-Media" in self.moments:
             headers |= _CODEC_HEADERS
         return headers | self._caller_headers()
@@ -124,8 +125,8 @@ class Channel:
         """switch_caller_profile_event_set_data."""
         profile = self.profile
         headers = {
-            "Caller-Direction": "outbound",
-            "Caller-Logical-Direction": "outbound",
+            "Caller-Direction": self.direction,
+            "Caller-Logical-Direction": self.direction,
             "Caller-Dialplan": profile.dialplan,
             "Caller-Caller-ID-Name": profile.caller_name,
             "Caller-Caller-ID-Number": profile.caller_number,

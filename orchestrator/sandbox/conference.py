@@ -177,13 +177,9 @@ class Conference:
         self.talk.joined(member)
 
     def remove(self, member: Member) -> None:
-        """conference_member_del: its files, the floor, del-member. A member with `endconf` ends the conference.
-
-        Its own relations go with it. What others have about its id stays, and holds again if the same call comes back.
-        """
+        """conference_member_del: its files, the floor, del-member. A member with `endconf` ends the conference."""
         self.members.remove(member)
         del self._by_id[member.member_id]
-        member.relations.clear()
         member.files.close()
         self.talk.left(member)
         self._count(member, -1)

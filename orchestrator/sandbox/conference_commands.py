@@ -17,7 +17,6 @@ from orchestrator.sandbox.conference_files import (
     start_member_file,
     stop,
 )
-from orchestrator.sandbox.conference_relations import RELATE_USAGE, relate
 from orchestrator.sandbox.member import Member
 
 # --- for members: called once for each, `data` is the word after the target ------------------------------------------
@@ -159,7 +158,6 @@ FOR_CONFERENCE: dict[str, tuple[Callable[[Conference, list[str]], str | None], s
     "lock": (_lock, ""),
     "play": (play, PLAY_USAGE),
     "play_status": (play_status, PLAY_STATUS_USAGE),
-    "relate": (relate, RELATE_USAGE),
     "stop": (stop, STOP_USAGE),
     "transfer": (_transfer, "<conference_name> <member id> [...<member id>]"),
     "unlock": (_unlock, ""),

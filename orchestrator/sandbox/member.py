@@ -13,21 +13,12 @@ from orchestrator.sandbox.readers import Readers
 from orchestrator.sandbox.switch_strings import separate_string
 
 
-@dataclass(slots=True)
-class Relation:
-    """conference_relationship_t: stored on one member, about another one, by its id."""
-
-    can_speak: bool = True
-    can_hear: bool = True
-    can_send_video: bool = False
-
-
 @dataclass(slots=True, eq=False)
 class Member:
     """conference_member_t. `stopped` is MFLAG_RUNNING cleared: kicked, hung up by the conference, or transferred.
 
     `quiet` is a phone that says nothing. `readers` are commands that keep it from leaving. Mute, deaf and hold are
-    three flags that do not touch each other; `talking` is what mute, hold and `relate … nospeak` clear.
+    three flags that do not touch each other; `talking` is what mute and hold clear.
     """
 
     member_id: int
@@ -45,7 +36,6 @@ class Member:
     talk_is_awaited: bool = False
     joined_at: int = field(default_factory=lambda: int(time.time()))
     last_talking_at: int | None = None
-    relations: dict[int, Relation] = field(default_factory=dict)
     files: FileQueue = field(default_factory=FileQueue)
     readers: Readers = field(default_factory=Readers)
     stopped: Signal = field(default_factory=Signal)
@@ -62,22 +52,17 @@ class Member:
 
 
 def may_hear(listener: Member, speaker: Member) -> bool:
-    """Whether the flags and relations let `listener` hear `speaker` (conference_thread_run of mod_conference.c).
+    """Whether the flags let `listener` hear `speaker` (conference_thread_run of mod_conference.c).
 
     The speaker is neither muted nor on hold (its frames are not taken in, conference_loop_input), the listener is not
-    deaf, nobody hears himself, and neither the speaker's relation to the listener says NOSPEAK nor the listener's to
-    the speaker NOHEAR. Hold does not keep the listener from hearing: only a file that plays to it alone (`hold <file>`,
-    or `play … nomux`) does, as long as it lasts (conference_member_add_file_data).
-    Compared with recordings of three phones on the real one, flag by flag and relation by relation.
+    deaf, and nobody hears himself. Hold does not keep the listener from hearing: only a file that plays to it alone
+    (`hold <file>`, or `play … nomux`) does, as long as it lasts (conference_member_add_file_data). Whispers are beside
+    all this. Compared with recordings of three phones on the real one, flag by flag.
     """
     if listener is speaker or not listener.can_hear or not speaker.can_speak or speaker.hold:
         return False
     playing = listener.files.head
-    if playing is not None and playing.alone:
-        return False
-    to_listener = speaker.relations.get(listener.member_id)
-    to_speaker = listener.relations.get(speaker.member_id)
-    return (to_listener is None or to_listener.can_speak) and (to_speaker is None or to_speaker.can_hear)
+    return playing is None or not playing.alone
 
 
 def hears(listener: Member, speaker: Member) -> bool:

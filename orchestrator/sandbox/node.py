@@ -39,6 +39,7 @@ class Node:
         self.throttle = Throttle()
         self.scheduler = Scheduler(self)
         self.http_cache = HttpCache()
+        self.modules = set(api.MODULES)
         self.on_crash: Callable[[], None] = self.end
         self._ended = Signal()
         self._stamp = EventStamp(self.core_uuid)

@@ -122,12 +122,18 @@ class Sandbox:
         for conference, member in self._memberships(channel_uuid):
             conference.talk.speaks_again(member)
 
+    def _tapped_by(self, channel_uuid: str) -> str | None:
+        """Whose voice a member of a loopback pair has."""
+        session = self.node.sessions.get(channel_uuid)
+        tapped = session.partner.tapped if session is not None and session.partner is not None else None
+        return None if tapped is None else tapped.channel.channel_uuid
+
     def _memberships(self, channel_uuid: str) -> list[tuple[Conference, Member]]:
         return [
             (conference, member)
             for conference in self.node.conferences.values()
             for member in conference.members
-            if member.channel.channel_uuid == channel_uuid
+            if channel_uuid in (member.channel.channel_uuid, self._tapped_by(member.channel.channel_uuid))
         ]
 
     def _new_node(self) -> Node:

@@ -16,6 +16,7 @@ from gevent.event import Event as Signal
 
 from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
 from orchestrator.sandbox.channel import Channel
+from orchestrator.sandbox.clock import FRAME_SECONDS
 from orchestrator.sandbox.member import Member
 from orchestrator.sandbox.phones import Answer, EarlyMedia, HangUp, Redirect, Refuse, Ring, Script, Step, Wait
 from orchestrator.sandbox.switch_strings import expand_variables, separate_string
@@ -48,6 +49,10 @@ class Session:
     transferred: Signal = field(default_factory=Signal)
     member_id: int | None = None
     phone_is_quiet: bool = False
+    partner: Session | None = None
+    """The other leg of a loopback pair."""
+    tapped: Session | None = None
+    """Whom it eavesdrops on."""
 
     def start(self) -> None:
         """Announce the channel, so that nothing can be said of it before, and dial."""
@@ -60,6 +65,13 @@ class Session:
         channel.set_state("CS_ROUTING")
         channel.set_state("CS_CONSUME_MEDIA")
         self.node.spawn(self._run)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is said into it now: a loopback leg says what its partner taps."""
+        if self.partner is not None:
+            return self.partner.tapped is None or self.partner.tapped.phone_is_quiet
+        return self.phone_is_quiet
 
     # --- what others ask of it -----------------------------------------------------------------------------------
 
@@ -89,6 +101,8 @@ class Session:
             self._execute_all()
         if not channel.hung_up.is_set():
             channel.hang_up(NORMAL_CLEARING)
+        if self.partner is not None:
+            self.partner.channel.hang_up(NORMAL_CLEARING)
         far_end.kill(block=False)
         self._finish()
 
@@ -190,7 +204,23 @@ def _set(session: Session, data: str) -> None:
 
 
 def _answer(session: Session, data: str) -> None:
-    """answer_function: an outbound leg cannot answer itself."""
+    """answer_function: an outbound leg cannot answer itself; a loopback pair is answered by its second leg."""
+    if session.partner is not None:
+        session.channel.mark_answered()
+        session.partner.channel.mark_answered()
+
+
+def _eavesdrop(session: Session, data: str) -> None:
+    """eavesdrop_function, switch_ivr_eavesdrop_session: until either goes; at once if there is no such channel."""
+    session.tapped = session.node.sessions.get(data)
+    if session.tapped is None:
+        if not data:
+            log.error("eavesdrop_usage")
+        return
+    target = session.tapped.channel
+    gevent.wait([session.transferred, session.channel.hung_up, target.hung_up], count=1)
+    if target.hung_up.is_set():
+        gevent.sleep(FRAME_SECONDS)
 
 
 def _execute_extension(session: Session, data: str) -> None:
@@ -222,13 +252,16 @@ def _park(session: Session, data: str) -> None:
 def _conference(session: Session, data: str) -> None:
     """conference_function: join or make `name[@profile][+flags{…}]`; until put out, hung up or sent elsewhere."""
     channel = session.channel
+    if not data:
+        log.critical("conference_invalid_arguments")
+        return
     address, _, flags = data.partition("+flags{")
     name, _, profile_name = address.strip(" ").rpartition("@")
     given_flags = [flags.partition("}")[0], channel.variables.get("conference_member_flags", "")]
     conference = session.node.join_conference(name or profile_name, profile_name if name else "default")
     if session.member_id is None:
         session.member_id = session.node.next_member_id()
-    member = Member(session.member_id, channel, quiet=session.phone_is_quiet)
+    member = Member(session.member_id, channel, quiet=session.is_quiet)
     member.set_flags("|".join(flag for flag in given_flags if flag))
     conference.add(member)
     gevent.wait([member.stopped, session.transferred, channel.hung_up], count=1)
@@ -240,6 +273,7 @@ def _conference(session: Session, data: str) -> None:
 APPLICATIONS: dict[str, Callable[[Session, str], None]] = {
     "answer": _answer,
     "conference": _conference,
+    "eavesdrop": _eavesdrop,
     "execute_extension": _execute_extension,
     "hangup": _hangup,
     "park": _park,

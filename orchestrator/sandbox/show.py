@@ -17,14 +17,17 @@ _USAGE = (
     "|interfaces|interface_types|tasks|limits|status\n"
 )
 _SHOWN = ("channels", "calls")
+_SEARCHED = ("uuid", "name", "cid_name", "cid_num", "presence_data")
 
 
 def show(node: Node, argument: str) -> str:
-    """`show channels|calls [count] [as json]`: an empty JSON list has no `rows`."""
+    """`show channels|calls [count|like <text>] [as json]`: an empty JSON list has no `rows`."""
     words = argument.split(" ")
     if words[0] not in _SHOWN:
         return _USAGE
     rows = [_row(session) for session in node.sessions.values()]
+    if words[1:2] == ["like"] and len(words) > 2:
+        rows = [row for row in rows if any(words[2] in row[column] for column in _SEARCHED)]
     counting = words[1:2] == ["count"]
     if words[-2:] == ["as", "json"]:
         if counting:
@@ -45,7 +48,7 @@ def _row(session: Session) -> dict[str, str]:
     codec = ("PCMU", "8000", "64000") if channel.answered.is_set() or channel.early_media.is_set() else ("", "", "")
     return {
         "uuid": channel.channel_uuid,
-        "direction": "outbound",
+        "direction": channel.direction,
         "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(created)),
         "created_epoch": str(created),
         "name": channel.name,
@@ -66,7 +69,7 @@ def _row(session: Session) -> dict[str, str]:
         "write_bit_rate": codec[2],
         "secure": "",
         "hostname": "sandbox",
-        "presence_id": "",
+        "presence_id": channel.variables.get("presence_id", ""),
         "presence_data": "",
         "accountcode": "",
         "callstate": channel.call_state,

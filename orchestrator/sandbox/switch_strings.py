@@ -11,7 +11,7 @@ import re
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "s": " "}
 _URL_UNSAFE = frozenset(b'\r\n #%&+:;<=>?@[\\]^`{|}"')
 _ALREADY_ENCODED = re.compile(rb"%[0-9A-F]{2}")
-_VARIABLE = re.compile(r"\$\{([^}]+)\}")
+_VARIABLE = re.compile(r"\$\{([^${}]+)\}")
 _DECLARED_DELIMITER = "^^"
 
 
@@ -126,8 +126,11 @@ def has_variable(text: str) -> bool:
 
 
 def expand_variables(text: str, variables: dict[str, str]) -> str:
-    """switch_channel_expand_variables without its API functions: an unknown ${name} becomes nothing."""
-    return _VARIABLE.sub(lambda match: variables.get(match.group(1), ""), text)
+    """switch_channel_expand_variables without its API functions: an unknown ${name} becomes nothing; the name may hold
+    another one, ${a_${b}}, which is expanded first."""
+    while _VARIABLE.search(text):
+        text = _VARIABLE.sub(lambda match: variables.get(match.group(1), ""), text)
+    return text
 
 
 def url_encode(text: str) -> str:

@@ -2,9 +2,9 @@
 
 The scripted phones play a tone without a pause, so all that is needed is a timer when a member may begin to be heard;
 no member is ever looked at without a reason. Seen on the real one: start-talking comes 40 ms after add-member (half a
-second only for the first call of a node's life, whose events are delivered late), 20 to 60 ms after unmute and unhold,
-and a frame after each `relate … nospeak`, which clears the flag as mute and hold do. None of the three fires
-stop-talking: only a phone that falls silent does, 40 frames later. Leaving does not either.
+second only for the first call of a node's life, whose events are delivered late), 20 to 60 ms after unmute and unhold.
+Neither mute nor hold, which clear the flag, fires stop-talking: only a phone that falls silent does, 40 frames later.
+Leaving does not either.
 """
 
 from __future__ import annotations

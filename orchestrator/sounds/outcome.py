@@ -7,8 +7,10 @@ from collections.abc import Callable
 import structlog
 
 from orchestrator.applier import Applier
+from orchestrator.coaching import Send
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
 from orchestrator.freeswitch.events import Translated
+from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.outbox import Lane
 
@@ -16,8 +18,9 @@ from orchestrator.store.outbox import Lane
 class Outcomes:
     """One per worker process."""
 
-    def __init__(self, store: CommitStore, make_applier: Callable[[], Applier]) -> None:
+    def __init__(self, store: CommitStore, nodes: Nodes, make_applier: Callable[[Send], Applier]) -> None:
         self._store = store
+        self._nodes = nodes
         self._make_applier = make_applier
 
     def tell(self, lane: Lane, event: AnnouncementEnded | AnnouncementFailed) -> None:
@@ -27,5 +30,7 @@ class Outcomes:
         if event.to_all:
             carrier = next((one.call_sid for one in self._store.list_live(sid)), "")
         structlog.get_logger("sounds").info("announcement_over", lane=str(lane), what=type(event).__name__)
-        if carrier:
-            self._make_applier().apply_events([Translated(carrier, sid, event)])
+        conferences, _ = self._store.load((), [sid] if carrier else [])
+        if sid in conferences:
+            send = self._nodes.get(conferences[sid].conference.node).send
+            self._make_applier(send).apply_events([Translated(carrier, sid, event)])

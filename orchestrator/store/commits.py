@@ -146,16 +146,6 @@ class CommitStore:
         with redis_errors():
             return [OwedEnd(**orjson.loads(text)) for text in self._redis.hvals(keys.owed(conference_sid))]
 
-    def list_members(self, conference_sid: str) -> list[tuple[str, int]]:
-        """CallSid and member id of those who are members of the conference on its node."""
-        with redis_errors():
-            calls = self._redis.zrange(keys.live_participants(conference_sid), 0, -1)
-            pipe = self._redis.pipeline(transaction=False)
-            for call in calls:
-                pipe.hget(keys.participant(conference_sid, call), "member_id")
-            found = pipe.execute()
-        return [(call, int(member_id)) for call, member_id in zip(calls, found, strict=True) if member_id]
-
     def commit(self, changes: Sequence[Change]) -> list[Committed | None]:
         """Write each change if nobody has changed its conference since; None where somebody has.
 

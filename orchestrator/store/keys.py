@@ -77,9 +77,8 @@ KEYS: Final[tuple[Key, ...]] = (
         "15 s after the listener's last word"),
     Key("node:{name}:dialled", "zset", "CallSid of calls that the node is about to have, by their creation (ms)",
         "5 s after the last one"),
-    Key("node:{name}:questions", "list", "conferences whose relations API processes want set now: CF… token",
-        "emptied by the listener; at most 1,000; 10 s after the last one"),
-    Key("node:{name}:answer:token", "list", "the listener's answer to one of them", "taken by who asked; 10 s"),
+    Key("node:{name}:looks", "zset", "conferences whose coaching the listener looks at again, by when (s)",
+        "member removed when it does, 1.5 to 2.5 s after a change; a minute after the last"),
     Key("sound:{CF}:lane", "hash", "what is played to a CallSid, or to all (`conference`): state (JSON), ended, dirty",
         "removed when there is nothing to play; a day after it was last written"),
     Key("sound:{CF}:lane:announcements", "list", "announcements that wait (JSON)",
@@ -227,12 +226,8 @@ def media_account(account_sid: str) -> str:
     return f"{MEDIA}account:{account_sid}"
 
 
-def questions(node_name: str) -> str:
-    return f"node:{{{node_name}}}:questions"
-
-
-def answer(node_name: str, token: str) -> str:
-    return f"node:{{{node_name}}}:answer:{token}"
+def looks(node_name: str) -> str:
+    return f"node:{{{node_name}}}:looks"
 
 
 def sound(conference_sid: str, lane: str) -> str:

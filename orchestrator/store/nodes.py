@@ -1,9 +1,8 @@
-"""What each node's listener last saw, for operators and `orchestrator check`; and questions to it."""
+"""What each node's listener last saw, for operators and `orchestrator check`; and what it has to look at again."""
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass
+import time
 from typing import Any, Final
 
 import redis
@@ -11,17 +10,12 @@ import redis
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 
-MOST_QUESTIONS: Final = 1_000
-QUESTION_SECONDS: Final = 10
-"""By then whoever asked has long given up."""
+LOOK_SECONDS: Final = 1.5
+"""By then whoever committed a change has had it done, or is dead."""
 
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Somebody waits until the relations of a conference are what its state says."""
-
-    conference_sid: str
-    token: str
+KEPT_SECONDS: Final = 60
+MOST_LOOKS: Final = 100
+"""At once; the others are next."""
 
 
 class NodeStore:
@@ -43,38 +37,23 @@ class NodeStore:
         with redis_errors():
             return dict(self._redis.hgetall(keys.node(name)))
 
-    # ------------------------------------------------------------ questions to the listener
+    # ------------------------------------------------------------ what is looked at again
 
-    def ask_to_relate(self, name: str, conference_sid: str, seconds: float) -> bool:
-        """Have the node's listener set the relations of a conference; True when it has, False if it did not in time."""
-        question = Question(conference_sid, secrets.token_hex(8))
+    def look_again(self, name: str, conference_sid: str) -> None:
+        """Have the node's listener see to it, in a moment, that the switch does what the conference's state says.
+
+        Said before a change is committed by whoever has the switch do it, for they may die in between.
+        """
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
-            pipe.rpush(keys.questions(name), f"{question.conference_sid} {question.token}")
-            pipe.ltrim(keys.questions(name), -MOST_QUESTIONS, -1)
-            pipe.expire(keys.questions(name), QUESTION_SECONDS)
-            pipe.execute()
-            answer = self._redis.blpop([keys.answer(name, question.token)], timeout=seconds)
-        return answer is not None and answer[1] == "done"
-
-    def next_question(self, name: str, seconds: float) -> Question | None:
-        """For the listener: the next question, waiting for it."""
-        with redis_errors():
-            found = self._redis.blpop([keys.questions(name)], timeout=seconds)
-        return Question(*found[1].split(" ")) if found else None
-
-    def give_back(self, name: str, question: Question) -> None:
-        """For a listener that stops: the question is the next one again."""
-        with redis_errors():
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.lpush(keys.questions(name), f"{question.conference_sid} {question.token}")
-            pipe.expire(keys.questions(name), QUESTION_SECONDS)
+            pipe.zadd(keys.looks(name), {conference_sid: time.time() + LOOK_SECONDS})
+            pipe.expire(keys.looks(name), KEPT_SECONDS)  # a listener that was away for longer looks at everything
             pipe.execute()
 
-    def answer(self, name: str, question: Question, done: bool) -> None:
-        """Tell whoever asked."""
+    def take_looks(self, name: str) -> list[str]:
+        """For the listener: the conferences to be looked at now; they are not told twice."""
         with redis_errors():
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.rpush(keys.answer(name, question.token), "done" if done else "refused")
-            pipe.expire(keys.answer(name, question.token), QUESTION_SECONDS)
-            pipe.execute()
+            found = list(self._redis.zrangebyscore(keys.looks(name), 0, time.time(), start=0, num=MOST_LOOKS))
+            if found:
+                self._redis.zrem(keys.looks(name), *found)
+        return found

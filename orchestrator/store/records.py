@@ -42,11 +42,12 @@ def _decode_settings(text: str) -> CallbackSettings:
 
 
 def _encode_coaches(coaches: Sequence[Coach]) -> str:
-    return json.dumps([[coach.call_sid, coach.member_id, coach.coached_call_sid] for coach in coaches])
+    return json.dumps([[coach.call_sid, coach.coached_call_sid] for coach in coaches])
 
 
 def _decode_coaches(text: str) -> tuple[Coach, ...]:
-    return tuple(Coach(*row) for row in json.loads(text))
+    """An earlier release kept a member id between the two."""
+    return tuple(Coach(row[0], row[-1]) for row in json.loads(text))
 
 
 _TEXT: Final[Codec] = (str, str)

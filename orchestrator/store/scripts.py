@@ -76,11 +76,11 @@ WANT_MUTED: Final = (
     _FIND_TO_CHANGE
     + """
 -- ARGV[4]: '1' or '0'. Nothing is written if the switch has said so already and no other request is open.
--- Before it is admitted only the listener may tell the switch, when it applies that: it has to see this.
-local known = redis.call('HMGET', participant, 'muted', 'muted_wanted', 'admitted')
+-- Before somebody is a member only the listener can tell the switch, when it hears that they are: it has to see this.
+local known = redis.call('HMGET', participant, 'muted', 'muted_wanted', 'member_id')
 if known[1] ~= ARGV[4] or known[2] ~= '' then
   redis.call('HSET', participant, 'muted_wanted', ARGV[4])
-  if (known[3] or '0') == '0' then redis.call('HINCRBY', KEYS[1], 'version', 1) end
+  if (known[3] or '') == '' then redis.call('HINCRBY', KEYS[1], 'version', 1) end
 end
 return {'ok', redis.call('HGETALL', participant), known[2]}
 """

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tests.bench import (
     coaching,
-    crowd,
     deliveries,
     fairness,
     first_sound,
@@ -33,7 +32,6 @@ PARTS: dict[str, Callable[[Stack], list[Row]]] = {
     "fairness": fairness.measure,
     "neighbours": neighbours.measure,
     "coaching": coaching.measure,
-    "crowd": crowd.measure,
     "growth": growth.measure,
     "mixer": mixer.measure,
     "first-sound": first_sound.measure,

@@ -1,10 +1,7 @@
-"""What one coach does to everybody's sound: frames of 20 ms that a listener loses while somebody talks, and the CPU of
-the switch's mixer, without and with a coach, as the conference grows.
+"""What coaches do to everybody's sound: frames of 20 ms that a listener loses while somebody talks, and the CPU of the
+switch's mixer, without and with coaches, as the conference grows.
 
-mod_conference mixes without regard to members' relations as long as there is none; one alone makes it walk all members
-for every sample (mod_conference.c, conference_thread_run).
-
-python -m tests.bench mixer
+A whisper is beside the mix, so nothing should change. python -m tests.bench mixer
 """
 
 from __future__ import annotations
@@ -13,15 +10,19 @@ import json
 import time
 from pathlib import Path
 
-from tests.bench.hall import TICKS, Hall, Watch, channel_of, idle_seconds, lists_of
+from orchestrator.freeswitch.whisper import Whisper
+from tests.bench.hall import TICKS, Hall, idle_seconds
 from tests.bench.report import Row
 from tests.harness.freeswitch import tone_hz
+from tests.harness.polling import eventually
 from tests.harness.sound import frame_levels, read_wav
 from tests.harness.stack import RealSwitch, Stack
 
-SIZES = (50, 100, 150, 200)
+SIZES = (50, 100, 200, 400)
 SECONDS = 5.0
 ROUNDS = 2
+MANY = 20
+MANY_AMONG = 200
 TALKER = "+15550001001"
 LISTENER = "+15550001003"
 WHOLE_DBFS = -23.0
@@ -33,31 +34,34 @@ def measure(stack: Stack) -> list[Row]:
     if not isinstance(stack.switch, RealSwitch):
         print("mixer: needs a real FreeSWITCH")
         return []
-    hall, watch = Hall(stack), Watch(stack)
+    hall = Hall(stack)
     for number in (LISTENER, TALKER):
         hall.add(to=number)
-    coach = hall.add()
-    watch.at(channel_of(coach), "undeaf-member")
     rows = []
     for size in SIZES:
         hall.fill(size)
         for _ in range(ROUNDS):
             rows.append(_listen(stack.switch, size, "no coach"))
-            _relate(hall, coach, "nohear")
-            assert hall.relations() == hall.kept_apart(coach, hall.people[1])
+            _coach(hall, 1, True)
             rows.append(_listen(stack.switch, size, "a coach"))
-            _relate(hall, coach, "clear")
-            assert hall.relations() == set()
-    watch.close()
+            _coach(hall, 1, False)
+        if size == MANY_AMONG:
+            _coach(hall, MANY, True)
+            rows.append(_listen(stack.switch, size, f"{MANY} coaches"))
+            _coach(hall, MANY, False)
     return rows
 
 
-def _relate(hall: Hall, coach: str, word: str) -> None:
-    """By ourselves: on a machine that the mixer has filled our processes are refused time, and say so."""
-    ids = hall.members()
-    others = [str(member) for call, member in ids.items() if call not in {coach, hall.people[1]}]
-    for some in lists_of(others):
-        hall.api(f"relate {some} {ids[coach]} {word}")
+def _coach(hall: Hall, count: int, on: bool) -> None:
+    """The last of them coach those before them."""
+    coaches, coached = hall.people[-count:], hall.people[-2 * count : -count]
+    for coach, of in zip(coaches, coached, strict=True):
+        if on:
+            hall.update(coach, coaching=True, call_sid_to_coach=of)
+        else:
+            hall.update(coach, coaching=False)
+    pairs = [Whisper(hall.conference_sid, *each).channel_uuid for each in zip(coaches, coached, strict=True)]
+    eventually(lambda: all(hall.has(pair) is on for pair in pairs), "the pairs are there, or not")
 
 
 def _listen(switch: RealSwitch, size: int, what: str) -> Row:

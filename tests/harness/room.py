@@ -5,7 +5,7 @@
     room.add("bert", 2)
     room.expect("plain", anna="bert", bert="anna")
 
-`expect` compares the switch's flags and relations (on every switch), and on a real FreeSWITCH the sound that reaches
+`expect` compares the switch's flags and whispers (on every switch), and on a real FreeSWITCH the sound that reaches
 each phone: every phone plays a tone of its own, and so does every other sound. Each call is a row of TABLE, which is
 printed at the end of the run.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 import wave
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from orchestrator.freeswitch.whisper import ListWhispers, Whisper, pair_of
 from tests.harness.ears import Ears, is_heard
 from tests.harness.freeswitch import EslSocket, FreeSwitchError, tone_hz
 from tests.harness.polling import eventually
@@ -82,6 +84,7 @@ class Room:
     name: str = field(default_factory=lambda: f"room {secrets.token_hex(4)}")
     people: dict[str, Person] = field(default_factory=dict)
     conference_sid: str = ""
+    call_sids: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.client = self.stack.client()
@@ -98,6 +101,7 @@ class Room:
         made = self.client.conferences(self.name).participants.create(**self.stack.call_settings(**settings))
         self.conference_sid = made.conference_sid
         person = self.people[label] = Person(label, number, made.call_sid)
+        self.call_sids.add(made.call_sid)
         eventually(lambda: self.conference.participants(label).fetch().status == "connected", f"{label} has joined")
         return person
 
@@ -161,20 +165,20 @@ class Room:
         assert row.is_right, str(row)
 
     def matrix(self) -> dict[str, set[str]]:
-        """Listener -> whom they hear, by the switch's flags and relations."""
-        members, apart = self.members(), self.apart()
-        ids = {label: members[person.call_sid]["id"] for label, person in self.people.items()}
+        """Listener -> whom they hear, by the switch's flags and whispers."""
+        members, whispers = self.members(), self.whispers()
         flags = {label: members[person.call_sid]["flags"] for label, person in self.people.items()}
         return {
             listener: {
                 speaker
-                for speaker in ids
+                for speaker in flags
                 if speaker != listener
-                and flags[listener]["can_hear"]
-                and flags[speaker]["can_speak"]
-                and (ids[listener], ids[speaker]) not in apart
+                and (
+                    (flags[listener]["can_hear"] and flags[speaker]["can_speak"])
+                    or (self.people[speaker].call_sid, self.people[listener].call_sid) in whispers
+                )
             }
-            for listener in ids
+            for listener in flags
         }
 
     def _agrees(self, expected: dict[str, frozenset[str]]) -> bool:
@@ -234,12 +238,18 @@ class Room:
             eventually(lambda: person.number not in far_end.api("show channels"), f"{label}'s phone has hung up")
         return person
 
-    def listen_for_a_while(self) -> None:
-        """Let whole calls have something to be searched in."""
-        self._listen(tuple(self.people), 1.0)
+    def listen_for_a_while(self, seconds: float = 1.0) -> None:
+        """Let whole calls have something to be searched in; no time passes on the sandbox."""
+        if isinstance(self.stack.switch, RealSwitch):
+            time.sleep(seconds)
 
     def loudest(self, listener: Person, speaker: Person) -> float | None:
         """The loudest frame of `speaker` in the whole last call of `listener`, in dBFS; None on the sandbox."""
+        levels = self.levels(listener, speaker)
+        return None if levels is None else max(levels)
+
+    def levels(self, listener: Person, speaker: Person) -> list[float] | None:
+        """The level of `speaker` in each frame of the whole last call of `listener`; None on the sandbox."""
         if not isinstance(self.stack.switch, RealSwitch):
             return None
         ears = Ears(self.stack.switch.far_end, [listener.number])
@@ -251,7 +261,7 @@ class Room:
                 raise AssertionError(f"not written to its end: {error}") from error
 
         samples = eventually(recording, f"{listener.label}'s call is recorded")
-        return max(frame_levels(samples, tone_hz(speaker.number)))
+        return frame_levels(samples, tone_hz(speaker.number))
 
     def note(self, situation: str, expected: dict[str, str], measured: dict[str, dict[str, float]]) -> None:
         """A row of whole calls, compared like the others."""
@@ -272,9 +282,21 @@ class Room:
         found = [each for each in conferences if each["conference_name"] == self.conference_sid]
         return {"CA" + row["uuid"].replace("-", ""): row for each in found for row in each["members"]}
 
-    def apart(self) -> set[tuple[int, int]]:
-        lines = [line.split() for line in self._api("relate 0").splitlines() if "NOHEAR" in line]
-        return {(int(words[0]), int(words[2])) for words in lines}
+    def pairs(self) -> set[str]:
+        """The whisper pairs of whoever has been in this room."""
+        rows = json.loads(self.stack.switch.api(ListWhispers().render())).get("rows", [])
+        found = [pair_of(row["name"]) for row in rows]
+        return {pair.channel_uuid for pair in found if pair is not None and pair.coach in self.call_sids}
+
+    def whispers(self) -> set[tuple[str, str]]:
+        """(coach, coached), by CallSid."""
+        pairs, here = self.pairs(), [person.call_sid for person in self.people.values()]
+        return {
+            (coach, coached)
+            for coach in here
+            for coached in here
+            if Whisper(self.conference_sid, coach, coached).channel_uuid in pairs
+        }
 
     @contextmanager
     def _beeps(self) -> Iterator[list[str]]:

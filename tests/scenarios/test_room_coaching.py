@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twilio.base.exceptions import TwilioRestException
 
+from tests.harness.polling import eventually
 from tests.harness.room import Room
+from tests.harness.stack import Stack
 
 
 @pytest.fixture
@@ -79,11 +82,11 @@ def test_the_coached_leaves_and_comes_again(coached: Room) -> None:
 
 
 def test_a_coach_leaves_and_nothing_remains(coached: Room) -> None:
-    """The relations go with the coach: they would cost the mixer work for ever."""
+    """What carried the whisper goes with the coach."""
     coached.remove("carl")
     coached.expect("the coach has left", anna="bert", bert="anna")
 
-    assert coached.apart() == set()
+    eventually(lambda: not coached.pairs(), "no pair is left")
 
 
 @pytest.mark.parametrize("order", [("mute", "hold", "coach"), ("coach", "hold", "mute"), ("hold", "coach", "mute")])
@@ -106,3 +109,57 @@ def test_combinations_end_in_what_was_asked_last(room: Room, order: tuple[str, .
     room.expect(f"{', '.join(order)}: no longer muted", anna="bert carl", bert="anna", carl="anna bert")
     room.update("carl", coaching=False)
     room.expect(f"{', '.join(order)}: no longer coaching", anna="bert carl", bert="anna carl", carl="anna bert")
+
+
+def test_a_switch_that_cannot_whisper(own_stack: Stack) -> None:
+    """Coaching is refused, with the reason, before anybody is dialled; `orchestrator check` says it, too."""
+    room = Room(own_stack)
+    anna = room.add("anna", 1)
+    room.add("bert", 2)
+    assert "can let a coach be heard" in own_stack.orchestrator("check")
+    own_stack.switch.api("unload mod_loopback")
+    for act in (
+        lambda: room.update("bert", coaching=True, call_sid_to_coach=anna.call_sid),
+        lambda: room.add("carl", 3, coaching=True, call_sid_to_coach=anna.call_sid),
+    ):
+        with pytest.raises(TwilioRestException) as refused:
+            act()
+        assert (refused.value.status, refused.value.code) == (503, 20503)
+        assert "has not loaded mod_loopback" in refused.value.msg
+
+    room.expect("coaching was refused", anna="bert", bert="anna")
+    assert own_stack.orchestrator_status("check") == 1
+
+
+def test_who_talks_is_told_of_a_coach_as_well(coached: Room) -> None:
+    """Out of the mix the conference itself cannot tell; the callbacks begin and end with the coach's voice."""
+    carl = coached.people["carl"]
+    assert coached.await_event("participant-speech-start")
+    eventually(lambda: _spoke(coached, carl.call_sid) == ["participant-speech-start"], "carl talks")
+    coached.update("carl", muted=True)
+    eventually(
+        lambda: _spoke(coached, carl.call_sid) == ["participant-speech-start", "participant-speech-stop"],
+        "carl is muted",
+    )
+    coached.update("carl", muted=False)
+    eventually(lambda: len(_spoke(coached, carl.call_sid)) == 3, "carl talks again")
+
+
+def _spoke(room: Room, call_sid: str) -> list[str]:
+    events = room.stack.receiver.of(room.conference_sid)
+    return [each.kind for each in events if "speech" in each.kind and each.parameters.get("CallSid") == call_sid]
+
+
+def test_a_pair_is_no_call(coached: Room) -> None:
+    """Not in lists, not counted, not told of, and it outlives an audit."""
+    eventually(coached.pairs, "carl whispers")
+    participants = coached.conference.participants.list()
+    coached.stack.listener.kill_9()
+    coached.stack.listener.start()
+    coached.stack.await_ready()
+    coached.expect("after a new listener's first audit", anna="bert carl", bert="anna", carl="anna bert")
+
+    assert {each.call_sid for each in participants} == {person.call_sid for person in coached.people.values()}
+    events = coached.stack.receiver.of(coached.conference_sid)
+    assert {each.parameters["CallSid"] for each in events if "CallSid" in each.parameters} <= coached.call_sids
+    assert "stray_leg_ended" not in coached.stack.listener.log()

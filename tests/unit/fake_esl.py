@@ -137,7 +137,7 @@ def obedient(answers: Mapping[str, str] | None = None, heard: list[str] | None =
             command = peer.hear()
             if heard is not None:
                 heard.append(command)
-            for start, text in (answers or {}).items():
+            for start, text in {**(answers or {}), "api module_exists": "true"}.items():
                 if command.startswith(start):
                     peer.say(answer(text) if command.startswith("api ") else reply(text))
                     break

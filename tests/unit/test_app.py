@@ -25,6 +25,7 @@ from orchestrator import authentication, pacing
 from orchestrator import handlers as handlers_module
 from orchestrator.app import create_app
 from orchestrator.applier import Applier
+from orchestrator.coaching import Send
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.twilio import paging
@@ -103,8 +104,8 @@ def make_api(url: str, script: Script | None = None, dialects: Dialects = DIALEC
     dialling = Dialling(routes, SipTargets(parse_only, lambda _: (), ()))
     woken: list[object] = []
 
-    def make_applier() -> Applier:
-        return Applier(CommitStore(client), serialize_callback, woken.extend, woken.extend, _gives_up)
+    def make_applier(send: Send) -> Applier:
+        return Applier(CommitStore(client), serialize_callback, woken.extend, woken.extend, _gives_up, send)
 
     updates = Updates(store, nodes, NodeStore(client), SoundStore(client), make_applier, woken.extend)
     history = History(CallbackStore(client), ReceiverStore(client))
@@ -129,7 +130,7 @@ def _gives_up(_: float) -> None:
 
 def present(made: Participant) -> Any:
     """The fields of somebody who is in the conference."""
-    fields = {"status": "connected", "member_id": "7", "admitted": "1"}
+    fields = {"status": "connected", "member_id": "7"}
     return {**fields, "answered_at": made.created_at.isoformat()}
 
 
@@ -441,13 +442,14 @@ def test_what_was_created_is_shown(api: Api) -> None:
 
 
 def test_a_mute_is_shown_at_once(api: Api) -> None:
-    """And the switch has been told before the answer is given, if the member is admitted."""
+    """And the switch has been told before the answer is given: how the leg is to join, or of the member."""
     made = create(api.store)
     key = keys.participant(made.conference_sid, made.call_sid)
     path = f"/Conferences/{made.conference_sid}/Participants/{made.call_sid}.json"
     assert api.request("POST", path, data={"Muted": "true"}).get_json()["muted"] is True
-    assert api.heard == [], "not admitted yet: the listener does it with the admission"
-    api.redis.hset(key, mapping={"status": "connected", "member_id": "7", "admitted": "1"})
+    assert api.heard == [f"api uuid_setvar {made.switch.channel_uuid} conference_member_flags mute|deaf"]
+    api.heard.clear()
+    api.redis.hset(key, mapping={"status": "connected", "member_id": "7"})
     assert api.request("POST", path, data={"Muted": "false"}).get_json()["muted"] is False
 
     assert api.request("GET", path).get_json()["muted"] is False
@@ -459,7 +461,7 @@ def test_a_mute_that_the_switch_refuses_is_taken_back(redis_url: str) -> None:
     api = make_api(redis_url, obedient({"api conference": "-ERR Non-Existant ID 7\n"}))
     made = create(api.store)
     key = keys.participant(made.conference_sid, made.call_sid)
-    api.redis.hset(key, mapping={"status": "connected", "member_id": "7", "admitted": "1"})
+    api.redis.hset(key, mapping={"status": "connected", "member_id": "7"})
     path = f"/Conferences/{made.conference_sid}/Participants/{made.call_sid}.json"
     try:
         is_error(api.request("POST", path, data={"Muted": "true"}), 404, 20404)

@@ -24,13 +24,14 @@ EXPECTED = {
     "LabelInUse": (16026, 400),
     "CoachedCallMissing": (16028, 400),
     "CoachedCallHeld": (16027, 400),
+    "CoachingImpossible": (20503, 503),
     "ConferenceNotInProgress": (16001, 400),
     "TooManyAnnouncements": (20429, 429),
     "QuotaReached": (20429, 429),
     "Conflict": (20409, 409),
     "Unavailable": (20503, 503),
-    "NodeFull": (20503, 503),
     "StoreFull": (20503, 503),
+    "NodeFull": (20503, 503),
 }
 
 CLASSES: dict[str, type[ApiError]] = dict(inspect.getmembers(errors, inspect.isclass))

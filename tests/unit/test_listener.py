@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,10 +17,12 @@ from orchestrator.applier import Applier
 from orchestrator.domain.conference import Participant, ParticipantStatus
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot
+from orchestrator.freeswitch.whisper import Whisper
 from orchestrator.listener import Listener, parse_event, read_batch
+from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.commits import CommitStore
-from orchestrator.store.nodes import NodeStore, Question
+from orchestrator.store.nodes import NodeStore
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, answer, event, reply, settled
 from tests.unit.records import NODE
 from tests.unit.test_applier import World
@@ -37,6 +38,7 @@ class Switch:
         self.conferences: list[dict[str, Any]] = []
         self.heard: list[str] = []
         self.peers: list[Peer] = []
+        self.marked: set[str] = set()
 
     def script(self, peer: Peer) -> None:
         peer.welcome()
@@ -50,6 +52,17 @@ class Switch:
                 peer.say(answer(json.dumps({"row_count": len(self.channels), "rows": self.channels})))
             elif command == "api conference json_list":
                 peer.say(answer(json.dumps(self.conferences)))
+            elif command.startswith("api show channels like"):
+                peer.say(answer('{"row_count":0}'))
+            elif command.endswith(" json_list"):
+                mine = [each for each in self.conferences if each["conference_name"] == command.split()[2]]
+                members = [member for each in mine for member in each["members"]]
+                found = json.dumps([{"conference_name": command.split()[2], "members": members}])
+                peer.say(answer(found if mine else "-ERR Conference not found\n"))
+            elif command.startswith("api uuid_getvar"):
+                peer.say(answer("orchestrator-coach" if command.split()[2] in self.marked else "_undef_"))
+            elif command.startswith("api originate {origination_uuid="):
+                peer.say(answer("+OK " + command.partition("=")[2].partition(",")[0]))
             elif command.startswith("api uuid_exists"):
                 known = {row["uuid"] for row in self.channels}
                 peer.say(answer("true" if command.split()[-1] in known else "false"))
@@ -58,8 +71,8 @@ class Switch:
 
     def holds(self, participant: Participant, member_id: int, muted: bool = False) -> None:
         uuid = participant.switch.channel_uuid
-        self.channels.append({"uuid": uuid, "direction": "outbound", "callstate": "ACTIVE"})
-        member = {"type": "caller", "id": member_id, "uuid": uuid, "flags": {"can_speak": not muted, "can_hear": False}}
+        self.channels.append({"uuid": uuid, "direction": "outbound", "callstate": "ACTIVE", "name": "sofia/internal/x"})
+        member = {"type": "caller", "id": member_id, "uuid": uuid, "flags": {"can_speak": not muted, "can_hear": True}}
         self.conferences.append({"conference_name": participant.conference_sid, "members": [member]})
 
     def fire(self, participant: Participant, name: str, action: str = "", **headers: str) -> None:
@@ -77,19 +90,6 @@ class Switch:
 
     def snapshots(self) -> int:
         return self.heard.count("api conference json_list")
-
-
-class LoopNodes(NodeStore):
-    """Waits for questions on the gevent loop, which a blocking read of an unpatched Redis connection would stop."""
-
-    def next_question(self, name: str, seconds: float) -> Question | None:
-        deadline = time.monotonic() + min(seconds, 0.05)
-        while time.monotonic() < deadline:
-            found: Any = self._redis.lpop(keys.questions(name))
-            if found:
-                return Question(*found.split(" "))
-            gevent.sleep(0.01)
-        return None
 
 
 @pytest.fixture
@@ -110,9 +110,8 @@ def follow(fake_esl: Start, switch: Switch, world: World) -> Iterator[Callable[[
 
     def start(applier: Applier | None = None) -> Listener:
         address = NodeAddress(NODE, "127.0.0.1", server.port)
-        made = Listener(
-            address, PASSWORD, lambda _: applier or world.applier, world.sounds.extend, LoopNodes(world.client), "test"
-        )
+        make: Any = lambda _, send: applier or world.new_applier(send)  # noqa: E731 -- one expression
+        made = Listener(address, PASSWORD, make, world.sounds.extend, NodeStore(world.client), "test")
         running.append((made, gevent.spawn(made.run)))
         settled(lambda: switch.snapshots() >= 1, "the first snapshot")
         return made
@@ -140,16 +139,15 @@ def test_what_happened_before_the_listener_came_is_made_up(
     switch: Switch, world: World, follow: Callable[[], Listener]
 ) -> None:
     """The subscription comes first, then the snapshot, so there is no gap between them; and who has become a member
-    meanwhile is admitted."""
+    meanwhile hears what there is to hear: nothing, before the start."""
     one = world.create()
-    switch.holds(one, 7, muted=True)
+    switch.holds(one, 7)
     follow()
     settled(lambda: world.load(one).status is ParticipantStatus.CONNECTED, "the join is made up")
 
     subscribed = next(i for i, command in enumerate(switch.heard) if command.startswith("event json"))
     assert subscribed < switch.heard.index("api show channels as json")
-    settled(lambda: f"api conference {one.conference_sid} unmute 7" in switch.heard, "it is admitted")
-    assert not world.load(one).muted, "everybody joins muted"
+    settled(lambda: f"api conference {one.conference_sid} deaf 7" in switch.heard, "it is deaf")
 
 
 def test_what_was_missed_while_the_connection_was_away_is_made_up(
@@ -243,7 +241,7 @@ def test_a_full_queue_says_so_and_resynchronises(
             return super().commit(changes)
 
     applier = Applier(
-        Gated(world.client), world.applier._serialize, world.woken.extend, world.sounds.extend, gevent.sleep
+        Gated(world.client), world.applier._serialize, world.woken.extend, world.sounds.extend, gevent.sleep, world.send
     )
     with capture_logs() as logs:
         listener = follow(applier)
@@ -277,7 +275,9 @@ def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl:
     one = world.create()
     server = fake_esl(switch.script)
     address = NodeAddress(NODE, "127.0.0.1", server.port)
-    listener = Listener(address, PASSWORD, lambda _: world.applier, world.sounds.extend, LoopNodes(world.client), "x")
+    listener = Listener(
+        address, PASSWORD, lambda _, send: world.new_applier(send), world.sounds.extend, NodeStore(world.client), "x"
+    )
     running = gevent.spawn(listener.run)
     settled(lambda: switch.peers and switch.snapshots(), "it follows")
     switch.fire(one, "CHANNEL_CREATE")
@@ -288,45 +288,52 @@ def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl:
     assert world.load(one).status is ParticipantStatus.CONNECTING
 
 
-def test_a_question_is_answered_when_the_switch_has_done_it(
-    switch: Switch, world: World, follow: Callable[[], Listener]
-) -> None:
-    """After everything that was read before it: whoever asked knows that nobody else hears the coach."""
-    one, two, coach = world.create(), world.create(), world.create(coaching=True)
+def test_what_follows_is_done_by_the_listener(switch: Switch, world: World, follow: Callable[[], Listener]) -> None:
+    """A coach who joins is out of the mix, and the coached hears a whisper."""
+    one, two, coach = world.create(), world.create(), world.create()
     for number, each in enumerate((one, two), 1):
         switch.holds(each, number)
     follow()
-    world.modify(coach, call_sid_to_coach=one.call_sid)
+    settled(lambda: world.load(two).is_present, "two are there")
+    world.modify(coach, coaching=True, call_sid_to_coach=one.call_sid)
     switch.holds(coach, 3)
     switch.fire(coach, "CHANNEL_CREATE")
     switch.fire(coach, "CHANNEL_ANSWER")
-    switch.fire(coach, "CUSTOM", "add-member", **{"Member-ID": "3"})
-    unmuted, related = (f"api conference {one.conference_sid} {text}" for text in ("unmute 3", "relate 2 3 nohear"))
-    settled(lambda: unmuted in switch.heard, "the coach is admitted")
-    assert switch.heard.index(related) < switch.heard.index(unmuted)
-    before = switch.heard.count(related)
-    world.client.rpush(keys.questions(NODE), f"{one.conference_sid} 0123456789abcdef")
-    answered = settled(lambda: world.client.lpop(keys.answer(NODE, "0123456789abcdef")), "it is answered")
+    switch.fire(coach, "CUSTOM", "add-member", **{"Member-ID": "3", "Speak": "true"})
+    muted = f"api conference {one.conference_sid} mute 3"
+    pair = Whisper(one.conference_sid, coach.call_sid, one.call_sid)
 
-    assert answered == "done"
-    assert switch.heard.count(related) == before + 1, "the switch did not say that it has done it: it is told again"
+    made = settled(lambda: [text for text in switch.heard if pair.channel_uuid in text and "originate" in text], "made")
+    assert switch.heard.index(muted) < switch.heard.index(made[0])
 
 
-def test_a_listener_that_stops_gives_a_question_back(switch: Switch, world: World, fake_esl: Start) -> None:
-    """It was taken in the last moment: the next listener finds it, and whoever asked is not left without an answer."""
-    question = Question(world.create().conference_sid, "0123456789abcdef")
+def test_a_conference_is_looked_at_again_when_somebody_has_said_so(
+    switch: Switch, world: World, follow: Callable[[], Listener]
+) -> None:
+    """An API process committed that the coaching ends, and died before it had told the switch."""
+    one, two, coach = world.create(), world.create(), world.create()
+    for number, each in enumerate((one, two, coach), 1):
+        world.join(each, number)
+        switch.holds(each, number, muted=each is coach)
+    switch.marked.add(coach.switch.channel_uuid)
+    follow()
+    switch.heard.clear()
+    world.client.zadd(keys.looks(NODE), {one.conference_sid: 1})
 
-    class LastMoment(LoopNodes):
-        def next_question(self, name: str, seconds: float) -> Question | None:
-            listener.stop()
-            return question
+    settled(lambda: f"api conference {one.conference_sid} unmute 3" in switch.heard, "the coach is in the mix again")
+    assert "participant-mute" not in world.kinds(one.conference_sid)
 
-    address = NodeAddress(NODE, "127.0.0.1", fake_esl(switch.script).port)
-    nodes = LastMoment(world.client)
-    listener = Listener(address, PASSWORD, lambda _: world.applier, world.sounds.extend, nodes, "x")
-    gevent.spawn(listener.run).get(timeout=5)
 
-    assert NodeStore(world.client).next_question(NODE, 1) == question
+def test_a_conference_to_be_looked_at_may_be_over(switch: Switch, world: World, follow: Callable[[], Listener]) -> None:
+    """The connection goes on."""
+    follow()
+    world.client.zadd(keys.looks(NODE), {mint_sid("CF"): 1})
+    settled(lambda: any("json_list" in text and "CF" in text for text in switch.heard), "it is looked at")
+    one = world.create()
+    switch.fire(one, "CHANNEL_CREATE")
+
+    settled(lambda: world.load(one).status is ParticipantStatus.CONNECTING, "events are applied")
+    assert len(switch.peers) == 1
 
 
 def test_a_sound_that_has_ended_is_told_to_the_workers(
@@ -343,11 +350,10 @@ def test_a_sound_that_has_ended_is_told_to_the_workers(
 
 
 def test_a_batch_has_events_and_ended_sounds_apart() -> None:
-    """And ends with whatever is no event."""
-    question = Question("CF" + "0" * 32, "x")
+    """And ends with a snapshot, if there is one."""
     ended = {"Event-Name": "CUSTOM", "Action": "play-file-done", "Conference-Name": "CF" + "1" * 32,
              "orchestrator_play": "conference.0123456789abcdef"}  # fmt: skip
-    batch = read_batch([json.dumps(ended).encode(), question])
+    batch = read_batch([json.dumps(ended).encode()])
 
-    assert (batch.events, batch.last) == ([], question)
+    assert (batch.events, batch.last) == ([], None)
     assert [each.lane for each in batch.sounds] == ["conference"]

@@ -16,14 +16,18 @@ from orchestrator.errors import (
     BadParameter,
     CoachedCallHeld,
     CoachedCallMissing,
+    CoachingImpossible,
     ConferenceNotInProgress,
     NotFound,
     TooManyAnnouncements,
     Unavailable,
 )
+from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.freeswitch.commands import SwitchCommand
+from orchestrator.freeswitch.commands import ChannelExists, KillChannel, ModuleExists, SwitchCommand
+from orchestrator.freeswitch.whisper import StartWhisper, Whisper
 from orchestrator.sids import mint_sid
+from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import MOST_ANNOUNCEMENTS, SoundStore
 from orchestrator.updates import Updates
@@ -38,7 +42,10 @@ class Node:
 
     def __init__(self) -> None:
         self.is_connected = True
+        self.address = NodeAddress("fs1", "127.0.0.1", 8021)
         self.heard: list[str] = []
+        self.pairs: set[str] = set()
+        self.whispers = True
         self.refuse: Callable[[str], Exception | None] = lambda _: None
 
     def get(self, name: str) -> Node:
@@ -50,19 +57,17 @@ class Node:
         if error is not None:
             raise error
         self.heard.append(text)
+        match command:
+            case ModuleExists():
+                return "true" if self.whispers else "false"
+            case ChannelExists(channel_uuid=channel):
+                return "true" if channel in self.pairs else "false"
+            case StartWhisper(whisper=whisper):
+                self.pairs.add(whisper.channel_uuid)
+                return f"+OK {whisper.channel_uuid}"
+            case KillChannel(channel_uuid=channel):
+                self.pairs.discard(channel)
         return "+OK"
-
-
-class Listeners:
-    """A listener that relates at once, or does not."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-        self.relates = True
-
-    def ask_to_relate(self, name: str, conference_sid: str, seconds: float) -> bool:
-        self.asked.append((name, conference_sid))
-        return self.relates
 
 
 class Desk:
@@ -70,13 +75,13 @@ class Desk:
 
     def __init__(self, client: redis.Redis) -> None:
         self.world = World(client)
-        self.node, self.listeners = Node(), Listeners()
+        self.node = Node()
         self.sounds = SoundStore(client)
         self.woken: list[object] = []
         nodes: Any = self.node
-        listeners: Any = self.listeners
+        self.looks = NodeStore(client)
         self.updates = Updates(
-            self.world.store, nodes, listeners, self.sounds, self.world.new_applier, self.woken.extend
+            self.world.store, nodes, self.looks, self.sounds, self.world.new_applier, self.woken.extend
         )
         self.one, self.two = self.world.create(label="agent"), self.world.create()
         self.sid = self.one.conference_sid
@@ -162,12 +167,23 @@ def test_who_waits_stays_deaf_after_a_hold(client: redis.Redis) -> None:
     ]
 
 
-def test_before_the_admission_a_wish_is_only_written_down(desk: Desk) -> None:
-    """The listener has it done with the admission."""
+def test_before_the_join_a_wish_is_how_the_leg_will_join(desk: Desk) -> None:
+    """The listener has it done should it be too late."""
     three = desk.world.create()
-    shown = desk.update(three, muted=True, hold=True, hold_url=URL)
+    desk.update(three, muted=True)
+    shown = desk.update(three, hold=True, hold_url=URL)
+    flags = f"uuid_setvar {three.switch.channel_uuid} conference_member_flags"
 
-    assert (shown.muted_as_asked, shown.hold_as_asked, desk.node.heard) == (True, True, [])
+    assert (shown.muted_as_asked, shown.hold_as_asked) == (True, True)
+    assert desk.node.heard == [f"{flags} mute", f"{flags} mute|deaf"]
+
+
+def test_a_wish_of_who_has_no_channel_yet_stays(desk: Desk) -> None:
+    """It is being dialled."""
+    three = desk.world.create()
+    desk.node.refuse = lambda _: GONE
+
+    assert desk.update(three, muted=True).muted_as_asked
 
 
 @pytest.mark.parametrize("changes", [{"muted": True}, {"hold": True}])
@@ -264,18 +280,27 @@ def test_a_leaver_takes_nobody_along_by_a_refused_update(desk: Desk) -> None:
 def test_nothing_asked_is_nothing_done(desk: Desk) -> None:
     """An update without parameters shows the participant."""
     assert desk.update() == desk.load()
-    assert (desk.node.heard, desk.woken, desk.listeners.asked) == ([], [], [])
+    assert (desk.node.heard, desk.woken) == ([], [])
 
 
 # ------------------------------------------------------------ coaching
 
 
-def test_coaching_is_answered_when_the_switch_keeps_the_others_apart(desk: Desk) -> None:
-    """By the listener, who alone relates members."""
+def pair(coach: Participant, coached: Participant) -> str:
+    return Whisper(coach.conference_sid, coach.call_sid, coached.call_sid).channel_uuid
+
+
+def test_coaching_is_answered_when_the_coached_hears_it(desk: Desk) -> None:
+    """Out of the mix first; and the listener looks again, should we die in between."""
     shown = desk.update(coaching=True, call_sid_to_coach=desk.two.call_sid)
 
     assert (shown.coaching, shown.call_sid_to_coach) == (True, desk.two.call_sid)
-    assert desk.listeners.asked == [("fs1", desk.sid)]
+    assert desk.node.pairs == {pair(desk.one, desk.two)}
+    marked, muted, asked, made = desk.node.heard[-4:]
+    assert marked.endswith("presence_id orchestrator-coach")
+    assert muted == f"conference {desk.sid} mute 1"
+    assert (asked.split()[0], made.split()[0]) == ("uuid_exists", "originate")
+    assert desk.world.client.zrange("node:{fs1}:looks", 0, -1) == [desk.sid]
 
 
 def test_a_call_sid_alone_begins_coaching_and_a_coach_needs_none(desk: Desk) -> None:
@@ -285,28 +310,62 @@ def test_a_call_sid_alone_begins_coaching_and_a_coach_needs_none(desk: Desk) -> 
 
 
 def test_barging_in_ends_the_coaching(desk: Desk) -> None:
-    """And waits for the switch, too."""
+    """And puts the coach back into the mix."""
     desk.update(call_sid_to_coach=desk.two.call_sid)
     shown = desk.update(coaching=False)
 
-    assert (shown.coaching, shown.call_sid_to_coach) == (False, None)
-    assert len(desk.listeners.asked) == 2
+    assert (shown.coaching, shown.call_sid_to_coach, desk.node.pairs) == (False, None, set())
+    assert desk.node.heard[-2] == f"conference {desk.sid} unmute 1"
 
 
-def test_before_it_is_a_member_nobody_is_to_be_related(desk: Desk) -> None:
-    """The admission does it."""
+@pytest.mark.parametrize("muted", [True, False])
+def test_a_coachs_mute_is_a_fact_at_once(desk: Desk, muted: bool) -> None:
+    """The switch mutes every coach: the whisper is what ends, and what begins again."""
+    desk.update(call_sid_to_coach=desk.two.call_sid)
+    for value in (True, False, muted):
+        desk.node.heard.clear()
+        shown = desk.update(muted=value)
+
+        assert not any(" mute " in text or " unmute " in text for text in desk.node.heard)
+        assert (shown.muted, shown.muted_wanted) == (value, None) or shown.muted_as_asked is value
+    assert desk.node.pairs == (set() if muted else {pair(desk.one, desk.two)})
+    assert desk.load().muted is muted
+
+
+@pytest.mark.parametrize("who", ["coach", "coached"])
+def test_a_hold_is_answered_when_the_whisper_has_ended(desk: Desk, who: str) -> None:
+    """The switch's own word of the hold comes later."""
+    desk.update(call_sid_to_coach=desk.two.call_sid)
+    held = desk.one if who == "coach" else desk.two
+    desk.update(held, hold=True)
+    assert desk.node.pairs == set()
+    desk.world.apply(held, ParticipantHeld(NOW))
+    desk.update(held, hold=False)
+
+    assert desk.node.pairs == {pair(desk.one, desk.two)}
+
+
+def test_before_it_is_a_member_a_coach_is_to_join_as_one(desk: Desk) -> None:
+    """Muted and marked, and still whispering to nobody."""
     three = desk.world.create()
     desk.update(three, call_sid_to_coach=desk.two.call_sid)
+    channel = three.switch.channel_uuid
 
-    assert desk.listeners.asked == []
+    assert desk.node.heard[-2:] == [
+        f"uuid_setvar {channel} presence_id orchestrator-coach",
+        f"uuid_setvar {channel} conference_member_flags mute",
+    ]
+    assert desk.node.pairs == set()
     assert desk.load(three).coaching
 
 
-def test_a_coaching_that_nobody_has_confirmed_is_503(desk: Desk) -> None:
-    """200 would say that nobody else hears the coach."""
-    desk.listeners.relates = False
-    with pytest.raises(Unavailable):
+def test_without_what_a_whisper_needs_coaching_is_refused(desk: Desk) -> None:
+    """200 would say that the coached hears it; nothing is written."""
+    desk.node.whispers = False
+    with pytest.raises(CoachingImpossible, match="mod_loopback"):
         desk.update(call_sid_to_coach=desk.two.call_sid)
+
+    assert not desk.load().coaching
 
 
 def _held(desk: Desk) -> dict[str, Any]:
@@ -350,7 +409,7 @@ def test_who_cannot_be_coached(desk: Desk, case: str) -> None:
 
     assert (caught.value.code, caught.value.http_status) == (code, 400)
     assert desk.load() == before
-    assert (desk.node.heard, desk.listeners.asked) == ([], [])
+    assert desk.node.heard == []
 
 
 def test_the_end_of_coaching_needs_nobody(desk: Desk) -> None:
@@ -455,8 +514,8 @@ def test_everything_at_once(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("hold", [True, False])
-def test_a_hold_before_the_admission_is_looked_at_by_a_worker(desk: Desk, hold: bool) -> None:
-    """Nobody else would: when the admission comes, the wish is there before and after it."""
+def test_a_hold_before_the_join_is_looked_at_by_a_worker(desk: Desk, hold: bool) -> None:
+    """Nobody else would: when the join comes, the wish is there before and after it."""
     three = desk.world.create()
     if not hold:
         desk.update(three, hold=True)
@@ -464,7 +523,7 @@ def test_a_hold_before_the_admission_is_looked_at_by_a_worker(desk: Desk, hold: 
     desk.update(three, hold=hold)
 
     assert desk.woken == [Lane(desk.sid, three.call_sid)]
-    assert desk.node.heard == []
+    assert not any(text.startswith("conference") for text in desk.node.heard)
 
 
 def test_the_end_of_a_hold_that_there_is_not_changes_nothing(desk: Desk) -> None:

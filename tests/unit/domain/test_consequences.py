@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from orchestrator.domain.commands import (
-    AdmitParticipant,
     Beep,
     Command,
     EndConference,
     RefreshSound,
-    RelateCoaches,
     RemoveParticipant,
     StartConference,
+    UpdateCoaching,
     UpdateHearing,
     UpdateParticipant,
+    UpdateWhispers,
 )
 from orchestrator.domain.conference import (
     Coach,
@@ -39,7 +39,6 @@ from orchestrator.domain.events import (
     ParticipantModified,
     ParticipantMuted,
     ParticipantUnheld,
-    ParticipantUnmuted,
     SpeechStarted,
 )
 from orchestrator.domain.transitions import apply
@@ -57,7 +56,7 @@ def arriving(**changes: Any) -> Participant:
 
 def there(**changes: Any) -> Participant:
     switch = SwitchRef("n1", UUID, 7)
-    values = {"status": ParticipantStatus.CONNECTED, "joined_at": at(1), "switch": switch, "admitted": True}
+    values = {"status": ParticipantStatus.CONNECTED, "joined_at": at(1), "switch": switch}
     return arriving(**{**values, **changes})
 
 
@@ -68,39 +67,30 @@ def follows(conference: Conference, participant: Participant, event: Event) -> t
 # ---------------------------------------------------------------- coming
 
 
-def test_a_new_member_is_admitted() -> None:
-    """Alone, before the start: admitted all the same, and played what those hear who wait."""
-    assert follows(a_conference(), arriving(), MemberAdded(at(2), 7)) == (AdmitParticipant(), RefreshSound())
+def test_a_new_member_is_told_what_it_hears() -> None:
+    """Alone, before the start, it joined deaf: said once more, for the conference may have started meanwhile."""
+    assert follows(a_conference(), arriving(), MemberAdded(at(2), 7)) == (UpdateHearing(), RefreshSound())
 
 
-def test_a_member_with_early_media_is_admitted_and_not_present() -> None:
+def test_a_member_with_early_media_is_not_present() -> None:
     """It is played nothing, and nobody is beeped at, until it is answered."""
     early = a_participant(status=ParticipantStatus.RINGING)
 
-    assert follows(a_conference(**STARTED), early, MemberAdded(at(2), 7)) == (AdmitParticipant(),)
+    assert follows(a_conference(**STARTED), early, MemberAdded(at(2), 7)) == (UpdateHearing(),)
 
 
-def test_the_same_member_again_is_not_admitted_twice() -> None:
+def test_the_same_member_again_is_no_news() -> None:
     """A snapshot tells it once more."""
     early = a_participant(status=ParticipantStatus.RINGING, switch=SwitchRef("n1", UUID, 7))
 
     assert follows(a_conference(), early, MemberAdded(at(2), 7)) == ()
 
 
-@pytest.mark.parametrize("event", [ParticipantMuted(at(2)), ParticipantUnmuted(at(2))])
-def test_once_admitted_it_is_let_hear(event: Event) -> None:
-    """Only then: before, the switch may not know yet whom it must not hear."""
-    found = follows(a_conference(**STARTED), there(admitted=False), event)
-
-    assert [command for command in found if command == UpdateHearing()] == [UpdateHearing()]
-    assert follows(a_conference(**STARTED), there(admitted=True), event) in ((), (UpdateHearing(),))
-
-
 def test_who_joins_a_conference_in_progress_is_beeped() -> None:
-    """After the admission."""
+    """The beep has to be heard by them, too, or not: that is Twilio's `Beep`."""
     commands = follows(a_conference(**STARTED), arriving(), MemberAdded(at(2), 7))
 
-    assert commands == (AdmitParticipant(), Beep("enter"))
+    assert commands == (Beep("enter"), UpdateHearing())
 
 
 # ---------------------------------------------------------------- the start
@@ -112,7 +102,7 @@ def test_the_start_lets_everybody_hear_before_anybody_is_beeped() -> None:
 
     commands = follows(waiting, arriving(), MemberAdded(at(2), 7))
 
-    assert commands == (AdmitParticipant(), StartConference(), Beep("enter"))
+    assert commands == (StartConference(), Beep("enter"), UpdateHearing())
 
 
 def test_a_conference_starts_once() -> None:
@@ -185,35 +175,57 @@ def test_another_wait_url_is_heard_by_who_waits() -> None:
     assert follows(a_conference(**STARTED), there(), change) == ()
 
 
+OTHER = "CA" + "5" * 32
+FORMER = (Coach(CA, OTHER),)
+COACHING: dict[str, Any] = {"coaching": True, "call_sid_to_coach": OTHER}
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "expected"),
     [
-        ParticipantModified(at(2), coaching=True, call_sid_to_coach=COACHED),
-        ParticipantModified(at(2), coaching=True, call_sid_to_coach="CA" + "4" * 32),
-        ParticipantModified(at(2), coaching=False),
+        (ParticipantModified(at(2), coaching=True, call_sid_to_coach=COACHED), (UpdateWhispers(FORMER),)),
+        (ParticipantModified(at(2), coaching=True, call_sid_to_coach=OTHER), ()),
+        (ParticipantModified(at(2), coaching=False), (UpdateCoaching(), UpdateWhispers(FORMER))),
+        (ParticipantMuted(at(2)), (UpdateWhispers(FORMER),)),
+        (ParticipantHeld(at(2)), (UpdateWhispers(FORMER), UpdateHearing(), RefreshSound())),
+        (MemberRemoved(at(2)), (UpdateWhispers(FORMER), Beep("exit"))),
+        (SpeechStarted(at(2)), ()),
     ],
 )
-def test_whoever_asks_for_another_coaching_waits_for_the_listener(change: ParticipantModified) -> None:
-    """So nothing follows by itself (updates.py)."""
-    conference = a_conference(**STARTED, coaches=(Coach(CA, 7, "CA" + "5" * 32),), has_relations=True)
-    participant = there(coaching=True, call_sid_to_coach="CA" + "5" * 32)
-
-    assert follows(conference, participant, change) == ()
+def test_what_changes_a_coach_changes_the_whispers(change: Event, expected: tuple[Command, ...]) -> None:
+    """And who begins or ceases to coach is taken out of the mix, or put back."""
+    assert follows(a_conference(**STARTED, coaches=FORMER), there(**COACHING), change) == expected
 
 
-def test_a_coach_who_leaves_is_forgotten_by_the_switch() -> None:
-    """Its relations stay on the listeners, and cost time at every sample (conference_thread_run)."""
-    conference = a_conference(**STARTED, coaches=(Coach(CA, 7, COACHED),), has_relations=True)
-    commands = follows(conference, there(coaching=True, call_sid_to_coach=COACHED), MemberRemoved(at(2)))
+@pytest.mark.parametrize("event", [ParticipantHeld(at(2)), MemberRemoved(at(2))])
+def test_what_changes_the_coached_changes_the_whispers(event: Event) -> None:
+    """Of nobody else does it matter: a conference of hundreds may have one coach."""
+    coached, else_ = there(call_sid=OTHER), there(call_sid=COACHED)
+    conference = a_conference(**STARTED, coaches=FORMER)
 
-    assert commands == (RelateCoaches(), Beep("exit"))
+    assert UpdateWhispers(FORMER) in follows(conference, coached, event)
+    assert UpdateWhispers(FORMER) not in follows(conference, else_, event)
 
 
-def test_a_coach_who_comes_is_seen_to_by_the_admission() -> None:
-    """Relations first, then speech: one order, which ends at the first refusal."""
-    coach = arriving(coaching=True, call_sid_to_coach=COACHED)
+def test_who_begins_to_coach_is_out_of_the_mix_before_the_whisper() -> None:
+    """The order of the commands is the order in which the switch is told."""
+    change = ParticipantModified(at(2), **COACHING)
 
-    assert RelateCoaches() not in follows(a_conference(**STARTED), coach, MemberAdded(at(2), 7))
+    assert follows(a_conference(**STARTED), there(), change) == (UpdateCoaching(), UpdateWhispers(()))
+
+
+def test_a_coach_who_comes_is_taken_out_of_the_mix() -> None:
+    """It joined so; unless it was asked to coach in that moment."""
+    commands = follows(a_conference(**STARTED), arriving(**COACHING), MemberAdded(at(2), 7))
+
+    assert commands == (UpdateCoaching(), UpdateWhispers(()), Beep("enter"), UpdateHearing())
+
+
+def test_the_start_makes_whispers() -> None:
+    """Whoever it is that starts it."""
+    waiting = a_conference(live_count=3, present_count=1, starter_count=0, callbacks_fixed=True, coaches=FORMER)
+
+    assert UpdateWhispers(FORMER) in follows(waiting, arriving(call_sid=COACHED), MemberAdded(at(2), 7))
 
 
 # ---------------------------------------------------------------- the end
@@ -223,13 +235,13 @@ def test_a_coach_who_comes_is_seen_to_by_the_admission() -> None:
     "event", [MemberAdded(at(2), 7), CallAnswered(at(2)), CallInitiated(at(2)), ParticipantMuted(at(2))]
 )
 def test_in_an_ending_conference_nothing_but_removal_follows(event: Event) -> None:
-    """Nobody is admitted, beeped or played to any more."""
+    """Nobody is beeped or played to any more."""
     ending = a_conference(**{**STARTED, "end_reason": EndReason.VIA_API})
 
     assert follows(ending, a_participant(), event) == (RemoveParticipant(CF, CA),)
 
 
-def test_who_is_to_be_removed_is_not_admitted() -> None:
+def test_who_is_to_be_removed_is_ended() -> None:
     """It shows up late: it is ended instead."""
     assert follows(a_conference(**STARTED), arriving(removal_requested=True), MemberAdded(at(2), 7)) == (
         RemoveParticipant(CF, CA),
@@ -303,19 +315,27 @@ def test_what_is_outstanding(asked: dict[str, Any], expected: tuple[UpdatePartic
     assert outstanding_updates(there(**asked)) == expected
 
 
-def test_before_the_admission_no_wish_is_outstanding() -> None:
-    """The admission itself mutes or unmutes; a hold can only follow it. The exit hook needs no admission."""
+def test_before_it_is_a_member_neither_mute_nor_hold_is_outstanding() -> None:
+    """There is nobody to be told of. The exit hook is its channel's."""
     wishes = {"muted_wanted": True, "hold_wanted": True, "end_conference_on_exit": True, "exit_hook_changed": True}
+    ringing = there(switch=SwitchRef("n1", UUID), **wishes)
 
-    assert outstanding_updates(there(admitted=False, **wishes)) == (UpdateParticipant(end_conference_on_exit=True),)
+    assert outstanding_updates(ringing) == (UpdateParticipant(end_conference_on_exit=True),)
 
 
-def test_a_hold_wanted_before_the_admission_follows_it() -> None:
-    """Held first, then told what it hears: nothing."""
-    conference = a_conference(**STARTED)
-    commands = follows(conference, there(admitted=False, hold_wanted=True), ParticipantUnmuted(at(2)))
+def test_a_coachs_mute_is_never_outstanding() -> None:
+    """It is a fact by being asked for: the switch is muted anyway, and could not say it."""
+    assert outstanding_updates(there(muted_wanted=True, **COACHING)) == ()
 
-    assert commands == (UpdateParticipant(hold=True), UpdateHearing())
+
+def test_what_was_wanted_while_it_rang_is_done_at_the_join() -> None:
+    """Held, then told what it hears: nothing."""
+    commands = follows(
+        a_conference(**STARTED), arriving(hold_wanted=True, muted_wanted=True), MemberAdded(at(2), 7, False)
+    )
+
+    assert commands[0] == UpdateParticipant(muted=True, hold=True)
+    assert UpdateHearing() in commands
 
 
 def test_what_was_asked_for_before_the_join_is_done_at_the_join() -> None:

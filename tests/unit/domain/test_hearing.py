@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orchestrator.domain.conference import (
     STOCK,
-    Coach,
+    CallbackSettings,
     Conference,
     ConferenceStatus,
     EndReason,
     Participant,
     ParticipantStatus,
 )
-from orchestrator.domain.hearing import Sound, background_of, hears, hears_coach, hears_conference, is_heard, may_hear
+from orchestrator.domain.hearing import (
+    Sound,
+    background_of,
+    hears,
+    hears_conference,
+    is_heard,
+    is_listened_for,
+    is_mixed,
+    whispers,
+)
 from tests.unit.examples import CA, COACHED, a_conference, a_participant
 
 OTHER = "CA" + "3" * 32
@@ -80,22 +90,47 @@ def test_nobody_hears_themselves(changes: dict[str, Any]) -> None:
     assert hears(STARTED, one, one) is False
 
 
-def test_the_three_questions_are_those_that_the_answer_is_made_of() -> None:
-    """The switch is told each for itself: deaf, mute or hold, and relations."""
+def test_the_mix_and_the_whispers_are_what_the_answer_is_made_of() -> None:
+    """The switch is told each for itself: deaf, mute, hold; and a pair for the coached alone."""
     coach = speaker(coaching=True, call_sid_to_coach=OTHER)
+    coached = speaker(call_sid=OTHER)
 
     assert (hears_conference(WAITING, listener()), hears_conference(STARTED, listener())) == (False, True)
     assert (is_heard(speaker()), is_heard(speaker(muted=True)), is_heard(speaker(hold=True))) == (True, False, False)
-    assert (may_hear(listener(), coach), may_hear(speaker(call_sid=OTHER), coach)) == (False, True)
+    assert (is_mixed(speaker()), is_mixed(speaker(muted=True)), is_mixed(coach)) == (True, False, False)
+    assert (whispers(STARTED, coached, coach), whispers(STARTED, listener(), coach)) == (True, False)
+    assert not whispers(STARTED, coached, speaker(call_sid_to_coach=OTHER)), "nobody whispers who does not coach"
 
 
-@pytest.mark.parametrize("call_sid", [CA, COACHED, OTHER])
-@pytest.mark.parametrize("coached", [COACHED, OTHER])
-def test_a_coach_is_heard_by_the_same_person_whatever_is_known_of_the_listener(call_sid: str, coached: str) -> None:
-    """What the switch is told by CallSids alone is the rule."""
-    coach = speaker(call_sid="CA" + "9" * 32, coaching=True, call_sid_to_coach=coached)
+@pytest.mark.parametrize("gone", ["coach", "coached"])
+def test_nobody_whispers_to_or_from_outside(gone: str) -> None:
+    """A leg that rings has an ear, too."""
+    ringing = {"status": ParticipantStatus.RINGING}
+    coach = speaker(coaching=True, call_sid_to_coach=OTHER, **(ringing if gone == "coach" else {}))
+    coached = speaker(call_sid=OTHER, **(ringing if gone == "coached" else {}))
 
-    assert hears_coach(call_sid, Coach(coach.call_sid, 9, coached)) is may_hear(speaker(call_sid=call_sid), coach)
+    assert not whispers(STARTED, coached, coach)
+
+
+@pytest.mark.parametrize(
+    ("events", "changes", "expected"),
+    [
+        (("join", "speaker"), {}, True),
+        (("join",), {}, False),
+        (("speaker",), {"muted": True}, False),
+        (("speaker",), {"hold": True}, False),
+        (("speaker",), {"coaching": False}, False),
+    ],
+)
+def test_a_coach_is_listened_for_if_somebody_wants_to_know(
+    events: tuple[str, ...], changes: dict[str, Any], expected: bool
+) -> None:
+    """It costs a pair; whoever is muted or held is not told to talk, as everybody else."""
+    conference = replace(STARTED, callbacks=CallbackSettings("https://app.example/c", "POST", events))
+    coach = speaker(**{"coaching": True, "call_sid_to_coach": OTHER, **changes})
+
+    assert is_listened_for(conference, coach) is expected
+    assert not is_listened_for(replace(STARTED, callbacks=None), coach)
 
 
 HOLD = {"hold_url": "https://app.example/hold", "hold_method": "GET", "hold_turn": 4}

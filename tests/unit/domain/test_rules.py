@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.domain.commands import UpdateCoaching
 from orchestrator.domain.conference import (
     Coach,
     Conference,
@@ -39,7 +40,7 @@ CONNECTED, COMPLETE, FAILED = ParticipantStatus.CONNECTED, ParticipantStatus.COM
 
 def connected(**changes: Any) -> Participant:
     switch = SwitchRef("n1", UUID, 7)
-    values = {"status": CONNECTED, "answered_at": at(1), "joined_at": at(1), "switch": switch, "admitted": True}
+    values = {"status": CONNECTED, "answered_at": at(1), "joined_at": at(1), "switch": switch}
     return a_participant(**{**values, **changes})
 
 
@@ -56,30 +57,39 @@ def told(participant: Participant, event: Event) -> tuple[Participant, list[type
     return outcome.participant, [type(each) for each in outcome.events]
 
 
-def test_a_new_member_is_not_admitted() -> None:
-    """Whatever it was as another member: unheard and deaf, not on hold, not talking."""
+def test_a_new_member_is_neither_held_nor_talking() -> None:
+    """Whatever it was as another member."""
     early = connected(status=ParticipantStatus.RINGING, answered_at=None, joined_at=None, hold=True, talking=True)
     after = apply(a_conference(), early, MemberAdded(at(2), 8)).participant
 
-    assert (after.switch.member_id, after.admitted, after.hold, after.talking) == (8, False, False, False)
+    assert (after.switch.member_id, after.hold, after.talking) == (8, False, False)
 
 
-@pytest.mark.parametrize("muted", [False, True])
-@pytest.mark.parametrize("event", [ParticipantMuted(at(2)), ParticipantUnmuted(at(2))])
-def test_the_first_word_of_a_mute_admits(muted: bool, event: Event) -> None:
-    """It is the switch's answer to AdmitParticipant; a client is told only if it changes what it believed."""
-    is_muted = isinstance(event, ParticipantMuted)
-    after, kinds = told(connected(muted=muted, admitted=False), event)
+@pytest.mark.parametrize("as_member", [None, False, True])
+@pytest.mark.parametrize("created", [False, True])
+def test_a_new_member_is_muted_as_it_joined(created: bool, as_member: bool | None) -> None:
+    """A mute that was asked for while it rang may have come in time, or not; where nobody says it, nothing changes."""
+    ringing = a_participant(status=ParticipantStatus.RINGING, muted=created, muted_wanted=as_member)
+    after = apply(a_conference(), ringing, MemberAdded(at(2), 7, as_member)).participant
 
-    assert (after.admitted, after.muted) == (True, is_muted)
-    assert kinds == ([] if muted is is_muted else [type(event)])
+    assert after.muted is (created if as_member is None else as_member)
 
 
-def test_who_was_created_muted_is_admitted_without_news() -> None:
-    """From the first frame on it was as the client asked."""
-    after, kinds = told(connected(muted=True, admitted=False), ParticipantMuted(at(2)))
+@pytest.mark.parametrize("wanted", [None, False, True])
+def test_a_new_member_who_coaches_is_muted_as_was_asked(wanted: bool | None) -> None:
+    """The switch mutes every coach: it cannot say it."""
+    coach = a_participant(muted=True, muted_wanted=wanted, coaching=True, call_sid_to_coach=COACHED)
+    for as_member in (None, False, True):
+        after = apply(a_conference(), coach, MemberAdded(at(2), 7, as_member)).participant
 
-    assert (after.admitted, after.muted, kinds) == (True, True, [])
+        assert after.muted is (wanted is not False)
+
+
+def test_who_is_muted_already_is_no_news() -> None:
+    """A switch says it again for every command."""
+    after, kinds = told(connected(muted=True), ParticipantMuted(at(2)))
+
+    assert (after.muted, kinds) == (True, [])
 
 
 @pytest.mark.parametrize(
@@ -189,11 +199,10 @@ def joins(**changes: Any) -> Outcome:
 
 
 def test_a_coach_who_joins_is_known_to_the_conference() -> None:
-    """With its member, whom relations are about; and it stays known that there were relations."""
+    """And whom they coach."""
     outcome = joins(coaching=True, call_sid_to_coach=COACHED)
 
-    assert outcome.conference.coaches == (Coach(CA, 7, COACHED),)
-    assert outcome.conference.has_relations
+    assert outcome.conference.coaches == (Coach(CA, COACHED),)
     assert [type(event) for event in outcome.events].count(ParticipantJoined) == 1
 
 
@@ -201,7 +210,7 @@ def test_nobody_else_is_a_coach() -> None:
     """A participant who only listens costs nothing."""
     outcome = joins()
 
-    assert (outcome.conference.coaches, outcome.conference.has_relations) == ((), False)
+    assert outcome.conference.coaches == ()
 
 
 @pytest.mark.parametrize(
@@ -212,7 +221,7 @@ def test_who_stops_coaching_is_no_coach_any_more(event: Event) -> None:
     before = joins(coaching=True, call_sid_to_coach=COACHED)
     after = apply(before.conference, before.participant, event)
 
-    assert (after.conference.coaches, after.conference.has_relations) == ((), True)
+    assert after.conference.coaches == ()
 
 
 def test_a_coach_moves_to_another() -> None:
@@ -223,7 +232,7 @@ def test_a_coach_moves_to_another() -> None:
         before.conference, before.participant, ParticipantModified(at(3), coaching=True, call_sid_to_coach=other)
     )
 
-    assert after.conference.coaches == (Coach(CA, 7, other),)
+    assert after.conference.coaches == (Coach(CA, other),)
 
 
 def test_who_is_told_to_coach_before_it_is_a_member_is_a_coach_when_it_is_one() -> None:
@@ -231,14 +240,14 @@ def test_who_is_told_to_coach_before_it_is_a_member_is_a_coach_when_it_is_one() 
     asked = apply(a_conference(), a_participant(), ParticipantModified(at(1), coaching=True, call_sid_to_coach=COACHED))
     added = apply(asked.conference, asked.participant, MemberAdded(at(2), 7))
 
-    assert (asked.conference.coaches, asked.commands) == ((), ())
-    assert added.conference.coaches == (Coach(CA, 7, COACHED),)
+    assert (asked.conference.coaches, asked.commands) == ((), (UpdateCoaching(),))
+    assert added.conference.coaches == (Coach(CA, COACHED),)
 
 
 def test_the_coached_persons_leave_changes_no_coach() -> None:
     """The coach is then heard by nobody, and again by the coached person when they come back."""
-    coach = Coach(COACHED, 9, CA)
-    conference = room(live_count=2, present_count=2, starter_count=2, coaches=(coach,), has_relations=True)
+    coach = Coach(COACHED, CA)
+    conference = room(live_count=2, present_count=2, starter_count=2, coaches=(coach,))
     after = apply(conference, connected(), MemberRemoved(at(3)))
 
     assert after.conference.coaches == (coach,)

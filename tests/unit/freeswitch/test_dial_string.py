@@ -55,13 +55,14 @@ def participant_of(command: CreateParticipant) -> Participant:
         to=command.to,
         label=command.label,
         muted=command.muted,
+        coaching=command.coaching,
         call_sid_to_coach=command.call_sid_to_coach,
         end_conference_on_exit=command.end_conference_on_exit,
     )
 
 
-def render(command: CreateParticipant) -> str:
-    return Originate(command, participant_of(command), destination_of(command.to, ROUTES)).render()
+def render(command: CreateParticipant, started: bool = False) -> str:
+    return Originate(command, participant_of(command), destination_of(command.to, ROUTES), started).render()
 
 
 def variables_of(rendered: str) -> dict[str, str]:
@@ -73,6 +74,7 @@ def variables_of(rendered: str) -> dict[str, str]:
 def check_shape(rendered: str, command: CreateParticipant) -> None:
     """One leg, one variable block, the variables that there have to be, and three arguments."""
     expected = [name for name, make in VARIABLES.items() if make(command, participant_of(command)) is not None]
+    expected.append("conference_member_flags")
     expected += RTP_VARIABLES
     head, _, arguments = rendered.partition("}")
     destination, application, dialplan = arguments.split(" ")
@@ -142,17 +144,32 @@ def test_the_whole_string() -> None:
         "origination_caller_id_number=+15550009999,origination_caller_id_name=+15550009999,"
         "originate_timeout=35,outbound_redirect_fatal=true,ignore_early_media=false,"
         f"api_on_pre_answer=sched_hangup\\s+35\\s{UUID}\\sNO_ANSWER,api_on_answer=sched_del\\s{UUID},"
-        f"conference_member_flags=mute|deaf,execute_on_answer=set\\sapi_hangup_hook=conference\\s{CF}\\shup\\sall,"
+        f"execute_on_answer=set\\sapi_hangup_hook=conference\\s{CF}\\shup\\sall,conference_member_flags=mute|deaf,"
         "disable_rtp_auto_adjust=true,execute_on_answer_rtp=execute_extension\\smedia\\sXML\\sorchestrator,"
         "execute_on_audio_change=execute_extension\\smoved\\sXML\\sorchestrator}"
         f"sofia/gateway/carrier/+15550002000 {JOIN} inline"
     )
 
 
-@pytest.mark.parametrize("muted", [False, True])
-def test_everybody_joins_unheard_and_deaf(muted: bool) -> None:
-    """Whom they may hear and who may hear them is decided when they are members; a mute is part of that."""
-    assert variables_of(render(a_create(muted=muted)))["conference_member_flags"] == "mute|deaf"
+@pytest.mark.parametrize(
+    ("changes", "started", "flags", "mark"),
+    [
+        ({}, True, None, None),
+        ({}, False, "deaf", None),
+        ({"muted": True}, True, "mute", None),
+        ({"muted": True}, False, "mute|deaf", None),
+        ({"coaching": True}, True, "mute", "orchestrator-coach"),
+        ({"coaching": True, "muted": True}, False, "mute|deaf", "orchestrator-coach"),
+    ],
+)
+def test_a_leg_joins_as_it_is_to_sound(
+    changes: dict[str, Any], started: bool, flags: str | None, mark: str | None
+) -> None:
+    """Whoever waits is deaf from the first frame, a coach out of the mix, and marked so."""
+    variables = variables_of(render(a_create(**changes), started))
+
+    assert variables.get("conference_member_flags") == flags
+    assert variables.get("presence_id") == mark
 
 
 def test_a_plain_call_has_no_variable_that_it_does_not_need() -> None:
@@ -246,7 +263,7 @@ def test_the_server_of_a_sip_uri_is_what_was_looked_up() -> None:
     """So that the switch asks nobody again, and a Contact leads nowhere else."""
     command = a_create(to="sip:bob@h.example")
     destination = replace(destination_of(command.to, ROUTES), server=route_uri(IPv6Address("2001:db8::1"), 5070, "tcp"))
-    rendered = Originate(command, participant_of(command), destination).render()
+    rendered = Originate(command, participant_of(command), destination, started=True).render()
 
     assert variables_of(rendered)["sip_route_uri"] == "sip:[2001:db8::1]:5070;transport=tcp"
 
@@ -259,7 +276,7 @@ def test_a_clients_name_is_shown_without_its_scheme() -> None:
 
 OTHER: dict[str, Any] = {
     "from_": "+15550007777", "to": "+15550008888", "caller_id": "+15550006666", "timeout_seconds": 7,
-    "early_media": False, "muted": True, "end_conference_on_exit": True,
+    "early_media": False, "muted": True, "end_conference_on_exit": True, "coaching": True,
 }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ from orchestrator.freeswitch.events import (
     translate_event,
 )
 from orchestrator.freeswitch.files import tagged
+from orchestrator.freeswitch.whisper import SPEECH, StartWhisper, Whisper
 from tests.unit.examples import CA, CF, UUID
 
 AT = datetime(2026, 11, 20, 8, 0, 0, 123456, UTC)
@@ -65,6 +66,9 @@ def conference(action: str, **headers: str) -> dict[str, str]:
     }
 
 
+AS_COACH = {"Channel-Presence-ID": "orchestrator-coach"}
+
+
 @pytest.mark.parametrize(
     ("headers", "event"),
     [
@@ -89,8 +93,9 @@ def conference(action: str, **headers: str) -> dict[str, str]:
             ),
             CallEnded(AT, "REQUESTED_CHAN_UNAVAIL", 302),
         ),
-        (conference("add-member"), MemberAdded(AT, 7)),
-        (conference("add-member", Speak="false"), MemberAdded(AT, 7)),
+        (conference("add-member"), MemberAdded(AT, 7, False)),
+        (conference("add-member", Speak="false"), MemberAdded(AT, 7, True)),
+        (conference("add-member", Speak="false", **AS_COACH), MemberAdded(AT, 7, None)),
         (conference("del-member"), MemberRemoved(AT)),
         (conference("mute-member"), ParticipantMuted(AT)),
         (conference("unmute-member"), ParticipantUnmuted(AT)),
@@ -103,6 +108,33 @@ def conference(action: str, **headers: str) -> dict[str, str]:
 def test_an_event_of_the_switch_is_a_domain_event(headers: dict[str, str], event: Event) -> None:
     """With its call, its conference and its own moment to the microsecond."""
     assert translate_event(headers) == Translated(CA, CF, event)
+
+
+PAIR = Whisper(CF, CA, SPEECH)
+LEG = {"Unique-ID": PAIR.channel_uuid, "Channel-Name": StartWhisper(PAIR).render().partition("}")[2][:127]}
+
+
+@pytest.mark.parametrize(
+    ("action", "event"), [("start-talking", SpeechStarted(AT)), ("stop-talking", SpeechStopped(AT))]
+)
+def test_a_coachs_speech_is_told_by_who_listens_for_it(action: str, event: Event) -> None:
+    """The conference itself does not hear them."""
+    assert translate_event(conference(action, **LEG, **{"Conference-Name": f"speech-{CF}"})) == Translated(
+        CA, CF, event
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *(channel(name, **LEG) for name in ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE")),
+        *(conference(action, **LEG, **{"Conference-Name": f"speech-{CF}"}) for action in ("add-member", "del-member")),
+        conference("start-talking", **LEG, **{"Conference-Name": "speech-weekly"}),
+    ],
+)
+def test_a_whisper_is_no_call(headers: dict[str, str]) -> None:
+    """Its legs are nobody's."""
+    assert translate_event(headers) is None
 
 
 def job(body: str) -> dict[str, str]:
@@ -136,6 +168,8 @@ def test_an_incoming_leg_is_not_a_participant(name: str) -> None:
         channel("CHANNEL_CREATE", **{"Unique-ID": ""}),
         channel("CHANNEL_CREATE", variable_orchestrator_conference_sid="weekly"),
         conference("floor-change"),
+        conference("mute-member", **AS_COACH),
+        conference("unmute-member", **AS_COACH),
         conference("deaf-member"),
         conference("undeaf-member"),
         conference("play-file"),

@@ -37,6 +37,7 @@ from orchestrator.freeswitch.snapshot import (
     missed_events,
     parse_snapshot,
 )
+from orchestrator.freeswitch.whisper import StartWhisper, Whisper
 from tests.unit.examples import CA, CF, UUID, a_conference, a_participant, at
 
 QUEUED, CONNECTING, RINGING, CONNECTED, COMPLETE, FAILED = ParticipantStatus
@@ -44,16 +45,23 @@ NOW = at(60)
 NO_CONFERENCE = "-ERR No active conferences\n"
 
 
-def never(channel_uuid: str) -> bool:
-    raise AssertionError(f"{channel_uuid} was asked for")
+class Node:
+    """What a switch says of one channel; what it is not expected to be asked is an error."""
+
+    def __init__(self, alive: bool | None = None, coach: bool | None = None) -> None:
+        self._alive, self._coach = alive, coach
+
+    def is_alive(self, channel_uuid: str) -> bool:
+        assert self._alive is not None, f"{channel_uuid} was asked for"
+        return self._alive
+
+    def is_coach(self, channel_uuid: str) -> bool:
+        assert self._coach is not None, f"{channel_uuid}'s mark was asked for"
+        return self._coach
 
 
-def gone(channel_uuid: str) -> bool:
-    return False
-
-
-def present(channel_uuid: str) -> bool:
-    return True
+NEVER, GONE, PRESENT = Node(), Node(alive=False), Node(alive=True)
+PLAIN, COACH = Node(coach=False), Node(coach=True)
 
 
 def raw(channels: Any, conferences: Any) -> RawSnapshot:
@@ -74,9 +82,11 @@ def member(
     return {"type": kind, "id": number, "uuid": uuid, "flags": {"can_hear": hears, "can_speak": speaks, "hold": hold}}
 
 
-def channel(uuid: str = UUID, callstate: str = "ACTIVE", direction: str = "outbound") -> dict[str, str]:
+def channel(
+    uuid: str = UUID, callstate: str = "ACTIVE", direction: str = "outbound", name: str = "sofia/internal/x"
+) -> dict[str, str]:
     """A row of `show channels as json`."""
-    return {"uuid": uuid, "direction": direction, "callstate": callstate}
+    return {"uuid": uuid, "direction": direction, "callstate": callstate, "name": name}
 
 
 # ---------------------------------------------------------------- reading
@@ -111,6 +121,25 @@ def test_what_is_not_ours_is_left_out() -> None:
     assert parse_snapshot(raw({"rows": rows}, conferences)) == Snapshot(NOW)
 
 
+def test_whispers_are_no_calls() -> None:
+    """Told by their names, of either leg: the other's row may be missing."""
+    pair = Whisper(CF, CA, "CA" + 32 * "2")
+    name = StartWhisper(pair).render().partition("}")[2][:127]
+    first, second = channel(pair.channel_uuid, name=name), channel("x", direction="inbound", name=name)
+    for rows in ([first], [second], [first, second]):
+        snapshot = parse_snapshot(raw({"rows": rows}, "[]"))
+
+        assert (snapshot.channels, snapshot.whispers) == ({}, {pair.channel_uuid: CA})
+
+
+def test_a_look_is_at_one_conference() -> None:
+    """What it does not name may be in another one."""
+    text = json.dumps([{"conference_name": CF, "members": [member()]}])
+    snapshot = parse_snapshot(RawSnapshot(NOW, '{"row_count":0}', text, CF))
+
+    assert (snapshot.conference_sid, list(snapshot.members)) == (CF, [CA])
+
+
 @pytest.mark.parametrize(
     ("channels", "conferences"),
     [({"rows": [{}]}, "[]"), ({}, "[x"), ({}, [{"conference_name": CF, "members": [{"uuid": UUID}]}])],
@@ -129,8 +158,8 @@ def connected(**changes: Any) -> Participant:
     return a_participant(**{"status": CONNECTED, "answered_at": at(1), "joined_at": at(1), "switch": switch, **changes})
 
 
-def missed(snapshot: Snapshot, participant: Participant, is_alive: Any = never) -> list[Event]:
-    found = missed_events(snapshot, [participant], is_alive)
+def missed(snapshot: Snapshot, participant: Participant, node: Node = NEVER) -> list[Event]:
+    found = missed_events(snapshot, [participant], node)
 
     assert all((item.call_sid, item.conference_sid) == (CA, CF) for item in found)
     return [item.event for item in found]
@@ -153,60 +182,63 @@ def test_a_channel_shows_how_far_its_call_has_come(callstate: str, expected: lis
     assert missed(Snapshot(NOW, {CA: callstate}), a_participant()) == expected
 
 
-def test_a_member_has_joined() -> None:
-    """Its flags are those that everybody joins with, so they say nothing of a mute."""
-    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 9, muted=True, deaf=True, hold=False)})
+@pytest.mark.parametrize("muted", [False, True])
+def test_a_member_has_joined(muted: bool) -> None:
+    """Muted or not, as it came."""
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 9, muted=muted, deaf=True, hold=False)})
 
-    assert missed(snapshot, a_participant(status=RINGING)) == [
+    assert missed(snapshot, a_participant(status=RINGING), PLAIN) == [
         CallAnswered(NOW),
-        MemberAdded(NOW, 9),
+        MemberAdded(NOW, 9, muted),
+        ParticipantMuted(NOW) if muted else ParticipantUnmuted(NOW),
         ParticipantUnheld(NOW),
     ]
 
 
 def test_a_mute_that_was_missed_is_an_event() -> None:
-    """In both directions; for one whose mute is known it is no news to `apply`."""
+    """In both directions; for one whose mute is known it is no news to `apply`, and nothing is asked."""
     snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=False, deaf=False, hold=False)})
 
-    assert ParticipantUnmuted(NOW) in missed(snapshot, connected(muted=True, admitted=True))
+    assert ParticipantUnmuted(NOW) in missed(snapshot, connected(muted=True), PLAIN)
+    assert ParticipantUnmuted(NOW) in missed(snapshot, connected(muted=False), NEVER)
+
+
+@pytest.mark.parametrize("muted", [False, True])
+@pytest.mark.parametrize("wanted", [None, False, True])
+def test_a_coach_is_muted_as_was_asked(muted: bool, wanted: bool | None) -> None:
+    """The switch, where every coach is muted, is not even asked."""
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=True, deaf=False, hold=False)})
+    coach = connected(muted=muted, muted_wanted=wanted, coaching=True, call_sid_to_coach="CA" + 32 * "2")
+    event = ParticipantMuted(NOW) if (muted if wanted is None else wanted) else ParticipantUnmuted(NOW)
+
+    assert event in missed(snapshot, coach)
+
+
+def test_who_is_still_muted_as_a_coach_has_not_been_muted() -> None:
+    """Whoever ended the coaching died before it had said so to the switch."""
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=True, deaf=False, hold=False)})
+
+    found = missed(snapshot, connected(), COACH)
+
+    assert found == [CallAnswered(NOW), MemberAdded(NOW, 7, None), ParticipantUnheld(NOW)]
 
 
 def test_on_hold_a_members_flags_say_nothing_of_its_mute() -> None:
     """While it is held FreeSWITCH calls every member mute and deaf."""
     snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=True, deaf=True, hold=True)})
 
-    found = missed(snapshot, connected(admitted=True))
+    found = missed(snapshot, connected())
 
-    assert found == [CallAnswered(NOW), MemberAdded(NOW, 7), ParticipantHeld(NOW)]
+    assert found == [CallAnswered(NOW), MemberAdded(NOW, 7, None), ParticipantHeld(NOW)]
 
 
 def test_a_hold_that_was_missed_is_an_event() -> None:
     """In both directions."""
     snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=False, deaf=False, hold=False)})
 
-    found = missed(snapshot, connected(admitted=True, hold=True))
+    found = missed(snapshot, connected(hold=True))
 
     assert found[-2:] == [ParticipantUnmuted(NOW), ParticipantUnheld(NOW)]
-
-
-@pytest.mark.parametrize("muted", [False, True])
-def test_one_who_is_not_admitted_gives_no_news_of_a_mute(muted: bool) -> None:
-    """Everybody joins muted; taken for a mute it would be told to clients, and would admit them."""
-    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=True, deaf=True, hold=False)})
-
-    found = missed(snapshot, connected(muted=muted))
-
-    assert found == [CallAnswered(NOW), MemberAdded(NOW, 7), ParticipantUnheld(NOW)]
-
-
-def test_a_new_member_of_an_admitted_participant_gives_no_news_of_a_mute() -> None:
-    """It was admitted as another member: this one is muted as everybody who joins, and is still to be admitted."""
-    early = a_participant(status=RINGING, admitted=True, switch=SwitchRef("n1", UUID, 7))
-    snapshot = Snapshot(NOW, {CA: "EARLY"}, {CA: Member(CF, 8, muted=True, deaf=True, hold=False)})
-
-    found = missed(snapshot, early)
-
-    assert ParticipantMuted(NOW) not in found
 
 
 def test_a_participant_that_is_no_member_any_more_has_left() -> None:
@@ -233,14 +265,14 @@ def test_a_member_of_another_conference_is_not_in_this_one() -> None:
 
 def test_a_call_that_the_node_does_not_have_has_ended() -> None:
     """With a cause that says that nobody saw it; a dial that never made a leg has failed."""
-    assert missed(Snapshot(NOW), connected(), gone) == [CallEnded(NOW, LOST_CAUSE)]
-    assert missed(Snapshot(NOW), a_participant(status=RINGING), gone) == [CallEnded(NOW, LOST_CAUSE)]
-    assert missed(Snapshot(NOW), a_participant(), gone) == [DialFailed(NOW, LOST_CAUSE)]
+    assert missed(Snapshot(NOW), connected(), GONE) == [CallEnded(NOW, LOST_CAUSE)]
+    assert missed(Snapshot(NOW), a_participant(status=RINGING), GONE) == [CallEnded(NOW, LOST_CAUSE)]
+    assert missed(Snapshot(NOW), a_participant(), GONE) == [DialFailed(NOW, LOST_CAUSE)]
 
 
 def test_the_list_of_channels_lags_so_the_channel_itself_is_asked_for() -> None:
     """Before a call is declared dead."""
-    assert missed(Snapshot(NOW), connected(), present) == []
+    assert missed(Snapshot(NOW), connected(), PRESENT) == []
 
 
 def test_a_call_that_was_just_dialled_may_have_no_channel_yet() -> None:
@@ -249,7 +281,7 @@ def test_a_call_that_was_just_dialled_may_have_no_channel_yet() -> None:
     old = a_participant(created_at=NOW - DIAL_GRACE)
 
     assert missed(Snapshot(NOW), young) == []
-    assert missed(Snapshot(NOW), old, gone) != []
+    assert missed(Snapshot(NOW), old, GONE) != []
 
 
 # ---------------------------------------------------------------- closing the gap
@@ -268,12 +300,11 @@ def situations(draw: st.DrawFn) -> tuple[Snapshot, Conference, Participant]:
         joined_at=at(1) if status is CONNECTED else None,
         muted=draw(st.booleans()),
         hold=draw(st.booleans()),
-        admitted=is_member and draw(st.booleans()),
     )
     states = ["", "DOWN", "DIALING", "RINGING", "EARLY", "ACTIVE", "HELD", "HANGUP"]
     callstate = draw(st.sampled_from(states))
     channels = {CA: callstate} if callstate else {}
-    number = 7 if participant.admitted else draw(st.integers(7, 8))
+    number = draw(st.integers(7, 8))
     members = (
         {CA: Member(CF, number, *(draw(st.booleans()) for _ in range(3)))} if callstate and draw(st.booleans()) else {}
     )
@@ -288,13 +319,13 @@ def test_after_a_snapshot_the_store_believes_what_the_node_holds(
     """And a second look at the same finds nothing more to tell."""
     snapshot, conference, before = situation
     participant = before
-    for item in missed_events(snapshot, [participant], gone):
+    for item in missed_events(snapshot, [participant], Node(alive=False, coach=False)):
         outcome = apply(conference, participant, item.event)
         conference, participant = outcome.conference, outcome.participant
 
     told: list[Event] = []
     settled, again = conference, participant
-    for item in missed_events(snapshot, [participant], gone) if participant.is_live else []:
+    for item in missed_events(snapshot, [participant], Node(alive=False, coach=False)) if participant.is_live else []:
         outcome = apply(settled, again, item.event)
         settled, again = outcome.conference, outcome.participant
         told += outcome.events
@@ -305,8 +336,7 @@ def test_after_a_snapshot_the_store_believes_what_the_node_holds(
     assert participant.is_present is bool(member_now and (is_answered or before.is_present))
     if member_now:
         assert participant.hold is member_now.hold
-        knows_mute = before.admitted and not member_now.hold
-        assert participant.muted is (member_now.muted if knows_mute else before.muted)
+        assert participant.muted is (before.muted if member_now.hold else member_now.muted)
     assert (told, settled, again) == ([], conference, participant)
 
 

@@ -1,4 +1,4 @@
-"""Who hears whom: the matrix that mod_conference's mixing loop makes of flags and relations."""
+"""Who hears whom: the matrix that mod_conference's mixing loop makes of flags."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.sandbox.channel import CallerProfile, Channel
 from orchestrator.sandbox.file_queue import Playing
-from orchestrator.sandbox.member import Member, Relation, hears, may_hear
+from orchestrator.sandbox.member import Member, hears, may_hear
 from orchestrator.sandbox.sounds import Sound
 
 
@@ -58,28 +58,6 @@ def test_flags(pair: tuple[Member, Member], whose: str, flag: str, value: bool, 
     setattr(listener if whose == "listener" else speaker, flag, value)
 
     assert hears(listener, speaker) is heard
-
-
-@pytest.mark.parametrize(
-    ("holder", "relation", "heard", "heard_back"),
-    [
-        ("speaker", Relation(can_speak=False), False, True),
-        ("speaker", Relation(can_hear=False), True, False),
-        ("listener", Relation(can_speak=False), True, False),
-        ("listener", Relation(can_hear=False), False, True),
-        ("speaker", Relation(can_speak=False, can_hear=False), False, False),
-        ("speaker", Relation(), True, True),
-    ],
-)
-def test_relations(pair: tuple[Member, Member], holder: str, relation: Relation, heard: bool, heard_back: bool) -> None:
-    """NOSPEAK on the speaker and NOHEAR on the listener are the same; either is for one direction of two members."""
-    listener, speaker = pair
-    first, second = (speaker, listener) if holder == "speaker" else (listener, speaker)
-    first.relations[second.member_id] = relation
-
-    assert hears(listener, speaker) is heard
-    assert hears(speaker, listener) is heard_back
-    assert hears(_member(3), speaker)
 
 
 @pytest.mark.parametrize(("alone", "heard"), [(True, False), (False, True)])

@@ -62,23 +62,6 @@ def test_it_takes_both_unmute_and_unhold(client: Client) -> None:
     assert client.labels(only=_TALK) == ["start-talking"] * 2
 
 
-def test_nospeak_starts_it_once_more(client: Client) -> None:
-    """However many relations are set in one frame; nohear does not, nor does nospeak of a muted member."""
-    _, one = client.join("+15550001000", "CFx")
-    _, other = client.join("+15550001001", "CFx")
-    client.until(lambda: client.labels(only=_TALK) == ["start-talking"] * 2)
-
-    client.api(f"conference CFx relate {one} {other} nohear")
-    client.api(f"conference CFx relate {one} {other},{one} nospeak")
-    client.until(lambda: client.labels(only=_TALK) == ["start-talking"] * 3)
-    assert [event["Member-ID"] for event in client.events if event.get("Action") == "start-talking"][2:] == [one]
-    client.api(f"conference CFx mute {other}")
-    client.api(f"conference CFx relate {other} {one} nospeak")
-    gevent.sleep(_SOON_SECONDS)
-
-    assert len(client.labels(only=_TALK)) == 3
-
-
 def test_a_phone_that_falls_quiet(client: Client, sandbox: Sandbox) -> None:
     """stop-talking comes 40 frames later, with Talking: false; leaving gives none, muting takes it away."""
     quiet, _ = client.join("+15550001000", "CFx")

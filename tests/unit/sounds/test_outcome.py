@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import redis
 
 from orchestrator.domain.conference import CallbackSettings, Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed, CallEnded, MemberRemoved
+from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.sounds.outcome import Outcomes
 from orchestrator.store import keys
 from orchestrator.store.commits import Change, CommitStore, Committed
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import SoundStore
+from tests.unit.records import NODE
 from tests.unit.test_applier import NOW, World
 
 SAY = "https://app.example/say"
@@ -24,6 +27,17 @@ ANNOUNCEMENTS: list[AnnouncementEnded | AnnouncementFailed] = [
 ]
 
 
+class Nodes:
+    """One node, which is told nothing: no announcement's end leads to anything."""
+
+    def get(self, name: str) -> Nodes:
+        assert name == NODE
+        return self
+
+    def send(self, command: SwitchCommand, seconds: float = 2) -> str:
+        raise AssertionError(command.render())
+
+
 @pytest.fixture
 def world(client: redis.Redis) -> World:
     return World(client)
@@ -31,7 +45,8 @@ def world(client: redis.Redis) -> World:
 
 @pytest.fixture
 def outcomes(world: World) -> Outcomes:
-    return Outcomes(CommitStore(world.client), world.new_applier)
+    nodes: Any = Nodes()
+    return Outcomes(CommitStore(world.client), nodes, world.new_applier)
 
 
 def joined(world: World, member_id: int) -> Participant:

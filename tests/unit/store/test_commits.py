@@ -380,13 +380,3 @@ def test_what_does_not_exist_is_not_loaded(commits: CommitStore) -> None:
     """Neither conferences nor participants, and no error."""
     assert commits.load([(mint_sid("CF"), mint_sid("CA"))], [mint_sid("CF")]) == ({}, {})
     assert commits.commit([]) == []
-
-
-def test_members_are_those_who_have_a_number(store: ConferenceStore, commits: CommitStore, client: redis.Redis) -> None:
-    """By CallSid, without reading whole records; who rings has none."""
-    one = create(store)
-    create(store)
-    client.hset(keys.participant(one.conference_sid, one.call_sid), "member_id", "7")
-
-    assert commits.list_members(one.conference_sid) == [(one.call_sid, 7)]
-    assert commits.list_members("CF" + "0" * 32) == []

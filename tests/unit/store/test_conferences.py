@@ -493,17 +493,17 @@ def test_every_hold_makes_the_listener_look_again(store: ConferenceStore, commit
         assert commits.commit([Change(before[sid], before[sid].conference, "1")]) == [None]
 
 
-@pytest.mark.parametrize("admitted", [False, True])
-def test_a_mute_makes_the_listener_look_again_before_the_admission_only(
-    store: ConferenceStore, client: redis.Redis, admitted: bool
+@pytest.mark.parametrize("is_member", [False, True])
+def test_a_mute_makes_the_listener_look_again_before_the_join_only(
+    store: ConferenceStore, client: redis.Redis, is_member: bool
 ) -> None:
     """Afterwards the API tells the switch itself, and a busy conference is not read anew for each mute."""
     made = create(store)
-    client.hset(keys.participant(made.conference_sid, made.call_sid), "admitted", "1" if admitted else "0")
+    client.hset(keys.participant(made.conference_sid, made.call_sid), "member_id", "7" if is_member else "")
     before = _version(client, made)
     store.request_muted(ACCOUNT, made.conference_sid, made.call_sid, True)
 
-    assert _version(client, made) == before + (not admitted)
+    assert _version(client, made) == before + (not is_member)
 
 
 def test_each_wish_is_taken_back_by_itself(store: ConferenceStore, client: redis.Redis) -> None:

@@ -32,7 +32,6 @@ _PARTS = {
     r"\{AC\}": r"\{AC[0-9a-f]{32}\}",
     r"\{CF\}": r"\{CF[0-9a-f]{32}\}",
     r"\{CA\}": r"\{CA[0-9a-f]{32}\}",
-    ":answer:token": ":answer:[0-9a-f]{16}",
     ":token": ":[0-9a-f-]{36}",
     ":clip:ID": ":clip:[0-9a-f]{32}",
     ":note:AC:HASH": ":note:AC[0-9a-f]{32}:[0-9a-f]{64}",
@@ -61,8 +60,7 @@ BY_TTL = {
     "callback:{CF}:token",
     "call:{CA}",
     "node:{name}",
-    "node:{name}:questions",
-    "node:{name}:answer:token",
+    "node:{name}:looks",
     "node:{name}:dialled",
     "account:{AC}:kept",
     "account:{AC}:tallies",
@@ -75,13 +73,7 @@ BY_TTL = {
 """Rows whose lifetime is a TTL, at the latest when what they tell of is over; the other rows name an owner."""
 
 
-FOR_SECONDS = {
-    "node:{name}",
-    "node:{name}:dialled",
-    "node:{name}:questions",
-    "node:{name}:answer:token",
-    "sound:{CF}:lane:lease",
-}
+FOR_SECONDS = {"node:{name}", "node:{name}:dialled", "sound:{CF}:lane:lease"}
 """Those of them that a slow machine may not see any more at the end."""
 
 RQS = ("rq:", "callbacks:ready", "callbacks:woken", "sounds:ready", "sounds:woken")
@@ -184,13 +176,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     _drain_all(client, drainer)
     _check(client, seen)
     _media(client)
-    nodes = NodeStore(client)
-    assert not nodes.ask_to_relate("fs1", one.conference_sid, 0.01)
-    _check(client, seen)
-    asked = nodes.next_question("fs1", 0.1)
-    assert asked is not None
-    nodes.answer("fs1", asked, True)
-    assert not nodes.ask_to_relate("fs1", one.conference_sid, 0.01)
+    NodeStore(client).look_again("fs1", one.conference_sid)
     _check(client, seen)
 
     assert seen == {key.pattern for key in keys.KEYS}, "the life has written every row"

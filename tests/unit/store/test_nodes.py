@@ -1,8 +1,7 @@
-"""What listeners tell of their nodes, and questions to them."""
+"""What listeners tell of their nodes, and what they have to look at again."""
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
@@ -12,8 +11,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.connection import connect
-from orchestrator.store.nodes import MOST_QUESTIONS, QUESTION_SECONDS, NodeStore, Question
-from tests.unit.patience import PATIENCE
+from orchestrator.store.nodes import LOOK_SECONDS, MOST_LOOKS, NodeStore
 
 SID = mint_sid("CF")
 
@@ -32,74 +30,30 @@ def test_a_node_is_unknown_when_its_listener_falls_silent(nodes: NodeStore, clie
     assert 0 < client.ttl(keys.node("fs1")) <= keys.NODE_SECONDS
 
 
-@pytest.mark.parametrize("done", [True, False])
-def test_a_question_is_answered_to_whoever_asked(nodes: NodeStore, redis_url: str, done: bool) -> None:
-    """Yes, or that the switch has refused."""
+def test_a_conference_is_looked_at_again_in_a_moment(nodes: NodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at once, for whoever has changed it is still at it; once; and by the listener of its node."""
+    nodes.look_again("fs1", SID)
+    nodes.look_again("fs1", SID)
+    assert nodes.take_looks("fs1") == []
+    later = time.time() + LOOK_SECONDS
+    monkeypatch.setattr("orchestrator.store.nodes.time.time", lambda: later)
 
-    def listen() -> None:
-        listener = NodeStore(connect(redis_url))
-        question = listener.next_question("fs1", 1)
-        assert question is not None
-        asked.append(question.conference_sid)
-        listener.answer("fs1", question, done)
-
-    asked: list[str] = []
-    listening = threading.Thread(target=listen)
-    listening.start()
-    told = nodes.ask_to_relate("fs1", SID, 1.4)
-    listening.join()
-
-    assert (told, asked) == (done, [SID])
+    assert nodes.take_looks("fs2") == []
+    assert nodes.take_looks("fs1") == [SID]
+    assert nodes.take_looks("fs1") == []
 
 
-def test_a_listener_that_is_away_is_not_waited_for_long(nodes: NodeStore, client: redis.Redis) -> None:
-    """Nor is it kept busy with what nobody waits for when it is back."""
-    started = time.monotonic()
-    told = nodes.ask_to_relate("fs1", SID, 0.2)
-    took = time.monotonic() - started
+def test_many_looks_are_taken_in_turns(nodes: NodeStore, client: redis.Redis) -> None:
+    """A listener that was away does not stop for them."""
+    client.zadd(keys.looks("fs1"), {f"CF{number}": number for number in range(MOST_LOOKS + 1)})
 
-    assert told is False
-    assert 0.1 < took < PATIENCE
-    assert 0 < client.ttl(keys.questions("fs1")) <= QUESTION_SECONDS
-
-
-def test_questions_are_bounded_and_the_newest_stay(nodes: NodeStore, client: redis.Redis) -> None:
-    """A listener that hangs: those who still wait are the ones who asked last."""
-    for number in range(MOST_QUESTIONS):
-        client.rpush(keys.questions("fs1"), f"{SID} {number}")
-    nodes.ask_to_relate("fs1", SID, 0.01)
-
-    assert client.llen(keys.questions("fs1")) == MOST_QUESTIONS
-    assert nodes.next_question("fs1", 0.1) == Question(SID, "1")
-
-
-def test_questions_are_their_node_s(nodes: NodeStore) -> None:
-    """In order, and nothing is none."""
-    nodes.ask_to_relate("fs1", SID, 0.01)
-
-    assert nodes.next_question("fs2", 0.01) is None
-    asked = nodes.next_question("fs1", 0.1)
-    assert asked is not None
-    assert asked.conference_sid == SID
-    assert nodes.next_question("fs1", 0.01) is None
-
-
-def test_an_answer_that_nobody_waits_for_ends_by_itself(nodes: NodeStore, client: redis.Redis) -> None:
-    """And is nobody else's."""
-    question = Question(SID, "0123456789abcdef")
-    nodes.answer("fs1", question, True)
-
-    assert 0 < client.ttl(keys.answer("fs1", question.token)) <= QUESTION_SECONDS
-    assert nodes.ask_to_relate("fs1", SID, 0.01) is False
+    assert len(nodes.take_looks("fs1")) == MOST_LOOKS
+    assert nodes.take_looks("fs1") == [f"CF{MOST_LOOKS}"]
 
 
 def test_with_redis_away_asking_is_unavailable() -> None:
     """503, not a crash."""
     away = NodeStore(connect("redis://127.0.0.1:1/0"))
-    for act in (
-        lambda: away.ask_to_relate("fs1", SID, 0.1),
-        lambda: away.next_question("fs1", 0.1),
-        lambda: away.answer("fs1", Question(SID, "x"), True),
-    ):
+    for act in (lambda: away.look_again("fs1", SID), lambda: away.take_looks("fs1")):
         with pytest.raises(Unavailable):
             act()

@@ -24,7 +24,7 @@ from tests.unit.examples import COACHED, EVENTS, PROGRESS, UUID, a_conference, a
 
 FULL_PARTICIPANT = a_participant(
     label="customer", status=ParticipantStatus.CONNECTED, muted=True, muted_wanted=False, hold=True, hold_wanted=False,
-    hold_url="https://app.example/h", hold_method="POST", hold_turn=3, wait_url="", wait_method="GET", admitted=True,
+    hold_url="https://app.example/h", hold_method="POST", hold_turn=3, wait_url="", wait_method="GET",
     hold_dialect="signalwire", wait_dialect="restcomm",
     talking=True, coaching=True, call_sid_to_coach=COACHED, beep_on_enter=False, beep_on_exit=False,
     start_conference_on_enter=False, end_conference_on_exit=True, exit_hook_changed=True, removal_requested=True,
@@ -36,7 +36,7 @@ FULL_PARTICIPANT = a_participant(
 FULL_CONFERENCE = a_conference(
     status=ConferenceStatus.IN_PROGRESS, region="de1", end_reason=EndReason.VIA_API, ending_call_sid=COACHED,
     live_count=3, present_count=2, starter_count=1, callbacks=EVENTS, callbacks_fixed=True, sequence_number=9,
-    coaches=(Coach(COACHED, 7, "CA" + "3" * 32), Coach("CA" + "4" * 32, 12, COACHED)), has_relations=True,
+    coaches=(Coach(COACHED, "CA" + "3" * 32), Coach("CA" + "4" * 32, COACHED)),
     announced_id="two", ending_label="customer", updated_at=at(9),
 )  # fmt: skip
 
@@ -58,7 +58,7 @@ def test_a_record_is_read_as_it_was_written(participant: Participant, conference
     assert decode_conference([*encode_conference(conference), "version", "7"]) == (conference, 7)
 
 
-COACHES = st.lists(st.builds(Coach, st.text(max_size=5), st.integers(0), st.text(max_size=5)), max_size=5).map(tuple)
+COACHES = st.lists(st.builds(Coach, st.text(max_size=5), st.text(max_size=5)), max_size=5).map(tuple)
 
 
 @given(COACHES)
@@ -80,22 +80,30 @@ def test_only_what_has_changed_is_written(field: str) -> None:
 
 
 NEW = {
-    "hold_wanted", "hold_url", "hold_method", "hold_turn", "wait_url", "wait_method", "admitted", "talking",
+    "hold_wanted", "hold_url", "hold_method", "hold_turn", "wait_url", "wait_method", "talking",
     "hold_dialect", "wait_dialect",
     "beep_on_enter", "beep_on_exit", "announced_id",
 }  # fmt: skip
 
 
 def test_a_record_of_an_earlier_release_has_the_defaults() -> None:
-    """An upgrade in the middle of a conference: nobody is held, everybody is admitted anew by the next audit."""
+    """An upgrade in the middle of a conference: nobody is held."""
     flat = encode_participant(FULL_PARTICIPANT)
     old = [text for pair in zip(flat[::2], flat[1::2], strict=True) if pair[0] not in NEW for text in pair]
     read = decode_participant(old)
     flat = [*encode_conference(FULL_CONFERENCE), "version", "3"]
-    names = {"coaches", "has_relations", "announced_id", "ending_label"}
+    names = {"coaches", "announced_id", "ending_label"}
     known = [text for pair in zip(flat[::2], flat[1::2], strict=True) if pair[0] not in names for text in pair]
     conference, version = decode_conference(known)
 
     assert {name: getattr(read, name) for name in NEW} == {name: getattr(a_participant(), name) for name in NEW}
-    assert (read.hold_url, read.admitted, read.muted) == (STOCK, False, True)
-    assert (conference.coaches, conference.has_relations, version) == ((), False, 3)
+    assert (read.hold_url, read.muted) == (STOCK, True)
+    assert (conference.coaches, version) == ((), 3)
+
+
+def test_a_coach_of_the_release_before_is_still_one() -> None:
+    """It kept the member's number as well."""
+    flat = [*encode_conference(a_conference()), "version", "3", "has_relations", "1"]
+    flat[flat.index("coaches") + 1] = f'[["{COACHED}", 7, "CA3"]]'
+
+    assert decode_conference(flat)[0].coaches == (Coach(COACHED, "CA3"),)

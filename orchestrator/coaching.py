@@ -1,0 +1,150 @@
+"""Has the switch do what the state says of who coaches whom: coaches out of the mix, a whisper for each who is heard.
+
+Whoever commits a change has it done, an API process as well as the node's listener, so two may be at it at once. Each
+acts, then looks again, until the state is the one that it acted on: whoever acted on an older one finds the newer one.
+Whoever dies in between leaves the rest to an audit (orders.py, `repeat`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import gevent
+import structlog
+
+from orchestrator.domain.conference import Coach, Conference, Participant
+from orchestrator.domain.hearing import hears_conference, is_listened_for, is_mixed, whispers
+from orchestrator.freeswitch.client import CommandRefused
+from orchestrator.freeswitch.commands import (
+    ChannelExists,
+    KillChannel,
+    MarkCoach,
+    MuteMember,
+    SetJoinFlags,
+    SwitchCommand,
+)
+from orchestrator.freeswitch.whisper import SPEECH, StartWhisper, Whisper
+from orchestrator.store.commits import Versioned
+
+MOST_ROUNDS: Final = 5
+"""Somebody changes the same thing all the time; they look again, too, and the last one wins."""
+
+FRAME_SECONDS: Final = 0.02
+MOST_TRIES: Final = 10
+
+Send = Callable[[SwitchCommand], str]
+"""A command -> what the switch says. Raises CommandRefused, NodeUnavailable."""
+
+log = structlog.get_logger("coaching")
+
+
+class Store(Protocol):
+    """What is asked of the store. Raises Unavailable."""
+
+    def load(
+        self, pairs: Iterable[tuple[str, str]], conference_sids: Iterable[str]
+    ) -> tuple[dict[str, Versioned], dict[str, Participant]]:
+        """Conferences, and participants given as (ConferenceSid, CallSid); unknown ones are left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the switch has to do: pairs that have to be there, and commands for people."""
+
+    whispers: frozenset[Whisper]
+    commands: tuple[SwitchCommand, ...]
+
+
+class Coaching:
+    """For one node."""
+
+    def __init__(self, store: Store, send: Send) -> None:
+        self._store = store
+        self._send = send
+
+    def settle(self, conference_sid: str, calls: Collection[str] = (), former: Iterable[Coach] = ()) -> None:
+        """Make the pairs of a conference what its state says; and have those of `calls` left out of its mix, or not.
+
+        The pairs of `former` coaches end unless they are still wanted.
+        Raises Unavailable; NodeUnavailable is one.
+        """
+        doubtful = {pair.channel_uuid for coach in former for pair in _pairs_of(conference_sid, coach)}
+        done: Wanted | None = None
+        for _ in range(MOST_ROUNDS):
+            wanted = self._wanted(conference_sid, calls)
+            if wanted == done:
+                return
+            kept = {pair.channel_uuid for pair in wanted.whispers}
+            for channel_uuid in sorted(doubtful - kept):
+                self._try(KillChannel(channel_uuid))  # most often there is none
+            for command in wanted.commands:
+                self._try(command)
+            for pair in sorted(wanted.whispers, key=lambda pair: pair.channel_uuid):
+                self._make(pair)
+            doubtful |= kept
+            done = wanted
+
+    def _wanted(self, conference_sid: str, calls: Collection[str]) -> Wanted:
+        conferences, _ = self._store.load((), [conference_sid])
+        if conference_sid not in conferences:
+            return Wanted(frozenset(), ())
+        conference = conferences[conference_sid].conference
+        concerned = {*calls, *(sid for coach in conference.coaches for sid in (coach.call_sid, coach.coached_call_sid))}
+        _, people = self._store.load([(conference_sid, sid) for sid in sorted(concerned)], ())
+        commands = [command for sid in sorted(calls) if sid in people for command in _mixing(conference, people[sid])]
+        return Wanted(whispers_of(conference, people.values()), tuple(commands))
+
+    def _make(self, pair: Whisper) -> None:
+        """One that ended a moment ago holds on to its UUID for a frame or two."""
+        for _ in range(MOST_TRIES):
+            if self._send(ChannelExists(pair.channel_uuid)).strip() == "true":
+                return
+            answer = self._try(StartWhisper(pair))
+            if answer is None or pair.channel_uuid in answer:
+                return
+            gevent.sleep(FRAME_SECONDS)
+        log.warning("whisper_not_made", conference_sid=pair.conference_sid, coach=pair.coach)
+
+    def _try(self, command: SwitchCommand) -> str | None:
+        try:
+            return self._send(command)
+        except CommandRefused as error:  # they have left this moment, or are not there yet; an audit looks again
+            log.debug("coaching_refused", order=repr(command)[:200], error=str(error)[:200])
+            return None
+
+
+def whispers_of(conference: Conference, people: Iterable[Participant]) -> frozenset[Whisper]:
+    """The pairs that there have to be. `people`: at least the coaches and those whom they coach."""
+    sid, known = conference.conference_sid, {person.call_sid: person for person in people}
+    if conference.is_ending:
+        return frozenset()
+    coaches = [
+        (known[one.call_sid], known.get(one.coached_call_sid)) for one in conference.coaches if one.call_sid in known
+    ]
+    heard = (
+        Whisper(sid, coach.call_sid, coached.call_sid)
+        for coach, coached in coaches
+        if coached is not None and whispers(conference, coached, coach)
+    )
+    listened_for = (Whisper(sid, coach.call_sid, SPEECH) for coach, _ in coaches if is_listened_for(conference, coach))
+    return frozenset((*heard, *listened_for))
+
+
+def _pairs_of(conference_sid: str, coach: Coach) -> list[Whisper]:
+    """All that there may be."""
+    return [Whisper(conference_sid, coach.call_sid, ear) for ear in (coach.coached_call_sid, SPEECH)]
+
+
+def _mixing(conference: Conference, person: Participant) -> tuple[SwitchCommand, ...]:
+    """Marked before muted, and unmuted before unmarked: no event takes a coach's mute for a client's."""
+    channel, member_id = person.switch.channel_uuid, person.switch.member_id
+    mark = MarkCoach(channel, person.coaching)
+    if not person.is_live:
+        return ()
+    if member_id is None:
+        return mark, SetJoinFlags(channel, not is_mixed(person), not hears_conference(conference, person))
+    mute = MuteMember(conference.conference_sid, member_id, not is_mixed(person))
+    return (mark, mute) if person.coaching else (mute, mark)

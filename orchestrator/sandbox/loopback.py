@@ -1,0 +1,44 @@
+"""mod_loopback: a call from the switch to itself, whose second leg runs the dialled dialplan (mod_loopback.c).
+
+What one leg hears the other one says. Nothing sounds here, but the legs come and go as the real ones do.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from orchestrator.sandbox.channel import CallerProfile, Channel
+from orchestrator.sandbox.session import Session
+
+if TYPE_CHECKING:
+    from orchestrator.sandbox.node import Node
+
+PREFIX = "loopback/"
+# char name[128] in channel_on_init.
+_LONGEST_NAME = 127
+
+
+def dial(node: Node, channel_uuid: str, variables: dict[str, str], address: str) -> Session:
+    """`<extension>/<context>/<dialplan>`; returns the first leg, which is answered when the second one answers.
+
+    The second leg inherits the first one's variables (`__loopback_vars__`).
+    """
+    extension, _, dialplan = address.rsplit("/", 2)
+    first = _leg(node, channel_uuid, "outbound", f"{PREFIX}{extension}-a", extension, variables)
+    second = _leg(node, str(uuid.uuid4()), "inbound", f"{PREFIX}{extension}-b", extension, variables)
+    first.partner, second.partner = second, first
+    for leg in (first, second):
+        node.add_session(leg)
+        leg.start()
+    second.transfer(extension, dialplan)
+    return first
+
+
+def _leg(
+    node: Node, channel_uuid: str, direction: str, name: str, extension: str, variables: dict[str, str]
+) -> Session:
+    profile = CallerProfile(caller_name="", caller_number="0000000000", destination=extension, callee_number=extension)
+    own = {"uuid": channel_uuid, "call_uuid": channel_uuid, "direction": direction}
+    channel = Channel(node, channel_uuid, name[:_LONGEST_NAME], profile, variables | own, direction=direction)
+    return Session(node, channel, ())
