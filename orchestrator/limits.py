@@ -46,7 +46,7 @@ class Limits:
         100, RATE, "requests, in each API process; the answer that refuses comes after a second"
     )
     list_rows_per_second: int = _limit(
-        500, RATE, "rows that lists, filters and bulk replays look at, in each API process; one list at a time works"
+        1_000, RATE, "rows that lists, filters and bulk replays look at, in each API process; one list at a time works"
     )
 
     @classmethod
