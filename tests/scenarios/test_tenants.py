@@ -20,7 +20,6 @@ import pytest
 import redis
 import requests
 
-from orchestrator.limits import DEFAULTS
 from orchestrator.sids import channel_uuid_of
 from orchestrator.store import keys
 from tests.bench import neighbours
@@ -189,7 +188,7 @@ def test_a_refused_create_leaves_no_name(stack: Stack) -> None:
 def test_a_tenant_that_takes_all_it_can_beside_one_that_works(own_stack: Stack) -> None:
     """The one that works gets every create, every read and every callback; the other one's quotas hold, and whoever it
     was told 201 for is called. How fast: tests/bench/neighbours.py."""
-    greedy = Tenant(own_stack)
+    greedy = Tenant(own_stack, dialling=30, list_rows_per_second=20)
     process = Process(
         "greedy",
         [],
@@ -199,6 +198,7 @@ def test_a_tenant_that_takes_all_it_can_beside_one_that_works(own_stack: Stack) 
     process.command = [sys.executable, str(Path(neighbours.__file__).with_name("greedy.py"))]
     process.start()
     try:
+        eventually(lambda: len(_members(own_stack, keys.account_dialling(greedy.sid))) >= 30, "it has all it may", 30)
         for number in range(10):
             made = (
                 own_stack.client()
@@ -212,21 +212,22 @@ def test_a_tenant_that_takes_all_it_can_beside_one_that_works(own_stack: Stack) 
         process.stop()
     got: dict[str, int] = json.loads(process.log().splitlines()[-1])
     assert {"create: 429 16021", "a filter that matches nothing: 429 20429"} <= set(got), got
-    assert 0 < got["create: 201"] <= DEFAULTS.dialling, got
+    assert got["create: 201"] == 30, got
+    own_stack.set_limits(greedy.sid, list_rows_per_second=1_000_000)
 
     def called() -> bool:
         eventually(lambda: greedy.request("GET", ".json").status_code == 200, "it may ask again", 20)
         live = 0
-        for sid in _live_conferences(own_stack, greedy):
+        for sid in _members(own_stack, keys.account_live_conferences(greedy.sid)):
             live += len(_rows(greedy, f"/Conferences/{sid}/Participants.json?PageSize=1000"))
         return live == got["create: 201"]
 
     assert eventually(called, "whoever it was told 201 for is being called", 30)
 
 
-def _live_conferences(stack: Stack, tenant: Tenant) -> list[str]:
+def _members(stack: Stack, key: str) -> list[str]:
     with redis.Redis.from_url(stack.environment["REDIS_URL"], decode_responses=True) as client:
-        return list(client.zrange(keys.account_live_conferences(tenant.sid), 0, -1))
+        return list(client.zrange(key, 0, -1))
 
 
 def _rows(tenant: Tenant, path: str) -> list[dict[str, Any]]:
