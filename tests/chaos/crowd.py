@@ -65,15 +65,17 @@ class App:
             session = self._local.session = requests.Session()
             session.auth = self._auth
         deadline = time.monotonic() + 60
+        told: dict[str, int] = defaultdict(int)
         while True:
             try:
                 answer: requests.Response = session.request(method, f"{self._base}{path}", data=form, timeout=10)
                 if answer.status_code not in (429, 503):
                     return answer
-            except requests.ConnectionError:
-                pass
+                told[f"{answer.status_code} {answer.text[:120]}"] += 1
+            except requests.ConnectionError as error:
+                told[type(error).__name__] += 1
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{method} {path}")
+                raise TimeoutError(f"{method} {path}: told {dict(told)}")
             time.sleep(0.05)
 
     def run_conference(self, name: str, people: int) -> tuple[str, set[str]]:
