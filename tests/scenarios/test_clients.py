@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import pytest
 
@@ -130,3 +131,77 @@ def _run(sdk: Sdk, settings: dict[str, str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+# ------------------------------------------------------------ curl, as their documents have it
+
+
+def _curl(stack: Stack, path: str, *options: str) -> tuple[int, str]:
+    command = ["curl", "-s", "-w", "\n%{http_code}", "-u", f"{stack.account_sid}:{stack.auth_token}", *options]
+    done = subprocess.run([*command, stack.base_url + path], capture_output=True, text=True, timeout=20, check=True)
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), body
+
+
+def _xml(text: str) -> ElementTree.Element:
+    return ElementTree.fromstring(text)  # noqa: S314 -- our own answer
+
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+def _member(stack: Stack) -> tuple[str, str]:
+    call = {"to": FarEnd.ANSWERS, **stack.call_settings()}
+    made = stack.client().conferences(f"curl {uuid.uuid4().hex[:8]}").participants.create(label="one", **call)
+    stack.receiver.await_kind(made.conference_sid, "participant-join")
+    return str(made.conference_sid), str(made.call_sid)
+
+
+@needs_curl
+def test_twilio_s_xml_with_curl(stack: Stack, crowd: str) -> None:
+    """Create, mute, list in pages, remove, errors: by the path, without a suffix."""
+    sid, call_sid = _member(stack)
+    base = f"/2010-04-01/Accounts/{stack.account_sid}/Conferences"
+    one = f"{base}/{sid}/Participants/{call_sid}"
+    assert _xml(_curl(stack, one)[1]).findtext("Participant/Muted") == "false"
+    assert _xml(_curl(stack, one, "-d", "Muted=true")[1]).findtext("Participant/Muted") == "true"
+    stack.receiver.await_kind(sid, "participant-mute")
+    added = _curl(stack, f"{base}/{sid}/Participants", "-d", "From=+15550009999", "-d", f"To={FarEnd.ANSWERS}")
+    assert (added[0], _xml(added[1]).findtext("Participant/Status")) == (201, "queued")
+    assert _curl(stack, one, "-X", "DELETE") == (204, "")
+    status, refused = _curl(stack, one)
+    assert (status, _xml(refused).findtext("RestException/Code")) == (404, "20404")
+
+    pages, seen, path = [], set(), f"{base}/{crowd}/Participants?PageSize=50"
+    while path:
+        (page,) = _xml(_curl(stack, path)[1])
+        rows = [row.text for row in page.iter("CallSid")]
+        pages.append(len(rows))
+        seen |= set(rows)
+        path = page.attrib["nextpageuri"]
+    assert (pages, len(seen)) == ([50, 50, 20], CROWD)
+    ended = _xml(_curl(stack, f"{base}/{sid}", "-d", "Status=completed")[1])
+    assert ended.findtext("Conference/Status") == "completed"
+
+
+@needs_curl
+def test_restcomm_with_curl(stack: Stack, crowd: str) -> None:
+    """Mute and unmute as its document has it, pages by its links, and refusals without a word."""
+    sid, call_sid = _member(stack)
+    base = f"/restcomm/2012-04-24/Accounts/{stack.account_sid}/Conferences"
+    for mute, kind in (("true", "participant-mute"), ("false", "participant-unmute")):
+        done = _curl(stack, f"{base}/{sid}/Participants/{call_sid}.json", "-X", "POST", "-d", f"Mute={mute}")
+        assert (done[0], json.loads(done[1])["muted"]) == (200, mute == "true")
+        stack.receiver.await_kind(sid, kind)
+    assert _xml(_curl(stack, f"{base}/{sid}/Participants/{call_sid}")[1]).findtext("Call/Sid") == call_sid
+    assert _curl(stack, f"{base}/{sid}/Participants/{call_sid}", "-X", "DELETE") == (405, "")
+    assert _curl(stack, f"{base}/{sid}/Participants/CA{'0' * 32}.json", "-d", "Mute=true") == (406, "")
+
+    pages, seen, path = [], set(), f"{base}/{crowd}/Participants.json?PageSize=50"
+    while path != "/restcommnull":
+        page = json.loads(_curl(stack, path)[1])
+        pages.append(len(page["calls"]))
+        seen |= {row["sid"] for row in page["calls"]}
+        path = "/restcomm" + page["next_page_uri"]
+    assert (pages, len(seen)) == ([50, 50, 20], CROWD)
+    stack.client().conferences(sid).update(status="completed")
