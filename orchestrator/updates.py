@@ -237,9 +237,10 @@ class Updates:
             self._settle_exit_hook(node, self._store.load_participant(account_sid, sid, participant.call_sid))
 
     def _make_so(self, participant: Participant, event: Event) -> None:
-        """Raises Unavailable."""
+        """What changes no coaching needs no second look. Raises Unavailable."""
         node, sid = self._nodes.get(participant.switch.node), participant.conference_sid
-        self._listeners.look_again(participant.switch.node, sid)
+        if not isinstance(event, ParticipantModified) or event.coaching is not None:
+            self._listeners.look_again(participant.switch.node, sid)
         self._make_applier(node.send).apply_events([Translated(participant.call_sid, sid, event)])
 
     def _settle_exit_hook(self, node: Node, participant: Participant) -> Participant:

@@ -93,7 +93,10 @@ def muted(participant: Participant, event: Event) -> Told:
     is_muted = isinstance(event, ParticipantMuted)
     if participant.muted is is_muted:
         return participant, ()
-    return _silenced(replace(participant, muted=is_muted), event)
+    after = replace(participant, muted=is_muted)
+    if participant.coaching:  # committed by whoever asks; that they talk no more is the listener's to know: see SPEECH
+        return after, (event,) if participant.is_present else ()
+    return _silenced(after, event)
 
 
 def held(participant: Participant, event: Event) -> Told:

@@ -168,4 +168,8 @@ CONFERENCE_ACTIONS: Final[dict[str, Translator]] = {
     "stop-talking": lambda _, at: SpeechStopped(at),
 }
 
-SPEECH: Final[dict[str, Callable[[datetime], Event]]] = {"start-talking": SpeechStarted, "stop-talking": SpeechStopped}
+SPEECH: Final[dict[str, Callable[[datetime], Event]]] = {
+    "start-talking": SpeechStarted,
+    "stop-talking": SpeechStopped,
+    "del-member": SpeechStopped,  # muted, held, back in the mix: nobody listens for them any more
+}

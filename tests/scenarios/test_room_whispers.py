@@ -67,6 +67,7 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
 }
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("changes", CHANGES)
 @pytest.mark.parametrize("victim", ["api", "listener"])
 def test_killed_in_the_middle_of_making_and_ending_pairs(own_stack: Stack, victim: str, changes: str) -> None:

@@ -16,6 +16,8 @@ from orchestrator.domain.events import (
     ParticipantMuted,
     ParticipantUnheld,
     ParticipantUnmuted,
+    SpeechStarted,
+    SpeechStopped,
 )
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import (
@@ -227,3 +229,15 @@ def test_what_the_switch_refuses_is_no_reason_to_stop(world: World) -> None:
     world.refuse = lambda command: CommandRefused("-ERR") if isinstance(command, HangUpMembers) else None
 
     assert world.apply(one, MemberRemoved(NOW)) == [KillChannel(two.switch.channel_uuid)]
+
+
+def test_a_coach_who_is_muted_by_an_api_process_is_heard_to_talk_again(world: World) -> None:
+    """The listener knows best who talks: what it keeps must not be changed behind its back."""
+    _, _, carl = coached(world)
+    world.apply(carl, SpeechStarted(NOW))
+    for event in (ParticipantMuted(NOW), ParticipantUnmuted(NOW)):
+        world.new_applier().apply_events([happened(carl, event)])
+    world.apply(carl, SpeechStopped(NOW), SpeechStarted(NOW))
+
+    kinds = [kind for kind in world.kinds(carl.conference_sid) if "speech" in kind]
+    assert kinds == ["participant-speech-start", "participant-speech-stop", "participant-speech-start"]

@@ -230,6 +230,7 @@ def test_what_is_only_noted_is_a_fact_at_once(desk: Desk) -> None:
     now = desk.load()
 
     assert (now.beep_on_exit, now.wait_url, now.wait_method, desk.node.heard) == (False, "", "GET", [])
+    assert not desk.world.client.exists("node:{fs1}:looks"), "nobody has to look again"
 
 
 def test_end_on_exit_is_told_to_the_switch(desk: Desk) -> None:
