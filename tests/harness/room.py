@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from orchestrator.freeswitch.commands import ChannelExists
 from orchestrator.freeswitch.whisper import ListWhispers, Whisper, pair_of
 from tests.harness.ears import Ears, is_heard
 from tests.harness.freeswitch import EslSocket, FreeSwitchError, tone_hz
@@ -289,14 +290,17 @@ class Room:
         return {pair.channel_uuid for pair in found if pair is not None and pair.coach in self.call_sids}
 
     def whispers(self) -> set[tuple[str, str]]:
-        """(coach, coached), by CallSid."""
-        pairs, here = self.pairs(), [person.call_sid for person in self.people.values()]
+        """(coach, coached), by CallSid. Each pair is asked for: `show channels` may lose the row of one that is up."""
+        here = [person.call_sid for person in self.people.values()]
         return {
             (coach, coached)
             for coach in here
             for coached in here
-            if Whisper(self.conference_sid, coach, coached).channel_uuid in pairs
+            if coach != coached and self._is_up(Whisper(self.conference_sid, coach, coached))
         }
+
+    def _is_up(self, whisper: Whisper) -> bool:
+        return self.stack.switch.api(ChannelExists(whisper.channel_uuid).render()).strip() == "true"
 
     @contextmanager
     def _beeps(self) -> Iterator[list[str]]:
