@@ -17,14 +17,8 @@ import structlog
 from orchestrator.domain.conference import Coach, Conference, Participant
 from orchestrator.domain.hearing import hears_conference, is_listened_for, is_mixed, whispers
 from orchestrator.freeswitch.client import CommandRefused
-from orchestrator.freeswitch.commands import (
-    ChannelExists,
-    KillChannel,
-    MarkCoach,
-    MuteMember,
-    SetJoinFlags,
-    SwitchCommand,
-)
+from orchestrator.freeswitch.coach_mark import MarkCoach, MuteIfMember
+from orchestrator.freeswitch.commands import ChannelExists, KillChannel, MuteMember, SetJoinFlags, SwitchCommand
 from orchestrator.freeswitch.whisper import SPEECH, StartWhisper, Whisper
 from orchestrator.store.commits import Versioned
 
@@ -140,11 +134,12 @@ def _pairs_of(conference_sid: str, coach: Coach) -> list[Whisper]:
 
 def _mixing(conference: Conference, person: Participant) -> tuple[SwitchCommand, ...]:
     """Marked before muted, and unmuted before unmarked: no event takes a coach's mute for a client's."""
-    channel, member_id = person.switch.channel_uuid, person.switch.member_id
-    mark = MarkCoach(channel, person.coaching)
+    channel, member_id, muted = person.switch.channel_uuid, person.switch.member_id, not is_mixed(person)
+    mark, sid = MarkCoach(channel, person.coaching), conference.conference_sid
     if not person.is_live:
         return ()
     if member_id is None:
-        return mark, SetJoinFlags(channel, not is_mixed(person), not hears_conference(conference, person))
-    mute = MuteMember(conference.conference_sid, member_id, not is_mixed(person))
+        flags = SetJoinFlags(channel, muted, not hears_conference(conference, person))
+        return mark, flags, MuteIfMember(channel, sid, muted)
+    mute = MuteMember(sid, member_id, muted)
     return (mark, mute) if person.coaching else (mute, mark)

@@ -10,7 +10,8 @@ import structlog
 from orchestrator.coaching import Coaching, Send, whispers_of
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.freeswitch.commands import COACH_MARK, ChannelExists, KillChannel, ReadCoachMark, SwitchCommand
+from orchestrator.freeswitch.coach_mark import COACH_MARK, ReadCoachMark
+from orchestrator.freeswitch.commands import ChannelExists, KillChannel, SwitchCommand
 from orchestrator.freeswitch.snapshot import Snapshot
 from orchestrator.orders import Orders, repeat
 from orchestrator.store.commits import CommitStore

@@ -25,6 +25,7 @@ from orchestrator.domain.commands import (
 from orchestrator.domain.conference import Coach, Conference, Participant
 from orchestrator.domain.consequences import outstanding_updates
 from orchestrator.domain.hearing import background_of, hears_conference, is_mixed
+from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import (
     DeafenMember,
     HangUpMembers,
@@ -90,13 +91,20 @@ def _update(command: Command, conference: Conference, participant: Participant, 
     update, switch, orders = cast(UpdateParticipant, command), participant.switch, list[SwitchCommand]()
     # A coach stays out of the mix, whatever becomes of their own mute.
     if update.muted is not None and switch.member_id is not None and not participant.coaching:
-        orders.append(MuteMember(conference.conference_sid, switch.member_id, update.muted))
+        orders.append(muting_of(participant, switch.member_id, update.muted))
     if update.hold is not None and switch.member_id is not None:
         orders.append(HoldMember(conference.conference_sid, switch.member_id, update.hold))
     if update.end_conference_on_exit is not None:
         end = update.end_conference_on_exit
         orders.append(SetExitHook(switch.channel_uuid, conference.conference_sid, end, answered=True))
     return Orders(tuple(orders))
+
+
+def muting_of(participant: Participant, member_id: int, muted: bool) -> SwitchCommand:
+    """What a client wants of somebody who is no coach, or was none when we looked."""
+    if muted:
+        return MuteMember(participant.conference_sid, member_id, True)
+    return UnmuteUnlessCoach(participant.switch.channel_uuid, participant.conference_sid, member_id)
 
 
 def _mixing(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:

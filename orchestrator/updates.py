@@ -34,7 +34,6 @@ from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import (
     DeafenMember,
     HoldMember,
-    MuteMember,
     SetExitHook,
     SetJoinFlags,
     SwitchCommand,
@@ -42,6 +41,7 @@ from orchestrator.freeswitch.commands import (
 from orchestrator.freeswitch.events import Translated
 from orchestrator.freeswitch.nodes import Node, Nodes
 from orchestrator.freeswitch.whisper import require_whispers
+from orchestrator.orders import muting_of
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import Lane
@@ -125,7 +125,7 @@ class Updates:
                 at = datetime.now(UTC)
                 self._make_so(participant, ParticipantMuted(at) if muted else ParticipantUnmuted(at))
             elif member_id is not None:
-                self._tell(participant, [MuteMember(conference_sid, member_id, muted)])
+                self._tell(participant, [muting_of(participant, member_id, muted)])
             else:
                 self._tell_before_joining(replace(participant, muted_wanted=muted))
         except (NotFound, Unavailable):

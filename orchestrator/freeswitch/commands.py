@@ -130,34 +130,6 @@ class ChannelExists:
         return f"uuid_exists {self.channel_uuid}"
 
 
-COACH_VARIABLE: Final = "presence_id"
-"""Channel variable that every event of a conference's member repeats (Channel-Presence-ID): so each says whether it is
-a coach who was muted, whom the mixer has to leave out, or somebody who shall be."""
-
-COACH_MARK: Final = "orchestrator-coach"
-
-
-@dataclass(frozen=True, slots=True)
-class MarkCoach:
-    """From now on the leg's mute is ours, and says nothing of what a client wants; or is a client's again."""
-
-    channel_uuid: str
-    coaching: bool
-
-    def render(self) -> str:
-        return f"uuid_setvar {self.channel_uuid} {COACH_VARIABLE} {COACH_MARK if self.coaching else ''}".rstrip()
-
-
-@dataclass(frozen=True, slots=True)
-class ReadCoachMark:
-    """Answers COACH_MARK for a coach."""
-
-    channel_uuid: str
-
-    def render(self) -> str:
-        return f"uuid_getvar {self.channel_uuid} {COACH_VARIABLE}"
-
-
 JOIN_FLAGS: Final = "conference_member_flags"
 """Channel variable: how the leg joins; read in the moment it does (mod_conference.c, conference_function)."""
 

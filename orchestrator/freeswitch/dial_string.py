@@ -18,14 +18,8 @@ from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Participant
 from orchestrator.domain.hearing import is_mixed
 from orchestrator.errors import BadParameter
-from orchestrator.freeswitch.commands import (
-    COACH_MARK,
-    COACH_VARIABLE,
-    JOIN_FLAGS,
-    ON_ANSWER,
-    join_flags,
-    set_exit_hook_on_answer,
-)
+from orchestrator.freeswitch.coach_mark import COACH_MARK, COACH_VARIABLE
+from orchestrator.freeswitch.commands import JOIN_FLAGS, ON_ANSWER, join_flags, set_exit_hook_on_answer
 from orchestrator.freeswitch.sip_uri import SipUri, parse_sip_uri
 
 CONFERENCE_VARIABLE: Final = "orchestrator_conference_sid"

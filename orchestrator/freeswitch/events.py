@@ -26,7 +26,7 @@ from orchestrator.domain.events import (
     SpeechStarted,
     SpeechStopped,
 )
-from orchestrator.freeswitch.commands import COACH_MARK
+from orchestrator.freeswitch.coach_mark import COACH_MARK
 from orchestrator.freeswitch.dial_string import CONFERENCE_VARIABLE
 from orchestrator.freeswitch.files import PLAY_PARAMETER, PLAY_TAG
 from orchestrator.freeswitch.whisper import SPEECH_ROOM, is_whisper, pair_of

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
 from orchestrator.sandbox.channel import Channel
@@ -229,10 +230,27 @@ def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
+EXPANSION: Final = re.compile(r"\$\{variable_(\w+)\}", re.ASCII)
+CONDITION: Final = re.compile(r"\$\{cond\('([^']*)' == '([^']*)' \? (\w+) : (\w+)\)\}", re.ASCII)
+
+
+def _expand(node: Node, argument: str) -> str:
+    """Of what the real one can: a channel's variables, and the choice between two words by an equality."""
+    target, _, line = argument.partition(" ")
+    channel = _channel(node, target.removeprefix("uuid:"))
+    variables = {} if channel is None else channel.variables
+    line = EXPANSION.sub(lambda match: variables.get(match[1], ""), line)
+    line = CONDITION.sub(lambda match: match[3] if match[1] == match[2] else match[4], line)
+    name, _, rest = line.partition(" ")
+    command = COMMANDS.get(name)
+    return "-ERR Cannot execute command\n" if command is None else command(node, rest.strip(" "))
+
+
 COMMANDS: dict[str, Callable[[Node, str], str]] = HTTP_CACHE_COMMANDS | {
     "conference": conference,
     "create_uuid": _create_uuid,
     "echo": _echo,
+    "expand": _expand,
     "fsctl": _fsctl,
     "global_getvar": _global_getvar,
     "hostname": _hostname,

@@ -7,7 +7,8 @@ from __future__ import annotations
 import time
 import uuid
 
-from orchestrator.freeswitch.commands import MarkCoach, MuteMember
+from orchestrator.freeswitch.coach_mark import MarkCoach
+from orchestrator.freeswitch.commands import MuteMember
 from orchestrator.freeswitch.dial_string import PROFILE
 from orchestrator.freeswitch.whisper import StartWhisper, Whisper
 from orchestrator.sids import call_sid_of

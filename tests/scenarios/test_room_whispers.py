@@ -14,9 +14,11 @@ import pytest
 import requests
 from twilio.base.exceptions import TwilioException
 
+from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
 from orchestrator.freeswitch.whisper import SPEECH, Whisper
+from orchestrator.sids import channel_uuid_of
 from tests.harness.polling import eventually
-from tests.harness.room import Room
+from tests.harness.room import Person, Room
 from tests.harness.stack import Stack
 
 ROUNDS = 6
@@ -94,6 +96,43 @@ def test_killed_in_the_middle_of_making_and_ending_pairs(own_stack: Stack, victi
         process.start()
         own_stack.await_ready()
         eventually(lambda: is_as_the_api_says(room), f"{number}: as the API says", SECONDS)
+
+
+def test_an_unmute_that_comes_too_late_lets_nobody_hear_a_coach(room: Room) -> None:
+    """Sent for somebody who was no coach yet, by a process that was slow; the switch itself knows better."""
+    anna = room.add("anna", 1)
+    room.add("bert", 2)
+    carl = room.add("carl", 3)
+    late = UnmuteUnlessCoach(
+        channel_uuid_of(carl.call_sid), room.conference_sid, room.members()[carl.call_sid]["id"]
+    ).render()
+    room.update("carl", coaching=True, call_sid_to_coach=anna.call_sid)
+    room.stack.switch.api(late)
+    assert room.matrix()["bert"] == {"anna"}
+    room.expect("an unmute that comes after the coaching", anna="bert carl", bert="anna", carl="anna bert")
+
+
+def test_who_has_joined_and_nobody_knows_it_can_become_a_coach(own_stack: Stack) -> None:
+    """The listener is away: the request itself takes them out of the mix, and the end of it brings them back."""
+    room = Room(own_stack)
+    anna = room.add("anna", 1)
+    room.add("bert", 2)
+    eventually(lambda: room.matrix()["bert"] == {"anna"}, "bert hears anna")
+    own_stack.listener.kill_9()
+    settings = own_stack.call_settings(to="+15550001003", label="carl", beep="false")
+    made = room.client.conferences(room.name).participants.create(**settings)
+    eventually(lambda: made.call_sid in room.members(), "carl is a member")
+    room.people["carl"] = Person("carl", "+15550001003", made.call_sid)
+    room.call_sids.add(made.call_sid)
+    assert room.matrix()["bert"] == {"anna", "carl"}
+    room.update("carl", coaching=True, call_sid_to_coach=anna.call_sid)
+    assert room.matrix()["bert"] == {"anna"}
+    room.update("carl", coaching=False)
+    assert room.matrix()["bert"] == {"anna", "carl"}
+    room.update("carl", coaching=True, call_sid_to_coach=anna.call_sid)
+    own_stack.listener.start()
+
+    room.expect_soon("a listener is back", anna="bert carl", bert="anna", carl="anna bert")
 
 
 def test_a_killed_switch_leaves_no_pair(own_stack: Stack) -> None:

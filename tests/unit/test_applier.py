@@ -32,14 +32,13 @@ from orchestrator.domain.events import (
     ParticipantMuted,
     ParticipantUnmuted,
 )
+from orchestrator.freeswitch.coach_mark import COACH_MARK, ReadCoachMark, UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import (
-    COACH_MARK,
     ChannelExists,
     DeafenMember,
     HangUpMembers,
     KillChannel,
     MuteMember,
-    ReadCoachMark,
     SwitchCommand,
 )
 from orchestrator.freeswitch.events import Translated, translate_event
@@ -636,7 +635,8 @@ def test_of_two_mutes_at_once_the_last_wish_decides(world: World, last: bool, in
     events = (heard[last], heard[not last])
     orders = world.apply(one, *events) if in_one_batch else [*world.apply(one, events[0]), *world.apply(one, events[1])]
 
-    assert orders == [MuteMember(one.conference_sid, 7, last)]
+    unmute = UnmuteUnlessCoach(one.switch.channel_uuid, one.conference_sid, 7)
+    assert orders == [MuteMember(one.conference_sid, 7, True) if last else unmute]
     assert world.load(one).muted_as_asked is last
     assert world.apply(one, heard[last]) == []
     assert world.load(one).muted is last

@@ -20,14 +20,8 @@ from orchestrator.domain.events import (
     SpeechStopped,
 )
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.freeswitch.commands import (
-    ChannelExists,
-    HangUpMembers,
-    KillChannel,
-    MarkCoach,
-    MuteMember,
-    SwitchCommand,
-)
+from orchestrator.freeswitch.coach_mark import MarkCoach
+from orchestrator.freeswitch.commands import ChannelExists, HangUpMembers, KillChannel, MuteMember, SwitchCommand
 from orchestrator.freeswitch.whisper import SPEECH, StartWhisper, Whisper
 from tests.unit.records import NODE
 from tests.unit.test_applier import NOW, World, happened, held
@@ -207,6 +201,26 @@ def test_two_at_once_leave_what_was_committed_last(world: World) -> None:
     assert [command for command in world.sent if isinstance(command, MuteMember)][-1] == MuteMember(
         carl.conference_sid, 3, False
     )
+
+
+def test_the_end_of_a_coaching_that_is_overtaken_by_the_next_leaves_the_coach_out_of_the_mix(world: World) -> None:
+    """Its unmute comes last to the switch: whoever sent it looks again, and finds a coach."""
+    anna, _, carl = coached(world)
+    late = world.new_applier()
+
+    def meanwhile(command: SwitchCommand) -> None:
+        if command == MuteMember(carl.conference_sid, 3, False):
+            world.refuse = lambda _: None
+            again = ParticipantModified(NOW, coaching=True, call_sid_to_coach=anna.call_sid)
+            late.apply_events([happened(carl, again)])
+
+    world.refuse = meanwhile
+    sent = world.told(lambda: world.modify(carl, coaching=False))
+    mark, mute = MarkCoach(carl.switch.channel_uuid, True), MuteMember(carl.conference_sid, 3, True)
+
+    assert sent.index(MuteMember(carl.conference_sid, 3, False)) > sent.index(mute)
+    assert [command for command in sent if isinstance(command, (MarkCoach, MuteMember))][-2:] == [mark, mute]
+    assert pair(carl, anna) in world.pairs
 
 
 def test_a_switch_that_is_away_is_said_when_all_is_committed(world: World) -> None:

@@ -32,6 +32,7 @@ from orchestrator.domain.conference import (
     ParticipantStatus,
     SwitchRef,
 )
+from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import (
     DeafenMember,
     HangUpMembers,
@@ -125,7 +126,7 @@ def test_every_command_that_can_follow_has_a_row() -> None:
     [
         (UpdateParticipant(), ()),
         (UpdateParticipant(muted=True), (MuteMember(CF, 1, True),)),
-        (UpdateParticipant(muted=False), (MuteMember(CF, 1, False),)),
+        (UpdateParticipant(muted=False), (UnmuteUnlessCoach(uuid(1), CF, 1),)),
         (UpdateParticipant(hold=True), (HoldMember(CF, 1, True),)),
         (UpdateParticipant(hold=False), (HoldMember(CF, 1, False),)),
         (UpdateParticipant(muted=True, hold=False), (MuteMember(CF, 1, True), HoldMember(CF, 1, False))),

@@ -32,16 +32,8 @@ from orchestrator.domain.events import (
 )
 from orchestrator.errors import CoachedCallHeld, CoachedCallMissing, NotFound
 from orchestrator.freeswitch.client import CommandRefused
-from orchestrator.freeswitch.commands import (
-    COACH_MARK,
-    ChannelExists,
-    KillChannel,
-    MarkCoach,
-    ModuleExists,
-    ReadCoachMark,
-    SetJoinFlags,
-    SwitchCommand,
-)
+from orchestrator.freeswitch.coach_mark import COACH_MARK, MarkCoach, MuteIfMember, ReadCoachMark, UnmuteUnlessCoach
+from orchestrator.freeswitch.commands import ChannelExists, KillChannel, ModuleExists, SetJoinFlags, SwitchCommand
 from orchestrator.freeswitch.snapshot import Member, Snapshot
 from orchestrator.freeswitch.whisper import SPEECH, StartWhisper
 from orchestrator.sids import call_sid_of
@@ -100,7 +92,16 @@ class Switch:
                 return self.variables.get(channel, {}).get("presence_id", "_undef_")
             case ModuleExists():
                 return "true"
-        return self._line(command.render())
+        return self._line(self._expanded(command))
+
+    def _expanded(self, command: SwitchCommand) -> str:
+        match command:
+            case MuteIfMember(channel_uuid=channel, muted=muted):
+                number = next((number for number, one in self.channels.items() if one == channel), None)
+                return f"conference CF {'mute' if muted else 'unmute'} {number}" if number else "no member yet"
+            case UnmuteUnlessCoach(member_id=number):
+                return f"conference CF {'mute' if self.is_marked(number) else 'unmute'} {number}"
+        return command.render()
 
     def _line(self, text: str) -> str:
         words = text.split()
@@ -121,7 +122,7 @@ class Switch:
         return "+OK\n"
 
     def is_marked(self, number: int) -> bool:
-        return self.variables.get(self.channels[number], {}).get("presence_id") == COACH_MARK
+        return self.variables.get(self.channels.get(number, ""), {}).get("presence_id") == COACH_MARK
 
     def joins(self, number: int, channel: str, muted: bool, deaf: bool, coaching: bool) -> None:
         self.members[number], self.channels[number] = Flags(muted, deaf), channel

@@ -24,7 +24,8 @@ from orchestrator.errors import (
 )
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.freeswitch.commands import ChannelExists, KillChannel, ModuleExists, SwitchCommand
+from orchestrator.freeswitch.coach_mark import MuteIfMember, UnmuteUnlessCoach
+from orchestrator.freeswitch.commands import ChannelExists, KillChannel, ModuleExists, MuteMember, SwitchCommand
 from orchestrator.freeswitch.whisper import StartWhisper, Whisper
 from orchestrator.sids import mint_sid
 from orchestrator.store.nodes import NodeStore
@@ -114,7 +115,8 @@ def test_a_mute_is_told_at_once_and_shown(desk: Desk, muted: bool) -> None:
     desk.world.apply(desk.one, *([] if muted else [ParticipantMuted(NOW)]))
     shown = desk.update(muted=muted)
 
-    assert desk.node.heard == [f"conference {desk.sid} {'mute' if muted else 'unmute'} 1"]
+    unmute = UnmuteUnlessCoach(desk.one.switch.channel_uuid, desk.sid, 1)
+    assert desk.node.heard == [(MuteMember(desk.sid, 1, True) if muted else unmute).render()]
     assert (shown.muted_as_asked, desk.load().muted_as_asked, desk.load().muted) == (muted, muted, not muted)
 
 
@@ -347,14 +349,15 @@ def test_a_hold_is_answered_when_the_whisper_has_ended(desk: Desk, who: str) -> 
 
 
 def test_before_it_is_a_member_a_coach_is_to_join_as_one(desk: Desk) -> None:
-    """Muted and marked, and still whispering to nobody."""
+    """Muted and marked, and still whispering to nobody; also if it has just joined, and no event has said so."""
     three = desk.world.create()
     desk.update(three, call_sid_to_coach=desk.two.call_sid)
     channel = three.switch.channel_uuid
 
-    assert desk.node.heard[-2:] == [
+    assert desk.node.heard[-3:] == [
         f"uuid_setvar {channel} presence_id orchestrator-coach",
         f"uuid_setvar {channel} conference_member_flags mute",
+        MuteIfMember(channel, desk.sid, True).render(),
     ]
     assert desk.node.pairs == set()
     assert desk.load(three).coaching

@@ -6,7 +6,8 @@ import inspect
 
 import pytest
 
-from orchestrator.freeswitch import commands
+from orchestrator.freeswitch import coach_mark, commands
+from orchestrator.freeswitch.coach_mark import MarkCoach, MuteIfMember, ReadCoachMark, UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import (
     ChannelExists,
     CoreUuid,
@@ -19,12 +20,10 @@ from orchestrator.freeswitch.commands import (
     ListChannels,
     ListConference,
     ListConferences,
-    MarkCoach,
     ModuleExists,
     MuteMember,
     PlayToAll,
     PlayToMember,
-    ReadCoachMark,
     SetExitHook,
     SetJoinFlags,
     Status,
@@ -37,6 +36,13 @@ from tests.unit.examples import CF, UUID
 SPELLED: list[tuple[SwitchCommand, str]] = [
     (MuteMember(CF, 7, True), f"conference {CF} mute 7"),
     (MuteMember(CF, 7, False), f"conference {CF} unmute 7"),
+    (MuteIfMember(UUID, CF, True), f"expand uuid:{UUID} conference {CF} mute ${{variable_conference_member_id}}"),
+    (MuteIfMember(UUID, CF, False), f"expand uuid:{UUID} conference {CF} unmute ${{variable_conference_member_id}}"),
+    (
+        UnmuteUnlessCoach(UUID, CF, 7),
+        f"expand uuid:{UUID} conference {CF} "
+        "${cond('${variable_presence_id}' == 'orchestrator-coach' ? mute : unmute)} 7",
+    ),
     (DeafenMember(CF, 7, True), f"conference {CF} deaf 7"),
     (DeafenMember(CF, 7, False), f"conference {CF} undeaf 7"),
     (HoldMember(CF, 7, True), f"conference {CF} hold 7"),
@@ -80,7 +86,12 @@ def test_a_command_is_spelled_as_freeswitch_wants_it(command: SwitchCommand, tex
 
 def test_no_command_is_missing_here() -> None:
     """A new command gets a line above."""
-    made = {name for name, cls in inspect.getmembers(commands, inspect.isclass) if cls.__module__ == commands.__name__}
+    made = {
+        name
+        for module in (commands, coach_mark)
+        for name, cls in inspect.getmembers(module, inspect.isclass)
+        if cls.__module__ == module.__name__
+    }
 
     assert made - {"SwitchCommand"} == {type(command).__name__ for command, _ in SPELLED}
 
