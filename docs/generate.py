@@ -146,7 +146,7 @@ def media_tables() -> str:
         lines.append(f"| `<{name}>` | {known or 'none'} | the attribute is left out | {code} |")
     spelt = ", ".join(f"`{way}`" for way in sorted(SPELT))
     lines += [
-        f"| `<say-as>` | none: {spelt} are spelt out by us | the text as it is | |",
+        f"| `<say-as>` | none: {spelt} are spelt out | the text as it is | |",
         "| `<sub>` | none: its `alias` is spoken | the text as it is | |",
         "| `<phoneme>`, `<w>`, `<speak>` | none | the text as it is | |",
         "| any other | none | the text as it is | 12200 |",

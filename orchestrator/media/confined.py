@@ -19,6 +19,9 @@ from gevent import Greenlet, subprocess
 
 from orchestrator.children import die_with_parent
 
+PROMPT_SECONDS: Final = 2.0
+"""Somebody waits to hear what a program makes, so it is as urgent as we are; what takes longer makes room for all."""
+
 NICE: Final = 10
 SEEN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 """What a program sees of our environment; passwords are in other variables."""
@@ -52,7 +55,7 @@ def run_confined(command: Sequence[str], given: IO[bytes], limits: Limits) -> En
         given.seek(0)
         process = _start(command, (given, output, complaints), limits)
         try:
-            status = process.wait(timeout=limits.seconds)
+            status = _wait(process, limits.seconds)
         except subprocess.TimeoutExpired:
             status = None
         finally:
@@ -60,6 +63,16 @@ def run_confined(command: Sequence[str], given: IO[bytes], limits: Limits) -> En
         output.seek(0)
         complaints.seek(0)
         return Ended(status, output.read() if status == 0 else b"", complaints.read(300).decode("utf-8", "replace"))
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
+    """Its exit status. Raises TimeoutExpired."""
+    prompt = min(PROMPT_SECONDS, seconds)
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(timeout=prompt)
+    with suppress(ProcessLookupError, PermissionError):
+        os.setpriority(os.PRIO_PGRP, process.pid, NICE)
+    return process.wait(timeout=seconds - prompt)
 
 
 def _start(command: Sequence[str], files: tuple[IO[bytes], ...], limits: Limits) -> subprocess.Popen[bytes]:
@@ -114,5 +127,4 @@ def _confine(limits: Limits) -> None:
         hard = resource.getrlimit(kind)[1]  # which nobody but root may raise
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (least, least))
-    os.nice(NICE)
     die_with_parent()

@@ -23,8 +23,8 @@ def request_urls(url: str, in_query: tuple[tuple[str, str], ...] = ()) -> tuple[
     if in_query:
         path, _, query = target.partition("?")
         target = f"{path}?{'&'.join(filter(None, (query, urlencode(in_query))))}"
-    server = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{server}{target}", f"{parts.scheme}://{parts.netloc}{target}"
+    scheme, server = url.partition("://")[0], parts.netloc.rpartition("@")[2]
+    return f"{scheme}://{server}{target}", f"{scheme}://{parts.netloc}{target}"
 
 
 def target_of(url: str) -> str:

@@ -76,7 +76,7 @@ FORBIDDEN: Final = frozenset(
 )
 """Verbs of Twilio's that would do something else than sound. What is no verb at all is passed over (12200)."""
 
-_NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]{1,4000}", re.ASCII)  # Python reads no longer ones
 _DIGITS: Final = re.compile(r"[0-9A-D#*wW]+", re.ASCII)
 
 

@@ -13,10 +13,13 @@ _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
-_UNMARKED: Final = (
-    # How a "<" looks without a mark (XML 1.0, appendix F).
-    (b"<\0\0\0", "utf-32-le"), (b"\0\0\0<", "utf-32-be"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"),
+_NULLS: Final = (
+    # A document begins with ASCII, so its first NULs tell without a mark (XML 1.0, appendix F).
+    (rb"\0\0", "utf-32-be"), (rb".\0\0\0", "utf-32-le"), (rb"\0", "utf-16-be"), (rb".\0", "utf-16-le"),
 )  # fmt: skip
+_EBCDIC: Final = "<?xml".encode("cp037")
+"""The same in every EBCDIC, as is the rest of a declaration."""
+
 _DECLARED: Final = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]*)["']""")
 _NO_CHARSETS: Final = frozenset({"utf-7", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
 """Codecs of Python's that XML does not know, or that take quadratic time."""
@@ -30,7 +33,7 @@ def decode_xml(body: bytes, charset: str = "") -> str:
     for mark, encoding in _MARKS:
         if body.startswith(mark):
             return _decode(body, encoding)
-    unmarked = next((encoding for start, encoding in _UNMARKED if body.lstrip(b"\t\r\n ").startswith(start)), "")
+    unmarked = next((encoding for start, encoding in _NULLS if re.match(start, body, re.DOTALL)), "")
     if unmarked:  # whatever is said about it
         return _decode(body, unmarked)
     named = find_charset(charset)
@@ -39,7 +42,8 @@ def decode_xml(body: bytes, charset: str = "") -> str:
             return body.decode(named)
         except UnicodeError:
             pass
-    declared = _DECLARED.match(body[:1024])
+    start = body[:1024]
+    declared = _DECLARED.match(start.decode("cp037").encode("latin-1") if start.startswith(_EBCDIC) else start)
     if declared is None:
         return _decode(body, "utf-8")
     encoding = find_charset(declared[1].decode("ascii"))

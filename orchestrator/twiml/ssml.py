@@ -32,8 +32,14 @@ ELEMENTS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """What an engine is told, and the values that it is told. An attribute with another value is left out."""
 
-SPELT: Final = frozenset({"characters", "spell-out", "digits", "telephone", "verbatim"})
+LETTERS: Final = frozenset({"characters", "spell-out", "verbatim"})
+"""Of say-as: what an engine that reads markup spells itself; written apart, the letter A is the article."""
+
+SPELT: Final = LETTERS | {"digits", "telephone"}
 """Of say-as: each character by itself, which we write so; the other ways of saying are the engine's own."""
+
+SILENT: Final = "\u200b"
+"""Before a break that nothing has gone before: espeak-ng would pass over it."""
 
 READ: Final = (*ELEMENTS, "say-as", "sub", "phoneme", "w", "speak")
 """Whose text is spoken and whose meaning is known; of others the text is spoken, and 12200 logged."""
@@ -78,8 +84,8 @@ def _read_markup(element: Element, speech: Speech) -> None:
         _read(element, speech)
     elif name == "sub" and attributes.get("alias", "").strip():
         speech.add(attributes["alias"])
-    elif name == "say-as" and attributes.get("interpret-as", "").strip() in SPELT:
-        speech.add(_spell(element))
+    elif name == "say-as" and (said_as := attributes.get("interpret-as", "").strip()) in SPELT:
+        _spell(element, speech, by_engine=said_as in LETTERS)
     elif name in ELEMENTS:
         _mark(element, speech)
     else:
@@ -92,8 +98,9 @@ def _mark(element: Element, speech: Speech) -> None:
     speech.is_marked = True
     if name == "break":
         is_none = element.attributes.get("strength") == "none" and "time" not in element.attributes
+        is_first = not any(words.strip(" ,.") for words in speech.text)
         speech.text.append(" " if is_none else " , ")
-        speech.ssml.append(f"<break{told}/>")
+        speech.ssml.append(f"{SILENT if is_first else ''}<break{told}/>")
         return
     speech.ssml.append(f"<{name}{told}>")
     if name in ("p", "s"):
@@ -123,10 +130,17 @@ def _milliseconds(time: str) -> int:
     return round(float(time[:-2])) if time.endswith("ms") else round(float(time[:-1]) * 1000)
 
 
-def _spell(element: Element) -> str:
+def _spell(element: Element, speech: Speech, *, by_engine: bool) -> None:
     inside = Speech()
     _read(element, inside)
-    return f" {' '.join(''.join(inside.text).replace(' ', ''))} "
+    words = "".join(inside.text)
+    apart = f" {' '.join(words.replace(' ', ''))} "
+    if not by_engine:
+        speech.add(apart)
+        return
+    speech.is_marked = True
+    speech.text.append(apart)
+    speech.ssml.append(f' <say-as interpret-as="characters">{escape(words)}</say-as> ')
 
 
 def _squeeze(pieces: list[str]) -> str:

@@ -16,7 +16,7 @@ def parse_conference_filters(arguments: Any) -> tuple[ConferenceFilter, list[tup
     given: list[tuple[str, str]] = []
 
     def take(name: str) -> str:
-        value = str(arguments.get(name, ""))
+        value = str(next(filter(None, arguments.getlist(name)), ""))
         if value:
             given.append((name, value))
         return value

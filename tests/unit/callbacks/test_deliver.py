@@ -130,6 +130,15 @@ def test_a_url_is_sent_and_signed_byte_for_byte_as_configured(
     assert RequestValidator(TOKEN).compute_signature(configured, asked.form) == asked.headers["X-Twilio-Signature"]
 
 
+def test_a_scheme_is_signed_in_the_case_in_which_it_was_configured(sender: Sender, web: Web) -> None:
+    """As is the host."""
+    configured = web.url("/x").replace("http://", "HTTP://")
+    attempt(sender, an_entry(configured))
+    (asked,) = web.asked
+
+    assert RequestValidator(TOKEN).compute_signature(configured, asked.form) == asked.headers["X-Twilio-Signature"]
+
+
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_redirect_is_followed_as_it_is_spelled(sender: Sender, web: Web, method: str) -> None:
     """Not as the URL that led there."""

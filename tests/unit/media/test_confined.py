@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import tempfile
@@ -10,7 +11,8 @@ from collections.abc import Callable
 import pytest
 from gevent import subprocess
 
-from orchestrator.media.confined import Ended, Limits, run_confined
+from orchestrator.media import confined
+from orchestrator.media.confined import NICE, Ended, Limits, run_confined
 
 PLENTY = Limits(seconds=10, memory_bytes=2 * 1024**3, output_bytes=1024)
 
@@ -70,6 +72,14 @@ def test_the_kernel_counts_its_processor_time(monkeypatch: pytest.MonkeyPatch, e
 
     assert ended.status in (-signal.SIGXCPU, -signal.SIGKILL)
     assert elapsed() < 25
+
+
+def test_it_is_urgent_at_first_and_makes_room_for_others_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody waits to hear what it makes; what takes long must not keep all others waiting."""
+    monkeypatch.setattr(confined, "PROMPT_SECONDS", 1.0)
+    ended = run("import os; print(os.nice(0), flush=True)\nwhile os.nice(0) < 10: pass\nprint(os.nice(0))")
+
+    assert ended.output.split() == [str(os.nice(0)).encode(), str(NICE).encode()]
 
 
 def test_limits_are_no_higher_than_our_own() -> None:

@@ -40,6 +40,7 @@ WOMAN = Speaker("en-US", "female")
     ("ssml", "plain", "least"),
     [
         ('One<break time="2000ms"/>two', "One two", 1_500),
+        ('\u200b<break time="2000ms"/>One two', "One two", 1_500),
         ("<p>One</p><p>Two</p>", "One two", 300),
         ('<prosody rate="50%">One two three</prosody>', "One two three", 300),
     ],

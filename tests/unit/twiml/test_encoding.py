@@ -26,7 +26,7 @@ def declared(encoding: str) -> str:
 @pytest.mark.parametrize(
     "encoding",
     ["utf-8", "UTF8", "iso-8859-1", "latin1", "ISO-8859-15", "windows-1252", "cp1252", "UTF-16", "utf-16le",
-     "utf-16be", "UTF-32", "cp850", "macintosh", "hp-roman8", "gb18030"],
+     "utf-16be", "UTF-32", "cp850", "macintosh", "hp-roman8", "gb18030", "cp037", "IBM1140"],
 )  # fmt: skip
 @pytest.mark.parametrize("says", ["header", "declaration", "both"])
 def test_every_encoding_that_python_knows_is_read(encoding: str, says: str) -> None:
@@ -49,9 +49,9 @@ def test_so_is_every_script(encoding: str, text: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("content_type", ["text/xml", "text/xml; charset=utf-16", "text/xml; charset=utf-8"])
-@pytest.mark.parametrize("text", [TEXT, declared("UTF-16"), declared("utf-8")])
+@pytest.mark.parametrize("text", [TEXT, f"\n {TEXT}", declared("UTF-16"), declared("utf-8")])
 def test_wide_characters_need_no_mark(encoding: str, content_type: str, text: str) -> None:
-    """Their first "<" shows what they are (XML 1.0, appendix F), whatever is said about them."""
+    """Their first NULs show what they are (XML 1.0, appendix F), whatever is said about them."""
     assert parsed(text.encode(encoding), content_type) == SAID
 
 

@@ -35,7 +35,11 @@ def said(inside: str) -> Say:
         ("<prosody rate='slow' pitch='+10%' volume='-6dB'>a</prosody>", "a",
          '<prosody rate="slow" pitch="+10%" volume="-6dB">a</prosody>'),
         ("<say-as interpret-as='digits'>123</say-as> go", "1 2 3 go", ""),
-        ("<say-as interpret-as='spell-out'>a b</say-as>", "a b", ""),
+        ("<say-as interpret-as='spell-out'>a b</say-as>", "a b", '<say-as interpret-as="characters">a b</say-as>'),
+        ("<say-as interpret-as='characters'>A&lt;1</say-as>x", "A < 1 x",
+         '<say-as interpret-as="characters">A&lt;1</say-as> x'),
+        ("<break time='2s'/>Hello", "Hello", '\u200b<break time="2000ms"/>Hello'),
+        ("<p><break/></p>Hello", "Hello", "<p>\u200b<break/></p>Hello"),
         ("call <say-as interpret-as='telephone'>555</say-as>", "call 5 5 5", ""),
         ("<say-as interpret-as='date' format='mdy'>1/2/2020</say-as>", "1/2/2020", ""),
         ("<sub alias='World Wide Web'>WWW</sub> x", "World Wide Web x", ""),
@@ -95,4 +99,4 @@ def test_an_engine_gets_no_other_element(inside: str) -> None:
     for verb in parse_document(f"<Response><Say>{inside}</Say></Response>".encode()).verbs:
         assert isinstance(verb, Say)
         names = set(re.findall(r"<(/?[^ >/]*)", verb.ssml))
-        assert {name.strip("/") for name in names} <= {*ELEMENTS, "speak"}
+        assert {name.strip("/") for name in names} <= {*ELEMENTS, "say-as", "speak"}

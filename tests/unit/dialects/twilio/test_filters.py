@@ -32,6 +32,14 @@ def test_status_is_one_of_three(status: ConferenceStatus) -> None:
     assert sum(matches(conference, ("Status", other)) for other in ConferenceStatus) == 1
 
 
+def test_an_empty_filter_is_as_if_it_were_not_there() -> None:
+    """Alone, and beside one that is not."""
+    conference = a_conference(status=ConferenceStatus.COMPLETED)
+
+    assert matches(conference, ("Status", ""), ("FriendlyName", ""), ("DateCreated", ""), ("DateUpdated>", ""))
+    assert not matches(conference, ("Status", ""), ("Status", "in-progress"))
+
+
 def test_the_name_is_exact() -> None:
     """Neither a part of it nor another case."""
     conference = a_conference(friendly_name="Weekly")
