@@ -102,6 +102,8 @@ def _pieces(container: InputContainer) -> Iterator[bytes]:
     if not container.streams.audio:
         raise Unreadable("no sound")
     stream = container.streams.audio[0]
+    if stream.codec_context.name not in CODECS:  # a file's header may name any other of hundreds
+        raise Unreadable("of no codec that is known")
     stream.codec_context.thread_count = 1  # another thread would be a system call
     resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
     for packet in container.demux(stream):

@@ -136,10 +136,11 @@ def test_what_is_said_to_be_bare_may_still_be_a_file(bare: str, data: bytes) -> 
 
 
 @pytest.mark.parametrize(
-    ("container", "codec"), [("flac", "flac"), ("ogg", "libopus"), ("adts", "aac"), ("mp4", "aac")]
+    ("container", "codec"),
+    [("flac", "flac"), ("ogg", "libopus"), ("adts", "aac"), ("mp4", "aac"), ("wav", "adpcm_yamaha")],
 )
 def test_what_twilio_does_not_play_is_not_tried(container: str, codec: str) -> None:
-    """However well the library knows it: each parser more is one more for hostile bytes."""
+    """However well the library knows it, and whatever file it is in: each parser more is one more for hostile bytes."""
     with pytest.raises(Unreadable):
         decode(make_audio(container, codec, 48_000), io.BytesIO())
 
