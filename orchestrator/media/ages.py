@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from email.utils import formatdate, parsedate_to_datetime
+from typing import Final
+
+ASSUMED_SECONDS: Final = 300
+_ABOUT_AGE: Final = frozenset({"cache-control", "expires", "pragma", "etag", "last-modified", "vary"})
 
 
 def by_our_clock(headers: Mapping[str, str], now: float) -> dict[str, str]:
@@ -33,6 +37,14 @@ def revalidated(headers: Mapping[str, str], status: int) -> dict[str, str]:
     if "expires" in headers or "max-age" in rules.lower() or (status == 304 and not rules):
         return dict(headers)
     return {**headers, "cache-control": f"{rules}, no-cache".lstrip(", ")}
+
+
+def assumed(headers: Mapping[str, str], status: int) -> dict[str, str]:
+    """Headers by lower-case name, with a few minutes of max-age if they say nothing about age at all (a cache may assign
+    them, RFC 9111, 4.2.2): songs are large, and a plain server would have to send them at every hold."""
+    if status != 200 or not _ABOUT_AGE.isdisjoint(headers):
+        return dict(headers)
+    return {**headers, "cache-control": f"max-age={ASSUMED_SECONDS}"}
 
 
 def _seconds(text: str | None) -> float | None:

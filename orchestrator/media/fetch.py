@@ -16,7 +16,7 @@ import urllib3
 
 from orchestrator.callbacks.overrides import Failure, Overrides, parse_overrides
 from orchestrator.media import errors
-from orchestrator.media.ages import revalidated
+from orchestrator.media.ages import assumed, revalidated
 from orchestrator.media.answers import Answer, AnswerCache
 from orchestrator.media.content import Kind, charset_of, kind_of
 from orchestrator.media.errors import MediaError
@@ -207,9 +207,7 @@ class Fetcher:
                     raise
                 tries -= 1
         with answered.body:
-            kept = _kept(answered)
-            if is_document:
-                kept = revalidated(kept, answered.status)
+            kept = (revalidated if is_document else assumed)(_kept(answered), answered.status)
             return Answer(answered.status, kept, self._result(answered, errand))
 
     def _result(self, answered: Answered, errand: _Errand) -> bytes:

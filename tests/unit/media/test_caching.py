@@ -45,7 +45,8 @@ CASES: list[tuple[dict[str, str], list[bool]]] = [
     ({"Expires": LONG_AGO, "ETag": '"1"'}, [False, True]),
     ({"Expires": LONG_AGO}, [False, False]),
     ({"Last_Modified": LONG_AGO}, [False]),  # fresh for a tenth of its age
-    ({}, [False, False]),
+    ({"Pragma": "no-cache"}, [False, False]),
+    ({}, [False]),  # fresh for minutes
 ]
 
 
@@ -59,6 +60,19 @@ def test_an_answer_is_kept_as_its_headers_say(
 
     assert renderings[0] == renderings[1], "the same bytes are the same clip, however they came"
     assert conditional(web) == asked
+
+
+def test_a_redirect_that_says_nothing_of_age_is_asked_for_again(stage: Stage, web: Web) -> None:
+    """It may lead elsewhere each time; the audio itself is not."""
+    web.answer = lambda asked: (
+        Answer(302, {"Location": "/b.mp3"})
+        if asked.path == "/a"
+        else Answer(headers={"Content-Type": "audio/mpeg"}, body=MP3)
+    )
+    for _ in range(2):
+        stage.loader._fetcher.fetch_audio(web.url("/a"), ONE)
+
+    assert [asked.path for asked in web.asked] == ["/a", "/b.mp3", "/a"]
 
 
 def test_a_revalidated_answer_is_fresh_again(stage: Stage, web: Web) -> None:

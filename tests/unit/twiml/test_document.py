@@ -99,7 +99,10 @@ def test_a_document_that_cannot_be_used_is_refused_with_its_code(body: bytes, co
 
 
 WARNED: list[tuple[str, Verb, list[int]]] = [
-    *((f'<Play loop="{value}">a</Play>', Play("a"), [13410]) for value in ("", "-1", "x", "1.0", "+1", "٣", "9" * 5_000)),
+    *(
+        (f'<Play loop="{value}">a</Play>', Play("a"), [13410])
+        for value in ("", "-1", "x", "1.0", "+1", "٣", "9" * 5_000)
+    ),
     *((f'<Say loop="{value}">a</Say>', Say("a"), [13510]) for value in ("", "-1", "two", "0.5")),
     *((f'<Pause length="{value}"/>', Pause(1), [13910]) for value in ("", "-1", "0.5", "soon", "1s")),
     *((f'<Say voice="{voice}">a</Say>', Say("a", voice), [13511]) for voice in ("Polly.Nobody", "Woman", "alicia")),
