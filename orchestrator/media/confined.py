@@ -71,7 +71,7 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
     with suppress(subprocess.TimeoutExpired):
         return process.wait(timeout=prompt)
     with suppress(ProcessLookupError, PermissionError):
-        os.setpriority(os.PRIO_PGRP, process.pid, NICE)
+        os.setpriority(os.PRIO_PGRP, process.pid, os.nice(0) + NICE)
     return process.wait(timeout=seconds - prompt)
 
 
