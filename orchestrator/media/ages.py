@@ -40,8 +40,8 @@ def revalidated(headers: Mapping[str, str], status: int) -> dict[str, str]:
 
 
 def assumed(headers: Mapping[str, str], status: int) -> dict[str, str]:
-    """Headers by lower-case name, with a few minutes of max-age if they say nothing about age at all (a cache may assign
-    them, RFC 9111, 4.2.2): songs are large, and a plain server would have to send them at every hold."""
+    """Headers by lower-case name, with minutes of max-age if they say nothing about age at all (as a cache may have it,
+    RFC 9111, 4.2.2): songs are large, and a plain server would have to send them at every hold."""
     if status != 200 or not _ABOUT_AGE.isdisjoint(headers):
         return dict(headers)
     return {**headers, "cache-control": f"max-age={ASSUMED_SECONDS}"}
