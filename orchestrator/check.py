@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import time
 from collections.abc import Iterator
+from typing import Final
 
 from orchestrator.errors import ApiError
 from orchestrator.freeswitch.client import CommandRefused
-from orchestrator.freeswitch.commands import CoreUuid, FetchFile, FindContext
+from orchestrator.freeswitch.commands import CoreUuid, FetchFile, FindContext, FindLists
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.freeswitch.whisper import MODULE, can_whisper
 from orchestrator.settings import Settings
 from orchestrator.sounds.stage import FETCH_SECONDS
 from orchestrator.store.memory import CREATE_SHARE
 from orchestrator.wiring import build_accounts, build_memory, build_node_store, build_nodes, build_queue_probe
+
+_RTP_NETWORKS: Final = re.compile(r'name="rtp-networks".*?cidr="([^"]*)"', re.DOTALL)
+NOBODY: Final = "255.255.255.255/32"
+"""What freeswitch-conf/vars.xml puts in place of no network."""
 
 
 def check(settings: Settings) -> int:
@@ -89,13 +95,20 @@ def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
 
 
 def _rtp(node: Node) -> tuple[bool, str]:
-    """Without the context that every call of ours asks, nothing is refused."""
-    if node.send(FindContext("orchestrator")).startswith("<context"):
-        return True, f"node {node.address.name} knows where RTP may go"
-    return False, (
-        f"node {node.address.name} has no dialplan context 'orchestrator': RTP goes wherever a far end says "
-        "(freeswitch-conf/dialplan/media.xml)"
-    )
+    """Without the context that every call of ours asks, nothing is refused; with it, a carrier's calls may be."""
+    name = node.address.name
+    if not node.send(FindContext("orchestrator")).startswith("<context"):
+        return False, (
+            f"node {name} has no dialplan context 'orchestrator': RTP goes wherever a far end says "
+            "(freeswitch-conf/dialplan/media.xml)"
+        )
+    found = _RTP_NETWORKS.search(node.send(FindLists()))
+    if found is None or found[1] == NOBODY:
+        return True, (
+            f"node {name} sends RTP to the host that a call's SIP comes from and nowhere else: a carrier's other media "
+            "gateways belong into FREESWITCH_RTP_NETWORKS, or its calls end as they are answered"
+        )
+    return True, f"node {name} sends RTP to the host that a call's SIP comes from, and to {found[1]}"
 
 
 def _whispers(node: Node) -> tuple[bool, str]:

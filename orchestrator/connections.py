@@ -1,7 +1,8 @@
 """Which connections an API process keeps when there are too many: whoever asks goes before whoever only is there.
 
-A connection *waits* while no whole request has come on it. It costs nothing to end one, so when an address has as many
-connections as it may, or the process as many as it can, the one that has waited longest makes room for the new one.
+A connection *waits* while no whole request has come on it, and while its answer is sent: for as long as the client
+takes. It costs little to end one, so when an address has as many connections as it may, or the process as many as it
+can, the one that has waited longest makes room for the new one.
 """
 
 from __future__ import annotations

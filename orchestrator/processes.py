@@ -13,7 +13,7 @@ from gunicorn.app.base import BaseApplication
 from orchestrator import wiring
 from orchestrator.jobs.worker import work_for_ever
 from orchestrator.media.syscalls import make_undumpable
-from orchestrator.server import IDLE_SECONDS, ApiWorker
+from orchestrator.server import IDLE_SECONDS, MOST_HEADER_BYTES, MOST_HEADERS, ApiWorker
 from orchestrator.settings import Settings
 
 log = structlog.get_logger("processes")
@@ -36,6 +36,9 @@ class _Api(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "forwarded_allow_ips": ",".join(map(str, self._settings.trusted_proxies)),
             "forwarder_headers": "",
             "header_map": "refuse",
+            # A stranger's headers, whole or not: gunicorn's own 800 kB each are memory and time for all who ask.
+            "limit_request_fields": MOST_HEADERS,
+            "limit_request_field_size": MOST_HEADER_BYTES,
             "graceful_timeout": 3,  # every answer is due within 2 s; what is left are idle connections
             "keepalive": int(IDLE_SECONDS),
             "loglevel": "warning",

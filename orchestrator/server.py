@@ -39,6 +39,10 @@ IDLE_SECONDS: Final = 30.0
 WRITE_SECONDS: Final = 30.0
 """How long a client may take to read a piece of an answer."""
 
+MOST_HEADERS: Final = 50
+MOST_HEADER_BYTES: Final = 2_048
+"""Of one header. SDKs send ten, the longest of 150 bytes; proxies add some."""
+
 REFUSAL_SECONDS: Final = 1.0
 
 _GONE: Final = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF, errno.ESHUTDOWN)
@@ -107,13 +111,18 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
         self.wsgi: Any = self._call
 
     def _call(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Behind a proxy of the operator's a client has its own address; nobody else may say who he is."""
+        """Behind a proxy of the operator's a client has its own address; nobody else may say who he is. Who does not
+        read the answer makes room for others like who does not finish a request."""
         forwarded_for = environ.pop("HTTP_X_FORWARDED_FOR", "")
         environ["REMOTE_ADDR"] = client_address(environ.get("REMOTE_ADDR", ""), forwarded_for, self.trusted)
         connection = self._served.get(environ.get("gunicorn.socket"))
-        if connection is not None:
-            mark(environ, partial(self.connections.wait, connection))
-        return self._application(environ, start_response)
+        if connection is None:
+            return self._application(environ, start_response)
+        mark(environ, partial(self.connections.wait, connection))
+        try:
+            return self._application(environ, start_response)
+        finally:
+            self.connections.wait(connection)
 
 
 def _read_body(request: Any, client: Any) -> None:

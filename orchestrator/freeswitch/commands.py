@@ -234,6 +234,14 @@ class FindContext:
 
 
 @dataclass(frozen=True, slots=True)
+class FindLists:
+    """The node's lists of networks as XML (acl.conf); a sentence where there are none."""
+
+    def render(self) -> str:
+        return "xml_locate configuration configuration name acl.conf"
+
+
+@dataclass(frozen=True, slots=True)
 class ListConference:
     """One conference with its members, as JSON."""
 

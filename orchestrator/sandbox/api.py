@@ -80,7 +80,7 @@ def _global_getvar(node: Node, argument: str) -> str:
 
 
 def _xml_locate(node: Node, argument: str) -> str:
-    """The one context that a node is asked for: that of freeswitch-conf/dialplan/media.xml."""
+    """What a node is asked for: the context of freeswitch-conf/dialplan/media.xml. There are no lists: no RTP."""
     known = argument == "dialplan context name orchestrator"
     return '<context name="orchestrator">\n</context>\n' if known else "can't find anything\n"
 

@@ -121,9 +121,16 @@ class Dialog:
     tag: str
     cseq: int = 100
 
-    def request(self, agent: Agent, method: str, headers: Mapping[str, str] | None = None, body: str = "") -> Message:
+    def request(
+        self,
+        agent: Agent,
+        method: str,
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
+        acknowledged_by: str = "",
+    ) -> Message:
         """Say something inside the call, from any agent: its source may be another one than the call's. Returns the
-        final response; AssertionError if there is none."""
+        final response; AssertionError if there is none. `acknowledged_by`: the body of an INVITE's ACK."""
         self.cseq += 1
         target = self.invite.header("contact").partition("<")[2].partition(">")[0]
         host, _, port = target.partition("@")[2].partition(";")[0].partition(":")
@@ -133,7 +140,9 @@ class Dialog:
             "Call-ID": self.invite.header("call-id"),
             "CSeq": f"{self.cseq} {method}",
         }
-        found = agent.ask((host, int(port)), method, target, own | dict(headers or {}), body)
+        found = agent.ask(
+            (host, int(port)), method, target, own | dict(headers or {}), body, acknowledged_by=acknowledged_by
+        )
         assert found is not None, f"{method} inside the call: no answer"
         return found
 
@@ -193,6 +202,7 @@ class Agent:
         headers: Mapping[str, str] | None = None,
         body: str = "",
         seconds: float = ANSWER_SECONDS,
+        acknowledged_by: str = "",
     ) -> Message | None:
         """Send one request; returns its final response, acknowledged if it was an INVITE, or None. Headers given here
         replace those that a request has anyway."""
@@ -212,12 +222,16 @@ class Agent:
         final = self._await(branch, method, seconds)
         if final is not None and method == "INVITE":
             again = branch if final.status >= 300 else "z9hG4bK" + secrets.token_hex(8)
-            acknowledged = {name: given[name] for name in ("From", "Call-ID", "Max-Forwards")} | {
-                "Via": own["Via"].replace(branch, again),
-                "To": final.header("to"),
-                "CSeq": given["CSeq"].replace("INVITE", "ACK"),
-            }
-            self.send(target, render(f"ACK {uri} SIP/2.0", acknowledged, ""))
+            acknowledged = (
+                {name: given[name] for name in ("From", "Call-ID", "Max-Forwards")}
+                | {
+                    "Via": own["Via"].replace(branch, again),
+                    "To": final.header("to"),
+                    "CSeq": given["CSeq"].replace("INVITE", "ACK"),
+                }
+                | ({"Content-Type": "application/sdp"} if acknowledged_by else {})
+            )
+            self.send(target, render(f"ACK {uri} SIP/2.0", acknowledged, acknowledged_by))
         return final
 
     def send(self, target: Address, message: bytes) -> None:

@@ -14,6 +14,7 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -42,11 +43,19 @@ def _enough_files(switch_name: str) -> Iterator[None]:
 class Crowd:
     """Connections to the API that have each sent `text`, from several loopback addresses."""
 
-    def __init__(self, stack: Stack, text: bytes, number: int, addresses: int = 1) -> None:
+    def __init__(
+        self, stack: Stack, text: bytes, number: int, addresses: int = 1, receive_bytes: int | None = None
+    ) -> None:
         host, _, port = stack.bind.rpartition(":")
         self.sockets: list[socket.socket] = []
         for index in range(number):
-            made = socket.create_connection((host, int(port)), 5, (f"127.0.9.{index % addresses + 1}", 0))
+            made = socket.socket()
+            if receive_bytes is not None:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1_400)  # loopback's would fill larger buffers
+            made.settimeout(5)
+            made.bind((f"127.0.9.{index % addresses + 1}", 0))
+            made.connect((host, int(port)))
             made.setblocking(False)
             with contextlib.suppress(OSError):  # hung up already
                 made.send(text)
@@ -104,6 +113,39 @@ def test_the_same_address_may_still_ask(stack: Stack) -> None:
     """Who has waited longest makes room, so a client is not kept out by others of its own address."""
     crowd = Crowd(stack, b"GET", MANY)
     try:
+        session = requests.Session()
+        session.mount("http://", _From("127.0.9.1"))
+        started = time.monotonic()
+        assert session.get(f"{stack.base_url}/healthz", timeout=20).status_code == 200
+        assert time.monotonic() - started < SECONDS
+    finally:
+        crowd.close()
+
+
+def test_headers_without_an_end_cost_little(stack: Stack) -> None:
+    """As many as gunicorn would take, 760 kB on each connection: refused with 400 long before, and nobody waits."""
+    text = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 8_000) for n in range(95))
+    connections = [_open(stack, b"") for _ in range(150)]
+
+    def send(made: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # hung up before all was sent
+            made.sendall(text)
+
+    with ThreadPoolExecutor(50) as pool:
+        sending = [pool.submit(send, made) for made in connections]
+        assert _slowest(stack) < SECONDS
+        for each in sending:
+            each.result()
+    for made in connections:
+        made.close()
+
+
+def test_who_does_not_read_an_answer_makes_room(stack: Stack) -> None:
+    """Requests for more than fits into the kernel's buffers, whose answers nobody takes: as many as an address may have
+    connections keep nobody out."""
+    crowd = Crowd(stack, b"GET /openapi/swagger-ui.css HTTP/1.1\r\nHost: x\r\n\r\n", 1_100, receive_bytes=4_096)
+    try:
+        requests.get(f"{stack.base_url}/healthz", timeout=60)  # behind all of theirs: these are being answered now
         session = requests.Session()
         session.mount("http://", _From("127.0.9.1"))
         started = time.monotonic()

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from orchestrator.sids import channel_uuid_of
 from tests.harness.ears import Ears
 from tests.harness.polling import eventually
 from tests.harness.room import Room
@@ -99,6 +100,18 @@ def first_then(first: RtpPort, second: RtpPort) -> Answer:
     return answer
 
 
+def moving_early(first: RtpPort, second: RtpPort) -> Answer:
+    """183 with one address, then with the other, 200 with the first."""
+    said = [(183, first), (183, second), (200, first)]
+
+    def answer(request: Message) -> Sequence[Reply]:
+        if request.method != "INVITE":
+            return [Reply(200)]
+        return [Reply(status, SENT, sdp(port.host, port.port)) for status, port in said]
+
+    return answer
+
+
 ANSWERS: Final[dict[str, Said]] = {
     "a third host": lambda good, bad: answers(bad.host, bad.port),
     "a third host for the stream": lambda good, bad: body(
@@ -111,6 +124,7 @@ ANSWERS: Final[dict[str, Said]] = {
         *(f"m=audio {good.port} RTP/AVP 0", f"c=IN IP4 {good.host}"),
     ),
     "early media elsewhere": lambda good, bad: first_then(bad, good),
+    "early media that moves": moving_early,
     "a name": lambda good, bad: answers("localhost", good.port),
     "0.0.0.0": lambda good, bad: answers("0.0.0.0", good.port),  # noqa: S104 -- said, not bound to
     "multicast": lambda good, bad: answers("224.0.0.251", good.port),
@@ -120,6 +134,7 @@ ANSWERS: Final[dict[str, Said]] = {
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_an_answer_that_names_a_third_host_ends_the_call(room: Room, node: RealSwitch, kind: str) -> None:
     """No packet goes there; the app is told that the call is over, and the switch's log names the address."""
+    logged = node.log_path.stat().st_size
     with RtpPort() as good, RtpPort(THIRD) as bad, Agent(ANSWERS[kind](good, bad)) as phone:
         settings = room.stack.call_settings(to=phone.uri, early_media=True)
         made = room.stack.client().conferences(f"third host {kind}").participants.create(**settings)
@@ -127,7 +142,7 @@ def test_an_answer_that_names_a_third_host_ends_the_call(room: Room, node: RealS
 
         assert bad.packet_count == 0
         assert good.packet_count == 0
-    assert "is not allowed" in node.log_path.read_text("utf-8", "replace")
+    assert b"is not allowed" in node.log_path.read_bytes()[logged:]
 
 
 def test_an_answer_cannot_move_early_media(room: Room, node: RealSwitch) -> None:
@@ -153,6 +168,34 @@ def test_a_call_cannot_be_moved_to_a_third_host(room: Room, node: RealSwitch, me
         assert bad.packet_count == 0
 
 
+def test_an_offer_that_we_make_cannot_be_answered_with_a_third_host(room: Room, node: RealSwitch) -> None:
+    """In the ACK of a re-INVITE without SDP: the call ends, and no packet goes there."""
+    with RtpPort() as good, RtpPort(THIRD) as bad, Agent(answers(good.host, good.port)) as phone:
+        gina = room.add("gina", 7, to=phone.uri)
+        eventually(lambda: good.packet_count, "the phone gets RTP")
+        phone.dialog().request(phone, "INVITE", acknowledged_by=sdp(bad.host, bad.port))
+        room.stack.receiver.await_kind(gina.call_sid, "call completed")
+
+        assert bad.packet_count == 0
+
+
+def test_a_re_invite_of_ours_cannot_be_answered_with_a_third_host(room: Room, node: RealSwitch) -> None:
+    """As the switch sends one to keep a call up: the call ends, and no packet goes there."""
+    with RtpPort() as good, RtpPort(THIRD) as bad:
+
+        def answer(request: Message) -> Sequence[Reply]:
+            port = bad if "tag=" in request.header("to") else good
+            return answers(port.host, port.port)(request)
+
+        with Agent(answer) as phone:
+            gina = room.add("gina", 7, to=phone.uri)
+            eventually(lambda: good.packet_count, "the phone gets RTP")
+            node.api(f"uuid_media_reneg {channel_uuid_of(gina.call_sid)}")
+            room.stack.receiver.await_kind(gina.call_sid, "call completed")
+
+            assert bad.packet_count == 0
+
+
 ELSEWHERE: Final[dict[str, Callable[[RtpPort], tuple[str, ...]]]] = {
     "ICE candidates": lambda bad: (
         "a=ice-ufrag:abcd",
@@ -162,13 +205,14 @@ ELSEWHERE: Final[dict[str, Callable[[RtpPort], tuple[str, ...]]]] = {
     ),
     "RTCP": lambda bad: (f"a=rtcp:{bad.port} IN IP4 {bad.host}",),
     "video": lambda bad: (f"m=video {bad.port} RTP/AVP 96", f"c=IN IP4 {bad.host}", "a=rtpmap:96 VP8/90000"),
+    "fax": lambda bad: (f"m=image {bad.port} udptl t38", f"c=IN IP4 {bad.host}", "a=T38FaxVersion:0"),
     "text": lambda bad: (f"m=text {bad.port} RTP/AVP 98", f"c=IN IP4 {bad.host}", "a=rtpmap:98 t140/1000"),
 }
 """What else an SDP can name, and so where else packets could go."""
 
 ENDS: Final = {"answer": ("ICE candidates", "text"), "re-INVITE": ()}
-STALLS: Final = {"answer": (), "re-INVITE": ("ICE candidates",)}
-"""What ends a call, being no answer to what we have offered; and what is refused (488) with our RTP stopped."""
+STALLS: Final = {"answer": ("fax",), "re-INVITE": ("ICE candidates",)}
+"""What ends a call, being no answer to what we have offered; and what stops our RTP, in a re-INVITE with 488."""
 
 PACKETS: Final = {("text", "answer"): 1}
 """FreeSWITCH opens a stream of text with a packet before it asks us; then the call ends. Of all others none."""
@@ -225,6 +269,11 @@ class Lenient(RealSwitch):
         return super().environment() | {"FREESWITCH_RTP_NETWORKS": f"10.0.0.0/8,{THIRD}/32"}
 
 
+def test_check_says_that_a_carriers_gateways_have_to_be_listed(room: Room, node: RealSwitch) -> None:
+    """None is, as shipped."""
+    assert "belong into FREESWITCH_RTP_NETWORKS" in room.stack.orchestrator("check")
+
+
 def test_listed_networks_get_rtp(switch_name: str, tmp_path: Path) -> None:
     """A carrier's media gateway that is another host than its proxy; one that is not listed is still refused."""
     if switch_name == "sandbox":
@@ -232,6 +281,7 @@ def test_listed_networks_get_rtp(switch_name: str, tmp_path: Path) -> None:
     stack = Stack(Lenient(tmp_path / "switch"), tmp_path)
     try:
         stack.start()
+        assert f"and to 10.0.0.0/8,{THIRD}/32" in stack.orchestrator("check")
         room = Room(stack)
         room.add("anna", 1)
         with RtpPort(THIRD) as listed, Agent(answers(listed.host, listed.port)) as phone:

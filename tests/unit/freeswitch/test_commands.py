@@ -14,6 +14,7 @@ from orchestrator.freeswitch.commands import (
     DeafenMember,
     FetchFile,
     FindContext,
+    FindLists,
     HangUpMembers,
     HoldMember,
     KillChannel,
@@ -75,6 +76,7 @@ SPELLED: list[tuple[SwitchCommand, str]] = [
     (ListConferences(), "conference json_list"),
     (CoreUuid(), "global_getvar core_uuid"),
     (FindContext("orchestrator"), "xml_locate dialplan context name orchestrator"),
+    (FindLists(), "xml_locate configuration configuration name acl.conf"),
 ]
 
 
