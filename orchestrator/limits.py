@@ -37,7 +37,7 @@ class Limits:
         256_000_000, RATE, "what their creates' parameters take in Redis, in bytes", "the same"
     )
     kept_callbacks: int = _limit(
-        200_000, None, "callbacks that are remembered", "nothing is refused: the oldest finished ones are forgotten"
+        50_000, None, "callbacks that are remembered", "nothing is refused: the oldest finished ones are forgotten"
     )
     replays_per_minute: int = _limit(
         1_000, RATE, "callbacks sent again; a bulk replay sends as many as are left and says that there are more"
