@@ -278,10 +278,10 @@ class Room:
         return self.stack.switch.api(f"conference {self.conference_sid} {command}")
 
     def members(self) -> dict[str, dict[str, Any]]:
-        """CallSid -> the member."""
+        """CallSid -> the member; a recording is one that has no call."""
         conferences = json.loads(self.stack.switch.api("conference json_list") or "[]")
         found = [each for each in conferences if each["conference_name"] == self.conference_sid]
-        return {"CA" + row["uuid"].replace("-", ""): row for each in found for row in each["members"]}
+        return {"CA" + row["uuid"].replace("-", ""): row for each in found for row in each["members"] if "uuid" in row}
 
     def pairs(self) -> set[str]:
         """The whisper pairs of whoever has been in this room."""

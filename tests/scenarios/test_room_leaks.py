@@ -8,20 +8,26 @@ import subprocess
 import sys
 import threading
 import time
+import wave
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from orchestrator.sids import channel_uuid_of
+from tests.harness.freeswitch import tone_hz
 from tests.harness.polling import eventually
 from tests.harness.room import Person, Room
-from tests.harness.sound import FRAME, RATE, SILENT_DBFS
+from tests.harness.sound import FRAME, HEARD_DBFS, RATE, SILENT_DBFS, Samples, frame_levels, read_wav
 from tests.harness.stack import RealSwitch
 
 LATE_JOINERS = 20
 FRAME_SECONDS = FRAME / RATE
+LEAST_RECORDED_FRAMES = 100
+MOSTLY = 0.9
+"""Of a recording, which begins and ends between two frames of the mixer."""
 
 
 @contextmanager
@@ -95,6 +101,41 @@ def test_joining_while_the_listener_is_away(recorded_room: Room) -> None:
             {"dora": "anna"},
             loudest(recorded_room, dora, anna, carl),
         )
+
+
+def test_a_recording_has_every_speaker_and_not_the_coach(room: Room, tmp_path: Path) -> None:
+    """From the first frame to the last: while they coach, move to another, and are removed."""
+    if not isinstance(room.stack.switch, RealSwitch):
+        pytest.skip("the sandbox records nothing")
+    carl = with_coach(room)
+    room.expect("before the recording", anna="bert carl", bert="anna", carl="anna bert")
+    recording = tmp_path / "conference.wav"
+    assert room.stack.switch.api(f"conference {room.conference_sid} record {recording}").startswith("+OK")
+    room.listen_for_a_while()
+    room.update("carl", call_sid_to_coach=room.people["bert"].call_sid)
+    room.expect("while it is recorded", anna="bert", bert="anna carl", carl="anna bert")
+    room.leave("carl")
+    room.listen_for_a_while()
+    room.stack.switch.api(f"conference {room.conference_sid} norecord all")
+    samples = eventually(lambda: recorded(recording), "the recording is complete")
+    frames = {one.label: frame_levels(samples, tone_hz(one.number)) for one in (*room.people.values(), carl)}
+
+    assert len(frames["carl"]) > LEAST_RECORDED_FRAMES
+    for speaker in ("anna", "bert"):
+        assert sum(dbfs > HEARD_DBFS for dbfs in frames[speaker]) > MOSTLY * len(frames[speaker]), speaker
+    assert max(frames["carl"]) < SILENT_DBFS
+    room.note(
+        "a recording of the conference, its loudest frame",
+        {"anna": "anna bert"},
+        {"anna": {label: max(levels) for label, levels in frames.items()}},
+    )
+
+
+def recorded(path: Path) -> Samples:
+    try:
+        return read_wav(path)
+    except (OSError, EOFError, wave.Error) as error:
+        raise AssertionError(f"not written to its end: {error}") from error
 
 
 COMINGS_AND_GOINGS = 40
