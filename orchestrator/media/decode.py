@@ -105,15 +105,23 @@ def _pieces(container: InputContainer) -> Iterator[bytes]:
     if stream.codec_context.name not in CODECS:  # a file's header may name any other of hundreds
         raise Unreadable("of no codec that is known")
     stream.codec_context.thread_count = 1  # another thread would be a system call
-    resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+    resampler, kind = _make_resampler(), None
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
         except av.InvalidDataError:
             continue
         for frame in frames:
+            before, kind = kind, (frame.format.name, frame.layout.name, frame.sample_rate)
+            if before not in (None, kind):  # a jingle in mono before a song in stereo
+                yield from _samples(resampler, None)
+                resampler = _make_resampler()
             yield from _samples(resampler, frame)
     yield from _samples(resampler, None)
+
+
+def _make_resampler() -> AudioResampler:
+    return AudioResampler(format="s16", layout="mono", rate=RATE)
 
 
 def _samples(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[bytes]:

@@ -83,6 +83,20 @@ def test_every_kind_of_audio_is_known_by_what_it_is(name: str) -> None:
     assert 107 <= crossings(middle) <= 113
 
 
+@pytest.mark.parametrize(("rate", "channels"), [(44_100, 1), (48_000, 2), (22_050, 1)])
+def test_a_file_may_go_on_at_another_rate_or_with_other_channels(tmp_path: Path, rate: int, channels: int) -> None:
+    """A jingle and a song put behind one another, as it has always been done; also as the renderer runs it."""
+    joined = FILES["mp3 in stereo"] + make_audio("mp3", "libmp3lame", rate, channels)
+    command = [sys.executable, "-I", "-m", "orchestrator.media.decode"]
+    with (tmp_path / "out.wav").open("wb") as output:
+        subprocess.run(command, input=joined, stdout=output, check=True)
+    parameters, pcm = decoded(joined)
+
+    assert 7_500 <= parameters.nframes <= 10_000
+    assert 107 <= crossings(pcm[5_500 * 2 : 7_500 * 2]) <= 113
+    assert (tmp_path / "out.wav").read_bytes()[44:] == pcm
+
+
 def test_gsm_has_no_header_and_is_known_all_the_same() -> None:
     """By its frames, of which the library wants to see some."""
     gsm = (KEPT / "sine.gsm").read_bytes()
