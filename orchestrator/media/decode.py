@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 import av
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.container import InputContainer
@@ -27,6 +28,9 @@ from orchestrator.media.wav import HEADER_BYTES, RATE, wav_header
 MAX_SECONDS: Final = 30 * 60
 UNREADABLE: Final = 3
 TOO_LONG: Final = 4
+
+AT_ONCE: Final = 16_384
+"""Samples that are resampled together: one frame at a time takes twice as long."""
 
 FORMATS: Final = {
     "wav": "WAV, RF64", "w64": "Sony Wave64", "aiff": "AIFF, AIFF-C", "mp3": "MPEG audio: MP3, MP2; MPEG 1, 2, 2.5",
@@ -105,7 +109,7 @@ def _pieces(container: InputContainer) -> Iterator[bytes]:
     if stream.codec_context.name not in CODECS:  # a file's header may name any other of hundreds
         raise Unreadable("of no codec that is known")
     stream.codec_context.thread_count = 1  # another thread would be a system call
-    resampler, kind = _make_resampler(), None
+    resampler, fifo, kind = _make_resampler(), AudioFifo(), None
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
@@ -114,14 +118,23 @@ def _pieces(container: InputContainer) -> Iterator[bytes]:
         for frame in frames:
             before, kind = kind, (frame.format.name, frame.layout.name, frame.sample_rate)
             if before not in (None, kind):  # a jingle in mono before a song in stereo
-                yield from _samples(resampler, None)
-                resampler = _make_resampler()
-            yield from _samples(resampler, frame)
-    yield from _samples(resampler, None)
+                yield from _rest(resampler, fifo)
+                resampler, fifo = _make_resampler(), AudioFifo()
+            frame.pts = None
+            fifo.write(frame)
+            if fifo.samples >= AT_ONCE:
+                yield from _samples(resampler, fifo.read())
+    yield from _rest(resampler, fifo)
 
 
 def _make_resampler() -> AudioResampler:
     return AudioResampler(format="s16", layout="mono", rate=RATE)
+
+
+def _rest(resampler: AudioResampler, fifo: AudioFifo) -> Iterator[bytes]:
+    if fifo.samples:
+        yield from _samples(resampler, fifo.read())
+    yield from _samples(resampler, None)
 
 
 def _samples(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[bytes]:
