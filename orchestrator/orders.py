@@ -174,8 +174,8 @@ def _repeat(conference: Conference, participant: Participant, member: Member, st
             orders += Orders((StopMember(conference.conference_sid, member.member_id),), (participant.call_sid,))
     if background_of(conference, participant) is not None:
         orders += Orders(sounds=(participant.call_sid,))
-    is_asked = participant.muted_wanted is not None and not participant.coaching  # then it is repeated above
-    if not member.hold and not is_asked and member.muted is is_mixed(participant):
+    is_repeated = participant.muted_wanted is True and not participant.coaching  # above; unmuted, a mark has to go, too
+    if not member.hold and not is_repeated and member.muted is is_mixed(participant):
         orders += Orders(mixing=(participant.call_sid,))
     return orders
 

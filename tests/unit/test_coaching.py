@@ -23,7 +23,7 @@ from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.coach_mark import MarkCoach
 from orchestrator.freeswitch.commands import ChannelExists, HangUpMembers, KillChannel, MuteMember, SwitchCommand
 from orchestrator.freeswitch.whisper import SPEECH, StartWhisper, Whisper
-from tests.unit.records import NODE
+from tests.unit.records import ACCOUNT, NODE
 from tests.unit.test_applier import NOW, World, happened, held
 
 
@@ -165,6 +165,20 @@ def test_who_was_left_muted_as_a_coach_is_put_right_and_nobody_is_told(world: Wo
 
     assert MuteMember(carl.conference_sid, 3, False) in sent
     assert "participant-mute" not in world.kinds(carl.conference_sid)
+
+
+def test_a_mark_that_was_left_behind_keeps_nobody_muted(world: World) -> None:
+    """The process that ended the coaching of somebody muted died before it had unmarked them; then they are unmuted,
+    and the switch takes them for a coach."""
+    anna, bert, carl = coached(world)
+    world.apply(carl, ParticipantMuted(NOW))
+    world.modify(carl, coaching=False)
+    world.marked.add(carl.switch.channel_uuid)
+    world.store.request_muted(ACCOUNT, carl.conference_sid, carl.call_sid, False)
+    people = (anna, bert, carl)
+    sent = world.snapshot(held(*people, members=people, muted=(carl,)))
+
+    assert sent[-2:] == [MuteMember(carl.conference_sid, 3, False), MarkCoach(carl.switch.channel_uuid, False)]
 
 
 def test_a_coach_who_is_heard_in_the_mix_is_taken_out_of_it(world: World) -> None:
