@@ -272,7 +272,7 @@ DOCUMENTS: Final = {
     "7,000 verbs": (f"<Response>{'<Pause/>' * 7_000}</Response>", "12100"),
     "201 verbs": (f"<Response>{'<Pause/>' * 201}</Response>", "12100"),
     "deep nesting": (f"<Response>{'<Say>' * 5000}x{'</Say>' * 5000}</Response>", "12100"),
-    "an attribute of 60 kB": (f'<Response><Play loop="{"9" * 60_000}">evil.wav</Play></Response>', "13410"),
+    "an attribute of 60 kB": (f'<Response><Play loop="{"9" * 60_000}">evil.wav</Play></Response>', "11217"),
     "UTF-7": ('<?xml version="1.0" encoding="utf-7"?><Response/>', "12100"),
     "a null byte": ("<Response><Say>evil\x00</Say></Response>", "12100"),
     "a file to play": ("<Response><Play>file:///etc/passwd</Play></Response>", "11100"),
@@ -286,9 +286,12 @@ DOCUMENTS: Final = {
     "a private address to play": ("<Response><Play>http://[::1]:1/evil.wav</Play></Response>", "11210"),
     "a file to go on with": ("<Response><Redirect>file:///etc/passwd</Redirect></Response>", "11100"),
     "digits that are none": (f'<Response><Play digits="{EVIL}"/></Response>', "13430"),
-    "a voice that is none": (f'<Response><Say voice="{EVIL}">evil</Say></Response>', "13511"),
-    "a language that is none": ('<Response><Say language="../../../etc/passwd">evil</Say></Response>', "13512"),
-    "an option for a voice": ('<Response><Say voice="-f /etc/passwd">evil</Say></Response>', "13511"),
+}
+
+VOICES: Final = {
+    "a voice that is none": f'<Response><Say voice="{EVIL}">evil</Say></Response>',
+    "a language that is none": '<Response><Say language="../../../etc/passwd">evil</Say></Response>',
+    "an option for a voice": '<Response><Say voice="-f /etc/passwd">evil</Say></Response>',
 }
 
 
@@ -300,6 +303,14 @@ def test_hostile_documents_are_refused(two: Room, web: Web) -> None:
 
     assert found == {name: code for name, (_, code) in DOCUMENTS.items()}
     assert two.stack.switch.api("global_getvar evil").strip() != "1"
+
+
+def test_a_voice_that_nobody_has_is_the_usual_one(two: Room, web: Web) -> None:
+    """Twilio warns of it. What stands there instead of a voice reaches no command line."""
+    for number, (name, body) in enumerate(VOICES.items(), 1):
+        two.update("anna", announce_url=web.put(f"/voice{number}.xml", body))
+        two.await_event("announcement-end", number)
+        assert two.stack.switch.api("global_getvar evil").strip() != "1", name
 
 
 def test_text_is_spoken_and_not_obeyed(two: Room, web: Web) -> None:
