@@ -86,7 +86,11 @@ def test_a_dead_letter_is_kept_counted_and_replayed_in_order(stack: Stack) -> No
     receiver.received.clear()
     listed = stack.orchestrator("callbacks", "list", "--account", stack.account_sid, "--state", "dead")
     assert rows[0]["id"] in listed
-    assert _own_api(stack, "Callbacks/Replay", "POST", ConferenceSid=sid) == {"replayed": 3, "more": False}
+    assert _own_api(stack, "Callbacks/Replay", "POST", ConferenceSid=sid) == {
+        "replayed": 3,
+        "more": False,
+        "next_after": None,
+    }
     receiver.await_kind(sid, "conference-end")
     receiver.stop()
 
@@ -129,7 +133,7 @@ def test_another_account_sees_no_callback(stack: Stack) -> None:
     assert requests.get(f"{base}/{row['id']}", auth=foreign, timeout=5).status_code == 404
     assert requests.post(f"{base}/{row['id']}/Replay", auth=foreign, timeout=5).status_code == 404
     replayed = requests.post(f"{base}/Replay", data={"ConferenceSid": sid}, auth=foreign, timeout=5)
-    assert replayed.json() == {"replayed": 0, "more": False}
+    assert replayed.json() == {"replayed": 0, "more": False, "next_after": None}
 
 
 def test_a_callback_never_goes_to_an_address_that_is_not_allowed(stack: Stack) -> None:

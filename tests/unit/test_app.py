@@ -35,6 +35,7 @@ from orchestrator.domain.conference import Participant
 from orchestrator.errors import Unavailable
 from orchestrator.forms import MAX_BODY_BYTES
 from orchestrator.freeswitch.addresses import NodeAddress
+from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.handlers import Handlers
@@ -453,7 +454,8 @@ def test_a_mute_is_shown_at_once(api: Api) -> None:
     assert api.request("POST", path, data={"Muted": "false"}).get_json()["muted"] is False
 
     assert api.request("GET", path).get_json()["muted"] is False
-    assert api.heard == [f"api conference {made.conference_sid} unmute 7"]
+    unmute = UnmuteUnlessCoach(made.switch.channel_uuid, made.conference_sid, 7)
+    assert api.heard == [f"api {unmute.render()}"]
 
 
 def test_a_mute_that_the_switch_refuses_is_taken_back(redis_url: str) -> None:

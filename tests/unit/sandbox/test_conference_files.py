@@ -84,7 +84,11 @@ def test_parameters(client: Client, member_id: str) -> None:
     client.api(f"conference CFx play {{id=2,Action=z,File=z}}{_TONE} async")
     client.api(f"conference CFx play {{id=3}}{_TONE}")
 
-    started = [event for event in client.events if event.get("Action") == "play-file"]
+    def begun() -> list[Headers]:
+        return [event for event in client.events if event.get("Action") == "play-file"]
+
+    client.until(lambda: len(begun()) == 3)
+    started = begun()
     assert [(event["id"], event["x"]) for event in started] == [("1", "y")] * 3
     assert [event["File"][:6] for event in started] == ["{id=1,", "{id=2,", "{id=3}"]
     ended = {event["id"]: event for event in wait_for_done(client, 3)}
