@@ -63,12 +63,14 @@ orchestrator.applier.expand = lambda command, *rest: (
 """
 
 DIES_WHEN_THE_COACHING_IS_WRITTEN = """
-from orchestrator.store.nodes import NodeStore
-NodeStore.ask_to_relate = die
+from orchestrator.coaching import Coaching
+assert Coaching.settle
+Coaching.settle = die
 """
 
 DIES_BEFORE_THE_COACHING_IS_WRITTEN = """
 from orchestrator.applier import Applier
+assert Applier.apply_events
 Applier.apply_events = die
 """
 
@@ -428,14 +430,14 @@ def test_the_api_dies_in_the_middle_of_a_coaching_update(room: Room) -> None:
 
 
 def test_what_is_changed_behind_our_back_is_put_right(room: Room, web: Web) -> None:
-    """Somebody clears relations, lets a waiting person hear, stops hold music, ends a hold: by the switch's own
-    console."""
+    """Somebody ends a whisper, lets a waiting person hear, stops music, ends a hold: by the switch's own console."""
     coached(room, web)
     now = {"anna": "carl dora", "bert": "file", "carl": "anna dora", "dora": "anna"}
     room.expect("before somebody meddles", **now)
     ids = {label: room.members()[person.call_sid]["id"] for label, person in room.people.items()}
-    room._api(f"relate {ids['dora']} {ids['carl']} clear")
-    room.expect("after relations were cleared", **now)
+    for channel_uuid in room.pairs():
+        room.stack.switch.api(f"uuid_kill {channel_uuid}")
+    room.expect("after the whispers were ended", **now)
     room._api(f"stop all {ids['bert']}")
     room.expect("after hold music was stopped", **now)
     room._api(f"unhold {ids['bert']}")
