@@ -59,13 +59,15 @@ def test_when_the_join_callback_arrives_a_get_shows_the_participant(stack: Stack
 
 
 def test_a_mute_before_the_answer_holds_from_the_first_frame(stack: Stack) -> None:
-    """Asked for while the phone rings: the person joins muted, or is muted at the join."""
+    """Asked for while the phone rings: the person joins muted, and the join says so."""
     created = stack.client().conferences("early bird").participants.create(to="+15550002001", **stack.call_settings())
     stack.receiver.await_kind(created.call_sid, "call ringing")
     participant = stack.client().conferences(created.conference_sid).participants(created.call_sid)
     assert participant.update(muted=True).muted is True
-    stack.receiver.await_kind(created.conference_sid, "participant-mute")
+    joined = stack.receiver.await_kind(created.conference_sid, "participant-join")[0]
 
+    assert joined.parameters["Muted"] == "true"
+    assert participant.fetch().muted is True
     assert '"can_speak":\tfalse' in stack.switch.api(f"conference {created.conference_sid} json_list")
     stack.client().conferences(created.conference_sid).update(status="completed")
 
