@@ -126,7 +126,7 @@ def test_an_operator_changes_a_limit(stack: Stack) -> None:
 
 def test_what_a_killed_process_leaves_is_not_counted_for_ever(own_stack: Stack) -> None:
     """kill -9 of API and listener in the middle of creates and ends: afterwards the tenant gets all of its quota."""
-    tenant = Tenant(own_stack, live_participants=6, live_conferences=6, dialling=6)
+    tenant = Tenant(own_stack, live_participants=6, live_conferences=6, dialling=6, creates_per_second=1_000)
 
     def create(number: int) -> None:
         with contextlib.suppress(requests.RequestException):  # killed meanwhile: nobody knows what has become of it
