@@ -13,7 +13,7 @@ up: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest -q -n 2 tests/unit
-	$(BIN)/pytest -q tests/scenarios
+	$(BIN)/pytest -q -n 3 --dist loadfile --reruns 1 -rfER tests/scenarios
 
 test-freeswitch: $(READY)
 	REQUIRE_FREESWITCH=1 $(BIN)/pytest -q tests/scenarios
