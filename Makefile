@@ -23,6 +23,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.lint_lua
 
 # The whole life of a conference with the SDKs that people have; needs npm.
 clients: $(READY)

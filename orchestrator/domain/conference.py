@@ -222,7 +222,7 @@ class Participant:
 
 
 def without_fulfilled_wishes(participant: Participant) -> Participant:
-    """A wish that the switch has fulfilled is none any more; the store's COMMIT does the same."""
+    """A wish that the switch has fulfilled is none any more; the store's commit does the same."""
     muted = None if participant.muted_wanted is participant.muted else participant.muted_wanted
     hold = None if participant.hold_wanted is participant.hold else participant.hold_wanted
     if (muted, hold) == (participant.muted_wanted, participant.hold_wanted):

@@ -13,9 +13,10 @@ import orjson
 import redis
 
 from orchestrator.errors import NotFound
-from orchestrator.store import keys, outbox_scripts
+from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.outbox import Lane
+from orchestrator.store.scripts import Script
 
 _ROWS_PER_READ = 50
 _NEWEST = 1_000
@@ -88,7 +89,7 @@ class CallbackStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
-        self._replay = client.register_script(outbox_scripts.REPLAY)
+        self._replay = Script(client, "outbox/replay")
 
     def load_callback(self, account_sid: str, conference_sid: str, token: str) -> KeptCallback:
         """One callback with its attempts. Raises NotFound."""

@@ -13,10 +13,11 @@ import redis
 
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant
 from orchestrator.domain.events import OwedEnd
-from orchestrator.store import keys, scripts
+from orchestrator.store import keys
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import decode_conference, decode_participant, encode_conference, encode_participant
+from orchestrator.store.scripts import Script
 
 OUTBOX_DEPTH = 10_000
 """Callbacks that one lane may hold; the oldest become dead letters, and are counted."""
@@ -77,8 +78,8 @@ class CommitStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
-        self._commit = client.register_script(scripts.COMMIT)
-        self._release_name = client.register_script(scripts.RELEASE_NAME)
+        self._commit = Script(client, "conferences/commit")
+        self._release_name = Script(client, "conferences/release_name")
         self._accounts = AccountStore(client)
 
     def load_conference_sids(self, call_sids: Sequence[str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from orchestrator.errors import (
     NotFound,
 )
 from orchestrator.sids import is_sid, looks_like_call_sid
-from orchestrator.store import keys, scripts
+from orchestrator.store import keys
 from orchestrator.store.conference_list import ConferenceFilter, Place, Seen, list_rows
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import (
@@ -30,6 +30,7 @@ from orchestrator.store.records import (
     encode_conference,
     encode_participant,
 )
+from orchestrator.store.scripts import Script
 
 _TRIMMED_PER_CREATE = 10
 
@@ -39,14 +40,14 @@ class ConferenceStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
-        self._claim = client.register_script(scripts.CLAIM_NAME)
-        self._create = client.register_script(scripts.CREATE_PARTICIPANT)
-        self._find = client.register_script(scripts.FIND_PARTICIPANT)
-        self._want_muted = client.register_script(scripts.WANT_MUTED)
-        self._want_hold = client.register_script(scripts.WANT_HOLD)
-        self._unwant = client.register_script(scripts.UNWANT)
-        self._request_removal = client.register_script(scripts.REQUEST_REMOVAL)
-        self._request_end = client.register_script(scripts.REQUEST_END)
+        self._claim = Script(client, "conferences/claim_name")
+        self._create = Script(client, "conferences/create_participant")
+        self._find = Script(client, "conferences/find_participant")
+        self._want_muted = Script(client, "conferences/want_muted")
+        self._want_hold = Script(client, "conferences/want_hold")
+        self._unwant = Script(client, "conferences/undo_wish")
+        self._request_removal = Script(client, "conferences/request_removal")
+        self._request_end = Script(client, "conferences/request_end")
 
     # ------------------------------------------------------------ create
 

@@ -12,8 +12,9 @@ import redis
 import structlog
 from redis.client import NEVER_DECODE
 
-from orchestrator.store import keys, media_scripts
+from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.scripts import Script
 
 KEEP_SECONDS: Final = 24 * 3600
 """How long a clip outlives its last use, and a note its making."""
@@ -45,9 +46,9 @@ class MediaStore:
         self._redis: Any = client
         self._max_bytes = max_bytes
         self._clock = clock
-        self._save_script = client.register_script(media_scripts.SAVE)
-        self._forget = client.register_script(media_scripts.FORGET)
-        self._touch = client.register_script(media_scripts.TOUCH)
+        self._save_script = Script(client, "media/save")
+        self._forget = Script(client, "media/forget")
+        self._touch = Script(client, "media/touch")
 
     def save(self, wav: bytes, account_sid: str, seconds: int = KEEP_SECONDS) -> str:
         """Keep a clip for `seconds` after its last use. Returns its id. Raises TooLarge."""

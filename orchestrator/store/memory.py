@@ -2,7 +2,7 @@
 
 A tenth of it is a reserve: creates are refused before it is touched, so that states, callbacks and ends of the calls
 that exist can be written. Should the reserve be used up as well, Redis refuses what could need memory. Reads go on, and
-the scripts that write states and ends begin with FREEING, so that they do, too; callbacks wait for memory.
+the scripts that write states and ends include `shared/freeing`, so that they do, too; callbacks wait for memory.
 """
 
 from __future__ import annotations
@@ -16,12 +16,6 @@ from orchestrator.store.connection import redis_errors
 
 CREATE_SHARE: Final = 0.9
 READ_SECONDS: Final = 0.5
-
-FREEING: Final = """
--- A write that could not need memory. Redis refuses a script's first write over maxmemory, and no later one: it cannot
--- stop in the middle (script.c, scriptVerifyOOM).
-redis.call('DEL', KEYS[1] .. ':none')
-"""
 
 
 class Memory:

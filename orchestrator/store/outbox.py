@@ -9,8 +9,9 @@ from typing import Any, Literal
 import orjson
 import redis
 
-from orchestrator.store import keys, outbox_scripts
+from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.scripts import Script
 
 LEASE_MS = 5_000
 """A lease is renewed while its drain lives (`renew`), so it only runs out when the worker process has died."""
@@ -68,12 +69,12 @@ class OutboxStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
-        self._take = client.register_script(outbox_scripts.TAKE_LANE)
-        self._finish = client.register_script(outbox_scripts.FINISH_HEAD)
-        self._retry = client.register_script(outbox_scripts.RETRY_HEAD)
-        self._settle = client.register_script(outbox_scripts.SETTLE_DUE)
-        self._renew = client.register_script(outbox_scripts.RENEW)
-        self._release = client.register_script(outbox_scripts.RELEASE_LANE)
+        self._take = Script(client, "outbox/take")
+        self._finish = Script(client, "outbox/finish_head")
+        self._retry = Script(client, "outbox/retry_head")
+        self._settle = Script(client, "outbox/settle_due")
+        self._renew = Script(client, "outbox/renew")
+        self._release = Script(client, "outbox/release")
 
     def load_head(self, lane: Lane, owner: str, now_ms: int) -> Head:
         """Lease the lane and read its head. From now on a sweep finds the lane if its drain dies."""

@@ -16,9 +16,10 @@ import redis
 from orchestrator.domain.conference import ConferenceStatus
 from orchestrator.errors import QuotaReached, StoreFull, Unavailable
 from orchestrator.limits import TABLE, Limits
-from orchestrator.store import keys, quota_scripts
+from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.memory import CREATE_SHARE, Memory
+from orchestrator.store.scripts import Script
 
 LOOK_AGAIN_MS: Final = 10_000
 """A create is done or given up long before; what is in a set for longer, and is not so, is left from a crash."""
@@ -87,11 +88,11 @@ class QuotaStore:
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
         self._memory = Memory(client)
-        self._admit = client.register_script(quota_scripts.ADMIT)
-        self._release = client.register_script(quota_scripts.RELEASE)
-        self._looked_at = client.register_script(quota_scripts.LOOKED_AT)
-        self._take = client.register_script(quota_scripts.TAKE)
-        self._reserve_session = client.register_script(quota_scripts.RESERVE_SESSION)
+        self._admit = Script(client, "quotas/admit")
+        self._release = Script(client, "quotas/release")
+        self._looked_at = Script(client, "quotas/looked_at")
+        self._take = Script(client, "quotas/take")
+        self._reserve_session = Script(client, "quotas/reserve_session")
 
     # ------------------------------------------------------------ creates
 

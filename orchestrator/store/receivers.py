@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import redis
 
-from orchestrator.store import keys, outbox_scripts
+from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.scripts import Script
 
 FAILURES_TO_PAUSE = 20
 FAILING_MS_TO_PAUSE = 60_000
@@ -37,8 +38,8 @@ class ReceiverStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
-        self._fail = client.register_script(outbox_scripts.FAIL_RECEIVER)
-        self._claim = client.register_script(outbox_scripts.CLAIM_PROBE)
+        self._fail = Script(client, "receivers/fail")
+        self._claim = Script(client, "receivers/claim_probe")
 
     def list_receivers(self, account_sid: str) -> list[Receiver]:
         """Every receiver that fails now."""

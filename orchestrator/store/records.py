@@ -96,7 +96,7 @@ def encode_conference(after: Conference, before: Conference | None = None) -> li
 
 def encode_participant(after: Participant, before: Participant | None = None) -> list[str]:
     """The fields that differ from `before`. `muted_wanted`, `hold_wanted` and what goes
-    with them belong to the API: nobody else writes them, but that COMMIT clears what is fulfilled."""
+    with them belong to the API: nobody else writes them, but that a commit clears what is fulfilled."""
     flat = _changes(_PARTICIPANT, before, after)
     return flat + _changes(_SWITCH, before.switch if before else None, after.switch)
 

@@ -13,10 +13,11 @@ import redis
 from orchestrator.domain.conference import TWILIO
 from orchestrator.domain.events import OwedEnd
 from orchestrator.errors import ConferenceNotInProgress, TooManyAnnouncements
-from orchestrator.store import keys, sound_scripts
+from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.keys import CONFERENCE_LANE
 from orchestrator.store.outbox import Lane
+from orchestrator.store.scripts import Script
 
 __all__ = ["CONFERENCE_LANE", "Announcement", "LeaseLost", "SoundStore", "Stored"]
 
@@ -56,11 +57,11 @@ class SoundStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
-        self._add = client.register_script(sound_scripts.ADD_ANNOUNCEMENT)
-        self._take = client.register_script(sound_scripts.TAKE)
-        self._release = client.register_script(sound_scripts.RELEASE)
-        self._renew = client.register_script(sound_scripts.RENEW)
-        self._save = client.register_script(sound_scripts.SAVE)
+        self._add = Script(client, "sounds/add_announcement")
+        self._take = Script(client, "sounds/take")
+        self._release = Script(client, "sounds/release")
+        self._renew = Script(client, "sounds/renew")
+        self._save = Script(client, "sounds/save")
 
     def add_announcement(self, lane: Lane, url: str, method: str, dialect: str = TWILIO) -> None:
         """Have it played after those that wait. From now on its end is owed to the client; a sweep finds it, should

@@ -1,0 +1,75 @@
+-- Writes what a batch of events has changed in a conference, with the callbacks that follow, if nobody has changed it
+-- since it was read. A commit that is repeated because its answer was lost is told as if it had just been done.
+-- KEYS[1] conference
+-- KEYS[2] live participants
+-- KEYS[3] labels
+-- KEYS[4] lanes
+-- KEYS[5] callback without its token
+-- KEYS[6] callbacks of the conference
+-- KEYS[7] announcements that are owed an end
+-- KEYS[8…] participants, then outboxes
+-- ARGV[1] expected version
+-- ARGV[2] commit id
+-- ARGV[3] change (JSON): {conference: [f, v…], expire: s, keep: s, oldest_ms, depth: n,
+--   participants: [{key: index into KEYS, fields: [f, v…], ended: bool, left: bool, label: '', call_sid: '',
+--                   muted: bool, expire: s}],
+--   outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry]…]}], announced: [id…]}
+-- Returns {0} if the version is another one; {1, {lanes to wake…}, {'token planned_ms' of what fell out of one…},
+-- {'CallSid 1' or 'CallSid 0' of those whose switch has just said the opposite of what is wanted…}}.
+
+-- include shared/freeing
+
+local change = cjson.decode(ARGV[3])
+local lanes, dropped, contested = {}, {}, {}
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then
+  if redis.call('HGET', KEYS[1], 'commit_id') ~= ARGV[2] then return {0} end
+  for _, row in ipairs(change.outbox) do lanes[#lanes + 1] = row.lane end
+  return {1, lanes, dropped, contested}
+end
+if #change.conference > 0 then redis.call('HSET', KEYS[1], unpack(change.conference)) end
+redis.call('HSET', KEYS[1], 'commit_id', ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'version', 1)
+if change.expire > 0 then redis.call('EXPIRE', KEYS[1], change.expire) end
+for _, row in ipairs(change.participants) do
+  local key = KEYS[row.key]
+  if #row.fields > 0 then redis.call('HSET', key, unpack(row.fields)) end
+  local known = redis.call('HMGET', key, 'muted', 'muted_wanted', 'hold', 'hold_wanted')
+  if known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
+  if row.muted and known[2] and known[2] ~= '' and known[1] ~= known[2] then
+    contested[#contested + 1] = row.call_sid .. ' ' .. known[2]
+  end
+  if known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
+  if row.left and row.label ~= '' and redis.call('HGET', KEYS[3], row.label) == row.call_sid then
+    redis.call('HDEL', KEYS[3], row.label)
+  end
+  if row.ended then redis.call('ZREM', KEYS[2], row.call_sid) end
+  if row.expire > 0 then redis.call('EXPIRE', key, row.expire) end
+end
+for _, id in ipairs(change.announced) do redis.call('HDEL', KEYS[7], id) end
+for _, row in ipairs(change.outbox) do
+  local key, tokens = KEYS[row.key], {}
+  for index, callback in ipairs(row.callbacks) do
+    local token, planned_ms, entry = callback[1], callback[2], callback[3]
+    redis.call('HSET', KEYS[5] .. token, 'entry', entry, 'lane', row.lane, 'state', 'waiting', 'reason', '',
+      'attempts', '0', 'planned_ms', planned_ms, 'since_ms', planned_ms)
+    redis.call('ZADD', KEYS[6], planned_ms, token)
+    tokens[index] = token
+  end
+  local length = redis.call('RPUSH', key, unpack(tokens))
+  if length == #tokens then
+    redis.call('SADD', KEYS[4], row.lane)
+    lanes[#lanes + 1] = row.lane
+  end
+  while length > change.depth do
+    local token = redis.call('LPOP', key)
+    redis.call('HSET', KEYS[5] .. token, 'state', 'dead', 'reason', 'depth')
+    redis.call('EXPIRE', KEYS[5] .. token, change.keep)
+    dropped[#dropped + 1] = token .. ' ' .. (redis.call('HGET', KEYS[5] .. token, 'planned_ms') or '0')
+    length = length - 1
+  end
+end
+if #change.outbox > 0 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[6], 0, change.oldest_ms)
+  redis.call('EXPIRE', KEYS[6], change.keep)
+end
+return {1, lanes, dropped, contested}
