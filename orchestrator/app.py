@@ -11,20 +11,17 @@ from werkzeug.exceptions import HTTPException
 
 from orchestrator.authentication import Authenticator, is_open
 from orchestrator.connections import let_wait
-from orchestrator.credentials import Credentials
 from orchestrator.dialects import DIALECTS, cors, openapi, routes
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.own import routes as own
 from orchestrator.errors import ApiError, BadParameter, MethodNotAllowed, Unavailable
 from orchestrator.forms import MAX_BODY_BYTES, check_request, too_large
-from orchestrator.handlers import Handlers
-from orchestrator.history import History
 from orchestrator.media import serve
 from orchestrator.pacing import Pacing
+from orchestrator.services import Services
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.media import MediaStore
 from orchestrator.store.quotas import QuotaStore
-from orchestrator.updates import Updates
 
 ANSWER_SECONDS = 1.9
 """Every answer is due within 2 s, however many slow parts add up; whatever is not done by then is a 503."""
@@ -33,9 +30,7 @@ log = structlog.get_logger("app")
 
 
 def create_app(
-    handlers: Handlers,
-    updates: Updates,
-    history: History,
+    services: Services,
     accounts: AccountStore,
     media: MediaStore,
     quotas: QuotaStore,
@@ -61,8 +56,8 @@ def create_app(
     app.after_request(cors.allow)
     app.teardown_request(_stop_deadline)
     for prefix in dialects.prefixes:
-        app.register_blueprint(routes.make_blueprint(prefix, handlers, updates, pacing))
-    app.register_blueprint(own.make_blueprint(history, pacing, quotas, Credentials(accounts)))
+        app.register_blueprint(routes.make_blueprint(prefix, services, pacing))
+    app.register_blueprint(own.make_blueprint(services, pacing, quotas))
     app.register_blueprint(serve.make_blueprint(media))
 
     document = orjson.dumps(openapi.build_document())

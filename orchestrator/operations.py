@@ -10,15 +10,15 @@ from dataclasses import replace
 
 import orjson
 
-from orchestrator.credentials import Credentials
 from orchestrator.dialects.own import schemas, serializers
 from orchestrator.dialects.own.serializers import iso
 from orchestrator.errors import ApiError
 from orchestrator.limits import MOST, TABLE
+from orchestrator.services.credentials import Credentials
 from orchestrator.settings import Settings
 from orchestrator.sids import is_sid, mint_sid
 from orchestrator.store.accounts import Account, AccountStore
-from orchestrator.wiring import build_accounts, build_history
+from orchestrator.wiring import build_accounts, build_callback_log
 
 LISTED = 200
 
@@ -37,36 +37,36 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _callbacks(settings: Settings, options: argparse.Namespace) -> int:
-    history = build_history(settings)
+    callback_log = build_callback_log(settings)
     if options.action == "show":
-        found = history.fetch_callback(options.account, options.id)
+        found = callback_log.fetch_callback(options.account, options.id)
         _print({**serializers.serialize_callback(found), "attempts": serializers.serialize_attempts(found)})
         return 0
     names = {"ConferenceSid": "conference", "CallSid": "call", "Kind": "kind", "State": "state"}
     names |= {"After": "after", "Before": "before"}
     wanted = schemas.parse_filter({name: getattr(options, option) for name, option in names.items()})
     if options.action == "list":
-        page = history.list_callbacks(options.account, wanted, LISTED)
+        page = callback_log.list_callbacks(options.account, wanted, LISTED)
         for row in page.callbacks:
             print(row.callback_id, row.kind, row.state, row.reason or "-", f"attempts={row.attempts_made}")
         if page.next_after is not None:
             print("there are more: narrow it down with --conference, --kind, --state, --before", file=sys.stderr)
         return 0
     if options.id:
-        _print(serializers.serialize_callback(history.replay(options.account, options.id)))
+        _print(serializers.serialize_callback(callback_log.replay(options.account, options.id)))
     else:
-        replayed = history.replay_all(options.account, wanted)
+        replayed = callback_log.replay_all(options.account, wanted)
         rest = replayed.next_after_ms
         print(f"{replayed.number} replayed" + (f", and there are more: add --after {iso(rest)}" if rest else ""))
     return 0
 
 
 def _receivers(settings: Settings, options: argparse.Namespace) -> int:
-    history = build_history(settings)
+    callback_log = build_callback_log(settings)
     if options.action == "resume":
-        history.resume_receiver(options.account, options.host.lower())
+        callback_log.resume_receiver(options.account, options.host.lower())
         return 0
-    for receiver in history.list_receivers(options.account):
+    for receiver in callback_log.list_receivers(options.account):
         _print(serializers.serialize_receiver(receiver))
     return 0
 

@@ -16,23 +16,21 @@ from redis.retry import Retry
 from rq import Queue
 
 from orchestrator.app import create_app
-from orchestrator.applier import Applier, Wake
 from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
 from orchestrator.callbacks.sweep import Sweep
-from orchestrator.coaching import Send
 from orchestrator.dialects import DIALECTS
-from orchestrator.dialling import LOOKUP_SECONDS, Dialling
+from orchestrator.dialling.destinations import LOOKUP_SECONDS, Destinations
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
-from orchestrator.handlers import Handlers
-from orchestrator.history import History
 from orchestrator.jobs.wakeups import CALLBACKS, SOUNDS, BackgroundWaker, Topic, Wakeups, make_queue, use
-from orchestrator.listener import Listener
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer, Wake
+from orchestrator.listener.listener import Listener
 from orchestrator.media.fetch import Fetcher
 from orchestrator.media.load import ProgramLoader
 from orchestrator.media.render import Renderer
@@ -40,10 +38,16 @@ from orchestrator.media.speech import Speech
 from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
 from orchestrator.outgoing.sip_targets import SipTargets
+from orchestrator.services import Services
+from orchestrator.services.callback_log import CallbackLog
+from orchestrator.services.conferences import ConferenceService
+from orchestrator.services.credentials import Credentials
+from orchestrator.services.participants import ParticipantService
+from orchestrator.services.updates import UpdateService
 from orchestrator.settings import Settings
 from orchestrator.sounds.outcome import Outcomes
 from orchestrator.sounds.player import Player
-from orchestrator.sounds.services import Services
+from orchestrator.sounds.services import Services as SoundServices
 from orchestrator.sounds.stage import Stages
 from orchestrator.sounds.sweep import SoundSweep
 from orchestrator.store.accounts import AccountStore
@@ -58,7 +62,6 @@ from orchestrator.store.outbox import Lane, OutboxStore
 from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
 from orchestrator.store.sounds import SoundStore
-from orchestrator.updates import Updates
 
 
 def build_accounts(settings: Settings) -> AccountStore:
@@ -72,19 +75,24 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     store = ConferenceStore(client)
     nodes = build_nodes(settings)
     sounds = _start_waker(settings, SOUNDS)
-    make_applier = _applier_maker(client, _start_waker(settings, CALLBACKS), sounds, _give_up)
-    updates = Updates(store, nodes, NodeStore(client), SoundStore(client), make_applier, sounds)
-    accounts, quotas = AccountStore(client), QuotaStore(client)
-    handlers = Handlers(store, nodes, _build_dialling(settings), quotas, accounts)
+    make_committer = _committer_maker(client, _start_waker(settings, CALLBACKS), sounds, _give_up)
+    accounts, quotas, sound_store = AccountStore(client), QuotaStore(client), SoundStore(client)
+    services = Services(
+        ConferenceService(store, nodes, sound_store, sounds),
+        ParticipantService(store, nodes, _build_destinations(settings), quotas, accounts),
+        UpdateService(store, nodes, NodeStore(client), sound_store, make_committer, sounds),
+        build_callback_log(settings),
+        Credentials(accounts),
+    )
     media = MediaStore(client, settings.media_megabytes << 20)
-    return create_app(handlers, updates, build_history(settings), accounts, media, quotas), nodes
+    return create_app(services, accounts, media, quotas), nodes
 
 
-def _build_dialling(settings: Settings) -> Dialling:
+def _build_destinations(settings: Settings) -> Destinations:
     routes = Routes(settings.outbound_route, settings.sip_route, settings.client_route, settings.nat_routes)
     resolver = Resolver(lookup_seconds=LOOKUP_SECONDS)
     targets = SipTargets(resolver.resolve, resolver.services, settings.allowed_private_networks, settings.sip_hosts)
-    return Dialling(routes, targets)
+    return Destinations(routes, targets)
 
 
 def _give_up(seconds: float) -> None:
@@ -92,10 +100,10 @@ def _give_up(seconds: float) -> None:
     raise Unavailable("The data store is not reachable")
 
 
-def _applier_maker(
+def _committer_maker(
     client: Redis, wake_callbacks: Wake, wake_sounds: Wake, wait: Callable[[float], object]
-) -> Callable[[Send], Applier]:
-    return lambda send: Applier(
+) -> Callable[[Send], Committer]:
+    return lambda send: Committer(
         CommitStore(client), DIALECTS.serialize_callback, wake_callbacks, wake_sounds, wait, send
     )
 
@@ -106,10 +114,10 @@ def _start_waker(settings: Settings, topic: Topic) -> Wake:
     return waker.wake
 
 
-def build_history(settings: Settings) -> History:
+def build_callback_log(settings: Settings) -> CallbackLog:
     """For the API and the command line."""
     client = connect(settings.redis_url)
-    return History(CallbackStore(client), ReceiverStore(client))
+    return CallbackLog(CallbackStore(client), ReceiverStore(client))
 
 
 def build_listeners(settings: Settings) -> list[Listener]:
@@ -121,11 +129,11 @@ def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
     client = connect(settings.redis_url)
     wake_callbacks, wake_sounds = _start_waker(settings, CALLBACKS), _start_waker(settings, SOUNDS)
 
-    def make_applier(wait: Callable[[float], None], send: Send) -> Applier:
-        return _applier_maker(client, wake_callbacks, wake_sounds, wait)(send)
+    def make_committer(wait: Callable[[float], None], send: Send) -> Committer:
+        return _committer_maker(client, wake_callbacks, wake_sounds, wait)(send)
 
     name = f"{socket.gethostname()}:{os.getpid()}"
-    return Listener(address, settings.freeswitch_password, make_applier, wake_sounds, NodeStore(client), name)
+    return Listener(address, settings.freeswitch_password, make_committer, wake_sounds, NodeStore(client), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +154,12 @@ def build_worker(settings: Settings) -> WorkerParts:
     drainer = _build_drainer(settings, client, outbox, wakeups[CALLBACKS])
     use(CALLBACKS, wakeups[CALLBACKS], lambda texts: drainer.drain_all([Lane.parse(text) for text in texts]))
     nodes, fetching = build_nodes(settings), build_nodes(settings)
-    make_applier = _applier_maker(client, wakeups[CALLBACKS].wake, wakeups[SOUNDS].wake, _give_up)
+    make_committer = _committer_maker(client, wakeups[CALLBACKS].wake, wakeups[SOUNDS].wake, _give_up)
     commits, media = CommitStore(client), MediaStore(client, settings.media_megabytes << 20)
     stages = Stages(commits, media, nodes, fetching, settings.media_url, settings.stock_music)
     loader = _build_loader(settings, client, media)
-    tell = Outcomes(commits, nodes, make_applier).tell
-    player = Player(Services(sounds, stages, loader, DIALECTS.serialize_fetch, tell))
+    tell = Outcomes(commits, nodes, make_committer).tell
+    player = Player(SoundServices(sounds, stages, loader, DIALECTS.serialize_fetch, tell))
     use(SOUNDS, wakeups[SOUNDS], player.look_at_all)
     # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
     connections = Redis(

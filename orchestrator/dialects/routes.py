@@ -18,10 +18,9 @@ from orchestrator.dialects.twilio.filters import parse_conference_filters
 from orchestrator.domain.commands import given_in
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import ApiError, MethodNotAllowed, NotFound
-from orchestrator.handlers import Handlers
 from orchestrator.pacing import Pacing
+from orchestrator.services import Services
 from orchestrator.sids import is_sid
-from orchestrator.updates import Updates
 
 _CONFERENCES: Final = "/Conferences"
 _CONFERENCE: Final = "/Conferences/<segment>"
@@ -42,10 +41,10 @@ ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (
 """Verb and path below an account -> what is done. A suffix may stand behind each path."""
 
 
-def make_blueprint(prefix: str, handlers: Handlers, updates: Updates, pacing: Pacing) -> Blueprint:
+def make_blueprint(prefix: str, services: Services, pacing: Pacing) -> Blueprint:
     """All routes under a dialect's prefix, bound to the objects they act on."""
     blueprint = Blueprint(f"resources {prefix}".replace(".", " "), __name__, url_prefix=f"{prefix}/Accounts/<account>")
-    resources = Resources(handlers, updates, pacing)
+    resources = Resources(services, pacing)
     for verb, path, operation in ROUTES:
         view = _make_view(prefix, path, operation, getattr(resources, operation))
         for suffix in SUFFIXES if path and not path.endswith(">") else ("",):
@@ -89,9 +88,8 @@ def to_response(answer: Answer) -> Response:
 class Resources:
     """What each operation does, whoever asks for it in whatever words."""
 
-    def __init__(self, handlers: Handlers, updates: Updates, pacing: Pacing) -> None:
-        self._handlers = handlers
-        self._updates = updates
+    def __init__(self, services: Services, pacing: Pacing) -> None:
+        self._services = services
         self._pacing = pacing
 
     def fetch_account(self, asked: Asked) -> Answer:
@@ -106,9 +104,11 @@ class Resources:
             found = paging.page_of_seen(
                 wanted,
                 lambda behind, backwards: counted(
-                    self._handlers.list_conferences(asked.account_sid, filters, behind, oldest_first=backwards)
+                    self._services.conferences.list_conferences(
+                        asked.account_sid, filters, behind, oldest_first=backwards
+                    )
                 ),
-                lambda sid: self._handlers.made_at(asked.account_sid, sid),
+                lambda sid: self._services.conferences.made_at(asked.account_sid, sid),
             )
         path = asked.uri(asked.account_sid, "Conferences")
         page = paging.make_page(wanted, found, lambda row: row.conference_sid, path, given)
@@ -116,16 +116,16 @@ class Resources:
 
     def fetch_conference(self, asked: Asked, segment: str) -> Answer:
         """One conference, also a completed one."""
-        found = self._handlers.fetch_conference(asked.account_sid, _conference_sid(asked, segment))
+        found = self._services.conferences.fetch_conference(asked.account_sid, _conference_sid(asked, segment))
         return asked.dialect.render_conference(asked, found)
 
     def update_conference(self, asked: Asked, segment: str) -> Answer:
         """Announce to everybody, end."""
         sid, account_sid = _conference_sid(asked, segment), asked.account_sid
-        update = asked.dialect.parse_conference_update(request.form)
+        update, conferences = asked.dialect.parse_conference_update(request.form), self._services.conferences
         if update.announce_url is not None:
-            self._updates.announce(account_sid, sid, update.announce_url, update.announce_method, asked.dialect.name)
-        act = self._handlers.end_conference if update.ends else self._handlers.fetch_conference
+            conferences.announce(account_sid, sid, update.announce_url, update.announce_method, asked.dialect.name)
+        act = conferences.end_conference if update.ends else conferences.fetch_conference
         return asked.dialect.render_conference(asked, act(account_sid, sid))
 
     def list_participants(self, asked: Asked, segment: str) -> Answer:
@@ -134,14 +134,14 @@ class Resources:
         wanted = paging.parse_page(request.args)
         flags = schemas.parse_flags(request.args, ("Muted", "Hold", "Coaching"))
         with self._pacing.list_rows(asked.account_sid, g.account.limits) as counted:
-            live = counted(self._handlers.list_participants(asked.account_sid, sid))
+            live = counted(self._services.participants.list_participants(asked.account_sid, sid))
             rows = [row for row in live if _has(row, flags)]
         given = [(name, "true" if value else "false") for name, value in flags.items()]
         found = paging.page_of(
             wanted,
             rows,
             lambda row: paging.place(row.created_at, row.call_sid),
-            lambda call_sid: self._handlers.made_at(asked.account_sid, sid, call_sid),
+            lambda call_sid: self._services.participants.made_at(asked.account_sid, sid, call_sid),
         )
         path = asked.uri(asked.account_sid, "Conferences", sid, "Participants")
         page = paging.make_page(wanted, found, lambda row: row.call_sid, path, given, len(rows))
@@ -152,12 +152,12 @@ class Resources:
         command = given_in(asked.dialect.parse_create(request.form), asked.dialect.name)
         name = asked.dialect.read_sid("CF", segment)
         name = name if is_sid("CF", name) else schemas.parse_conference_name(name)
-        created, queue_time_ms = self._handlers.create_participant(asked.account_sid, name, command)
+        created, queue_time_ms = self._services.participants.create_participant(asked.account_sid, name, command)
         return replace(asked.dialect.render_participant(asked, created, queue_time_ms), status=201)
 
     def fetch_participant(self, asked: Asked, segment: str, reference: str) -> Answer:
         """One participant, by CallSid or label."""
-        found = self._handlers.fetch_participant(
+        found = self._services.participants.fetch_participant(
             asked.account_sid, _conference_sid(asked, segment), asked.dialect.read_sid("CA", reference)
         )
         return asked.dialect.render_participant(asked, found, None)
@@ -166,12 +166,14 @@ class Resources:
         """Mute, hold, coach, announce."""
         sid, reference = _conference_sid(asked, segment), asked.dialect.read_sid("CA", reference)
         update = asked.dialect.parse_update(request.form)
-        changed = self._updates.update_participant(asked.account_sid, sid, reference, update, asked.dialect.name)
+        changed = self._services.updates.update_participant(
+            asked.account_sid, sid, reference, update, asked.dialect.name
+        )
         return asked.dialect.render_participant(asked, changed, None)
 
     def remove_participant(self, asked: Asked, segment: str, reference: str) -> Answer:
         """End the participant's call."""
-        self._handlers.remove_participant(
+        self._services.participants.remove_participant(
             asked.account_sid, _conference_sid(asked, segment), asked.dialect.read_sid("CA", reference)
         )
         return Answer(b"", "", 204)

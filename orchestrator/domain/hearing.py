@@ -1,7 +1,8 @@
 """Who hears whom, and what else somebody hears: the rules of the room, pure.
 
-What makes the switch sound (orders.py, coaching.py, sounds/) asks for one side of it each; `hears` is the whole, for
-tests of sound. Hold, Coaching: https://www.twilio.com/docs/voice/api/conference-participant-resource ; waiting:
+What makes the switch sound (listener/effects.py, listener/coaching.py, sounds/) asks for one side of it each; `hears`
+is the whole, for tests of sound.
+Hold, Coaching: https://www.twilio.com/docs/voice/api/conference-participant-resource ; waiting:
 https://www.twilio.com/docs/voice/twiml/conference
 """
 

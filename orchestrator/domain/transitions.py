@@ -28,7 +28,7 @@ from orchestrator.domain.conference import (
     Participant,
     ParticipantStatus,
 )
-from orchestrator.domain.consequences import consequences_of
+from orchestrator.domain.effects import effects_of
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
@@ -284,5 +284,5 @@ def apply(conference: Conference, participant: Participant, event: Event) -> Out
         new_participant = replace(new_participant, updated_at=event.at)
     if new_conference != conference:
         new_conference = replace(new_conference, updated_at=event.at)
-    commands = consequences_of(conference, participant, new_conference, new_participant)
+    commands = effects_of(conference, participant, new_conference, new_participant)
     return Outcome(new_conference, new_participant, events, commands)

@@ -132,6 +132,13 @@ class Nodes:
             raise NodeUnavailable(f"Node {name} is not one of FREESWITCH_NODES")
         return node
 
+    def get_connected(self, name: str) -> Node:
+        """The node of that name, which takes commands now. Raises NodeUnavailable."""
+        node = self.get(name)
+        if not node.is_connected:
+            raise NodeUnavailable(f"Node {name} is away")
+        return node
+
     def connected_names(self) -> list[str]:
         """The nodes that can take commands now."""
         return [name for name, node in self._nodes.items() if node.is_connected]

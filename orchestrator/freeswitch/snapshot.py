@@ -203,7 +203,7 @@ def is_outside(snapshot: Snapshot, participant: Participant) -> bool:
 
 def _muted(participant: Participant, member: Member, ask: Ask) -> bool | None:
     """Whether somebody is muted; None if the node does not know. What a client wants of a coach is so because it is
-    wanted; one who was a coach a moment ago, and is still muted as one, is put right by whoever audits (orders.py)."""
+    wanted; one who was a coach a moment ago, and is still muted as one, is put right by the audit."""
     if participant.coaching:
         return participant.muted_as_asked
     is_news = member.muted is not participant.muted

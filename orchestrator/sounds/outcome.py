@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import structlog
 
-from orchestrator.applier import Applier
-from orchestrator.coaching import Send
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
 from orchestrator.freeswitch.events import Translated
 from orchestrator.freeswitch.nodes import Nodes
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.outbox import Lane
 
@@ -18,10 +18,10 @@ from orchestrator.store.outbox import Lane
 class Outcomes:
     """One per worker process."""
 
-    def __init__(self, store: CommitStore, nodes: Nodes, make_applier: Callable[[Send], Applier]) -> None:
+    def __init__(self, store: CommitStore, nodes: Nodes, make_committer: Callable[[Send], Committer]) -> None:
         self._store = store
         self._nodes = nodes
-        self._make_applier = make_applier
+        self._make_committer = make_committer
 
     def tell(self, lane: Lane, event: AnnouncementEnded | AnnouncementFailed) -> None:
         """Have the client told, one to all through anybody of the conference; if nobody is left, it is over. Raises
@@ -33,4 +33,4 @@ class Outcomes:
         conferences, _ = self._store.load((), [sid] if carrier else [])
         if sid in conferences:
             send = self._nodes.get(conferences[sid].conference.node).send
-            self._make_applier(send).apply_events([Translated(carrier, sid, event)])
+            self._make_committer(send).commit_events([Translated(carrier, sid, event)])

@@ -21,13 +21,13 @@ import redis
 import structlog
 from greenswitch.esl import ESLEvent
 
-from orchestrator.applier import Applier
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import CallbackSettings, Conference, Participant, SwitchRef
 from orchestrator.freeswitch.events import SUBSCRIPTION
 from orchestrator.jobs.wakeups import CALLBACKS, SOUNDS, Wakeups, make_queue
-from orchestrator.listener import BATCH_LENGTH, read_batch
+from orchestrator.listener.committer import Committer
+from orchestrator.listener.listener import BATCH_LENGTH, read_batch
 from orchestrator.logs import configure_logs
 from orchestrator.sids import channel_uuid_of, mint_sid
 from orchestrator.store.commits import CommitStore
@@ -76,7 +76,7 @@ def measure(stack: Stack) -> list[Row]:
     redis.Redis.from_url(url).flushall()
     tape = _multiply(bodies, sid, calls, ConferenceStore(connect(url)))
     greenswitch_rate, orjson_rate = _parse_rates(tape)
-    applier = Applier(
+    committer = Committer(
         CommitStore(connect(url)),
         serialize_callback,
         Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(url)), CALLBACKS).wake,
@@ -87,7 +87,7 @@ def measure(stack: Stack) -> list[Row]:
     _write_logs_nowhere()
     started = time.monotonic()
     for start in range(0, len(tape), BATCH_LENGTH):
-        applier.apply_events(read_batch(tape[start : start + BATCH_LENGTH]).events)
+        committer.commit_events(read_batch(tape[start : start + BATCH_LENGTH]).events)
     rate = len(tape) / (time.monotonic() - started)
     left = redis.Redis.from_url(url, decode_responses=True)
     statuses = {left.hget(key, "status") for key in left.scan_iter("conference:{CF*}", 1000) if key.count(":") == 1}

@@ -41,12 +41,12 @@ sys.exit(main([{command!r}]))
 
 HURRIES = """
 import orchestrator.jobs.wakeups
-import orchestrator.listener
+import orchestrator.listener.listener
 import orchestrator.sounds.state
 import orchestrator.store.outbox
 import orchestrator.store.sounds
 orchestrator.jobs.wakeups.WOKEN_SECONDS = 1
-orchestrator.listener.AUDIT_SECONDS = 1.0
+orchestrator.listener.listener.AUDIT_SECONDS = 1.0
 orchestrator.sounds.state.LATE_MS = 1_000
 orchestrator.store.outbox.LEASE_MS = 3_000
 orchestrator.store.sounds.LEASE_MS = 3_000
@@ -54,24 +54,24 @@ orchestrator.store.sounds.LEASE_MS = 3_000
 """Waits that only make a test longer: for the next audit, a missed end of a sound, a dead worker's leases and jobs."""
 
 DIES_WHEN_THE_START_IS_WRITTEN = """
-import orchestrator.applier
+import orchestrator.listener.committer
 from orchestrator.domain.commands import StartConference
-expand = orchestrator.applier.expand
-orchestrator.applier.expand = lambda command, *rest: (
-    die() if isinstance(command, StartConference) else expand(command, *rest)
+render = orchestrator.listener.committer.render
+orchestrator.listener.committer.render = lambda command, *rest: (
+    die() if isinstance(command, StartConference) else render(command, *rest)
 )
 """
 
 DIES_WHEN_THE_COACHING_IS_WRITTEN = """
-from orchestrator.coaching import Coaching
+from orchestrator.listener.coaching import Coaching
 assert Coaching.settle
 Coaching.settle = die
 """
 
 DIES_BEFORE_THE_COACHING_IS_WRITTEN = """
-from orchestrator.applier import Applier
-assert Applier.apply_events
-Applier.apply_events = die
+from orchestrator.listener.committer import Committer
+assert Committer.commit_events
+Committer.commit_events = die
 """
 
 DIES_WHEN_AN_ANNOUNCEMENTS_END_IS_WRITTEN = """

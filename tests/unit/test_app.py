@@ -22,15 +22,12 @@ from werkzeug.test import TestResponse, create_environ
 from werkzeug.wrappers import Response
 
 from orchestrator import authentication, pacing
-from orchestrator import handlers as handlers_module
 from orchestrator.app import create_app
-from orchestrator.applier import Applier
-from orchestrator.coaching import Send
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.twilio import paging
 from orchestrator.dialects.twilio.callbacks import serialize_callback
-from orchestrator.dialling import Dialling
+from orchestrator.dialling.destinations import Destinations
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import Unavailable
 from orchestrator.forms import MAX_BODY_BYTES
@@ -38,13 +35,19 @@ from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
-from orchestrator.handlers import Handlers
-from orchestrator.history import History
 from orchestrator.limits import TABLE
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
 from orchestrator.outgoing.names import no_name, parse_literal
 from orchestrator.outgoing.networks import Address
 from orchestrator.outgoing.sip_targets import SipTargets
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
+from orchestrator.services import Services, confirmation
+from orchestrator.services.callback_log import CallbackLog
+from orchestrator.services.conferences import ConferenceService
+from orchestrator.services.credentials import Credentials
+from orchestrator.services.participants import ParticipantService
+from orchestrator.services.updates import UpdateService
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.callbacks import CallbackStore
@@ -56,7 +59,6 @@ from orchestrator.store.nodes import NodeStore
 from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
 from orchestrator.store.sounds import SoundStore
-from orchestrator.updates import Updates
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, settled
 from tests.unit.patience import is_quick
 from tests.unit.records import ACCOUNT, NODE, OTHER_ACCOUNT, create
@@ -102,18 +104,22 @@ def make_api(url: str, script: Script | None = None, dialects: Dialects = DIALEC
     nodes.start()
     store = ConferenceStore(client)
     routes = Routes("sofia/internal/{number}@carrier", "sofia/internal/{address}", "")
-    dialling = Dialling(routes, SipTargets(parse_only, lambda _: (), ()))
+    destinations = Destinations(routes, SipTargets(parse_only, lambda _: (), ()))
     woken: list[object] = []
 
-    def make_applier(send: Send) -> Applier:
-        return Applier(CommitStore(client), serialize_callback, woken.extend, woken.extend, _gives_up, send)
+    def make_committer(send: Send) -> Committer:
+        return Committer(CommitStore(client), serialize_callback, woken.extend, woken.extend, _gives_up, send)
 
-    updates = Updates(store, nodes, NodeStore(client), SoundStore(client), make_applier, woken.extend)
-    history = History(CallbackStore(client), ReceiverStore(client))
+    sounds, quotas = SoundStore(client), QuotaStore(client)
+    services = Services(
+        ConferenceService(store, nodes, sounds, woken.extend),
+        ParticipantService(store, nodes, destinations, quotas, accounts),
+        UpdateService(store, nodes, NodeStore(client), sounds, make_committer, woken.extend),
+        CallbackLog(CallbackStore(client), ReceiverStore(client)),
+        Credentials(AccountStore(client)),
+    )
     media = MediaStore(client, 256 << 20)
-    quotas = QuotaStore(client)
-    handlers = Handlers(store, nodes, dialling, quotas, accounts)
-    app = create_app(handlers, updates, history, AccountStore(client), media, quotas, dialects)
+    app = create_app(services, AccountStore(client), media, quotas, dialects)
     return Api(app.test_client(), store, client, nodes, switch, heard, woken)
 
 
@@ -143,7 +149,7 @@ def stop(api: Api) -> None:
 @pytest.fixture(autouse=True)
 def _sleep_on_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the API process, where gevent has patched it."""
-    monkeypatch.setattr(handlers_module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=gevent.sleep))
+    monkeypatch.setattr(confirmation, "time", SimpleNamespace(monotonic=time.monotonic, sleep=gevent.sleep))
     monkeypatch.setattr(authentication, "WRONG_SECONDS", 0)
 
 

@@ -26,7 +26,7 @@ LONGEST_FILE = 300
 
 CREATE_FIELDS = {field.name for field in fields(CreateParticipant)}
 EVENTS = {cls for _, cls in inspect.getmembers(events, inspect.isclass) if issubclass(cls, Event) and cls is not Event}
-STATE_FILES = ("handlers.py", "store/conferences.py")
+STATE_FILES = ("services/participants.py", "store/conferences.py")
 """Where a create request becomes a Conference and a Participant."""
 
 
@@ -70,7 +70,7 @@ def test_every_update_field_has_a_parameter_and_is_looked_at() -> None:
     names = {field.name for field in fields(UpdateParticipant)}
     read = {
         node.attr
-        for node in ast.walk(ast.parse((PACKAGE / "updates.py").read_text()))
+        for node in ast.walk(ast.parse((PACKAGE / "services/updates.py").read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "update"
     }
 
@@ -105,6 +105,6 @@ def test_no_file_is_two_rooms(path: Path) -> None:
 def test_the_guards_see_the_program() -> None:
     """An empty list would let everything pass."""
     assert len(SOURCES) > 40
-    assert {"handlers.py", "transitions.py"} <= {path.name for path in SOURCES}
+    assert {"participants.py", "transitions.py"} <= {path.name for path in SOURCES}
     assert "label" in fields_read_from_a_command()
     assert len(EVENTS) >= 13

@@ -18,10 +18,10 @@ FORBIDDEN = {
     "media": ("media/load.py", "import orchestrator.domain.conference"),
     "networks": ("outgoing/networks.py", "import socket"),
     "pure": ("domain/rules.py", "import structlog"),
-    "redis": ("handlers.py", "from redis.exceptions import RedisError"),
+    "redis": ("services/participants.py", "from redis.exceptions import RedisError"),
     "rq": ("store/outbox.py", "from rq import Queue"),
-    "greenswitch": ("listener.py", "import greenswitch"),
-    "flask": ("listener.py", "from flask import g"),
+    "greenswitch": ("listener/listener.py", "import greenswitch"),
+    "flask": ("listener/listener.py", "from flask import g"),
 }
 """Contract -> a file, and one line that this contract alone forbids in it."""
 

@@ -1,6 +1,6 @@
 """Requests, commands and events in any order that causality allows: the last request of each kind is what is so.
 
-The API's own `Updates`, the listener's own `Applier` and orders, a real Redis; the switch is a model of what
+The API's own `UpdateService`, the listener's own `Committer` and orders, a real Redis; the switch is a model of what
 FreeSWITCH 1.10 does with its members (freeswitch-facts.md). Commands of a request may be late, and overtake each
 other; events wait until the listener gets round to them.
 """
@@ -15,8 +15,6 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.applier import Applier
-from orchestrator.coaching import Send
 from orchestrator.domain.commands import UpdateParticipant
 from orchestrator.domain.events import (
     CallAnswered,
@@ -36,13 +34,15 @@ from orchestrator.freeswitch.coach_mark import COACH_MARK, MarkCoach, MuteIfMemb
 from orchestrator.freeswitch.commands import ChannelExists, KillChannel, ModuleExists, SetJoinFlags, SwitchCommand
 from orchestrator.freeswitch.snapshot import Member, Snapshot
 from orchestrator.freeswitch.whisper import SPEECH, StartWhisper
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
+from orchestrator.services.updates import UpdateService
 from orchestrator.sids import call_sid_of
 from orchestrator.store.connection import connect
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.sounds import SoundStore
-from orchestrator.updates import Updates
+from tests.unit.listener.test_committer import NOW, World, happened
 from tests.unit.records import ACCOUNT, NODE
-from tests.unit.test_applier import NOW, World, happened
 
 PEOPLE = 4
 EVENT_OF: dict[str, type[Event]] = {
@@ -161,12 +161,12 @@ class Room:
         self.rang: dict[str, dict[str, str]] = {}
         """What a leg was told that is no member yet: a channel's variables."""
         api: Any = self
-        self.world.applier = self.world.new_applier(self.send_now)
-        self.updates = Updates(
+        self.world.committer = self.world.new_applier(self.send_now)
+        self.updates = UpdateService(
             self.world.store, api, NodeStore(client), SoundStore(client), self._new_applier, lambda _: None
         )
 
-    def _new_applier(self, _: Send) -> Applier:
+    def _new_applier(self, _: Send) -> Committer:
         """What follows from a fact is done when it is answered."""
         return self.world.new_applier(self.send_now)
 
@@ -175,6 +175,8 @@ class Room:
 
     def get(self, name: str) -> Room:
         return self
+
+    get_connected = get
 
     def send(self, command: SwitchCommand, seconds: float = 2) -> str:
         if self.is_late and not isinstance(command, ModuleExists):
@@ -194,7 +196,7 @@ class Room:
     def listen(self, count: int) -> None:
         """The next `count` events in one batch, and what follows from them."""
         batch, self.switch.events = self.switch.events[:count], self.switch.events[count:]
-        self.world.applier.apply_events([happened(self.people[who], event) for who, event in batch])
+        self.world.committer.commit_events([happened(self.people[who], event) for who, event in batch])
         self.nobody_else_hears_a_coach()
 
     def audit(self) -> None:
@@ -205,7 +207,7 @@ class Room:
             held = flags.hold
             snapshot.members[call_sid] = Member(self.sid, number, flags.mute or held, flags.deaf or held, held)
         snapshot.whispers.update((channel, coach) for channel, (coach, _) in self.switch.pairs.items())
-        self.world.applier.apply_snapshot(snapshot, NODE)
+        self.world.committer.apply_snapshot(snapshot, NODE)
 
     def settle(self, audits: int) -> None:
         """Everything arrives; and as many audits as are granted."""

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 import orjson
 from flask import Blueprint, Response, g, request
 
-from orchestrator.credentials import Credentials
 from orchestrator.dialects.own import schemas
 from orchestrator.dialects.own.serializers import (
     iso,
@@ -18,15 +17,16 @@ from orchestrator.dialects.own.serializers import (
     serialize_receiver,
 )
 from orchestrator.errors import BadParameter, TokenNeeded
-from orchestrator.history import History
 from orchestrator.pacing import Pacing
+from orchestrator.services import Services
 from orchestrator.sids import is_sid
 from orchestrator.store.quotas import QuotaStore
 
 
-def make_blueprint(history: History, pacing: Pacing, quotas: QuotaStore, credentials: Credentials) -> Blueprint:
+def make_blueprint(services: Services, pacing: Pacing, quotas: QuotaStore) -> Blueprint:
     """All routes of the dialect."""
     blueprint = Blueprint("own", __name__, url_prefix="/v1/Accounts/<account_sid>")
+    callback_log, credentials = services.callback_log, services.credentials
 
     def grant(account_sid: str, number: int) -> int:
         return quotas.take(account_sid, g.account.limits, "replays_per_minute", 60_000, number)
@@ -36,7 +36,7 @@ def make_blueprint(history: History, pacing: Pacing, quotas: QuotaStore, credent
         wanted = schemas.parse_filter(request.args)
         size, place = schemas.parse_size(request.args), schemas.parse_place(request.args)
         with pacing.list_rows(account_sid, g.account.limits) as counted:
-            page = history.list_callbacks(account_sid, wanted, size, place, counted)
+            page = callback_log.list_callbacks(account_sid, wanted, size, place, counted)
         following = None
         if page.next_after is not None:
             token = f"{page.next_after.planned_ms}-{page.next_after.callback_id}"
@@ -45,34 +45,34 @@ def make_blueprint(history: History, pacing: Pacing, quotas: QuotaStore, credent
 
     @blueprint.get("/Callbacks/<callback_id>")
     def fetch_callback(account_sid: str, callback_id: str) -> Response:
-        found = history.fetch_callback(account_sid, callback_id)
+        found = callback_log.fetch_callback(account_sid, callback_id)
         return _json({**serialize_callback(found), "attempts": serialize_attempts(found)})
 
     @blueprint.post("/Callbacks/<callback_id>/Replay")
     def replay(account_sid: str, callback_id: str) -> Response:
         grant(account_sid, 1)
-        return _json(serialize_callback(history.replay(account_sid, callback_id)), 202)
+        return _json(serialize_callback(callback_log.replay(account_sid, callback_id)), 202)
 
     @blueprint.post("/Callbacks/Replay")
     def replay_all(account_sid: str) -> Response:
         """All that match the filter; without State, dead ones. If there are more, go on with After=`next_after`."""
         wanted = schemas.parse_filter(request.form)
         with pacing.list_rows(account_sid, g.account.limits) as counted:
-            replayed = history.replay_all(account_sid, wanted, counted, lambda number: grant(account_sid, number))
+            replayed = callback_log.replay_all(account_sid, wanted, counted, lambda number: grant(account_sid, number))
         rest = replayed.next_after_ms
         body = {"replayed": replayed.number, "more": rest is not None, "next_after": iso(rest) if rest else None}
         return _json(body, 202)
 
     @blueprint.get("/Receivers")
     def list_receivers(account_sid: str) -> Response:
-        return _json({"receivers": [serialize_receiver(row) for row in history.list_receivers(account_sid)]})
+        return _json({"receivers": [serialize_receiver(row) for row in callback_log.list_receivers(account_sid)]})
 
     @blueprint.post("/Receivers/Resume")
     def resume_receiver(account_sid: str) -> Response:
         host = request.form.get("Host", "")
         if not host:
             raise BadParameter("Host: is required")
-        history.resume_receiver(account_sid, host.lower())
+        callback_log.resume_receiver(account_sid, host.lower())
         return _json({"host": host.lower(), "is_paused": False})
 
     @blueprint.get("/Keys")

@@ -23,12 +23,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from orchestrator import authentication, handlers
+from orchestrator import authentication
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.described import ACCOUNT, CONFERENCE, PARTICIPANT
 from orchestrator.dialects.openapi import build_document
 from orchestrator.dialects.own import description, serializers
 from orchestrator.dialects.twilio.serializers import serialize_account, serialize_conference, serialize_participant
+from orchestrator.services import confirmation
 from orchestrator.store import accounts as accounts_module
 from orchestrator.store import keys
 from orchestrator.store.callbacks import Attempt, KeptCallback
@@ -50,7 +51,7 @@ NOT_OURS: Final = {
 @pytest.fixture
 def api(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     monkeypatch.setattr(authentication, "WRONG_SECONDS", 0)
-    monkeypatch.setattr(handlers, "CONFIRM_SECONDS", 0)
+    monkeypatch.setattr(confirmation, "CONFIRM_SECONDS", 0)
     made = make_api(redis_url)
     yield made
     stop(made)

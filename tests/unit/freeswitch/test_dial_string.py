@@ -49,7 +49,7 @@ RTP_VARIABLES = [
 
 
 def participant_of(command: CreateParticipant) -> Participant:
-    """As handlers.py makes it."""
+    """As services/participants.py makes it."""
     return a_participant(
         from_=command.from_,
         to=command.to,

@@ -16,8 +16,8 @@ from orchestrator.store import keys
 from orchestrator.store.commits import Change, CommitStore, Committed
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import SoundStore
+from tests.unit.listener.test_committer import NOW, World
 from tests.unit.records import NODE
-from tests.unit.test_applier import NOW, World
 
 SAY = "https://app.example/say"
 EVERYTHING = CallbackSettings("http://127.0.0.1:9/conference", "POST", ("leave", "end", "announcement"))
@@ -132,7 +132,7 @@ def test_an_announcement_that_comes_while_the_conference_ends_is_told_or_refused
     """The commit of the end is made again if one was accepted after it had been computed."""
     one = joined(world, 1)
     lane, sounds = Lane(one.conference_sid, "conference"), SoundStore(world.client)
-    commit, calls = world.applier._store.commit, list[Sequence[Change]]()
+    commit, calls = world.committer._store.commit, list[Sequence[Change]]()
 
     def commit_late(changes: Sequence[Change]) -> list[Committed | None]:
         if not calls:
@@ -140,7 +140,7 @@ def test_an_announcement_that_comes_while_the_conference_ends_is_told_or_refused
         calls.append(changes)
         return commit(changes)
 
-    world.applier._store.commit = commit_late  # type: ignore[method-assign]
+    world.committer._store.commit = commit_late  # type: ignore[method-assign]
     world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
 
     assert world.kinds(one.conference_sid)[-2:] == ["announcement-fail", "conference-end"]

@@ -23,8 +23,8 @@ from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import LEASE_MS
 from orchestrator.twiml.verbs import Play
 from tests.unit.fake_esl import settled
+from tests.unit.listener.test_committer import NOW
 from tests.unit.sounds.theatre import AWAY, REFUSED, STOCK_MUSIC, Theatre
-from tests.unit.test_applier import NOW
 
 URL = "https://app.example/wait"
 SAY = "https://app.example/say"

@@ -32,8 +32,8 @@ from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import SoundStore
 from orchestrator.twiml.verbs import Pause, Play, Verb
 from tests.unit.fake_esl import settled
+from tests.unit.listener.test_committer import World
 from tests.unit.records import ACCOUNT
-from tests.unit.test_applier import World
 
 STOCK_MUSIC = "tone_stream://stock;loops=-1"
 _TAGGED = re.compile(r"\{orchestrator_play=(?P<lane>[^.]+)\.(?P<play_id>[0-9a-f]{16})\}(?P<file>.*)")

@@ -11,10 +11,10 @@ import orjson
 import pytest
 import redis
 
-from orchestrator import history as history_module
 from orchestrator.callbacks.entry import Entry
 from orchestrator.errors import NotFound
-from orchestrator.history import History, Replayed
+from orchestrator.services import callback_log as callback_log_module
+from orchestrator.services.callback_log import CallbackLog, Replayed
 from orchestrator.store import callbacks as callbacks_module
 from orchestrator.store import keys
 from orchestrator.store.callbacks import Attempt, CallbackFilter, CallbackStore, KeptCallback
@@ -265,9 +265,9 @@ def test_what_has_expired_meanwhile_is_not_replayed(shelf: Shelf) -> None:
 
 def test_a_replay_of_many_in_two_portions_keeps_their_order(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go first, whatever their tokens; the answer says that there are more."""
-    monkeypatch.setattr(history_module, "MOST_REPLAYED", 3)
+    monkeypatch.setattr(callback_log_module, "MOST_REPLAYED", 3)
     monkeypatch.setattr(callbacks_module, "_ROWS_PER_READ", 2)
-    history = History(shelf.store, ReceiverStore(shelf.client))
+    history = CallbackLog(shelf.store, ReceiverStore(shelf.client))
     for number, token in enumerate("eadcb"):
         shelf.put(token, planned_at=NOW - 10.0 + number)
         shelf.settle("dead", "age")
@@ -317,8 +317,8 @@ def test_a_filter_that_asks_for_nothing_matches_everything(shelf: Shelf) -> None
 
 def test_a_bulk_replay_that_finds_little_ends(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks at so many rows and says from where the next one goes on; it sends as many as it is granted."""
-    monkeypatch.setattr(history_module, "MOST_SCANNED", 3)
-    history = History(shelf.store, ReceiverStore(shelf.client))
+    monkeypatch.setattr(callback_log_module, "MOST_SCANNED", 3)
+    history = CallbackLog(shelf.store, ReceiverStore(shelf.client))
     for number in range(6):
         shelf.put(str(number), planned_at=NOW - 10.0 + number)
         shelf.settle("dead", "age")

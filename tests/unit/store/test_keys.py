@@ -25,8 +25,8 @@ from orchestrator.store.sounds import SoundStore
 from tests.unit.callbacks.bench import make_drainer
 from tests.unit.callbacks.web import TOKEN, Answer, Web
 from tests.unit.lanes import port_of
+from tests.unit.listener.test_committer import NOW, World
 from tests.unit.records import ACCOUNT, EVENTS, PROGRESS
-from tests.unit.test_applier import NOW, World
 
 _PARTS = {
     r"\{AC\}": r"\{AC[0-9a-f]{32}\}",

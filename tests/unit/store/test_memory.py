@@ -19,8 +19,8 @@ from orchestrator.store import memory
 from orchestrator.store.connection import connect
 from orchestrator.store.memory import Memory
 from orchestrator.store.quotas import Admission, QuotaStore
+from tests.unit.listener.test_committer import NOW, World
 from tests.unit.records import ACCOUNT, create
-from tests.unit.test_applier import NOW, World
 
 Fill = Callable[[float], None]
 

@@ -16,8 +16,8 @@ from orchestrator.limits import DEFAULTS, TABLE, Limits
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys, quotas
 from orchestrator.store.quotas import Admission, QuotaStore, Room
+from tests.unit.listener.test_committer import NOW, World
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT
-from tests.unit.test_applier import NOW, World
 
 FREE = Limits(**{row.name: 1_000_000 for row in TABLE})
 

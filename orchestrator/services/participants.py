@@ -1,6 +1,6 @@
-"""DOWN: a client's command -> a record of what it wants -> a FreeSWITCH command; and the reads.
+"""DOWN, for participants: a client's command -> a record of what it wants -> a FreeSWITCH command; and the reads.
 
-The API writes intent; facts are written by listener.py from the switch's events. "Read your writes" holds because
+The API writes intent; facts are written by the listener from the switch's events. "Read your writes" holds because
 an answer is given only when a GET sent next shows the change: an end is awaited. What changes people who are in the
 room is in updates.py.
 """
@@ -10,54 +10,54 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Final
 
 import gevent
 import orjson
 import structlog
 
-from orchestrator.dialling import Dialling
+from orchestrator.dialling.destinations import Destinations
 from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, CreateParticipant
-from orchestrator.domain.conference import Conference, ConferenceStatus, Participant, SwitchRef
+from orchestrator.domain.conference import Conference, Participant, SwitchRef
 from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NodeFull, NotFound, Unavailable
 from orchestrator.freeswitch.capacity import SHOWN_SECONDS
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.freeswitch.commands import HangUpMembers, KillChannel
 from orchestrator.freeswitch.dial_string import Originate
-from orchestrator.freeswitch.nodes import Node, Nodes
+from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.freeswitch.whisper import require_whispers
 from orchestrator.limits import Limits
+from orchestrator.services.confirmation import act_until, end_call
 from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
 from orchestrator.store.accounts import AccountStore
-from orchestrator.store.conference_list import ConferenceFilter, Place, Seen
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.quotas import Admission, QuotaStore, Room
 from orchestrator.store.records import encode_participant
 
-CONFIRM_SECONDS: Final = 1.8
-"""How long an answer waits for the event that makes it true; a client is promised an answer within 2 s."""
-
-log = structlog.get_logger("handlers")
+log = structlog.get_logger("participants")
 
 
 class _NameTaken(Exception):
     """Somebody else has made a conference of that name since we looked."""
 
 
-class Handlers:
-    """Every command and read of the API. `account_sid` is always the authenticated account."""
+class ParticipantService:
+    """Creates, reads and removes participants. `account_sid` is always the authenticated account."""
 
     def __init__(
-        self, store: ConferenceStore, nodes: Nodes, dialling: Dialling, quotas: QuotaStore, accounts: AccountStore
+        self,
+        store: ConferenceStore,
+        nodes: Nodes,
+        destinations: Destinations,
+        quotas: QuotaStore,
+        accounts: AccountStore,
     ) -> None:
         self._store = store
         self._quotas = quotas
         self._accounts = accounts
         self._nodes = nodes
-        self._dialling = dialling
+        self._destinations = destinations
 
     # ------------------------------------------------------------ create
 
@@ -68,11 +68,11 @@ class Handlers:
         Raises BadParameter, NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing,
         CoachedCallHeld, CoachingImpossible, QuotaReached, Unavailable.
         """
-        destination = self._dialling.find(command.to)
+        destination = self._destinations.find(command.to)
         limits = self._accounts.load_limits(account_sid)
         while True:
             conference, is_new = self._conference_for(account_sid, name, command)
-            require_whispers(self._reachable(conference.node), command.coaching)
+            require_whispers(self._nodes.get_connected(conference.node), command.coaching)
             participant = _new_participant(conference, command)
             # Refuses what cannot be carried, before anything is written.
             Originate(command, participant, destination, conference.has_started).render()
@@ -179,26 +179,16 @@ class Handlers:
         """The live participants, newest first. Raises NotFound."""
         return self._store.list_participants(account_sid, conference_sid)
 
-    def fetch_conference(self, account_sid: str, conference_sid: str) -> Conference:
-        """A conference, also a completed one. Raises NotFound."""
-        return self._store.load_conference(account_sid, conference_sid)
-
-    def list_conferences(
-        self, account_sid: str, wanted: ConferenceFilter, behind: Place | None, *, oldest_first: bool
-    ) -> Iterable[Seen]:
-        """The account's conferences behind a place, newest first: rows that were looked at, and which of them match."""
-        return self._store.list_conferences(account_sid, wanted, behind, oldest_first=oldest_first)
-
-    def made_at(self, account_sid: str, conference_sid: str, call_sid: str | None = None) -> datetime | None:
-        """When a conference, or a participant that may have left, was created; None if nothing is known of it."""
+    def made_at(self, account_sid: str, conference_sid: str, call_sid: str) -> datetime | None:
+        """Return when a participant, who may have left, was created; None if nothing is known of it."""
         return self._store.load_made_at(account_sid, conference_sid, call_sid)
 
-    # ------------------------------------------------------------ ends
+    # ------------------------------------------------------------ end
 
     def remove_participant(self, account_sid: str, conference_sid: str, reference: str) -> None:
         """End the participant's call, ringing or not; returns when that has happened. Raises NotFound, Unavailable."""
         participant = self._store.load_participant(account_sid, conference_sid, reference)
-        node = self._reachable(participant.switch.node)
+        node = self._nodes.get_connected(participant.switch.node)
         call_sid = participant.call_sid
         self._store.request_removal(account_sid, conference_sid, call_sid)
 
@@ -209,57 +199,7 @@ class Handlers:
                 return True
             return False
 
-        self._await(is_gone, lambda: _kill(node, call_sid))
-
-    def end_conference(self, account_sid: str, conference_sid: str) -> Conference:
-        """End every call of the conference; returns when it is completed. Raises NotFound, Unavailable."""
-        node = self._reachable(self._store.load_conference(account_sid, conference_sid).node)
-        conference = self._store.request_end(account_sid, conference_sid)
-
-        def is_completed() -> bool:
-            nonlocal conference
-            conference = self._store.load_conference(account_sid, conference_sid)
-            return conference.status is ConferenceStatus.COMPLETED
-
-        def hang_up() -> None:
-            # Nobody has joined, or all have left: then there is no such conference on the switch.
-            with contextlib.suppress(CommandRefused):
-                node.send(HangUpMembers(conference_sid))
-            for participant in self._store.list_participants(account_sid, conference_sid):
-                _kill(node, participant.call_sid)
-
-        if not is_completed():
-            self._await(is_completed, hang_up)
-        return conference
-
-    def _reachable(self, name: str) -> Node:
-        node = self._nodes.get(name)
-        if not node.is_connected:
-            raise NodeUnavailable(f"Node {name} is away")
-        return node
-
-    def _await(self, is_true: Callable[[], bool], act: Callable[[], None]) -> None:
-        """Act until the store shows it, at growing intervals. Raises Unavailable after CONFIRM_SECONDS."""
-        deadline = time.monotonic() + CONFIRM_SECONDS
-        pause = 0.005
-        act_again_at = 0.0
-        while True:
-            now = time.monotonic()
-            if now >= act_again_at:
-                act()
-                act_again_at = now + 0.25
-            if is_true():
-                return
-            if now > deadline:
-                raise Unavailable("The switch has been told, and has not confirmed it yet: try again")
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.1)
-
-
-def _kill(node: Node, call_sid: str) -> None:
-    # No such channel: it has ended, or is still to be made (the listener ends it when it is).
-    with contextlib.suppress(CommandRefused):
-        node.send(KillChannel(channel_uuid_of(call_sid)))
+        act_until(is_gone, lambda: end_call(node, call_sid))
 
 
 def _new_participant(conference: Conference, command: CreateParticipant) -> Participant:

@@ -2,7 +2,7 @@
 
 Whoever commits a change has it done, an API process as well as the node's listener, so two may be at it at once. Each
 acts, then looks again, until the state is the one that it acted on: whoever acted on an older one finds the newer one.
-Whoever dies in between leaves the rest to an audit (orders.py, `repeat`).
+Whoever dies in between leaves the rest to an audit (effects.py, `repeat`).
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import orders
-from orchestrator.domain import commands, consequences
+from orchestrator.domain import commands
+from orchestrator.domain import effects as domain_effects
 from orchestrator.domain.commands import (
     Beep,
     Command,
@@ -47,7 +47,8 @@ from orchestrator.freeswitch.commands import (
 )
 from orchestrator.freeswitch.files import BEEPS
 from orchestrator.freeswitch.snapshot import Member
-from orchestrator.orders import Orders, expand, repeat
+from orchestrator.listener import effects
+from orchestrator.listener.effects import Rendered, render, repeat
 from tests.unit.examples import CF, a_conference, a_participant
 
 
@@ -82,7 +83,7 @@ def told(
     command: Command, conference: Conference, participant: Participant, live: Iterable[Participant] = ()
 ) -> tuple[SwitchCommand, ...]:
     everybody = [participant, *live]
-    return expand(command, conference, participant, Store(everybody)).commands
+    return render(command, conference, participant, Store(everybody)).commands
 
 
 class Store:
@@ -106,19 +107,19 @@ class Unread(Store):
 UNREAD = Unread(())
 
 
-def repeated(conference: Conference, live: list[Participant], members: dict[str, Member]) -> Orders:
+def repeated(conference: Conference, live: list[Participant], members: dict[str, Member]) -> Rendered:
     return repeat(conference, live, members, Store(live))
 
 
 def test_every_command_that_can_follow_has_a_row() -> None:
-    """What consequences_of can give is told to the switch; a command without a row would raise in the listener."""
+    """What effects_of can give is told to the switch; a command without a row would raise in the listener."""
     made = {
         cls
-        for _, cls in inspect.getmembers(consequences, inspect.isclass)
+        for _, cls in inspect.getmembers(domain_effects, inspect.isclass)
         if issubclass(cls, Command) and cls.__module__ == commands.__name__ and cls is not Command
     }
 
-    assert set(orders._EXPANSIONS) == made
+    assert set(effects._RENDERERS) == made
 
 
 @pytest.mark.parametrize(
@@ -169,19 +170,19 @@ def test_coaching_is_left_to_who_settles_it() -> None:
     """Which looks at the state of that moment, and not of this one."""
     former = (Coach(sid(9), sid(1)),)
 
-    assert expand(UpdateCoaching(), room(), COACH, UNREAD) == Orders(mixing=(sid(9),))
-    assert expand(UpdateWhispers(former), room(), COACH, UNREAD) == Orders(former=former)
-    assert Orders(mixing=(sid(9),)).is_about_coaching
-    assert Orders(former=()).is_about_coaching
-    assert not Orders((KillChannel(uuid(1)),), (sid(1),)).is_about_coaching
+    assert render(UpdateCoaching(), room(), COACH, UNREAD) == Rendered(mixing=(sid(9),))
+    assert render(UpdateWhispers(former), room(), COACH, UNREAD) == Rendered(former=former)
+    assert Rendered(mixing=(sid(9),)).is_about_coaching
+    assert Rendered(former=()).is_about_coaching
+    assert not Rendered((KillChannel(uuid(1)),), (sid(1),)).is_about_coaching
 
 
 def test_orders_add_up() -> None:
     """Those of several commands are carried out as one."""
-    one = Orders((KillChannel(uuid(1)),), (sid(1),), (sid(1),), None)
-    other = Orders((KillChannel(uuid(2)),), (sid(2),), (), (Coach(sid(9), sid(1)),))
+    one = Rendered((KillChannel(uuid(1)),), (sid(1),), (sid(1),), None)
+    other = Rendered((KillChannel(uuid(2)),), (sid(2),), (), (Coach(sid(9), sid(1)),))
 
-    assert one + other == Orders(
+    assert one + other == Rendered(
         (KillChannel(uuid(1)), KillChannel(uuid(2))), (sid(1), sid(2)), (sid(1),), (Coach(sid(9), sid(1)),)
     )
     assert (one + one).former is None
@@ -211,9 +212,9 @@ def test_what_a_member_may_hear_is_told(
 def test_at_the_start_music_ends_before_the_others_are_heard() -> None:
     """Those on hold go on being so, with their own sound; who still rings is to join as one who hears."""
     held, muted = person(2, hold=True), replace(RINGING, muted=True)
-    found = expand(StartConference(), room(), ONE, Store([ONE, held, muted]))
+    found = render(StartConference(), room(), ONE, Store([ONE, held, muted]))
 
-    assert found == Orders(
+    assert found == Rendered(
         (StopMember(CF, 1), DeafenMember(CF, 1, False), SetJoinFlags(uuid(7), True, False)), (sid(1),)
     )
 
@@ -227,7 +228,7 @@ def test_a_beep_is_played_beside_what_is_being_played(moment: Any) -> None:
 
 def test_a_changed_sound_is_looked_at_by_a_worker() -> None:
     """The switch is told nothing by the listener."""
-    assert expand(RefreshSound(), room(), ONE, UNREAD) == Orders((), (sid(1),))
+    assert render(RefreshSound(), room(), ONE, UNREAD) == Rendered((), (sid(1),))
 
 
 # ---------------------------------------------------------------- what an audit repeats
@@ -241,8 +242,8 @@ def test_what_is_as_it_should_be_is_left_alone() -> None:
     """Most audits tell the switch nothing. Of one on hold it cannot be seen what they hear: that is said again."""
     held = person(2, hold=True)
 
-    assert repeated(room(), [ONE, RINGING], member(1)) == Orders()
-    assert repeated(room(), [held], member(2, hold=True)) == Orders((DeafenMember(CF, 2, True),), (sid(2),))
+    assert repeated(room(), [ONE, RINGING], member(1)) == Rendered()
+    assert repeated(room(), [held], member(2, hold=True)) == Rendered((DeafenMember(CF, 2, True),), (sid(2),))
 
 
 @pytest.mark.parametrize(

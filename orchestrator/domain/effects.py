@@ -1,4 +1,7 @@
-"""What the switch has to do because a state has changed: pure. `transitions.apply` asks; orders.py spells it out."""
+"""What the switch has to do because a state has changed: pure.
+
+`transitions.apply` asks; listener/effects.py says how it is done.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from orchestrator.domain.conference import Conference, ConferenceStatus, Partici
 from orchestrator.domain.hearing import background_of
 
 
-def consequences_of(
+def effects_of(
     conference: Conference, participant: Participant, after: Conference, new: Participant
 ) -> tuple[Command, ...]:
     """What a client has asked for and the switch could not do yet, and what follows for the others. In order."""

@@ -7,19 +7,19 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from orchestrator.coaching import Coaching, Send, whispers_of
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.coach_mark import COACH_MARK, ReadCoachMark
 from orchestrator.freeswitch.commands import ChannelExists, KillChannel, SwitchCommand
 from orchestrator.freeswitch.snapshot import Snapshot
-from orchestrator.orders import Orders, repeat
+from orchestrator.listener.coaching import Coaching, Send, whispers_of
+from orchestrator.listener.effects import Rendered, repeat
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.outbox import Lane
 
 Answer = TypeVar("Answer")
 
-log = structlog.get_logger("hands")
+log = structlog.get_logger("listener")
 
 
 class Surely(Protocol):
@@ -30,7 +30,7 @@ class Surely(Protocol):
         ...
 
 
-class Hands:
+class Executor:
     """For one node. What it could not do is found by the next audit; `complain` says so when the rest is done."""
 
     def __init__(
@@ -49,18 +49,18 @@ class Hands:
             try:
                 self._send(command)
             except CommandRefused as error:
-                log.info("order_refused", order=repr(command)[:200], error=str(error).strip()[:200])
+                log.info("command_refused", command=repr(command)[:200], error=str(error).strip()[:200])
             except NodeUnavailable as error:
                 self._away = error
-                log.info("order_not_sent", order=repr(command)[:200], error=error.message)
+                log.info("command_not_sent", command=repr(command)[:200], error=error.message)
 
-    def carry_out(self, conference_sid: str, orders: Orders) -> None:
+    def carry_out(self, conference_sid: str, rendered: Rendered) -> None:
         """Commands first, then who whispers to whom, by the state that there is by then."""
-        self.send_all(orders.commands)
-        self._wake_sounds([Lane(conference_sid, call_sid) for call_sid in dict.fromkeys(orders.sounds)])
-        if orders.is_about_coaching:
+        self.send_all(rendered.commands)
+        self._wake_sounds([Lane(conference_sid, call_sid) for call_sid in dict.fromkeys(rendered.sounds)])
+        if rendered.is_about_coaching:
             try:
-                self._surely(lambda: self.coaching.settle(conference_sid, orders.mixing, orders.former or ()))
+                self._surely(lambda: self.coaching.settle(conference_sid, rendered.mixing, rendered.former or ()))
             except NodeUnavailable as error:
                 self._away = error
                 log.info("coaching_not_settled", conference_sid=conference_sid, error=error.message)
@@ -80,10 +80,10 @@ class Hands:
             people.update(person.call_sid for person in group)
             wanted = {pair.channel_uuid for pair in whispers_of(conference, group)}
             wanted_of_all |= wanted
-            orders = repeat(conference, group, snapshot.members, self._store)
+            rendered = repeat(conference, group, snapshot.members, self._store)
             if wanted - snapshot.whispers.keys():
-                orders += Orders(former=())
-            self.carry_out(conference.conference_sid, orders)
+                rendered += Rendered(former=())
+            self.carry_out(conference.conference_sid, rendered)
         self.send_all(
             KillChannel(channel_uuid)
             for channel_uuid, coach in snapshot.whispers.items()

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator import authentication
-from orchestrator.credentials import Credentials
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import SIGNED_WITH
 from orchestrator.dialects.signalwire.serializers import write_sid
 from orchestrator.errors import Conflict, NotFound
+from orchestrator.services.credentials import Credentials
 from orchestrator.store import accounts as accounts_module
 from orchestrator.store.accounts import MOST_KEYS, AccountStore, token_id
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT
@@ -79,7 +79,7 @@ def test_a_key_neither_makes_nor_revokes_keys(api: Api, credentials: Credentials
 
 def test_keys_have_a_bound(credentials: Credentials, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are read with the account at every request."""
-    monkeypatch.setattr("orchestrator.credentials.MOST_KEYS", 2)
+    monkeypatch.setattr("orchestrator.services.credentials.MOST_KEYS", 2)
     for _ in range(2):
         credentials.create_key(ACCOUNT, "")
     with pytest.raises(Conflict):

@@ -12,20 +12,20 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from orchestrator import listener as listener_module
-from orchestrator.applier import Applier
 from orchestrator.domain.conference import Participant, ParticipantStatus
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot
 from orchestrator.freeswitch.whisper import Whisper
-from orchestrator.listener import Listener, parse_event, read_batch
+from orchestrator.listener import listener as listener_module
+from orchestrator.listener.committer import Committer
+from orchestrator.listener.listener import Listener, parse_event, read_batch
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.nodes import NodeStore
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, answer, event, reply, settled
+from tests.unit.listener.test_committer import World
 from tests.unit.records import NODE
-from tests.unit.test_applier import World
 
 Start = Callable[..., FakeEsl]
 
@@ -108,9 +108,9 @@ def follow(fake_esl: Start, switch: Switch, world: World) -> Iterator[Callable[[
     running: list[tuple[Listener, Any]] = []
     server = fake_esl(switch.script)
 
-    def start(applier: Applier | None = None) -> Listener:
+    def start(committer: Committer | None = None) -> Listener:
         address = NodeAddress(NODE, "127.0.0.1", server.port)
-        make: Any = lambda _, send: applier or world.new_applier(send)  # noqa: E731 -- one expression
+        make: Any = lambda _, send: committer or world.new_applier(send)  # noqa: E731 -- one expression
         made = Listener(address, PASSWORD, make, world.sounds.extend, NodeStore(world.client), "test")
         running.append((made, gevent.spawn(made.run)))
         settled(lambda: switch.snapshots() >= 1, "the first snapshot")
@@ -240,11 +240,16 @@ def test_a_full_queue_says_so_and_resynchronises(
             gate.wait()
             return super().commit(changes)
 
-    applier = Applier(
-        Gated(world.client), world.applier._serialize, world.woken.extend, world.sounds.extend, gevent.sleep, world.send
+    committer = Committer(
+        Gated(world.client),
+        world.committer._serialize,
+        world.woken.extend,
+        world.sounds.extend,
+        gevent.sleep,
+        world.send,
     )
     with capture_logs() as logs:
-        listener = follow(applier)
+        listener = follow(committer)
         for number, participant in enumerate(made, 1):
             switch.holds(participant, number)
             switch.fire(participant, "CHANNEL_CREATE")

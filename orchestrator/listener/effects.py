@@ -1,7 +1,7 @@
 """A domain command -> what is sent to the switch, whose sounds have to be looked at, and whose coaching (coaching.py).
 
-Of who hears the conference the listener has the last word: what the API has told the switch of a member (updates.py) it
-says again when the switch tells of it.
+Of who hears the conference the listener has the last word: what the API has told the switch of a member
+(services/updates.py) it says again when the switch tells of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orchestrator.domain.commands import (
     UpdateWhispers,
 )
 from orchestrator.domain.conference import Coach, Conference, Participant
-from orchestrator.domain.consequences import outstanding_updates
+from orchestrator.domain.effects import outstanding_updates
 from orchestrator.domain.hearing import background_of, hears_conference, is_mixed
 from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import (
@@ -51,7 +51,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class Rendered:
     """`commands` in order; `sounds`: CallSids whose background sound may have changed; `mixing`: of those who begin or
     cease to coach; `former`: who coached before, if who whispers to whom may have changed."""
 
@@ -65,39 +65,39 @@ class Orders:
         """Whether somebody's coaching has to be looked at."""
         return bool(self.mixing) or self.former is not None
 
-    def __add__(self, other: Orders) -> Orders:
+    def __add__(self, other: Rendered) -> Rendered:
         """First these, then the others."""
         former = None if self.former is None and other.former is None else (*(self.former or ()), *(other.former or ()))
-        return Orders(self.commands + other.commands, self.sounds + other.sounds, self.mixing + other.mixing, former)
+        return Rendered(self.commands + other.commands, self.sounds + other.sounds, self.mixing + other.mixing, former)
 
 
-def expand(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:
+def render(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
     """What `command`, which follows from a change of `participant`, means. Raises Unavailable."""
-    return _EXPANSIONS[type(command)](command, conference, participant, store)
+    return _RENDERERS[type(command)](command, conference, participant, store)
 
 
-def _end_conference(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:
+def _end_conference(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
     """Members first, in one go; legs that still ring are no members."""
     others = (other for other in store.list_live(conference.conference_sid) if other.call_sid != participant.call_sid)
     kills = (KillChannel(other.switch.channel_uuid) for other in others)
-    return Orders((HangUpMembers(conference.conference_sid), *kills))
+    return Rendered((HangUpMembers(conference.conference_sid), *kills))
 
 
-def _remove(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:
-    return Orders((KillChannel(participant.switch.channel_uuid),))
+def _remove(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
+    return Rendered((KillChannel(participant.switch.channel_uuid),))
 
 
-def _update(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:
-    update, switch, orders = cast(UpdateParticipant, command), participant.switch, list[SwitchCommand]()
+def _update(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
+    update, switch, rendered = cast(UpdateParticipant, command), participant.switch, list[SwitchCommand]()
     # A coach stays out of the mix, whatever becomes of their own mute.
     if update.muted is not None and switch.member_id is not None and not participant.coaching:
-        orders.append(muting_of(participant, switch.member_id, update.muted))
+        rendered.append(muting_of(participant, switch.member_id, update.muted))
     if update.hold is not None and switch.member_id is not None:
-        orders.append(HoldMember(conference.conference_sid, switch.member_id, update.hold))
+        rendered.append(HoldMember(conference.conference_sid, switch.member_id, update.hold))
     if update.end_conference_on_exit is not None:
         end = update.end_conference_on_exit
-        orders.append(SetExitHook(switch.channel_uuid, conference.conference_sid, end, answered=True))
-    return Orders(tuple(orders))
+        rendered.append(SetExitHook(switch.channel_uuid, conference.conference_sid, end, answered=True))
+    return Rendered(tuple(rendered))
 
 
 def muting_of(participant: Participant, member_id: int, muted: bool) -> SwitchCommand:
@@ -107,16 +107,16 @@ def muting_of(participant: Participant, member_id: int, muted: bool) -> SwitchCo
     return UnmuteUnlessCoach(participant.switch.channel_uuid, participant.conference_sid, member_id)
 
 
-def _mixing(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:
-    return Orders(mixing=(participant.call_sid,))
+def _mixing(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
+    return Rendered(mixing=(participant.call_sid,))
 
 
-def _whispers(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:
-    return Orders(former=cast(UpdateWhispers, command).former)
+def _whispers(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
+    return Rendered(former=cast(UpdateWhispers, command).former)
 
 
-def _hearing(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:
-    return Orders(tuple(hearing_of(conference, participant)))
+def _hearing(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
+    return Rendered(tuple(hearing_of(conference, participant)))
 
 
 def hearing_of(conference: Conference, participant: Participant) -> Iterable[SwitchCommand]:
@@ -128,7 +128,7 @@ def hearing_of(conference: Conference, participant: Participant) -> Iterable[Swi
         yield SetJoinFlags(participant.switch.channel_uuid, not is_mixed(participant), deaf)
 
 
-def _start(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:
+def _start(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
     """The music of those who waited ends, before they hear the others. Those on hold go on being so."""
     commands, sounds = list[SwitchCommand](), list[str]()
     for other in store.list_live(conference.conference_sid):
@@ -138,49 +138,51 @@ def _start(command: Command, conference: Conference, participant: Participant, s
             sounds.append(other.call_sid)
             commands.append(StopMember(conference.conference_sid, other.switch.member_id))
         commands += hearing_of(conference, other)
-    return Orders(tuple(commands), tuple(sounds))
+    return Rendered(tuple(commands), tuple(sounds))
 
 
-def _beep(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:
+def _beep(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
     beep = BEEPS[cast(Beep, command).moment]
-    return Orders((PlayToAll(conference.conference_sid, beep, beside=True),))
+    return Rendered((PlayToAll(conference.conference_sid, beep, beside=True),))
 
 
-def _sound(command: Command, conference: Conference, participant: Participant, store: Store) -> Orders:
-    return Orders(sounds=(participant.call_sid,))
+def _sound(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
+    return Rendered(sounds=(participant.call_sid,))
 
 
-def repeat(conference: Conference, live: Iterable[Participant], members: Mapping[str, Member], store: Store) -> Orders:
+def repeat(
+    conference: Conference, live: Iterable[Participant], members: Mapping[str, Member], store: Store
+) -> Rendered:
     """What the switch has not done yet, or has lost, by what it says of its members: CallSid -> Member."""
-    orders = Orders()
+    rendered = Rendered()
     for participant in live:
         if participant.removal_requested or conference.is_ending:
-            orders += Orders((KillChannel(participant.switch.channel_uuid),))
+            rendered += Rendered((KillChannel(participant.switch.channel_uuid),))
             continue
         member = members.get(participant.call_sid)
         if member is not None and member.member_id == participant.switch.member_id:
-            orders += _repeat(conference, participant, member, store)
-    return orders
+            rendered += _repeat(conference, participant, member, store)
+    return rendered
 
 
-def _repeat(conference: Conference, participant: Participant, member: Member, store: Store) -> Orders:
-    orders = Orders()
+def _repeat(conference: Conference, participant: Participant, member: Member, store: Store) -> Rendered:
+    rendered = Rendered()
     for wish in outstanding_updates(participant):
-        orders += expand(wish, conference, participant, store)
+        rendered += render(wish, conference, participant, store)
     hears = hears_conference(conference, participant)
     if member.hold or member.deaf is hears:  # a member on hold is called deaf whether it is or not
-        orders += Orders(tuple(hearing_of(conference, participant)))
+        rendered += Rendered(tuple(hearing_of(conference, participant)))
         if hears and not member.hold:  # it has heard something else until now
-            orders += Orders((StopMember(conference.conference_sid, member.member_id),), (participant.call_sid,))
+            rendered += Rendered((StopMember(conference.conference_sid, member.member_id),), (participant.call_sid,))
     if background_of(conference, participant) is not None:
-        orders += Orders(sounds=(participant.call_sid,))
+        rendered += Rendered(sounds=(participant.call_sid,))
     is_repeated = participant.muted_wanted is True and not participant.coaching  # above; unmuted, a mark has to go, too
     if not member.hold and not is_repeated and member.muted is is_mixed(participant):
-        orders += Orders(mixing=(participant.call_sid,))
-    return orders
+        rendered += Rendered(mixing=(participant.call_sid,))
+    return rendered
 
 
-_EXPANSIONS: Final[dict[type[Command], Callable[[Command, Conference, Participant, Store], Orders]]] = {
+_RENDERERS: Final[dict[type[Command], Callable[[Command, Conference, Participant, Store], Rendered]]] = {
     EndConference: _end_conference,
     RemoveParticipant: _remove,
     UpdateParticipant: _update,
@@ -191,4 +193,4 @@ _EXPANSIONS: Final[dict[type[Command], Callable[[Command, Conference, Participan
     Beep: _beep,
     RefreshSound: _sound,
 }
-"""One row per command that `consequences_of` can give."""
+"""One row per command that `effects_of` can give."""

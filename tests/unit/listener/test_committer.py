@@ -15,9 +15,7 @@ from typing import Any
 import pytest
 import redis
 
-from orchestrator.applier import Applier
 from orchestrator.callbacks.entry import Entry
-from orchestrator.coaching import Send
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.domain.conference import ConferenceStatus, Participant, ParticipantStatus
 from orchestrator.domain.events import (
@@ -44,6 +42,8 @@ from orchestrator.freeswitch.commands import (
 from orchestrator.freeswitch.events import Translated, translate_event
 from orchestrator.freeswitch.snapshot import Member, Snapshot
 from orchestrator.freeswitch.whisper import StartWhisper
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.sids import call_sid_of, channel_uuid_of, mint_sid
 from orchestrator.store import keys
@@ -56,7 +56,7 @@ from tests.unit.lanes import waiting
 from tests.unit.lossy_proxy import LossyProxy
 from tests.unit.records import ACCOUNT, EVENTS, NODE, PROGRESS, create, new_participant
 
-TAPES = Path(__file__).parents[1] / "tapes"
+TAPES = Path(__file__).parents[2] / "tapes"
 NOW = datetime.now(UTC)
 
 
@@ -66,7 +66,7 @@ def never_sleeps(_: float) -> None:
 
 @dataclass
 class World:
-    """An applier, the API's store beside it, and what came of them."""
+    """An committer, the API's store beside it, and what came of them."""
 
     client: redis.Redis
     sleep: Callable[[float], object] = never_sleeps
@@ -86,12 +86,12 @@ class World:
 
     def __post_init__(self) -> None:
         self.store = ConferenceStore(self.client)
-        self.applier = self.new_applier()
+        self.committer = self.new_applier()
 
-    def new_applier(self, send: Send | None = None) -> Applier:
+    def new_applier(self, send: Send | None = None) -> Committer:
         """As after a restart of the listener; or the API's, which sends by itself."""
         commits = CommitStore(self.commits_client or self.client)
-        return Applier(
+        return Committer(
             commits, serialize_callback, self.woken.extend, self.sounds.extend, self._sleep, send or self.send
         )
 
@@ -131,20 +131,20 @@ class World:
         return create(self.store, name, **{**settings, **values})
 
     def apply(self, participant: Participant, *events: Event) -> list[Any]:
-        return self.told(lambda: self.applier.apply_events([happened(participant, event) for event in events]))
+        return self.told(lambda: self.committer.commit_events([happened(participant, event) for event in events]))
 
     def join(self, participant: Participant, member_id: int = 1, muted: bool = False) -> list[Any]:
         """Dialled, answered, a member."""
         return self.apply(participant, CallInitiated(NOW), CallAnswered(NOW), MemberAdded(NOW, member_id, muted))
 
     def modify(self, participant: Participant, **changes: Any) -> None:
-        """What a client changes, as the API does it: an applier of its own, without the listener's cache."""
-        self.new_applier().apply_events([happened(participant, ParticipantModified(NOW, **changes))])
+        """What a client changes, as the API does it: an committer of its own, without the listener's cache."""
+        self.new_applier().commit_events([happened(participant, ParticipantModified(NOW, **changes))])
 
     def snapshot(self, snapshot: Snapshot) -> list[Any]:
         self.alive = {channel_uuid_of(call_sid) for call_sid in snapshot.channels}
         snapshot.whispers.update(self.pairs)
-        return self.told(lambda: self.applier.apply_snapshot(snapshot, NODE))
+        return self.told(lambda: self.committer.apply_snapshot(snapshot, NODE))
 
     def load(self, participant: Participant) -> Participant:
         """Also one that has left."""
@@ -219,7 +219,7 @@ def test_the_same_events_again_are_no_news(world: World) -> None:
     events = [CallInitiated(NOW), CallRang(NOW), CallAnswered(NOW), MemberAdded(NOW, 1)]
     world.apply(one, *(event for event in events for _ in range(2)))
     expected = world.kinds(one.conference_sid), world.kinds(one.conference_sid, one.call_sid)
-    world.applier = world.new_applier()
+    world.committer = world.new_applier()
     world.apply(one, *events)
 
     assert (world.kinds(one.conference_sid), world.kinds(one.conference_sid, one.call_sid)) == expected
@@ -247,7 +247,7 @@ def test_an_unknown_leg_in_a_known_conference_is_ended(world: World) -> None:
 def test_the_result_of_a_job_finds_its_conference(world: World) -> None:
     """FreeSWITCH does not say which one; the call's index does. A foreign job is dropped."""
     one = world.create()
-    world.applier.apply_events(
+    world.committer.commit_events(
         [Translated(mint_sid("CA"), None, CallRang(NOW)), Translated(one.call_sid, None, CallRang(NOW))]
     )
 
@@ -257,7 +257,9 @@ def test_the_result_of_a_job_finds_its_conference(world: World) -> None:
 def test_an_event_that_can_not_be_applied_takes_no_other_along(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect costs one event, not the batch."""
     one, two = world.create("one"), world.create("two")
-    world.applier.apply_events([happened(one, Event(NOW)), happened(two, CallRang(NOW)), happened(one, CallRang(NOW))])
+    world.committer.commit_events(
+        [happened(one, Event(NOW)), happened(two, CallRang(NOW)), happened(one, CallRang(NOW))]
+    )
 
     assert world.load(one).status is world.load(two).status is ParticipantStatus.RINGING
 
@@ -281,7 +283,7 @@ def test_a_recorded_tape_leads_to_the_same_whatever_the_batches(world: World, si
         if isinstance(translated, Translated) and translated.call_sid in calls:
             events.append(translated)
     for start in range(0, len(events), size):
-        world.applier.apply_events(events[start : start + size])
+        world.committer.commit_events(events[start : start + size])
 
     kinds = world.kinds(first)
     assert kinds[:3] == ["participant-join", "participant-join", "conference-start"]
@@ -415,10 +417,10 @@ def test_a_commit_whose_answer_was_lost_is_not_told_twice(world: World, proxy: L
     """Redis has done it, and the connection broke before it said so."""
     world.commits_client = connect(proxy.url)
     warm = world.create("warm-up: the script is loaded")
-    world.applier = world.new_applier()
+    world.committer = world.new_applier()
     world.join(warm)
     one = world.create()
-    sha = world.applier._store._commit.sha.encode()
+    sha = world.committer._store._commit.sha.encode()
     proxy.lose_next = lambda request: b"EVALSHA" in request and sha in request
     world.sleep = lambda _: None
     world.apply(one, *events)
@@ -484,7 +486,7 @@ def test_the_end_of_a_call_that_had_left_its_conference_is_made_up(world: World,
     world.join(one)
     world.join(two, 2)
     world.apply(one, MemberRemoved(NOW))
-    world.applier = world.new_applier()
+    world.committer = world.new_applier()
     world.snapshot(held(two, members=(two,)))
 
     assert world.kinds(one.conference_sid, one.call_sid)[-1] == "completed"
@@ -497,7 +499,7 @@ def test_the_last_call_s_end_is_made_up_though_its_conference_is_over(world: Wor
     world.join(one)
     world.apply(one, MemberRemoved(NOW))
     assert world.kinds(one.conference_sid)[-1] == "conference-end"
-    world.applier = world.new_applier()
+    world.committer = world.new_applier()
     world.snapshot(held())
     world.snapshot(held())
 
@@ -604,22 +606,22 @@ def test_calls_of_other_nodes_are_not_touched(world: World) -> None:
     """An empty node says nothing about the others."""
     one = world.create()
     world.join(one)
-    world.applier.apply_snapshot(Snapshot(NOW + timedelta(seconds=60)), "fs2")
+    world.committer.apply_snapshot(Snapshot(NOW + timedelta(seconds=60)), "fs2")
 
     assert world.load(one).is_present
 
 
 def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest conferences are forgotten, and loaded again when something happens in them."""
-    monkeypatch.setattr("orchestrator.applier.CACHED_CONFERENCES", 3)
+    monkeypatch.setattr("orchestrator.listener.committer.CACHED_CONFERENCES", 3)
     people = [world.create(f"name {number}") for number in range(10)]
     for _ in range(2):
         for participant in people:
             world.join(participant)
     world.join(world.create("one more"))
 
-    assert len(world.applier._conferences) <= 3
-    assert len(world.applier._participants) <= 4
+    assert len(world.committer._conferences) <= 3
+    assert len(world.committer._participants) <= 4
     assert all(world.kinds(p.conference_sid) == ["participant-join"] for p in people)
 
 

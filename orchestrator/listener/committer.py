@@ -16,7 +16,6 @@ import structlog
 
 from orchestrator.callbacks.keep import kept
 from orchestrator.callbacks.plan import Callback, announced, plan_callbacks, with_cut_off
-from orchestrator.coaching import Send
 from orchestrator.domain.commands import Command, UpdateParticipant
 from orchestrator.domain.conference import Conference, Participant, without_fulfilled_wishes
 from orchestrator.domain.events import CallAnswered, CallInitiated, ConferenceEnded, Event, MemberAdded
@@ -26,11 +25,12 @@ from orchestrator.freeswitch.client import NodeUnavailable
 from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.freeswitch.events import Translated
 from orchestrator.freeswitch.snapshot import Snapshot, missed_events
-from orchestrator.hands import Hands
-from orchestrator.orders import Orders, expand
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.effects import Rendered, render
+from orchestrator.listener.executor import Executor
+from orchestrator.listener.reconciler import end_stray, strays_of
 from orchestrator.store.commits import Change, CommitStore, Committed, Versioned
 from orchestrator.store.outbox import Lane
-from orchestrator.strays import end_stray, strays_of
 
 CACHED_CONFERENCES: Final = 5_000
 
@@ -42,7 +42,7 @@ Answer = TypeVar("Answer")
 log = structlog.get_logger("listener")
 
 
-class Applier:
+class Committer:
     """Not for two greenlets at once. A listener keeps one; API and workers make one for each fact that they write.
 
     What the switch has to do because of a fact is sent by whoever commits it, through `send`: nobody can forget it.
@@ -58,7 +58,7 @@ class Applier:
         send: Send,
     ) -> None:
         self._store = store
-        self._hands = Hands(store, send, wake_sounds, self._surely)
+        self._executor = Executor(store, send, wake_sounds, self._surely)
         self._serialize = serialize
         self._wake_callbacks = wake_callbacks
         self._sleep = sleep
@@ -68,7 +68,7 @@ class Applier:
 
     # ------------------------------------------------------------ the two ways in
 
-    def apply_events(self, events: Sequence[Translated]) -> None:
+    def commit_events(self, events: Sequence[Translated]) -> None:
         """Apply events in order, commit what they change, and have the switch do what follows. Waits for Redis.
 
         Raises NodeUnavailable, when all is committed, if the switch could not be told.
@@ -81,28 +81,28 @@ class Applier:
                 log.error("store_unreachable", error=error.message, waiting=len(left))
                 self._forget(list(self._conferences))
                 self._sleep(0.2)
-        self._hands.complain()
+        self._executor.complain()
 
     def apply_snapshot(self, snapshot: Snapshot, node: str) -> None:
         """Apply what the node's events did not tell us, and repeat what the switch has not done yet. Raises
         NodeUnavailable."""
         if snapshot.conference_sid is not None:
-            self._hands.repeat(self._surely(lambda: self._load_whole(snapshot.conference_sid)), snapshot)
+            self._executor.repeat(self._surely(lambda: self._load_whole(snapshot.conference_sid)), snapshot)
             return
         unended = self._surely(lambda: self._store.list_unended(node))
         self._forget(conference.conference_sid for conference, _ in unended)
         everybody = [participant for _, group in unended for participant in group]
         commits = self._commits
-        self.apply_events(missed_events(snapshot, everybody, self._hands))
+        self.commit_events(missed_events(snapshot, everybody, self._executor))
         if self._commits != commits:  # what is repeated must not be what was so before them
             unended = self._surely(lambda: self._store.list_unended(node))
-        self._hands.send_all(strays_of(self._store, snapshot, everybody))
-        self._hands.repeat(unended, snapshot)
+        self._executor.send_all(strays_of(self._store, snapshot, everybody))
+        self._executor.repeat(unended, snapshot)
 
     def settle_coaching(self, conference: Conference) -> None:
         """Make the whispers of a conference what its state says now. Raises Unavailable."""
         if conference.coaches:
-            self._hands.coaching.settle(conference.conference_sid, former=conference.coaches)
+            self._executor.coaching.settle(conference.conference_sid, former=conference.coaches)
 
     def _load_whole(self, conference_sid: str | None) -> list[tuple[Conference, list[Participant]]]:
         sid = conference_sid or ""
@@ -124,34 +124,34 @@ class Applier:
                 log.exception("event_not_applied", conference_sid=conference_sid, call_sid=item.call_sid)
         strays = self._stray_legs(placed)
         refused = self._commit(list(changes.values()), commands) if changes else set()
-        self._hands.send_all(strays)
+        self._executor.send_all(strays)
         for conference_sid, found in commands.items():
             if conference_sid not in refused:
-                self._hands.carry_out(conference_sid, self._expand(changes[conference_sid], found))
+                self._executor.carry_out(conference_sid, self._render(changes[conference_sid], found))
         return [item for conference_sid, item in placed if conference_sid in refused]
 
-    def _expand(self, change: Change, commands: Iterable[tuple[Command, str]]) -> Orders:
+    def _render(self, change: Change, commands: Iterable[tuple[Command, str]]) -> Rendered:
         """What the commands mean in the state that has just been written."""
-        orders = Orders()
+        rendered = Rendered()
         for command, call_sid in commands:
             participant = change.participants[call_sid][1]
 
-            def expanded(command: Command = command, participant: Participant = participant) -> Orders:
-                return expand(command, change.after, participant, self._store)
+            def rendering(command: Command = command, participant: Participant = participant) -> Rendered:
+                return render(command, change.after, participant, self._store)
 
-            orders += self._surely(expanded)
-        return orders
+            rendered += self._surely(rendering)
+        return rendered
 
     def _stray_legs(self, placed: Iterable[tuple[str, Translated]]) -> list[SwitchCommand]:
         """Legs that come to life though no record speaks of them, or it says that they have ended: nobody could ever
         remove such a person from the conference."""
-        orders: list[SwitchCommand] = []
+        strays: list[SwitchCommand] = []
         for conference_sid, item in placed:
             if isinstance(item.event, (CallInitiated, CallAnswered, MemberAdded)):
                 participant = self._participants.get(conference_sid, {}).get(item.call_sid)
                 if participant is None or participant.ended_at is not None:
-                    orders.append(end_stray(conference_sid, item.call_sid))
-        return orders
+                    strays.append(end_stray(conference_sid, item.call_sid))
+        return strays
 
     def _place(self, events: Sequence[Translated]) -> list[tuple[str, Translated]]:
         """Each event with its ConferenceSid; a background job's result does not say it."""

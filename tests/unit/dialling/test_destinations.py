@@ -9,8 +9,8 @@ from ipaddress import ip_address
 import gevent
 import pytest
 
-from orchestrator import dialling as dialling_module
-from orchestrator.dialling import Dialling
+from orchestrator.dialling import destinations as destinations_module
+from orchestrator.dialling.destinations import Destinations
 from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.dial_string import NOWHERE, Routes
 from orchestrator.outgoing.names import no_name, parse_literal
@@ -34,8 +34,8 @@ def resolve(host: str) -> Sequence[Address]:
     return (ip_address(NAMES[host]),)
 
 
-def dialling(sip: str = ROUTES.sip, hosts: Sequence[str] = ()) -> Dialling:
-    return Dialling(Routes(ROUTES.number, sip, ""), SipTargets(resolve, lambda _: (), (), hosts))
+def dialling(sip: str = ROUTES.sip, hosts: Sequence[str] = ()) -> Destinations:
+    return Destinations(Routes(ROUTES.number, sip, ""), SipTargets(resolve, lambda _: (), (), hosts))
 
 
 def test_a_sip_host_is_dialled_at_its_address() -> None:
@@ -60,7 +60,7 @@ def test_an_address_that_may_not_be_called_is_refused(to: str) -> None:
 @pytest.mark.parametrize("host", ["inside.example", "nobody.example", "broken.example", "slow.example"])
 def test_a_name_that_leads_nowhere_is_a_call_that_fails(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One answer for all of them, in time: whoever tries names learns nothing."""
-    monkeypatch.setattr(dialling_module, "LOOKUP_SECONDS", 0.05)
+    monkeypatch.setattr(destinations_module, "LOOKUP_SECONDS", 0.05)
 
     assert dialling().find(f"sip:bob@{host}").dialled == NOWHERE
 

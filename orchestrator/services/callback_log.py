@@ -23,7 +23,7 @@ MOST_REPLAYED: Final = 1_000
 
 _TOKEN: Final = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 
-log = structlog.get_logger("history")
+log = structlog.get_logger("callback_log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ Counted = Callable[[Iterable[KeptCallback | None]], Iterator[KeptCallback | None
 """What the rows of a list go through, so that whoever asks can count and pace them."""
 
 
-class History:
+class CallbackLog:
     """`account_sid` is always the authenticated account, or the one that an operator names."""
 
     def __init__(self, callbacks: CallbackStore, receivers: ReceiverStore) -> None:

@@ -1,6 +1,6 @@
 """UP: ESL event -> translate -> apply -> plan -> one commit -> what the switch has to do. One per node; no HTTP here.
 
-The socket's reader only appends to a queue. `Applier` takes whatever has come, and writes each conference that has
+The socket's reader only appends to a queue. `Committer` takes whatever has come, and writes each conference that has
 changed in one atomic step together with its sequence numbers and callbacks. Nothing is acknowledged to the switch, so
 whatever is lost between the two (a crash, Redis away, a full queue) is made up by a snapshot through the same path.
 """
@@ -19,8 +19,6 @@ import structlog
 from gevent.event import Event as Signal
 from gevent.queue import Empty, Full, Queue
 
-from orchestrator.applier import Applier
-from orchestrator.coaching import Send
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnavailable
@@ -28,6 +26,8 @@ from orchestrator.freeswitch.commands import CoreUuid, SwitchCommand
 from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound, Translated, translate_event
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
 from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot, look_at, parse_snapshot, take_snapshot
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
 from orchestrator.store.nodes import NodeStore
 
 QUEUE_LENGTH: Final = 20_000
@@ -62,14 +62,14 @@ class Listener:
         self,
         address: NodeAddress,
         password: str,
-        make_applier: Callable[[Callable[[float], None], Send], Applier],
+        make_committer: Callable[[Callable[[float], None], Send], Committer],
         wake_sounds: Callable[[Sequence[EndedSound]], None],
         nodes: NodeStore,
         name: str,
     ) -> None:
         self._address = address
         self._password = password
-        self._applier = make_applier(self._wait_for_store, self._send)
+        self._committer = make_committer(self._wait_for_store, self._send)
         self._wake_sounds = wake_sounds
         self._nodes = nodes
         self._name = name
@@ -177,10 +177,10 @@ class Listener:
         try:
             while not (self._stopping.is_set() and self._queue.empty()):
                 batch = read_batch(self._next_items())
-                self._tolerate(self._applier.apply_events, batch.events)
+                self._tolerate(self._committer.commit_events, batch.events)
                 self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
                 if batch.last is not None:
-                    self._tolerate(self._applier.apply_snapshot, batch.last, self._address.name)
+                    self._tolerate(self._committer.apply_snapshot, batch.last, self._address.name)
         except StoppedWhileWaiting:
             # What has not been written is made up by the next listener's snapshot.
             log.warning("stopped_while_store_away", node=self._address.name, queued=self._queue.qsize())

@@ -21,7 +21,7 @@ LOOKUP_SECONDS: Final = 1.0
 log = structlog.get_logger("dialling")
 
 
-class Dialling:
+class Destinations:
     """Where calls go."""
 
     def __init__(self, routes: Routes, sip_targets: SipTargets) -> None:

@@ -27,13 +27,14 @@ from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.coach_mark import MuteIfMember, UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import ChannelExists, KillChannel, ModuleExists, MuteMember, SwitchCommand
 from orchestrator.freeswitch.whisper import StartWhisper, Whisper
+from orchestrator.services.conferences import ConferenceService
+from orchestrator.services.updates import UpdateService
 from orchestrator.sids import mint_sid
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import MOST_ANNOUNCEMENTS, SoundStore
-from orchestrator.updates import Updates
+from tests.unit.listener.test_committer import NOW, World
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT
-from tests.unit.test_applier import NOW, World
 
 URL = "https://app.example/x"
 
@@ -50,6 +51,11 @@ class Node:
         self.refuse: Callable[[str], Exception | None] = lambda _: None
 
     def get(self, name: str) -> Node:
+        return self
+
+    def get_connected(self, name: str) -> Node:
+        if not self.is_connected:
+            raise NodeUnavailable("Node fs1 is away")
         return self
 
     def send(self, command: SwitchCommand, seconds: float = 2) -> str:
@@ -81,9 +87,10 @@ class Desk:
         self.woken: list[object] = []
         nodes: Any = self.node
         self.looks = NodeStore(client)
-        self.updates = Updates(
+        self.updates = UpdateService(
             self.world.store, nodes, self.looks, self.sounds, self.world.new_applier, self.woken.extend
         )
+        self.conferences = ConferenceService(self.world.store, nodes, self.sounds, self.woken.extend)
         self.one, self.two = self.world.create(label="agent"), self.world.create()
         self.sid = self.one.conference_sid
         for number, each in enumerate((self.one, self.two), 1):
@@ -439,7 +446,7 @@ def test_an_announcement_to_one_waits_in_its_lane(desk: Desk) -> None:
 
 def test_an_announcement_to_all_waits_in_the_conference_s(desk: Desk) -> None:
     """The answer is the conference."""
-    told = desk.updates.announce(ACCOUNT, desk.sid, URL, "POST")
+    told = desk.conferences.announce(ACCOUNT, desk.sid, URL, "POST")
     lane = Lane(desk.sid, "conference")
 
     assert told.conference_sid == desk.sid
@@ -464,7 +471,7 @@ def test_where_nobody_could_hear_it_nothing_is_announced_to_all(desk: Desk) -> N
     desk.world.store.request_end(ACCOUNT, desk.sid)
     for sid in (lone.conference_sid, desk.sid):
         with pytest.raises(ConferenceNotInProgress) as caught:
-            desk.updates.announce(ACCOUNT, sid, URL, "POST")
+            desk.conferences.announce(ACCOUNT, sid, URL, "POST")
         assert (caught.value.code, caught.value.http_status) == (16001, 400)
 
 
@@ -484,7 +491,7 @@ def test_a_foreign_participant_is_not_there(desk: Desk, changes: dict[str, Any])
     with pytest.raises(NotFound):
         desk.updates.update_participant(ACCOUNT, desk.sid, mint_sid("CA"), UpdateParticipant(**changes))
     with pytest.raises(NotFound):
-        desk.updates.announce(OTHER_ACCOUNT, desk.sid, URL, "POST")
+        desk.conferences.announce(OTHER_ACCOUNT, desk.sid, URL, "POST")
 
     assert (desk.load(), desk.node.heard, desk.woken) == (before, [], [])
 

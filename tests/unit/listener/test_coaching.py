@@ -23,8 +23,8 @@ from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.coach_mark import MarkCoach
 from orchestrator.freeswitch.commands import ChannelExists, HangUpMembers, KillChannel, MuteMember, SwitchCommand
 from orchestrator.freeswitch.whisper import SPEECH, StartWhisper, Whisper
+from tests.unit.listener.test_committer import NOW, World, happened, held
 from tests.unit.records import ACCOUNT, NODE
-from tests.unit.test_applier import NOW, World, happened, held
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_look_at_one_conference_is_the_same_for_it_and_nothing_else(world: Wor
     world.pairs.clear()
     people = (anna, bert, carl)
     look = held(members=people, muted=(carl,))
-    world.applier.apply_snapshot(replace(look, conference_sid=carl.conference_sid), NODE)
+    world.committer.apply_snapshot(replace(look, conference_sid=carl.conference_sid), NODE)
 
     assert world.pairs.keys() == {pair(carl, anna), pair(carl, SPEECH)}
     assert world.load(other).is_present
@@ -206,7 +206,7 @@ def test_two_at_once_leave_what_was_committed_last(world: World) -> None:
     def meanwhile(command: SwitchCommand) -> None:
         if isinstance(command, ChannelExists):
             world.refuse = lambda _: None
-            late.apply_events([happened(carl, ParticipantModified(NOW, coaching=False))])
+            late.commit_events([happened(carl, ParticipantModified(NOW, coaching=False))])
 
     world.refuse = meanwhile
     world.modify(carl, coaching=True, call_sid_to_coach=bert.call_sid)
@@ -226,7 +226,7 @@ def test_the_end_of_a_coaching_that_is_overtaken_by_the_next_leaves_the_coach_ou
         if command == MuteMember(carl.conference_sid, 3, False):
             world.refuse = lambda _: None
             again = ParticipantModified(NOW, coaching=True, call_sid_to_coach=anna.call_sid)
-            late.apply_events([happened(carl, again)])
+            late.commit_events([happened(carl, again)])
 
     world.refuse = meanwhile
     sent = world.told(lambda: world.modify(carl, coaching=False))
@@ -264,7 +264,7 @@ def test_a_coach_who_is_muted_by_an_api_process_is_heard_to_talk_again(world: Wo
     _, _, carl = coached(world)
     world.apply(carl, SpeechStarted(NOW))
     for event in (ParticipantMuted(NOW), ParticipantUnmuted(NOW)):
-        world.new_applier().apply_events([happened(carl, event)])
+        world.new_applier().commit_events([happened(carl, event)])
     world.apply(carl, SpeechStopped(NOW), SpeechStarted(NOW))
 
     kinds = [kind for kind in world.kinds(carl.conference_sid) if "speech" in kind]

@@ -15,10 +15,8 @@ from typing import Final
 
 import structlog
 
-from orchestrator.applier import Applier
-from orchestrator.coaching import Send
 from orchestrator.domain.commands import UpdateParticipant
-from orchestrator.domain.conference import STOCK, TWILIO, Conference, Participant
+from orchestrator.domain.conference import STOCK, TWILIO, Participant
 from orchestrator.domain.events import Event, ParticipantModified, ParticipantMuted, ParticipantUnmuted
 from orchestrator.domain.hearing import Sound, hears_conference, is_mixed
 from orchestrator.errors import (
@@ -26,11 +24,10 @@ from orchestrator.errors import (
     BadParameter,
     CoachedCallHeld,
     CoachedCallMissing,
-    ConferenceNotInProgress,
     NotFound,
     Unavailable,
 )
-from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
+from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.commands import (
     DeafenMember,
     HoldMember,
@@ -41,11 +38,13 @@ from orchestrator.freeswitch.commands import (
 from orchestrator.freeswitch.events import Translated
 from orchestrator.freeswitch.nodes import Node, Nodes
 from orchestrator.freeswitch.whisper import require_whispers
-from orchestrator.orders import muting_of
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
+from orchestrator.listener.effects import muting_of
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import CONFERENCE_LANE, SoundStore
+from orchestrator.store.sounds import SoundStore
 
 MOST_ROUNDS: Final = 5
 """Somebody changes the same all the time, and looks again, too."""
@@ -53,8 +52,8 @@ MOST_ROUNDS: Final = 5
 log = structlog.get_logger("updates")
 
 
-class Updates:
-    """Changes of live participants and announcements. `account_sid` is always the authenticated account."""
+class UpdateService:
+    """Changes live participants, and announces to them. `account_sid` is always the authenticated account."""
 
     def __init__(
         self,
@@ -62,14 +61,14 @@ class Updates:
         nodes: Nodes,
         listeners: NodeStore,
         sounds: SoundStore,
-        make_applier: Callable[[Send], Applier],
+        make_committer: Callable[[Send], Committer],
         wake_sounds: Callable[[Sequence[object]], None],
     ) -> None:
         self._store = store
         self._nodes = nodes
         self._listeners = listeners
         self._sounds = sounds
-        self._make_applier = make_applier
+        self._make_committer = make_committer
         self._wake_sounds = wake_sounds
 
     def update_participant(
@@ -98,17 +97,6 @@ class Updates:
         if update.announce_url:
             self._announce(Lane(conference_sid, call_sid), update.announce_url, update.announce_method, dialect)
         return self._store.load_participant(account_sid, conference_sid, call_sid)
-
-    def announce(
-        self, account_sid: str, conference_sid: str, url: str, method: str, dialect: str = TWILIO
-    ) -> Conference:
-        """Play something to everybody in the conference. Raises NotFound, ConferenceNotInProgress,
-        TooManyAnnouncements, Unavailable."""
-        conference = self._store.load_conference(account_sid, conference_sid)
-        if not conference.has_started or conference.is_ending:
-            raise ConferenceNotInProgress("AnnounceUrl: the conference is not in progress")
-        self._announce(Lane(conference_sid, CONFERENCE_LANE), url, method, dialect)
-        return conference
 
     def _announce(self, lane: Lane, url: str, method: str, dialect: str) -> None:
         self._sounds.add_announcement(lane, url, method, dialect)
@@ -153,7 +141,7 @@ class Updates:
             self._wake_sounds([Lane(conference_sid, call_sid)])
             return
         conference = self._store.load_conference(account_sid, conference_sid)
-        applier = self._make_applier(self._nodes.get(participant.switch.node).send)
+        committer = self._make_committer(self._nodes.get(participant.switch.node).send)
         if conference.coaches:
             self._listeners.look_again(participant.switch.node, conference_sid)
         hears = hears_conference(conference, participant)
@@ -161,17 +149,17 @@ class Updates:
         deafening = DeafenMember(conference_sid, member_id, not hears)
         try:
             if hold:
-                applier.settle_coaching(conference)
+                committer.settle_coaching(conference)
             # `unhold` also stops what is played to the member (conference_api.c, conference_api_sub_unhold).
             self._tell(participant, [deafening, holding])
             if not hold:
-                applier.settle_coaching(conference)
+                committer.settle_coaching(conference)
         except (NotFound, Unavailable):
             self._store.undo_wish(participant, "hold_wanted", hold, before)
             with contextlib.suppress(ApiError):  # the audit does what cannot be done now
                 heard = conference.has_started and not was_held
                 self._tell(participant, [DeafenMember(conference_sid, member_id, not heard)])
-                applier.settle_coaching(conference)
+                committer.settle_coaching(conference)
             raise
         self._wake_sounds([Lane(conference_sid, call_sid)])
 
@@ -229,9 +217,7 @@ class Updates:
 
     def _modify(self, participant: Participant, event: ParticipantModified) -> None:
         sid, account_sid = participant.conference_sid, participant.account_sid
-        node = self._nodes.get(participant.switch.node)
-        if not node.is_connected:
-            raise NodeUnavailable(f"Node {participant.switch.node} is away")
+        node = self._nodes.get_connected(participant.switch.node)
         self._make_so(participant, event)
         if event.end_conference_on_exit is not None:
             self._settle_exit_hook(node, self._store.load_participant(account_sid, sid, participant.call_sid))
@@ -241,7 +227,7 @@ class Updates:
         node, sid = self._nodes.get(participant.switch.node), participant.conference_sid
         if not isinstance(event, ParticipantModified) or event.coaching is not None:
             self._listeners.look_again(participant.switch.node, sid)
-        self._make_applier(node.send).apply_events([Translated(participant.call_sid, sid, event)])
+        self._make_committer(node.send).commit_events([Translated(participant.call_sid, sid, event)])
 
     def _settle_exit_hook(self, node: Node, participant: Participant) -> Participant:
         """Tell the switch what is committed, and look again: whoever tells it last has seen the last commit, so that

@@ -27,7 +27,7 @@ from orchestrator.domain.conference import (
     ParticipantStatus,
     SwitchRef,
 )
-from orchestrator.domain.consequences import consequences_of, outstanding_updates
+from orchestrator.domain.effects import effects_of, outstanding_updates
 from orchestrator.domain.events import (
     AnnouncementEnded,
     CallAnswered,
@@ -285,7 +285,7 @@ def test_no_change_no_consequence() -> None:
     """Whatever the state."""
     for conference in (a_conference(), a_conference(**STARTED), a_conference(end_reason=EndReason.VIA_API)):
         for participant in (a_participant(), arriving(), there(), there(hold=True, muted_wanted=True)):
-            assert consequences_of(conference, participant, conference, participant) == ()
+            assert effects_of(conference, participant, conference, participant) == ()
 
 
 # ---------------------------------------------------------------- what was asked for and is not done yet

@@ -1,0 +1,22 @@
+"""What clients ask for: a record of what they want, then a command for the switch; and the reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.services.callback_log import CallbackLog
+from orchestrator.services.conferences import ConferenceService
+from orchestrator.services.credentials import Credentials
+from orchestrator.services.participants import ParticipantService
+from orchestrator.services.updates import UpdateService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that the API can do, whatever the dialect."""
+
+    conferences: ConferenceService
+    participants: ParticipantService
+    updates: UpdateService
+    callback_log: CallbackLog
+    credentials: Credentials
