@@ -38,7 +38,7 @@ class CreateParticipant(Command):
     wait_url: str = STOCK
     wait_method: str = "POST"
     region: str | None = None
-    jitter_buffer_size: str = "large"
+    jitter_buffer_size: str | None = None
     caller_id: str | None = None
     caller_display_name: str | None = None
     call_reason: str | None = None
@@ -75,20 +75,14 @@ def given_in(command: CreateParticipant, dialect: str) -> CreateParticipant:
     return replace(command, **changed, dialect=dialect)
 
 
-SECRETS: Final = frozenset({"call_token", "sip_auth_password"})
+SECRETS: Final = frozenset({"call_token"})
 """Of those below, what is not kept: nobody uses it, and whoever reads the database could."""
 
 # Create fields that reach neither the switch nor a state field of their own today: stored with the
 # participant but for SECRETS, so that the issue that brings them to life finds them there.
 NOT_SENT_YET: dict[str, str] = {
-    "jitter_buffer_size": "FreeSWITCH's own jitter buffer setting holds until media is tuned",
-    "caller_display_name": "SIP only; the From user is sent, the display name is not yet",
-    "time_limit_seconds": "the account's limit: a later issue",
-    "call_reason": "branded calls: accepted and ignored (wire-contract section 3.3)",
-    "call_token": "forwarded calls: accepted and ignored (wire-contract section 3.3)",
+    "call_token": "Twilio's own proof that a call is forwarded: SIP has no header for it (wire-contract section 3.3)",
     "byoc": "Twilio's own trunks: validated and ignored, OUTBOUND_ROUTE decides",
-    "sip_auth_username": "digest answers to a challenge: a later issue",
-    "sip_auth_password": "digest answers to a challenge: a later issue",
     "client_notification_url": "push notifications: accepted and ignored",
     "record": "recording: a later issue",
     "recording_channels": "recording: a later issue",

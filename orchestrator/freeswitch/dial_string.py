@@ -2,8 +2,8 @@
 
 `{a=b,c=d}destination app` is parsed by hand inside FreeSWITCH (switch_ivr_originate.c, switch_event.c): a comma,
 `}`, `|`, quote, `${` or line break in a value can add a variable, a second leg or an API call. So a value from
-outside is first checked against what it may be (SAFE_VALUE, sip_uri …) and only then used; the one escape is
-`\\s`, for a space: originate splits its arguments at spaces before it looks at braces.
+outside is first checked against what it may be (SAFE_VALUE, sip_uri …) and only then used, its one escape `\\s`, for a
+space; what people have written is spelt by values.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from orchestrator.domain.hearing import is_mixed
 from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.coach_mark import COACH_MARK, COACH_VARIABLE
 from orchestrator.freeswitch.commands import JOIN_FLAGS, ON_ANSWER, join_flags, set_exit_hook_on_answer
+from orchestrator.freeswitch.sip_headers import caller_user, shown_name, sip_variables
 from orchestrator.freeswitch.sip_uri import SipUri, parse_sip_uri
+from orchestrator.freeswitch.values import ANOTHER_ORIGINATE, is_carried, is_display_name, spelt
 
 CONFERENCE_VARIABLE: Final = "orchestrator_conference_sid"
 """Channel variable that tells every CHANNEL_ event which conference its leg belongs to."""
@@ -33,9 +35,6 @@ TIMEOUT_BUFFER_SECONDS: Final = 5
 
 SAFE_VALUE: Final = re.compile(r"[A-Za-z0-9+._~@:;=&?/!*() \[\]-]*", re.ASCII)
 """What a variable's value may be made of: nothing that FreeSWITCH gives a meaning to inside the braces."""
-
-ANOTHER_ORIGINATE: Final = ":_:"
-"""Wherever it stands, FreeSWITCH cuts a dial string there and dials both parts (switch_ivr_originate.c)."""
 
 PHONE_NUMBER: Final = re.compile(r"\+?[1-9][0-9]{1,14}", re.ASCII)
 CLIENT_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,120}", re.ASCII)
@@ -103,7 +102,9 @@ class Originate:
 
     def render(self) -> str:
         """`originate {variables}destination conference:CF…@profile inline`. Raises BadParameter."""
-        variables = ",".join(f"{name}={_escaped(value)}" for name, value in self._variables())
+        pairs = [(name, _escaped(value)) for name, value in self._variables()]
+        pairs += [(name, _spelt(name, value)) for name, value in self._texts()]
+        variables = ",".join(f"{name}={value}" for name, value in pairs)
         checks = "" if self.destination.behind_nat else _escaped(RTP_CHECK_ON_JOIN) + ","
         join = f"{checks}conference:{self.participant.conference_sid}@{PROFILE}"
         return f"originate {{{variables}}}{self.destination.dialled} {join} inline"
@@ -112,6 +113,10 @@ class Originate:
         rows = [(name, make(self.command, self.participant)) for name, make in VARIABLES.items()]
         rows.append((JOIN_FLAGS, join_flags(not is_mixed(self.participant), not self.started) or None))
         return [*((name, value) for name, value in rows if value is not None), *self.destination.variables()]
+
+    def _texts(self) -> list[tuple[str, str]]:
+        name = shown_name(self.command) or caller_user(self.command.caller_id or self.command.from_)
+        return [(NAME_SHOWN, name), *sip_variables(self.command, self.destination.uri)]
 
 
 def _escaped(value: str) -> str:
@@ -122,9 +127,10 @@ def _escaped(value: str) -> str:
     return value.replace(" ", "\\s")
 
 
-def caller_user(text: str) -> str:
-    """The user part of a caller: a phone number, a client's name or a SIP user."""
-    return text.removeprefix("client:")
+def _spelt(name: str, text: str) -> str:
+    if not (is_display_name if name == NAME_SHOWN else is_carried)(text):
+        raise BadParameter("a value cannot be carried to the switch")
+    return spelt(text)
 
 
 def _early_media_limit(command: CreateParticipant, participant: Participant) -> str | None:
@@ -135,13 +141,17 @@ def _early_media_limit(command: CreateParticipant, participant: Participant) -> 
     return f"sched_hangup +{seconds} {participant.switch.channel_uuid} NO_ANSWER"
 
 
+NAME_SHOWN: Final = "origination_caller_id_name"
+
+JITTER_BUFFERS: Final = {"small": "40:200", "medium": "100:500", "large": "200:1000"}
+"""JitterBufferSize as what is kept back at first, and at most, in ms (switch_core_media.c, check_jb)."""
+
 Make = Callable[[CreateParticipant, Participant], str | None]
 
 VARIABLES: Final[dict[str, Make]] = {
     "origination_uuid": lambda _, participant: participant.switch.channel_uuid,
     CONFERENCE_VARIABLE: lambda _, participant: participant.conference_sid,
     "origination_caller_id_number": lambda command, _: caller_user(command.caller_id or command.from_),
-    "origination_caller_id_name": lambda command, _: caller_user(command.caller_id or command.from_),
     "originate_timeout": lambda command, _: str(command.timeout_seconds + TIMEOUT_BUFFER_SECONDS),
     # Else whoever is called decides who is called next: past the routes, and as often as they like.
     "outbound_redirect_fatal": lambda _, __: "true",
@@ -150,6 +160,13 @@ VARIABLES: Final[dict[str, Make]] = {
     "api_on_answer": lambda command, participant: (
         f"sched_del {participant.switch.channel_uuid}" if command.early_media else None
     ),
+    # Behind the one before, which would take it away again: they run in this order (switch_channel.c, api_on).
+    "api_on_answer_limit": lambda command, participant: (
+        f"sched_hangup +{command.time_limit_seconds} {participant.switch.channel_uuid} ALLOTTED_TIMEOUT"
+        if command.time_limit_seconds
+        else None
+    ),
+    "jitterbuffer_msec": lambda command, _: JITTER_BUFFERS.get(command.jitter_buffer_size or "off"),
     COACH_VARIABLE: lambda _, participant: COACH_MARK if participant.coaching else None,
     ON_ANSWER: lambda _, participant: (
         set_exit_hook_on_answer(participant.conference_sid) if participant.end_conference_on_exit else None
@@ -157,10 +174,12 @@ VARIABLES: Final[dict[str, Make]] = {
 }
 """Variable -> its value, None: not set. One row per create parameter that the switch has to know."""
 
-RENDERED_FIELDS: Final[frozenset[str]] = frozenset(
-    {"from_", "to", "caller_id", "timeout_seconds", "early_media", "end_conference_on_exit", "muted", "coaching"}
-)
-"""The fields of CreateParticipant that VARIABLES and `destination_of` render."""
+RENDERED_FIELDS: Final[frozenset[str]] = frozenset({
+    "from_", "to", "caller_id", "timeout_seconds", "early_media", "end_conference_on_exit", "muted", "coaching",
+    "time_limit_seconds", "jitter_buffer_size", "caller_display_name", "call_reason",
+    "sip_auth_username", "sip_auth_password",
+})  # fmt: skip
+"""The fields of CreateParticipant that VARIABLES, `sip_variables` and `destination_of` render."""
 
 
 def destination_of(to: str, routes: Routes) -> Destination:

@@ -67,7 +67,11 @@ def parse_sip_uri(text: str) -> SipUri:
     """`sip:` or `sips:`, in any case. Raises ValueError for what is no SIP URI, or cannot be dialled."""
     scheme, _, rest = text.partition(":")
     match = _URI.fullmatch(rest)
-    if scheme.lower() not in ("sip", "sips") or match is None or len(text) > LONGEST or _CONTROL.search(rest):
+    if scheme.lower() not in ("sip", "sips") or match is None:
+        raise ValueError("no SIP URI")
+    custom = match["custom"] or ""  # who sends it looks at it: sip_headers.py
+    dialled = rest.removesuffix(custom)
+    if len(text) - len(custom) > LONGEST or _CONTROL.search(dialled):
         raise ValueError("no SIP URI")
     parameters = _parameters(match["parameters"])
     transport = parameters.pop("transport", None)
@@ -79,7 +83,7 @@ def parse_sip_uri(text: str) -> SipUri:
     if transport not in {None, *TRANSPORTS} or port == 0 or (port or 1) > 65_535:
         raise ValueError("an unknown transport or port")
     sent = {name: value for name, value in parameters.items() if name not in TWILIOS and SWITCHS_OWN not in name}
-    return SipUri(match["user"] or "", _host(match), port, transport, sent, match["custom"] or "")
+    return SipUri(match["user"] or "", _host(match), port, transport, sent, custom)
 
 
 def _host(match: re.Match[str]) -> str:

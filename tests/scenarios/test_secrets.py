@@ -31,7 +31,7 @@ def everything_in(client: Any) -> str:
 
 
 def test_passwords_of_a_call_are_not_kept(stack: Stack) -> None:
-    """SipAuthPassword and CallToken have no effect: neither is in Redis, or in a log, when the call is over."""
+    """Neither CallToken nor SipAuthPassword is in Redis, or in a log, while a call is on its way, or later."""
     settings = stack.call_settings(
         to="+15550003000",
         sip_auth_username="bob",

@@ -12,7 +12,9 @@ from urllib3.util import parse_url
 
 from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.dial_string import CLIENT_NAME, PHONE_NUMBER, SIP_USER
+from orchestrator.freeswitch.sip_headers import LONGEST_CREDENTIALS, custom_headers
 from orchestrator.freeswitch.sip_uri import parse_sip_uri
+from orchestrator.freeswitch.values import is_carried, is_display_name
 from orchestrator.sids import is_sid, looks_like_call_sid
 
 Read = Callable[[str, Sequence[str]], Any]
@@ -38,7 +40,6 @@ def takes(**schema: Any) -> Callable[[Read], Parser]:
 
 MAX_URL: Final = 4096
 _URL_TEXT: Final = re.compile(r"[!-~]+", re.ASCII)
-_CUSTOM: Final = re.compile(r"[A-Za-z0-9._~%=&+:@/-]{0,800}", re.ASCII)
 
 
 @takes(type="boolean")
@@ -65,6 +66,44 @@ def text(longest: int, *, shortest: int = 0, code: int = 20001) -> Parser:
         if not shortest <= len(value) <= longest:
             raise BadParameter(f"{name}: has to have {shortest} to {longest} characters", code=code)
         return value or None
+
+    return parse
+
+
+def carried(longest: int, *, shortest: int = 1, code: int = 20001) -> Parser:
+    """A text that goes to the far end in a SIP header: what a header, and the way there, can carry."""
+    return _carried(longest, shortest, code, is_carried)
+
+
+def display_name(longest: int, *, shortest: int) -> Parser:
+    """The name beside a number, which stands between quotes."""
+    return _carried(longest, shortest, 20001, is_display_name)
+
+
+def _carried(longest: int, shortest: int, code: int, may_be: Callable[[str], bool]) -> Parser:
+    @takes(type="string", minLength=shortest, maxLength=longest)
+    def parse(name: str, values: Sequence[str]) -> str:
+        value = values[-1].strip(" ")
+        if not shortest <= len(value) <= longest:
+            raise BadParameter(f"{name}: has to have {shortest} to {longest} characters", code=code)
+        if not may_be(value):
+            raise BadParameter(f"{name}: has characters that a SIP header cannot carry", code=code)
+        return value
+
+    return parse
+
+
+def credential(too_long: int, illegal: int) -> Parser:
+    """A user name or password of SIP's digest: mod_sofia separates them by colons (iptsec/auth_client.c)."""
+
+    @takes(type="string", minLength=1, maxLength=255)
+    def parse(name: str, values: Sequence[str]) -> str:
+        value = values[-1]
+        if len(value) > LONGEST_CREDENTIALS:
+            raise BadParameter(f"{name}: has to have at most {LONGEST_CREDENTIALS} characters", code=too_long)
+        if not is_carried(value) or ":" in value or (name.endswith("Username") and set(value) & set('"\\')):
+            raise BadParameter(f"{name}: has characters that SIP's digest, or this server, cannot carry", code=illegal)
+        return value
 
     return parse
 
@@ -168,21 +207,24 @@ def called(name: str, values: Sequence[str]) -> str:
     kind = scheme.lower() if colon else ""
     if kind == "app":
         raise BadParameter(f"{name}: applications (app:…) are not available on this server", code=21218)
-    if not _can_be_called(kind, value, rest):
+    custom = _custom_part(kind, value, rest)
+    if custom is None:
         raise BadParameter(f"{name}: '{value[:64]}' is not a phone number, sip: address or client:", code=21211)
+    custom_headers(custom)
     return f"{kind}:{rest}" if kind else value
 
 
-def _can_be_called(kind: str, value: str, rest: str) -> bool:
+def _custom_part(kind: str, value: str, rest: str) -> str | None:
+    """What stands behind the `?` of whatever can be called; None of what cannot."""
     if kind in ("sip", "sips"):
         try:
-            return _CUSTOM.fullmatch(parse_sip_uri(value).custom) is not None
+            return parse_sip_uri(value).custom
         except ValueError:
-            return False
+            return None
     if kind == "client":
         address, _, custom = rest.partition("?")
-        return CLIENT_NAME.fullmatch(address) is not None and _CUSTOM.fullmatch(custom) is not None
-    return PHONE_NUMBER.fullmatch(value) is not None
+        return custom if CLIENT_NAME.fullmatch(address) else None
+    return "" if PHONE_NUMBER.fullmatch(value) else None
 
 
 @takes(type="string", description="A phone number, `client:name` or a SIP user.", examples=["+15550009999"])

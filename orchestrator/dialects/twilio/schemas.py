@@ -15,6 +15,7 @@ from orchestrator.domain.commands import CreateParticipant, UpdateParticipant
 from orchestrator.domain.conference import CallbackSettings
 from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.dial_string import PHONE_NUMBER
+from orchestrator.freeswitch.sip_headers import LONGEST_CREDENTIALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,12 @@ CREATE: Final[Mapping[str, tuple[str, p.Parser]]] = {
     "Region": ("region", p.word("us1", "us2", "ie1", "de1", "sg1", "br1", "au1", "jp1")),
     "JitterBufferSize": ("jitter_buffer_size", p.word("off", "small", "medium", "large")),
     "CallerId": ("caller_id", p.caller),
-    "CallerDisplayName": ("caller_display_name", p.text(255, shortest=2)),
-    "CallReason": ("call_reason", p.text(1024)),
+    "CallerDisplayName": ("caller_display_name", p.display_name(255, shortest=2)),
+    "CallReason": ("call_reason", p.carried(1024)),
     "CallToken": ("call_token", p.text(8192)),
     "Byoc": ("byoc", p.sid("BY", code=21300)),
-    "SipAuthUsername": ("sip_auth_username", p.text(255, code=21221)),
-    "SipAuthPassword": ("sip_auth_password", p.text(255, code=21221)),
+    "SipAuthUsername": ("sip_auth_username", p.credential(21221, 21222)),
+    "SipAuthPassword": ("sip_auth_password", p.credential(21223, 21224)),
     "ClientNotificationUrl": ("client_notification_url", p.url),
     "Record": ("record", p.boolean),
     "RecordingChannels": ("recording_channels", p.word("mono", "dual")),
@@ -149,6 +150,10 @@ def _check_together(fields: dict[str, Any], form: Form) -> None:
         value = fields.get(field)
         if is_phone and value is not None and PHONE_NUMBER.fullmatch(value) is None:
             raise BadParameter(f"{name}: has to be a phone number, because To is one", code=21212)
+    if sum(len(fields.get(field, "")) for field in ("sip_auth_username", "sip_auth_password")) > LONGEST_CREDENTIALS:
+        raise BadParameter(
+            f"SipAuthPassword: has to have at most {LONGEST_CREDENTIALS} characters with SipAuthUsername", code=21223
+        )
     if fields.get("coaching") is False:
         fields.pop("call_sid_to_coach", None)
     coached = fields.get("call_sid_to_coach")

@@ -19,10 +19,11 @@ from orchestrator.freeswitch.dial_string import (
     VARIABLES,
     Originate,
     Routes,
-    caller_user,
     destination_of,
     route_uri,
 )
+from orchestrator.freeswitch.sip_headers import caller_user, shown_name, sip_variables
+from orchestrator.sandbox.switch_strings import parse_variable_blocks, separate_string
 from tests.unit.examples import CF, UUID, a_create, a_participant
 
 ROUTES = Routes("sofia/gateway/carrier/{number}", "sofia/internal/{address}", "user/{name}")
@@ -65,34 +66,41 @@ def render(command: CreateParticipant, started: bool = False) -> str:
     return Originate(command, participant_of(command), destination_of(command.to, ROUTES), started).render()
 
 
+def taken_apart(rendered: str) -> tuple[dict[str, str], str]:
+    """The variables and the destination, read as FreeSWITCH reads them: at spaces first, then the block in braces."""
+    dial_string = separate_string(rendered.removeprefix("originate "), " ", 10)[0]
+    found = parse_variable_blocks(dial_string)
+    assert found is not None
+    return found
+
+
 def variables_of(rendered: str) -> dict[str, str]:
-    """Read the variable block as FreeSWITCH does: up to the brace, cut at the commas, then at the first `=`."""
-    block = rendered.removeprefix("originate {").partition("}")[0]
-    return dict(pair.split("=", 1) for pair in block.split(","))
+    return taken_apart(rendered)[0]
+
+
+def texts_of(command: CreateParticipant) -> dict[str, str]:
+    """What people have written, as it has to arrive."""
+    name = shown_name(command) or caller_user(command.caller_id or command.from_)
+    uri = destination_of(command.to, ROUTES).uri
+    return {"origination_caller_id_name": name, **dict(sip_variables(command, uri))}
 
 
 def check_shape(rendered: str, command: CreateParticipant) -> None:
-    """One leg, one variable block, the variables that there have to be, and three arguments."""
+    """One leg, one variable block, the variables that there have to be, their texts unchanged, and three arguments."""
     expected = [name for name, make in VARIABLES.items() if make(command, participant_of(command)) is not None]
-    expected.append("conference_member_flags")
-    expected += RTP_VARIABLES
-    head, _, arguments = rendered.partition("}")
-    destination, application, dialplan = arguments.split(" ")
+    texts = texts_of(command)
+    variables, destination = taken_apart(rendered)
+    arguments = separate_string(rendered.removeprefix("originate "), " ", 10)
 
-    assert head.startswith("originate {")
-    assert re.fullmatch(r"[ -~]+", rendered), "a line break, or what is not ASCII"
-    assert not re.search(r"[\"'$<>^]|:_:", rendered), "something that FreeSWITCH gives a meaning to"
+    assert rendered.startswith("originate {")
+    assert rendered.isprintable(), "a line break"
+    assert not re.search(r"\$\{|:_:", rendered), "something that FreeSWITCH gives a meaning to, wherever it stands"
+    assert not re.search(r"[\"'$<>^|{}\\,]|[^!-~]", destination)
     assert "%" not in re.sub("%[0-9A-Fa-f]{2}", "", destination), "an escape of a SIP URI, or nothing"
-    assert "%" not in head
     assert "fs_" not in re.sub("^sofia/internal/sip:[^@;]*@", "", destination), "a parameter that mod_sofia obeys"
-    assert "|" not in arguments, "a second leg: inside the braces it means nothing"
-    assert (rendered.count("{"), rendered.count("}")) == (1, 1)
-    assert rendered.replace("\\s", "").count("\\") == 0, "the one escape is that of a space"
-    assert "," not in destination
-    assert list(variables_of(rendered)) == expected
-    assert head.count(",") == len(expected) - 1
-    assert " " not in head.removeprefix("originate ")
-    assert (application, dialplan) == (JOIN, "inline")
+    assert list(variables) == [*expected, "conference_member_flags", *RTP_VARIABLES, *texts]
+    assert {name: variables[name] for name in texts} == texts
+    assert arguments[1:] == [JOIN.replace("\\s", " "), "inline"]
 
 
 @pytest.mark.parametrize("field", TEXT_FIELDS)
@@ -101,6 +109,8 @@ def check_shape(rendered: str, command: CreateParticipant) -> None:
 def test_no_value_can_break_out(field: str, value: str, early_media: bool, ends: bool, muted: bool) -> None:
     """Whatever stands in any text field: it is refused, or it is one value of one variable of one leg."""
     command = a_create(early_media=early_media, end_conference_on_exit=ends, muted=muted)
+    if field.startswith(("sip_auth", "caller_display", "call_reason")):
+        command = replace(command, to="sip:bob@h.example", sip_auth_username="u", sip_auth_password="p")
     changed: dict[str, Any] = {field: value}
     command = replace(command, **changed)
     try:
@@ -141,12 +151,13 @@ def test_the_whole_string() -> None:
 
     assert render(command) == (
         f"originate {{origination_uuid={UUID},orchestrator_conference_sid={CF},"
-        "origination_caller_id_number=+15550009999,origination_caller_id_name=+15550009999,"
+        "origination_caller_id_number=+15550009999,"
         "originate_timeout=35,outbound_redirect_fatal=true,ignore_early_media=false,"
         f"api_on_pre_answer=sched_hangup\\s+35\\s{UUID}\\sNO_ANSWER,api_on_answer=sched_del\\s{UUID},"
         f"execute_on_answer=set\\sapi_hangup_hook=conference\\s{CF}\\shup\\sall,conference_member_flags=mute|deaf,"
         "disable_rtp_auto_adjust=true,execute_on_answer_rtp=execute_extension\\smedia\\sXML\\sorchestrator,"
-        "execute_on_audio_change=execute_extension\\smoved\\sXML\\sorchestrator}"
+        "execute_on_audio_change=execute_extension\\smoved\\sXML\\sorchestrator,"
+        "origination_caller_id_name=+15550009999}"
         f"sofia/gateway/carrier/+15550002000 {JOIN} inline"
     )
 
@@ -186,7 +197,7 @@ def test_the_timeout_is_twilios_plus_five(seconds: int) -> None:
     variables = variables_of(render(a_create(timeout_seconds=seconds)))
 
     assert variables["originate_timeout"] == str(seconds + 5)
-    assert variables["api_on_pre_answer"].startswith(f"sched_hangup\\s+{seconds + 5}\\s")
+    assert variables["api_on_pre_answer"].startswith(f"sched_hangup +{seconds + 5} ")
 
 
 @pytest.mark.parametrize(
@@ -275,6 +286,8 @@ def test_a_clients_name_is_shown_without_its_scheme() -> None:
 
 
 OTHER: dict[str, Any] = {
+    "time_limit_seconds": 20, "jitter_buffer_size": "large", "caller_display_name": "Bob", "call_reason": "Because",
+    "sip_auth_username": "bobby", "sip_auth_password": "other",
     "from_": "+15550007777", "to": "+15550008888", "caller_id": "+15550006666", "timeout_seconds": 7,
     "early_media": False, "muted": True, "end_conference_on_exit": True, "coaching": True,
 }  # fmt: skip
@@ -283,7 +296,9 @@ OTHER: dict[str, Any] = {
 @pytest.mark.parametrize("field", sorted(RENDERED_FIELDS))
 def test_a_rendered_field_changes_the_string(field: str) -> None:
     """RENDERED_FIELDS claims no more than it does."""
-    assert render(a_create(**{field: OTHER[field]})) != render(a_create())
+    command = a_create(to="sip:bob@h.example", sip_auth_username="bob", sip_auth_password="secret")
+
+    assert render(replace(command, **{field: OTHER[field]})) != render(command)
 
 
 def another(value: object) -> object:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from orchestrator.dialects.twilio import parameters as p
 from orchestrator.domain.conference import ParticipantStatus
 from orchestrator.errors import BadParameter
-from orchestrator.freeswitch.dial_string import SAFE_VALUE, Routes, caller_user, destination_of
+from orchestrator.freeswitch.dial_string import SAFE_VALUE, Routes, destination_of
+from orchestrator.freeswitch.sip_headers import caller_user
 from tests.unit.examples import CA
 
 ROUTES = Routes("gw/{number}", "sip/{address}", "user/{name}")
@@ -164,7 +165,7 @@ def test_a_label_that_could_not_be_addressed_is_16024(text: str) -> None:
         ("+15550002000", "+15550002000"),
         (" 15550002000", "15550002000"),
         ("sip:alice@example.com", "sip:alice@example.com"),
-        ("sip:a@b.example:5060;transport=tls?X-Y=1&z=%20", "sip:a@b.example:5060;transport=tls?X-Y=1&z=%20"),
+        ("sip:a@b.example:5060;transport=tls?X-Y=1&z=%25", "sip:a@b.example:5060;transport=tls?X-Y=1&z=%25"),
         ("client:alice.b+c?x=1", "client:alice.b+c?x=1"),
     ],
 )
@@ -175,12 +176,28 @@ def test_who_can_be_called(text: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "abc", "+0155", "+1555,+1556", "+1555|user/1", "sip:", "sip:${x}@b", "sip:a@b,c", "sip:a@b?x=|",
-     "client:", "client:a@b", "client:a?x={", "tel:+1555", "SIP:a@b;x=", "+1555\n", "sip:a@b\n"],
+    ["", " ", "abc", "+0155", "+1555,+1556", "+1555|user/1", "sip:", "sip:${x}@b", "sip:a@b,c",
+     "client:", "client:a@b", "tel:+1555", "SIP:a@b;x=", "+1555\n", "sip:a@b\n"],
 )  # fmt: skip
 def test_who_cannot_be_called_is_21211(text: str) -> None:
     """Whatever would say something in a dial string is no address."""
     refused(p.called, text, code=21211)
+
+
+@pytest.mark.parametrize(
+    ("custom", "code"),
+    [("x=%7B", 21229), ("x=a%0D%0AVia:b", 21229), ("x=%24%7Bhostname%7D", 21229), ("x=", 21229), ("x", 21229),
+     ("x=%FF", 21229), ("x=a:_:b", 21229), ("=b", 21228), ("a%0Ab=c", 21228), ("a b=c", 21228), ("a:=c", 21228),
+     ("a%5C=c", 21228), ("x=1&X-X=2", 21228), ("P-Asserted-Identity=x", 21228), ("x-fs-support=x", 21228),
+     ("x=" + "y" * 1023, 21227)],
+)  # fmt: skip
+@pytest.mark.parametrize("to", ["sip:a@b.example", "client:alice"])
+def test_a_custom_parameter_that_no_header_can_be_is_refused(to: str, custom: str, code: int) -> None:
+    """With Twilio's codes for a header's name, its value, and all of them together."""
+    with pytest.raises(BadParameter, match=r"^To:") as caught:
+        p.called("To", [f"{to}?{custom}"])
+
+    assert caught.value.code == code
 
 
 def test_an_application_cannot_be_called_here() -> None:

@@ -44,12 +44,12 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "Region": [(region, region) for region in ("us1", "us2", "ie1", "de1", "sg1", "br1", "au1", "jp1")],
     "JitterBufferSize": [(size, size) for size in ("off", "small", "medium", "large")],
     "CallerId": [("+15550003333", "+15550003333")],
-    "CallerDisplayName": [("ab", "ab"), ("x" * 255, "x" * 255)],
-    "CallReason": [("a reason", "a reason")],
+    "CallerDisplayName": [("J\u00fcrgen, M.", "J\u00fcrgen, M."), ("x" * 255, "x" * 255)],
+    "CallReason": [('a "reason", 5 %', 'a "reason", 5 %')],
     "CallToken": [("%7B%7D", "%7B%7D")],
     "Byoc": [("BY" + "0" * 32, "BY" + "0" * 32)],
-    "SipAuthUsername": [("u", "u"), ("x" * 255, "x" * 255)],
-    "SipAuthPassword": [("p", "p")],
+    "SipAuthUsername": [("u@x", "u@x"), ("x" * 159, "x" * 159)],
+    "SipAuthPassword": [("p,w {d} '%41'", "p,w {d} '%41'"), ("x" * 159, "x" * 159)],
     "ClientNotificationUrl": [(URL, URL)],
     "Record": [("true", True)],
     "RecordingChannels": [("mono", "mono"), ("Dual", "dual")],
@@ -86,12 +86,12 @@ BAD: dict[str, tuple[int, list[str]]] = {
     "Region": (20001, ["mars"]),
     "JitterBufferSize": (20001, ["huge"]),
     "CallerId": (21212, ["a,b"]),
-    "CallerDisplayName": (20001, ["a", "x" * 256]),
-    "CallReason": (20001, ["x" * 1025]),
+    "CallerDisplayName": (20001, ["a", "x" * 256, 'a"b', "a%22b", "a\nb", "<sip:x@y>"]),
+    "CallReason": (20001, ["x" * 1025, "a\nb", "${x}"]),
     "CallToken": (20001, ["x" * 8193]),
     "Byoc": (21300, ["BY1", "x"]),
-    "SipAuthUsername": (21221, ["x" * 256]),
-    "SipAuthPassword": (21221, ["x" * 256]),
+    "SipAuthUsername": (21222, ["a:b", 'a"b', "a\nb", " a"]),
+    "SipAuthPassword": (21224, ["a:b", "a}b", "{{", "${x}", "a\x00b", "a "]),
     "ClientNotificationUrl": (21205, ["x"]),
     "Record": (20001, ["1"]),
     "RecordingChannels": (20001, ["stereo"]),
@@ -164,6 +164,13 @@ def test_a_good_value_reaches_its_field(name: str, text: str, value: Any) -> Non
 def test_a_bad_value_is_refused_by_name_and_with_twilios_code(name: str, code: int, text: str) -> None:
     """Wire-contract sections 3.3 and 10."""
     refused(code, name, (name, text))
+
+
+def test_credentials_that_the_switch_would_cut_off_are_refused() -> None:
+    """Of a password that is cut off nobody would ever be told; together they have 160 characters."""
+    refused(21221, "SipAuthUsername", ("SipAuthUsername", "x" * 161))
+    refused(21223, "SipAuthPassword", ("SipAuthPassword", "x" * 161))
+    refused(21223, "SipAuthPassword", ("SipAuthUsername", "x" * 80), ("SipAuthPassword", "x" * 81))
 
 
 @pytest.mark.parametrize(("name", "row"), CALLBACKS.items())
