@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from orchestrator.callbacks.plan import PLAN
-from orchestrator.domain.conference import ParticipantStatus
-from orchestrator.domain.transitions import EVENT_TABLE, STATE_TABLE
+from orchestrator.domain.conference import ConferenceStatus, ParticipantStatus
+from orchestrator.domain.events import Event
+from orchestrator.domain.transitions import CONFERENCE_TABLE, EVENT_TABLE, STATE_TABLE
 from orchestrator.jobs.wakeups import CALLBACKS, ITEMS_PER_JOB, MOST_READY, SOUNDS, WOKEN_SECONDS, Topic
 from orchestrator.limits import TABLE
 from orchestrator.media.content import BARE, UNKNOWN, WRITTEN
@@ -53,22 +56,29 @@ def _topic_rows(topic: Topic) -> list[str]:
     ]
 
 
+def _event_rows(statuses: Sequence[str], table: Mapping[type[Event], Mapping[Any, Any]]) -> list[str]:
+    rows = ["| Event | " + " | ".join(statuses) + " |", "|---|" + "---|" * len(statuses)]
+    for event, row in table.items():
+        cells = [rule.__name__.removeprefix("_") if (rule := row[status]) else "-" for status in statuses]
+        rows.append(f"| {event.__name__} | " + " | ".join(cells) + " |")
+    return rows
+
+
 def state_tables() -> str:
-    """The two tables of transitions.py and the plan of callbacks."""
-    statuses = list(ParticipantStatus)
+    """The tables of transitions.py and the plan of callbacks."""
     lines = [
         "# State",
         "",
         "Drawn from `orchestrator/domain/transitions.py` and `orchestrator/callbacks/plan.py` by",
-        "`python docs/generate.py`. A cell names the rule that an event triggers for a participant of that status;",
-        "`-` is late news, and changes nothing.",
+        "`python docs/generate.py`. A cell names the rule that an event triggers for a subject of that status; `-` is",
+        "late news, and changes nothing. Events about a call:",
         "",
-        "| Event | " + " | ".join(statuses) + " |",
-        "|---|" + "---|" * len(statuses),
+        *_event_rows(list(ParticipantStatus), EVENT_TABLE),
+        "",
+        "Events about a conference:",
+        "",
+        *_event_rows(list(ConferenceStatus), CONFERENCE_TABLE),
     ]
-    for event, row in EVENT_TABLE.items():
-        cells = [rule.__name__.removeprefix("_") if (rule := row[status]) else "-" for status in statuses]
-        lines.append(f"| {event.__name__} | " + " | ".join(cells) + " |")
     lines += ["", "Then, in this order, what follows from the state:", ""]
     for rule in STATE_TABLE:
         lines.append(f"- **{rule.__name__.removeprefix('_')}**: {' '.join((rule.__doc__ or '').split())}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.plan import Callback
-from orchestrator.store.commits import NewCallback
+from orchestrator.domain.changes import NewCallback
 
 
 def kept(callback: Callback, parameters: Sequence[tuple[str, str]]) -> NewCallback:

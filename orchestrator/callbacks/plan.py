@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from datetime import datetime
+from typing import Final, Literal, TypeVar
 
 from orchestrator.domain.conference import CallbackSettings, Conference, Participant
 from orchestrator.domain.events import (
@@ -66,7 +67,8 @@ PLAN: Final[dict[type[Event], Row]] = {
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """One callback to be sent: `kind` is Twilio's word, the states are those right after `event`."""
+    """One callback to be sent: `kind` is Twilio's word, the states are those right after `event`. `subject` is what
+    the event is about: the conference itself, or one of its calls."""
 
     lane: str
     kind: str
@@ -74,54 +76,66 @@ class Callback:
     sequence_number: int
     event: Event
     conference: Conference
-    participant: Participant
+    subject: Conference | Participant
 
     @property
     def call_sid(self) -> str:
-        """Whose callback it is; '' for an announcement to all, which anybody of the conference may carry."""
-        if isinstance(self.event, (AnnouncementEnded, AnnouncementFailed)) and self.event.to_all:
-            return ""
-        return self.participant.call_sid
+        """Whose call it is about; '' for what is about all."""
+        return self.subject.call_sid if isinstance(self.subject, Participant) else ""
+
+
+Source = tuple[str, int, CallbackSettings | None]
+"""Lane, next sequence number, settings."""
+
+
+Call = TypeVar("Call", Participant, None)
 
 
 def plan_callbacks(
-    conference: Conference, participant: Participant, events: tuple[Event, ...]
-) -> tuple[Conference, Participant, list[Callback]]:
-    """The callbacks that `events` lead to, and the states with their sequence numbers counted on."""
+    conference: Conference, participant: Call, events: Iterable[Event], to_all: Collection[Event] = ()
+) -> tuple[Conference, Call, list[Callback]]:
+    """Plan the callbacks that `events` lead to; returns the states with their sequence numbers counted on.
+
+    The events are about `participant`, or, those `to_all` and where it is None, about the conference.
+    """
     callbacks = []
     for event in events:
         row = PLAN[type(event)]
-        if row.source == "conference":
-            settings = conference.callbacks if conference.callbacks_fixed else participant.conference_callbacks
-            number, lane = conference.sequence_number, "conference"
-        else:
-            settings, number, lane = (
-                participant.progress_callbacks,
-                participant.call_sequence_number,
-                participant.call_sid,
-            )
+        lane, number, settings = _source(row, conference, participant)
         if settings is None or row.word not in settings.events:
             continue
-        callbacks.append(Callback(lane, row.kind, settings, number, event, conference, participant))
+        subject = conference if participant is None or event in to_all else participant
+        callbacks.append(Callback(lane, row.kind, settings, number, event, conference, subject))
         if row.source == "conference":
             conference = replace(conference, sequence_number=number + 1)
-        else:
+        elif participant is not None:
             participant = replace(participant, call_sequence_number=number + 1)
     return conference, participant, callbacks
 
 
+def _source(row: Row, conference: Conference, participant: Participant | None) -> Source:
+    """Before the first join nobody has fixed the conference's settings: those that a participant brings along hold."""
+    if row.source == "call" and participant is not None:
+        return participant.call_sid, participant.call_sequence_number, participant.progress_callbacks
+    settings = conference.callbacks
+    if participant is not None and not conference.callbacks_fixed:
+        settings = participant.conference_callbacks
+    return "conference", conference.sequence_number, settings
+
+
 def announced(events: Iterable[Event]) -> list[str]:
-    """The announcements whose end these events tell."""
+    """Return the ids of the announcements whose end these events tell."""
     return [event.announcement_id for event in events if isinstance(event, (AnnouncementEnded, AnnouncementFailed))]
 
 
-def with_cut_off(events: tuple[Event, ...], owed: Iterable[OwedEnd], told: Collection[str]) -> tuple[Event, ...]:
-    """`events`, the last of which ends the conference: before it the end of each announcement that is still owed one,
-    but for those that are `told` at the same time."""
-    *before, end = events
-    cut_off = (
-        AnnouncementFailed(end.at, one.announce_url, "the conference has ended", one.announcement_id, one.to_all)
+def cut_off(at: datetime, owed: Iterable[OwedEnd], told: Collection[str]) -> tuple[list[Event], list[Event]]:
+    """Return the ends of the announcements that a conference's end cuts off, and those of them that were to all.
+
+    `owed`: those whose end nobody has been told yet, but for those that are `told` at the same time.
+    """
+    ends = {
+        one: AnnouncementFailed(at, one.announce_url, "the conference has ended", one.announcement_id)
         for one in owed
         if one.announcement_id not in told
-    )
-    return (*before, *cut_off, end)
+    }
+    return list(ends.values()), [event for one, event in ends.items() if one.to_all]

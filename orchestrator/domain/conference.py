@@ -151,6 +151,7 @@ class Participant:
     `wait_url` and `hold_url`: an absolute URL, STOCK, or empty for silence, with the dialect in
     which it was given; `hold_turn` counts holds. `talking` is what
     the switch hears.
+    `dialled_at`: when the switch was asked to make the call; None while it waits in a queue.
     `exit_hook_changed`: EndConferenceOnExit is, or was, another than the leg was dialled with.
     `answered_at`, `joined_at`, `left_at`, `ended_at`: aware UTC, None until it happened. `hangup_cause` is
     FreeSWITCH's word and `sip_status` the far end's SIP answer, verbatim. `call_sequence_number` is that of the
@@ -188,6 +189,7 @@ class Participant:
     end_conference_on_exit: bool = False
     exit_hook_changed: bool = False
     removal_requested: bool = False
+    dialled_at: datetime | None = None
     answered_at: datetime | None = None
     joined_at: datetime | None = None
     left_at: datetime | None = None

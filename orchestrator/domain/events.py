@@ -20,6 +20,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Happened:
+    """An event, and its subject by SID: a conference (CF…) or a call (CA…). `conference_sid` says where the subject's
+    record is kept, also after the conference's end; it is None where FreeSWITCH does not say it."""
+
+    subject: str
+    conference_sid: str | None
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
 class CallInitiated(Event):
     """The switch has made the outgoing leg."""
 
@@ -108,12 +118,11 @@ class ParticipantModified(Event):
 
 @dataclass(frozen=True, slots=True)
 class AnnouncementEnded(Event):
-    """An announcement was played to its end, to one participant or `to_all`. One to all is applied through any of the
-    conference's participants. The same `announcement_id` counts once."""
+    """An announcement was played to its end: to its subject, a participant, or to all of a conference. The same
+    `announcement_id` counts once."""
 
     announce_url: str
     announcement_id: str
-    to_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +132,6 @@ class AnnouncementFailed(Event):
     announce_url: str
     reason: str
     announcement_id: str
-    to_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import cast
 
-from orchestrator.domain.conference import Participant, ParticipantStatus
+from orchestrator.domain.conference import Conference, Participant, ParticipantStatus
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
@@ -139,10 +139,16 @@ def modified(participant: Participant, event: Event) -> Told:
 
 
 def announced(participant: Participant, event: Event) -> Told:
-    """Told once for each announcement; one to all is counted by its conference (transitions.py)."""
+    """Told once for each announcement."""
     announcement = cast(AnnouncementEnded | AnnouncementFailed, event)
-    if announcement.to_all:
-        return participant, (event,)
     if participant.announced_id == announcement.announcement_id:
         return participant, ()
     return replace(participant, announced_id=announcement.announcement_id), (event,)
+
+
+def announced_to_all(conference: Conference, event: Event) -> tuple[Conference, tuple[Event, ...]]:
+    """Told once for each announcement."""
+    announcement = cast(AnnouncementEnded | AnnouncementFailed, event)
+    if conference.announced_id == announcement.announcement_id:
+        return conference, ()
+    return replace(conference, announced_id=announcement.announcement_id), (event,)

@@ -2,8 +2,9 @@
 
 The law:
   1. `apply` is pure. The same state and event always give the same outcome; nothing else changes state.
-  2. EVENT_TABLE says, for every event and every status, what the event means: a rule (rules.py), or LATE. Late news (a
-     duplicate, or an event that a snapshot has anticipated) changes nothing.
+  2. An event has a subject. EVENT_TABLE says, for every event of a call and every status, what it means: a rule
+     (rules.py), or LATE; CONFERENCE_TABLE does for those of a conference. Late news (a duplicate, or an event that a
+     snapshot has anticipated) changes nothing.
   3. After the event's rule, the rows of STATE_TABLE fire in order, each at most once: facts that follow from
      the state (joined, left, started, ended, who coaches) are derived there and nowhere else.
   4. Status only moves forward: queued < connecting < ringing < connected < complete | failed.
@@ -55,6 +56,7 @@ from orchestrator.domain.events import (
 from orchestrator.domain.rules import (
     Told,
     announced,
+    announced_to_all,
     answered,
     ended,
     held,
@@ -68,6 +70,7 @@ from orchestrator.domain.rules import (
 )
 
 QUEUED, CONNECTING, RINGING, CONNECTED, COMPLETE, FAILED = ParticipantStatus
+INIT, IN_PROGRESS, COMPLETED = ConferenceStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Outcome:
 
 
 Rule = Callable[[Participant, Event], Told]
+ConferenceRule = Callable[[Conference, Event], tuple[Conference, tuple[Event, ...]]]
 Row = Callable[[Conference, Participant, datetime], tuple[Conference, Participant, Event | None] | None]
 LATE: Final = None
 
@@ -146,6 +150,16 @@ EVENT_TABLE: Final[dict[type[Event], dict[ParticipantStatus, Rule | None]]] = {
         QUEUED: ended, CONNECTING: LATE, RINGING: LATE, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
     },
 }  # fmt: skip
+
+
+# ---------------------------------------------------------------- what an event means for its conference
+
+CONFERENCE_TABLE: Final[dict[type[Event], dict[ConferenceStatus, ConferenceRule | None]]] = {
+    AnnouncementEnded: {INIT: announced_to_all, IN_PROGRESS: announced_to_all, COMPLETED: LATE},
+    AnnouncementFailed: {INIT: announced_to_all, IN_PROGRESS: announced_to_all, COMPLETED: LATE},
+}
+ANNOUNCEMENTS: Final = (AnnouncementEnded, AnnouncementFailed)
+"""Each end is told before the conference's, which tells those that are still owed."""
 
 
 # ---------------------------------------------------------------- what follows from the state
@@ -249,32 +263,26 @@ STATE_TABLE: Final[tuple[Row, ...]] = (_joins, _leaves, _starts, _ends, _coaches
 # ---------------------------------------------------------------- apply
 
 
-def _is_late_announcement(conference: Conference, event: Event) -> bool:
-    """Nothing is told after a conference's end. One to all is told once; one to a participant is counted by
-    `rules.announced`."""
-    if not isinstance(event, (AnnouncementEnded, AnnouncementFailed)):
-        return False
-    is_over = conference.status is ConferenceStatus.COMPLETED
-    return is_over or (event.to_all and event.announcement_id == conference.announced_id)
-
-
-def _announced(conference: Conference, event: Event) -> Conference:
-    if isinstance(event, (AnnouncementEnded, AnnouncementFailed)) and event.to_all:
-        return replace(conference, announced_id=event.announcement_id)
-    return conference
+def apply_to_conference(conference: Conference, event: Event) -> tuple[Conference, tuple[Event, ...]]:
+    """Apply an event whose subject is the conference itself: the new state, and what a client may be told."""
+    rule = CONFERENCE_TABLE[type(event)][conference.status]
+    if rule is LATE:
+        return conference, ()
+    after, events = rule(conference, event)
+    return (after if after == conference else replace(after, updated_at=event.at)), events
 
 
 def apply(conference: Conference, participant: Participant, event: Event) -> Outcome:
-    """Apply one event of `participant` in `conference`.
+    """Apply an event whose subject is a call: that of `participant` in `conference`.
 
     An outcome equal to the state that went in, with no events, means: no news. A pair without a row is a
     programming error (KeyError); the guard test keeps the table complete.
     """
     rule = EVENT_TABLE[type(event)][participant.status]
-    if rule is LATE or _is_late_announcement(conference, event):
+    if rule is LATE or (isinstance(event, ANNOUNCEMENTS) and conference.status is ConferenceStatus.COMPLETED):
         return Outcome(conference, participant)
     new_participant, events = rule(participant, event)
-    new_conference = _announced(conference, event)
+    new_conference = conference
     for row in STATE_TABLE:
         derived = row(new_conference, new_participant, event.at)
         if derived is not None:

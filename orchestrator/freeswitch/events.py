@@ -17,6 +17,7 @@ from orchestrator.domain.events import (
     CallRang,
     DialFailed,
     Event,
+    Happened,
     MemberAdded,
     MemberRemoved,
     ParticipantHeld,
@@ -42,15 +43,6 @@ SUBSCRIPTION: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
-    """A domain event and the call it is about; `conference_sid` is None where FreeSWITCH does not say it."""
-
-    call_sid: str
-    conference_sid: str | None
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
 class EndedSound:
     """Something that we had the switch play is over, or was stopped. `lane`: whom it was played to, a CallSid or
     `conference`; `play_id`: which play it was."""
@@ -63,7 +55,7 @@ class EndedSound:
         return f"{self.conference_sid}:{self.lane}:{self.play_id}"
 
 
-def translate_event(headers: Headers) -> Translated | EndedSound | None:
+def translate_event(headers: Headers) -> Happened | EndedSound | None:
     """Translate one event of the switch; None for those that mean nothing to us, and for foreign channels."""
     name = headers.get("Event-Name", "")
     if is_whisper(headers.get("Channel-Name", "")):
@@ -83,7 +75,7 @@ def translate_event(headers: Headers) -> Translated | EndedSound | None:
     if call_sid is None or (conference_sid is not None and not is_sid("CF", conference_sid)):
         return None
     event = translator(headers, _moment(headers))
-    return None if event is None else Translated(call_sid, conference_sid, event)
+    return None if event is None else Happened(call_sid, conference_sid, event)
 
 
 def _moment(headers: Headers) -> datetime:
@@ -126,14 +118,14 @@ def _unless_coach(make: Callable[[datetime], Event]) -> Translator:
     return lambda headers, at: None if _is_coach(headers) else make(at)
 
 
-def translate_coach(headers: Headers) -> Translated | None:
+def translate_coach(headers: Headers) -> Happened | None:
     """Who is listened for beside the conference, which does not hear them, talks or ceases to. A whisper is no call."""
     make = SPEECH.get(headers.get("Action", ""))
     pair = pair_of(headers.get("Channel-Name", ""))
     conference_sid = headers.get("Conference-Name", "").removeprefix(SPEECH_ROOM)
     if make is None or pair is None or not is_sid("CF", conference_sid):
         return None
-    return Translated(pair.coach, conference_sid, make(_moment(headers)))
+    return Happened(pair.coach, conference_sid, make(_moment(headers)))
 
 
 def translate_ended_sound(headers: Headers) -> EndedSound | None:

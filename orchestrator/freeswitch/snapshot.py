@@ -21,6 +21,7 @@ from orchestrator.domain.events import (
     CallRang,
     DialFailed,
     Event,
+    Happened,
     MemberAdded,
     MemberRemoved,
     ParticipantHeld,
@@ -30,12 +31,12 @@ from orchestrator.domain.events import (
 )
 from orchestrator.freeswitch.client import EventSocket
 from orchestrator.freeswitch.commands import ListChannels, ListConference, ListConferences
-from orchestrator.freeswitch.events import Translated
 from orchestrator.freeswitch.whisper import ListWhispers, is_whisper, pair_of
 from orchestrator.sids import call_sid_of, is_sid
 
 DIAL_GRACE: Final = timedelta(seconds=2)
-"""A queued participant this young may have no channel yet: its originate is on the way. The next snapshot tells."""
+"""A call that was dialled this short a time ago may have no channel yet: its originate is on the way. The next snapshot
+tells."""
 
 OUTSIDE_GRACE: Final = timedelta(seconds=10)
 """From its answer to its conference a leg needs milliseconds, on a switch with too much to do some seconds."""
@@ -152,13 +153,13 @@ class Ask(Protocol):
         ...
 
 
-def missed_events(snapshot: Snapshot, live: Iterable[Participant], ask: Ask) -> list[Translated]:
+def missed_events(snapshot: Snapshot, live: Iterable[Participant], ask: Ask) -> list[Happened]:
     """The events that lead from what the store believes of `live` to what the node holds.
 
     `show channels` reads a database that lags behind, so a channel that it does not show is asked for by its UUID.
     """
     return [
-        Translated(participant.call_sid, participant.conference_sid, event)
+        Happened(participant.call_sid, participant.conference_sid, event)
         for participant in live
         for event in _missed(snapshot, participant, ask)
     ]
@@ -213,8 +214,10 @@ def _muted(participant: Participant, member: Member, ask: Ask) -> bool | None:
 
 
 def _absent(participant: Participant, at: datetime, ask: Ask) -> list[Event]:
-    is_queued = participant.status is ParticipantStatus.QUEUED
-    too_young = is_queued and at - participant.created_at < DIAL_GRACE
-    if too_young or ask.is_alive(participant.switch.channel_uuid):
+    """What it means that the node has no channel of a call. One that waits in a queue needs none: it is not dialled."""
+    if participant.status is not ParticipantStatus.QUEUED:
+        return [] if ask.is_alive(participant.switch.channel_uuid) else [CallEnded(at, LOST_CAUSE)]
+    dialled_at = participant.dialled_at
+    if dialled_at is None or at - dialled_at < DIAL_GRACE or ask.is_alive(participant.switch.channel_uuid):
         return []
-    return [DialFailed(at, LOST_CAUSE) if is_queued else CallEnded(at, LOST_CAUSE)]
+    return [DialFailed(at, LOST_CAUSE)]

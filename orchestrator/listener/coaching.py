@@ -2,7 +2,7 @@
 
 Whoever commits a change has it done, an API process as well as the node's listener, so two may be at it at once. Each
 acts, then looks again, until the state is the one that it acted on: whoever acted on an older one finds the newer one.
-Whoever dies in between leaves the rest to an audit (effects.py, `repeat`).
+Whoever dies in between leaves the rest to an audit (reconciler.py).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Final, Protocol
 import gevent
 import structlog
 
+from orchestrator.domain.changes import Versioned
 from orchestrator.domain.conference import Coach, Conference, Participant
 from orchestrator.domain.hearing import hears_conference, is_listened_for, is_mixed, whispers
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.coach_mark import MarkCoach, MuteIfMember
 from orchestrator.freeswitch.commands import ChannelExists, KillChannel, MuteMember, SetJoinFlags, SwitchCommand
 from orchestrator.freeswitch.whisper import SPEECH, StartWhisper, Whisper
-from orchestrator.store.commits import Versioned
 
 MOST_ROUNDS: Final = 5
 """Somebody changes the same thing all the time; they look again, too, and the last one wins."""

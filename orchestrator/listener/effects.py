@@ -6,10 +6,14 @@ Of who hears the conference the listener has the last word: what the API has tol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from functools import partial
+from typing import Final, Protocol, TypeVar, cast
 
+import structlog
+
+from orchestrator.domain.changes import Change
 from orchestrator.domain.commands import (
     Beep,
     Command,
@@ -23,8 +27,8 @@ from orchestrator.domain.commands import (
     UpdateWhispers,
 )
 from orchestrator.domain.conference import Coach, Conference, Participant
-from orchestrator.domain.effects import outstanding_updates
 from orchestrator.domain.hearing import background_of, hears_conference, is_mixed
+from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import (
     DeafenMember,
@@ -39,7 +43,22 @@ from orchestrator.freeswitch.commands import (
     SwitchCommand,
 )
 from orchestrator.freeswitch.files import BEEPS
-from orchestrator.freeswitch.snapshot import Member
+from orchestrator.listener.coaching import Coaching, Send
+from orchestrator.sids import channel_uuid_of
+from orchestrator.store.commits import CommitStore
+from orchestrator.store.outbox import Lane
+
+Answer = TypeVar("Answer")
+
+log = structlog.get_logger("listener")
+
+
+class Insist(Protocol):
+    """Asks Redis until it answers."""
+
+    def __call__(self, ask: Callable[[], Answer], /) -> Answer:
+        """What `ask` returns."""
+        ...
 
 
 class Store(Protocol):
@@ -150,38 +169,6 @@ def _sound(command: Command, conference: Conference, participant: Participant, s
     return Rendered(sounds=(participant.call_sid,))
 
 
-def repeat(
-    conference: Conference, live: Iterable[Participant], members: Mapping[str, Member], store: Store
-) -> Rendered:
-    """What the switch has not done yet, or has lost, by what it says of its members: CallSid -> Member."""
-    rendered = Rendered()
-    for participant in live:
-        if participant.removal_requested or conference.is_ending:
-            rendered += Rendered((KillChannel(participant.switch.channel_uuid),))
-            continue
-        member = members.get(participant.call_sid)
-        if member is not None and member.member_id == participant.switch.member_id:
-            rendered += _repeat(conference, participant, member, store)
-    return rendered
-
-
-def _repeat(conference: Conference, participant: Participant, member: Member, store: Store) -> Rendered:
-    rendered = Rendered()
-    for wish in outstanding_updates(participant):
-        rendered += render(wish, conference, participant, store)
-    hears = hears_conference(conference, participant)
-    if member.hold or member.deaf is hears:  # a member on hold is called deaf whether it is or not
-        rendered += Rendered(tuple(hearing_of(conference, participant)))
-        if hears and not member.hold:  # it has heard something else until now
-            rendered += Rendered((StopMember(conference.conference_sid, member.member_id),), (participant.call_sid,))
-    if background_of(conference, participant) is not None:
-        rendered += Rendered(sounds=(participant.call_sid,))
-    is_repeated = participant.muted_wanted is True and not participant.coaching  # above; unmuted, a mark has to go, too
-    if not member.hold and not is_repeated and member.muted is is_mixed(participant):
-        rendered += Rendered(mixing=(participant.call_sid,))
-    return rendered
-
-
 _RENDERERS: Final[dict[type[Command], Callable[[Command, Conference, Participant, Store], Rendered]]] = {
     EndConference: _end_conference,
     RemoveParticipant: _remove,
@@ -194,3 +181,61 @@ _RENDERERS: Final[dict[type[Command], Callable[[Command, Conference, Participant
     RefreshSound: _sound,
 }
 """One row per command that `effects_of` can give."""
+
+
+class Executor:
+    """Has the switch of one node do what follows from a fact. What could not be done is found by the next audit
+    (reconciler.py); `complain` says so when the rest is done."""
+
+    def __init__(
+        self, store: CommitStore, send: Send, wake_sounds: Callable[[Sequence[object]], None], insist: Insist
+    ) -> None:
+        self._store = store
+        self._send = send
+        self._wake_sounds = wake_sounds
+        self._insist = insist
+        self._away: NodeUnavailable | None = None
+        self.coaching = Coaching(store, send)
+
+    def carry_out(self, change: Change, effects: Iterable[tuple[Command, str]]) -> None:
+        """Do what follows from a change, in the state that has just been written. Each effect stands beside the
+        CallSid of whom it follows from."""
+        rendered = Rendered()
+        for effect, call_sid in effects:
+            rendering = partial(render, effect, change.after, change.participants[call_sid][1], self._store)
+            rendered += self._insist(rendering)
+        self.do(change.after.conference_sid, rendered)
+
+    def do(self, conference_sid: str, rendered: Rendered) -> None:
+        """Send commands first, then settle who whispers to whom, by the state that there is by then."""
+        self.send_all(rendered.commands)
+        self._wake_sounds([Lane(conference_sid, call_sid) for call_sid in dict.fromkeys(rendered.sounds)])
+        if rendered.is_about_coaching:
+            try:
+                self._insist(lambda: self.coaching.settle(conference_sid, rendered.mixing, rendered.former or ()))
+            except NodeUnavailable as error:
+                self._away = error
+                log.info("coaching_not_settled", conference_sid=conference_sid, error=error.message)
+
+    def send_all(self, commands: Iterable[SwitchCommand]) -> None:
+        """Send one after the other, whatever becomes of each."""
+        for command in commands:
+            try:
+                self._send(command)
+            except CommandRefused as error:
+                log.info("command_refused", command=repr(command)[:200], error=str(error).strip()[:200])
+            except NodeUnavailable as error:
+                self._away = error
+                log.info("command_not_sent", command=repr(command)[:200], error=error.message)
+
+    def end_strays(self, strays: Iterable[tuple[str, str]]) -> None:
+        """End legs that have no record, (ConferenceSid, CallSid), and say so."""
+        for conference_sid, call_sid in strays:
+            log.error("stray_leg_ended", conference_sid=conference_sid, call_sid=call_sid)
+            self.send_all([KillChannel(channel_uuid_of(call_sid))])
+
+    def complain(self) -> None:
+        """Raise NodeUnavailable if the switch was away meanwhile."""
+        away, self._away = self._away, None
+        if away is not None:
+            raise away

@@ -19,15 +19,17 @@ import structlog
 from gevent.event import Event as Signal
 from gevent.queue import Empty, Full, Queue
 
+from orchestrator.domain.events import Happened
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnavailable
 from orchestrator.freeswitch.commands import CoreUuid, SwitchCommand
-from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound, Translated, translate_event
+from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound, translate_event
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
 from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot, look_at, parse_snapshot, take_snapshot
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
+from orchestrator.listener.reconciler import Reconciler
 from orchestrator.store.nodes import NodeStore
 
 QUEUE_LENGTH: Final = 20_000
@@ -70,6 +72,7 @@ class Listener:
         self._address = address
         self._password = password
         self._committer = make_committer(self._wait_for_store, self._send)
+        self._reconciler = Reconciler(self._committer, self._send)
         self._wake_sounds = wake_sounds
         self._nodes = nodes
         self._name = name
@@ -180,7 +183,7 @@ class Listener:
                 self._tolerate(self._committer.commit_events, batch.events)
                 self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
                 if batch.last is not None:
-                    self._tolerate(self._committer.apply_snapshot, batch.last, self._address.name)
+                    self._tolerate(self._reconciler.reconcile, batch.last, self._address.name)
         except StoppedWhileWaiting:
             # What has not been written is made up by the next listener's snapshot.
             log.warning("stopped_while_store_away", node=self._address.name, queued=self._queue.qsize())
@@ -213,7 +216,7 @@ class Listener:
 class Batch:
     """What was read at once. `sounds` have ended on the switch; `last` comes after all events."""
 
-    events: list[Translated] = field(default_factory=list)
+    events: list[Happened] = field(default_factory=list)
     sounds: list[EndedSound] = field(default_factory=list)
     last: Snapshot | None = None
 

@@ -1,43 +1,142 @@
-"""Legs on a node that must not be there: nobody could remove them, and nobody looks whom they hear."""
+"""Compares what a node holds with what is known of it: missed events become facts, what was lost is done again.
+
+Legs on a node that must not be there are ended: nobody could remove them, and nobody looks whom they hear.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import structlog
 
-from orchestrator.domain.conference import Participant
-from orchestrator.freeswitch.commands import KillChannel, SwitchCommand
-from orchestrator.freeswitch.snapshot import Snapshot, is_outside
-from orchestrator.sids import channel_uuid_of
-from orchestrator.store.commits import CommitStore
+from orchestrator.domain.conference import Conference, Participant
+from orchestrator.domain.effects import outstanding_updates
+from orchestrator.domain.hearing import background_of, hears_conference, is_mixed
+from orchestrator.freeswitch.client import CommandRefused
+from orchestrator.freeswitch.coach_mark import COACH_MARK, ReadCoachMark
+from orchestrator.freeswitch.commands import ChannelExists, KillChannel, StopMember
+from orchestrator.freeswitch.snapshot import Member, Snapshot, is_outside, missed_events
+from orchestrator.listener.coaching import Send, whispers_of
+from orchestrator.listener.committer import Committer
+from orchestrator.listener.effects import Rendered, Store, hearing_of, render
+
+Group = tuple[Conference, list[Participant]]
 
 log = structlog.get_logger("listener")
 
 
-def strays_of(store: CommitStore, snapshot: Snapshot, known: Iterable[Participant]) -> list[SwitchCommand]:
-    """End what the node holds of these kinds: legs of which no record speaks, or says that they have ended; members of
-    our conferences who are nobody's participants; calls of ours that are up and in no conference. Other channels of
-    the node are none of our business. `known`: participants of open conferences."""
-    known = list(known)
-    held = {*snapshot.channels, *snapshot.members} - {participant.call_sid for participant in known}
-    placed = store.load_conference_sids(sorted(held))
-    _, loaded = store.load([(sid, call) for call, sid in placed.items()], ())
-    uninvited = {call: snapshot.members[call].conference_sid for call in snapshot.members.keys() & held - placed.keys()}
-    ended = {call: sid for call, sid in placed.items() if call not in loaded or loaded[call].ended_at is not None}
-    live = (one for one in (*known, *loaded.values()) if one.ended_at is None)
-    return [
-        *(end_stray(sid, call) for call, sid in (ended | uninvited).items()),
-        *(_end_outside(one) for one in live if is_outside(snapshot, one)),
-    ]
+class Reconciler:
+    """For one node, beside its listener's committer."""
+
+    def __init__(self, committer: Committer, send: Send) -> None:
+        self._committer = committer
+        self._store = committer.store
+        self._executor = committer.executor
+        self._send = send
+
+    def reconcile(self, snapshot: Snapshot, node: str) -> None:
+        """Make what the node's events did not tell us facts, and repeat what the switch has not done yet.
+
+        Raises NodeUnavailable.
+        """
+        insist = self._committer.insist
+        if snapshot.conference_sid is not None:
+            self._repeat(insist(lambda: self._load_group(snapshot.conference_sid or "")), snapshot)
+            return
+        unended = insist(lambda: self._store.list_unended(node))
+        self._committer.forget(conference.conference_sid for conference, _ in unended)
+        everybody = [participant for _, group in unended for participant in group]
+        commits = self._committer.commits
+        self._committer.commit_events(missed_events(snapshot, everybody, self))
+        if self._committer.commits != commits:  # what is repeated must not be what was so before them
+            unended = insist(lambda: self._store.list_unended(node))
+        self._end_strays(snapshot, everybody)
+        self._repeat(unended, snapshot)
+
+    def _load_group(self, conference_sid: str) -> list[Group]:
+        found, _ = self._store.load((), [conference_sid])
+        if conference_sid not in found:
+            return []
+        return [(found[conference_sid].conference, self._store.list_live(conference_sid))]
+
+    def _end_strays(self, snapshot: Snapshot, known: Iterable[Participant]) -> None:
+        """End what the node holds of these kinds: legs of which no record speaks, or says that they have ended; members
+        of our conferences who are nobody's participants; calls of ours that are up and in no conference. Other channels
+        of the node are none of our business. `known`: participants of open conferences."""
+        known = list(known)
+        held = {*snapshot.channels, *snapshot.members} - {participant.call_sid for participant in known}
+        placed = self._store.load_conference_sids(sorted(held))
+        _, loaded = self._store.load([(sid, call) for call, sid in placed.items()], ())
+        members = snapshot.members.keys() & held - placed.keys()
+        uninvited = {call: snapshot.members[call].conference_sid for call in members}
+        ended = {call: sid for call, sid in placed.items() if call not in loaded or loaded[call].ended_at is not None}
+        self._executor.end_strays((sid, call) for call, sid in (ended | uninvited).items())
+        for one in (*known, *loaded.values()):
+            if one.ended_at is None and is_outside(snapshot, one):
+                log.error("call_outside_ended", conference_sid=one.conference_sid, call_sid=one.call_sid)
+                self._executor.send_all([KillChannel(one.switch.channel_uuid)])
+
+    def _repeat(self, unended: Iterable[Group], snapshot: Snapshot) -> None:
+        """Do what the switch has not done yet, or has lost. Pairs that nobody wants end; of those that a conference
+        wants one is missing, or not shown yet: who settles it asks. Raises NodeUnavailable."""
+        wanted_of_all: set[str] = set()
+        people: set[str] = set()
+        for conference, group in unended:
+            people.update(person.call_sid for person in group)
+            wanted = {pair.channel_uuid for pair in whispers_of(conference, group)}
+            wanted_of_all |= wanted
+            rendered = lost_effects(conference, group, snapshot.members, self._store)
+            if wanted - snapshot.whispers.keys():
+                rendered += Rendered(former=())
+            self._executor.do(conference.conference_sid, rendered)
+        self._executor.send_all(
+            KillChannel(channel_uuid)
+            for channel_uuid, coach in snapshot.whispers.items()
+            if channel_uuid not in wanted_of_all and (coach in people or snapshot.conference_sid is None)
+        )
+        self._executor.complain()
+
+    # ------------------------------------------------------------ what a snapshot asks
+
+    def is_alive(self, channel_uuid: str) -> bool:
+        """Return whether the node has such a channel. Raises NodeUnavailable."""
+        return self._send(ChannelExists(channel_uuid)).strip() == "true"
+
+    def is_coach(self, channel_uuid: str) -> bool:
+        """Return whether the channel's mute is ours. Raises NodeUnavailable."""
+        try:
+            return self._send(ReadCoachMark(channel_uuid)).strip() == COACH_MARK
+        except CommandRefused:  # gone this moment
+            return False
 
 
-def end_stray(conference_sid: str, call_sid: str) -> SwitchCommand:
-    """End a leg that has no record, and say so."""
-    log.error("stray_leg_ended", conference_sid=conference_sid, call_sid=call_sid)
-    return KillChannel(channel_uuid_of(call_sid))
+def lost_effects(
+    conference: Conference, live: Iterable[Participant], members: Mapping[str, Member], store: Store
+) -> Rendered:
+    """Return what the switch has not done yet, or has lost, by what it says of its members: CallSid -> Member."""
+    rendered = Rendered()
+    for participant in live:
+        if participant.removal_requested or conference.is_ending:
+            rendered += Rendered((KillChannel(participant.switch.channel_uuid),))
+            continue
+        member = members.get(participant.call_sid)
+        if member is not None and member.member_id == participant.switch.member_id:
+            rendered += _lost_by(conference, participant, member, store)
+    return rendered
 
 
-def _end_outside(participant: Participant) -> SwitchCommand:
-    log.error("call_outside_ended", conference_sid=participant.conference_sid, call_sid=participant.call_sid)
-    return KillChannel(participant.switch.channel_uuid)
+def _lost_by(conference: Conference, participant: Participant, member: Member, store: Store) -> Rendered:
+    rendered = Rendered()
+    for wish in outstanding_updates(participant):
+        rendered += render(wish, conference, participant, store)
+    hears = hears_conference(conference, participant)
+    if member.hold or member.deaf is hears:  # a member on hold is called deaf whether it is or not
+        rendered += Rendered(tuple(hearing_of(conference, participant)))
+        if hears and not member.hold:  # it has heard something else until now
+            rendered += Rendered((StopMember(conference.conference_sid, member.member_id),), (participant.call_sid,))
+    if background_of(conference, participant) is not None:
+        rendered += Rendered(sounds=(participant.call_sid,))
+    is_repeated = participant.muted_wanted is True and not participant.coaching  # above; unmuted, a mark has to go, too
+    if not member.hold and not is_repeated and member.muted is is_mixed(participant):
+        rendered += Rendered(mixing=(participant.call_sid,))
+    return rendered

@@ -214,6 +214,7 @@ def _new_participant(conference: Conference, command: CreateParticipant) -> Part
         to=command.to,
         created_at=now,
         updated_at=now,
+        dialled_at=now,
         label=command.label,
         muted=command.muted,
         coaching=command.coaching,

@@ -17,7 +17,7 @@ import structlog
 
 from orchestrator.domain.commands import UpdateParticipant
 from orchestrator.domain.conference import STOCK, TWILIO, Participant
-from orchestrator.domain.events import Event, ParticipantModified, ParticipantMuted, ParticipantUnmuted
+from orchestrator.domain.events import Event, Happened, ParticipantModified, ParticipantMuted, ParticipantUnmuted
 from orchestrator.domain.hearing import Sound, hears_conference, is_mixed
 from orchestrator.errors import (
     ApiError,
@@ -35,7 +35,6 @@ from orchestrator.freeswitch.commands import (
     SetJoinFlags,
     SwitchCommand,
 )
-from orchestrator.freeswitch.events import Translated
 from orchestrator.freeswitch.nodes import Node, Nodes
 from orchestrator.freeswitch.whisper import require_whispers
 from orchestrator.listener.coaching import Send
@@ -227,7 +226,7 @@ class UpdateService:
         node, sid = self._nodes.get(participant.switch.node), participant.conference_sid
         if not isinstance(event, ParticipantModified) or event.coaching is not None:
             self._listeners.look_again(participant.switch.node, sid)
-        self._make_committer(node.send).commit_events([Translated(participant.call_sid, sid, event)])
+        self._make_committer(node.send).commit_events([Happened(participant.call_sid, sid, event)])
 
     def _settle_exit_hook(self, node: Node, participant: Participant) -> Participant:
         """Tell the switch what is committed, and look again: whoever tells it last has seen the last commit, so that

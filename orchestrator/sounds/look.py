@@ -26,7 +26,7 @@ from orchestrator.sounds.services import Services
 from orchestrator.sounds.stage import ClipGone, Stage
 from orchestrator.sounds.state import KINDS, LATE_MS, MOST_DOCUMENTS, SHORT_ROUND_MS, Kind, Playing, State, Track
 from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import CONFERENCE_LANE, LEASE_MS
+from orchestrator.store.sounds import LEASE_MS
 
 STEPS_AT_ONCE: Final = 200
 STOCK_AFTER_SECONDS: Final = 1.0
@@ -200,8 +200,7 @@ class Look:
         elif kind == "background":
             self.state = self.state.with_track(kind, replace(track, is_over=True))
         else:
-            to_all = stage.participant is None
-            self._services.tell(self._lane, AnnouncementEnded(datetime.now(UTC), track.asked_url, track.id, to_all))
+            self._services.tell(self._lane, AnnouncementEnded(datetime.now(UTC), track.asked_url, track.id))
             self.state = self.state.with_track(kind, None)
 
     def _failed(self, kind: Kind, track: Track, code: int, reason: str) -> None:
@@ -214,8 +213,7 @@ class Look:
             self.state = self.state.with_track(kind, None)
 
     def _tell_failed(self, track: Track, reason: str) -> None:
-        to_all = self._lane.name == CONFERENCE_LANE
-        failed = AnnouncementFailed(datetime.now(UTC), track.asked_url, reason, track.id, to_all)
+        failed = AnnouncementFailed(datetime.now(UTC), track.asked_url, reason, track.id)
         self._services.tell(self._lane, failed)
 
     def _clear(self) -> int | None:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import structlog
 
-from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
-from orchestrator.freeswitch.events import Translated
+from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed, Happened
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.outbox import Lane
+from orchestrator.store.sounds import CONFERENCE_LANE
 
 
 class Outcomes:
@@ -24,13 +24,11 @@ class Outcomes:
         self._make_committer = make_committer
 
     def tell(self, lane: Lane, event: AnnouncementEnded | AnnouncementFailed) -> None:
-        """Have the client told, one to all through anybody of the conference; if nobody is left, it is over. Raises
-        Unavailable."""
-        sid, carrier = lane.conference_sid, lane.name
-        if event.to_all:
-            carrier = next((one.call_sid for one in self._store.list_live(sid)), "")
+        """Have the client told: of the conference if all were to hear it, else of a call. Raises Unavailable."""
+        sid = lane.conference_sid
         structlog.get_logger("sounds").info("announcement_over", lane=str(lane), what=type(event).__name__)
-        conferences, _ = self._store.load((), [sid] if carrier else [])
+        conferences, _ = self._store.load((), [sid])
         if sid in conferences:
             send = self._nodes.get(conferences[sid].conference.node).send
-            self._make_committer(send).commit_events([Translated(carrier, sid, event)])
+            subject = sid if lane.name == CONFERENCE_LANE else lane.name
+            self._make_committer(send).commit_events([Happened(subject, sid, event)])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import redis
 
+from orchestrator.domain.changes import Change, Versioned
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant
 from orchestrator.domain.events import OwedEnd
 from orchestrator.store import keys
@@ -27,40 +28,6 @@ FORGOTTEN_AT_ONCE = 500
 
 WAKE_GRACE_MS = 2_000
 """A woken lane is looked at by the sweep after this time, should its wake-up have been lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Versioned:
-    """A conference as it was read, with the version that a commit has to find unchanged."""
-
-    conference: Conference
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewCallback:
-    """A callback to be kept: its idempotency token, the moment of its event (ms), and its entry as JSON."""
-
-    token: str
-    planned_ms: int
-    entry: bytes
-
-
-@dataclass(slots=True)
-class Change:
-    """All that one batch of events changed in one conference. `commit_id` tells a repeated commit from a new one."""
-
-    before: Versioned
-    after: Conference
-    commit_id: str
-    participants: dict[str, tuple[Participant, Participant]] = field(default_factory=dict)
-    """CallSid -> the participant as it was read, and as it is now."""
-    outbox: dict[str, list[NewCallback]] = field(default_factory=dict)
-    """Lane -> its new callbacks, in order."""
-    transitions: list[tuple[str, str, str, str]] = field(default_factory=list)
-    """For the log, once it is written: CallSid, event, status before, status after."""
-    announced: list[str] = field(default_factory=list)
-    """Announcements whose end is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +121,17 @@ class CommitStore:
         """
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
+            late = {
+                change.after.conference_sid: int(time.time() * 1000)
+                for change in changes
+                if change.outbox and change.before.conference.status is ConferenceStatus.COMPLETED
+            }
+            if late:  # the sweep's search looks at conferences that have ended if they are on this list only
+                pipe.zadd(keys.OPEN_CONFERENCES, late, nx=True)
             for change in changes:
                 names, body = _render(change)
                 self._commit(keys=names, args=[change.before.version, change.commit_id, body], client=pipe)
-            committed = [_committed(answer) for answer in pipe.execute()]
+            committed = [_committed(answer) for answer in pipe.execute()[-len(changes) :]]
             done = [(change, one) for change, one in zip(changes, committed, strict=True) if one is not None]
             # Each command is tried; those that Redis has no memory for are made up for as if we had died here.
             with contextlib.suppress(redis.OutOfMemoryError):
@@ -246,19 +220,21 @@ def _render(change: Change) -> tuple[list[str], bytes]:
         keys.conference_callbacks(sid),
         keys.owed(sid),
     ]
-    participants, told = [], {(call_sid, event) for call_sid, event, *_ in change.transitions}
+    records, events = [], {(subject, event) for subject, event, *_ in change.transitions}
     for call_sid, (before, after) in change.participants.items():
         names.append(keys.participant(sid, call_sid))
-        participants.append(
+        records.append(
             {
                 "key": len(names),
                 "fields": encode_participant(after, before),
-                "call_sid": call_sid,
-                "left": before.is_live and not after.is_live,
-                "ended": after.ended_at is not None,
-                "label": after.label or "",
-                "muted": not told.isdisjoint({(call_sid, "ParticipantMuted"), (call_sid, "ParticipantUnmuted")}),
                 "expire": keys.RETENTION_SECONDS if after.ended_at else 0,
+                "call": {
+                    "sid": call_sid,
+                    "left": before.is_live and not after.is_live,
+                    "ended": after.ended_at is not None,
+                    "label": after.label or "",
+                    "muted": not events.isdisjoint({(call_sid, "ParticipantMuted"), (call_sid, "ParticipantUnmuted")}),
+                },
             }
         )
     outbox = []
@@ -273,7 +249,7 @@ def _render(change: Change) -> tuple[list[str], bytes]:
         "keep": keys.RETENTION_SECONDS,
         "oldest_ms": str(int(time.time() * 1000) - keys.RETENTION_SECONDS * 1000),
         "depth": OUTBOX_DEPTH,
-        "participants": participants,
+        "records": records,
         "outbox": outbox,
         "announced": change.announced,
     }

@@ -12,11 +12,12 @@ from pathlib import Path
 import redis
 
 from orchestrator.callbacks.entry import Entry
+from orchestrator.domain.changes import Change, NewCallback, Versioned
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, SwitchRef
 from orchestrator.jobs import wakeups
 from orchestrator.sids import channel_uuid_of, mint_sid
-from orchestrator.store.commits import Change, CommitStore, NewCallback, Versioned
+from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
 from orchestrator.store.outbox import Lane

@@ -37,7 +37,7 @@ def a_conference(**changes: Any) -> Conference:
 
 
 def a_participant(**changes: Any) -> Participant:
-    """A participant that was just created."""
+    """A participant that was just created and dialled."""
     made = Participant(
         call_sid=CA,
         conference_sid=CF,
@@ -47,6 +47,7 @@ def a_participant(**changes: Any) -> Participant:
         to="+15550002000",
         created_at=START,
         updated_at=START,
+        dialled_at=START,
     )
     return replace(made, **changes)
 

@@ -12,10 +12,11 @@ from ipaddress import ip_network
 import redis
 
 from orchestrator.callbacks.entry import Entry
+from orchestrator.domain.changes import Change, NewCallback
 from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
 from orchestrator.store import keys
-from orchestrator.store.commits import Change, CommitStore, Committed, NewCallback
+from orchestrator.store.commits import CommitStore, Committed
 from orchestrator.store.outbox import Lane
 
 _numbers = itertools.count(1)

@@ -27,6 +27,7 @@ def new_conference(sid: str, name: str, account_sid: str = ACCOUNT) -> Conferenc
 def new_participant(conference_sid: str, account_sid: str = ACCOUNT, **values: Any) -> Participant:
     call_sid = values.pop("call_sid", None) or mint_sid("CA")
     now = datetime.now(UTC)
+    created_at = values.pop("created_at", now)
     return Participant(
         call_sid=call_sid,
         conference_sid=conference_sid,
@@ -34,8 +35,9 @@ def new_participant(conference_sid: str, account_sid: str = ACCOUNT, **values: A
         switch=SwitchRef(NODE, channel_uuid_of(call_sid)),
         from_="+15550009999",
         to="+15550001000",
-        created_at=values.pop("created_at", now),
+        created_at=created_at,
         updated_at=now,
+        dialled_at=values.pop("dialled_at", created_at),
         **values,
     )
 

@@ -15,9 +15,9 @@ from orchestrator.dialects.twilio.callbacks import SERIALIZERS
 from orchestrator.dialects.twilio.schemas import CREATE, CREATE_CALLBACKS, UPDATE
 from orchestrator.domain import events
 from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant, UpdateParticipant
-from orchestrator.domain.conference import ParticipantStatus
+from orchestrator.domain.conference import ConferenceStatus, ParticipantStatus
 from orchestrator.domain.events import Event
-from orchestrator.domain.transitions import EVENT_TABLE
+from orchestrator.domain.transitions import CONFERENCE_TABLE, EVENT_TABLE
 from orchestrator.freeswitch.dial_string import RENDERED_FIELDS
 
 PACKAGE = Path(orchestrator.__file__).parent
@@ -26,6 +26,7 @@ LONGEST_FILE = 300
 
 CREATE_FIELDS = {field.name for field in fields(CreateParticipant)}
 EVENTS = {cls for _, cls in inspect.getmembers(events, inspect.isclass) if issubclass(cls, Event) and cls is not Event}
+HAPPEN = set(EVENT_TABLE) | set(CONFERENCE_TABLE)
 STATE_FILES = ("services/participants.py", "store/conferences.py")
 """Where a create request becomes a Conference and a Participant."""
 
@@ -78,6 +79,12 @@ def test_every_update_field_has_a_parameter_and_is_looked_at() -> None:
     assert names - read == set()
 
 
+@pytest.mark.parametrize("event", list(CONFERENCE_TABLE), ids=str)
+def test_every_event_of_a_conference_has_a_row_for_every_status(event: type[Event]) -> None:
+    """The same of events whose subject is the conference itself."""
+    assert set(CONFERENCE_TABLE[event]) == set(ConferenceStatus)
+
+
 @pytest.mark.parametrize("event", list(EVENT_TABLE), ids=str)
 def test_every_event_has_a_row_for_every_status(event: type[Event]) -> None:
     """A rule, or LATE: a pair that nobody thought of would raise in production."""
@@ -86,8 +93,8 @@ def test_every_event_has_a_row_for_every_status(event: type[Event]) -> None:
 
 def test_every_event_comes_from_the_switch_or_is_derived() -> None:
     """In EVENT_TABLE if a switch can say it; in PLAN if a client can be told of it; in neither it would be dead."""
-    assert EVENTS - set(EVENT_TABLE) - set(PLAN) == set()
-    assert set(EVENT_TABLE) | set(PLAN) <= EVENTS
+    assert EVENTS - HAPPEN - set(PLAN) == set()
+    assert HAPPEN | set(PLAN) <= EVENTS
 
 
 def test_every_planned_callback_has_its_parameters() -> None:

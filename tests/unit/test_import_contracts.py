@@ -17,6 +17,7 @@ FORBIDDEN = {
     "callbacks": ("callbacks/plan.py", "import orchestrator.freeswitch.commands"),
     "media": ("media/load.py", "import orchestrator.domain.conference"),
     "networks": ("outgoing/networks.py", "import socket"),
+    "projector": ("listener/projector.py", "import orchestrator.freeswitch.commands"),
     "pure": ("domain/rules.py", "import structlog"),
     "redis": ("services/participants.py", "from redis.exceptions import RedisError"),
     "rq": ("store/outbox.py", "from rq import Queue"),

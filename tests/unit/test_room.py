@@ -42,7 +42,7 @@ from orchestrator.store.connection import connect
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.sounds import SoundStore
 from tests.unit.listener.test_committer import NOW, World, happened
-from tests.unit.records import ACCOUNT, NODE
+from tests.unit.records import ACCOUNT
 
 PEOPLE = 4
 EVENT_OF: dict[str, type[Event]] = {
@@ -207,7 +207,7 @@ class Room:
             held = flags.hold
             snapshot.members[call_sid] = Member(self.sid, number, flags.mute or held, flags.deaf or held, held)
         snapshot.whispers.update((channel, coach) for channel, (coach, _) in self.switch.pairs.items())
-        self.world.committer.apply_snapshot(snapshot, NODE)
+        self.world.reconcile(snapshot)
 
     def settle(self, audits: int) -> None:
         """Everything arrives; and as many audits as are granted."""

@@ -53,8 +53,12 @@ def _conference(callback: Callback) -> Parameters:
     ]
 
 
+def _call_of(callback: Callback) -> Participant:
+    return cast(Participant, callback.subject)
+
+
 def _participant(callback: Callback) -> Parameters:
-    return [*_conference(callback), *_state(callback.participant)]
+    return [*_conference(callback), *_state(_call_of(callback))]
 
 
 def _state(participant: Participant) -> Parameters:
@@ -79,8 +83,8 @@ def _announcement(callback: Callback) -> Parameters:
     parameters = [*_conference(callback), ("AnnounceUrl", event.announce_url)]
     if isinstance(event, AnnouncementFailed):
         parameters.append(("ReasonAnnouncementFailed", event.reason))
-    if not event.to_all and callback.participant.is_present:
-        parameters += _state(callback.participant)
+    if isinstance(callback.subject, Participant) and callback.subject.is_present:
+        parameters += _state(callback.subject)
     return parameters
 
 
@@ -88,7 +92,7 @@ def _leave(callback: Callback) -> Parameters:
     event = cast(ParticipantLeft, callback.event)
     return [
         *_participant(callback),
-        ("ParticipantCallStatus", str(final_call_status(callback.participant))),
+        ("ParticipantCallStatus", str(final_call_status(_call_of(callback)))),
         ("ReasonParticipantLeft", str(event.reason)),
     ]
 
@@ -107,7 +111,7 @@ def _end(callback: Callback) -> Parameters:
 
 
 def _call(callback: Callback, status: CallStatus) -> Parameters:
-    participant = callback.participant
+    participant = _call_of(callback)
     parameters = [
         ("CallSid", participant.call_sid),
         ("AccountSid", participant.account_sid),
@@ -128,7 +132,7 @@ def _call(callback: Callback, status: CallStatus) -> Parameters:
 
 
 def _completed(callback: Callback) -> Parameters:
-    event, participant = cast(CallEnded, callback.event), callback.participant
+    event, participant = cast(CallEnded, callback.event), _call_of(callback)
     status = final_call_status(participant)
     seconds = _talked_seconds(participant)
     return [

@@ -314,7 +314,7 @@ def test_a_callback_is_said_in_the_dialect_in_which_its_url_was_given(api: Api, 
         assert settings is not None
         assert settings.dialect == way.dialect.name
         event = callback(EXACT[0][0])
-        told = Callback("x", event.kind, settings, 1, event.event, event.conference, event.participant)
+        told = Callback("x", event.kind, settings, 1, event.event, event.conference, event.subject)
         assert ALL.serialize_callback(told) == way.dialect.serialize_callback(told)
         assert ALL.sign(settings.dialect, "t", "u", []).items() >= way.dialect.sign("t", "u", []).items()
 

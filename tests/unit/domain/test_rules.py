@@ -32,7 +32,7 @@ from orchestrator.domain.events import (
     SpeechStarted,
     SpeechStopped,
 )
-from orchestrator.domain.transitions import Outcome, apply
+from orchestrator.domain.transitions import Outcome, apply, apply_to_conference
 from tests.unit.examples import CA, COACHED, UUID, a_conference, a_participant, at
 
 CONNECTED, COMPLETE, FAILED = ParticipantStatus.CONNECTED, ParticipantStatus.COMPLETE, ParticipantStatus.FAILED
@@ -159,35 +159,50 @@ def test_the_end_of_coaching_forgets_whom() -> None:
     assert (after.coaching, after.call_sid_to_coach) == (False, None)
 
 
+ANNOUNCED = (
+    AnnouncementEnded(at(2), "https://app.example/a", "one"),
+    AnnouncementFailed(at(2), "https://app.example/a", "11200: no", "other"),
+)
+
+
+@pytest.mark.parametrize("event", ANNOUNCED)
 @pytest.mark.parametrize("status", ParticipantStatus)
-@pytest.mark.parametrize("to_all", [False, True])
-def test_an_announcement_is_told_once_whoever_has_left(status: ParticipantStatus, to_all: bool) -> None:
+def test_an_announcement_is_told_once_whoever_has_left(
+    status: ParticipantStatus, event: AnnouncementEnded | AnnouncementFailed
+) -> None:
     """Whoever asked for it is owed an answer, and one only, should a worker die between telling and noting it."""
     participant, conference = a_participant(status=status), room()
     if not participant.is_live:
         participant = a_participant(status=status, left_at=at(1), ended_at=at(1))
-    for event in (
-        AnnouncementEnded(at(2), "https://app.example/a", "one", to_all),
-        AnnouncementFailed(at(2), "https://app.example/a", "11200: no", "other", to_all),
-    ):
-        outcome = apply(conference, participant, event)
-        again = apply(outcome.conference, outcome.participant, event)
-        whose = outcome.conference if to_all else outcome.participant
+    outcome = apply(conference, participant, event)
+    again = apply(outcome.conference, outcome.participant, event)
 
-        assert (outcome.events, outcome.commands) == ((event,), ())
-        assert again == Outcome(outcome.conference, outcome.participant), "told twice"
-        assert whose.announced_id == event.announcement_id
-        assert outcome.participant.status is status
+    assert (outcome.events, outcome.commands) == ((event,), ())
+    assert again == Outcome(outcome.conference, outcome.participant), "told twice"
+    assert outcome.participant.announced_id == event.announcement_id
+    assert outcome.participant.status is status
 
 
-@pytest.mark.parametrize("to_all", [False, True])
-def test_nothing_is_announced_after_the_conference_s_end(to_all: bool) -> None:
+@pytest.mark.parametrize("event", ANNOUNCED)
+@pytest.mark.parametrize("status", [ConferenceStatus.INIT, ConferenceStatus.IN_PROGRESS])
+def test_an_announcement_to_all_is_an_event_of_the_conference(
+    status: ConferenceStatus, event: AnnouncementEnded | AnnouncementFailed
+) -> None:
+    """No participant carries it; it is told once."""
+    after, events = apply_to_conference(room(status=status), event)
+
+    assert (after.announced_id, events) == (event.announcement_id, (event,))
+    assert apply_to_conference(after, event) == (after, ()), "told twice"
+
+
+@pytest.mark.parametrize("event", ANNOUNCED)
+def test_nothing_is_announced_after_the_conference_s_end(event: Event) -> None:
     """`conference-end` is the last word, also for a worker that looked a moment before it."""
     over = a_conference(live_count=0, status=ConferenceStatus.COMPLETED)
     gone = a_participant(status=ParticipantStatus.COMPLETE, left_at=at(1), ended_at=at(1))
-    event = AnnouncementFailed(at(2), "https://app.example/a", "nobody is there", "one", to_all)
 
     assert apply(over, gone, event) == Outcome(over, gone)
+    assert apply_to_conference(over, event) == (over, ())
 
 
 # ---------------------------------------------------------------- the conference knows its coaches

@@ -63,9 +63,9 @@ def events(draw: st.DrawFn) -> Event:
         coached = "CA" + draw(st.sampled_from("01234")) * 32 if coaching else None
         extra = (draw(st.sampled_from([None, False, True])), None, None, None, coaching, coached)
     if kind is AnnouncementEnded:
-        extra = ("https://app.example/a", draw(st.sampled_from("ab")), draw(st.booleans()))
+        extra = ("https://app.example/a", draw(st.sampled_from("ab")))
     if kind is AnnouncementFailed:
-        extra = ("https://app.example/a", "x", draw(st.sampled_from("ab")), draw(st.booleans()))
+        extra = ("https://app.example/a", "x", draw(st.sampled_from("ab")))
     if kind is DialFailed:
         extra = ("INVALID_GATEWAY",)
     return kind(START, *extra)

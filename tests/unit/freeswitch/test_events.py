@@ -15,6 +15,7 @@ from orchestrator.domain.events import (
     CallRang,
     DialFailed,
     Event,
+    Happened,
     MemberAdded,
     MemberRemoved,
     ParticipantHeld,
@@ -30,7 +31,6 @@ from orchestrator.freeswitch.events import (
     SOUND_ENDS,
     SUBSCRIPTION,
     EndedSound,
-    Translated,
     translate_event,
 )
 from orchestrator.freeswitch.files import tagged
@@ -107,7 +107,7 @@ AS_COACH = {"Channel-Presence-ID": "orchestrator-coach"}
 )
 def test_an_event_of_the_switch_is_a_domain_event(headers: dict[str, str], event: Event) -> None:
     """With its call, its conference and its own moment to the microsecond."""
-    assert translate_event(headers) == Translated(CA, CF, event)
+    assert translate_event(headers) == Happened(CA, CF, event)
 
 
 PAIR = Whisper(CF, CA, SPEECH)
@@ -124,9 +124,7 @@ LEG = {"Unique-ID": PAIR.channel_uuid, "Channel-Name": StartWhisper(PAIR).render
 )
 def test_a_coachs_speech_is_told_by_who_listens_for_it(action: str, event: Event) -> None:
     """The conference itself does not hear them."""
-    assert translate_event(conference(action, **LEG, **{"Conference-Name": f"speech-{CF}"})) == Translated(
-        CA, CF, event
-    )
+    assert translate_event(conference(action, **LEG, **{"Conference-Name": f"speech-{CF}"})) == Happened(CA, CF, event)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +146,7 @@ def job(body: str) -> dict[str, str]:
 
 def test_a_failed_originate_is_the_end_of_a_dial() -> None:
     """The job has the UUID of its leg, and does not say which conference."""
-    assert translate_event(job("-ERR INVALID_GATEWAY\n")) == Translated(CA, None, DialFailed(AT, "INVALID_GATEWAY"))
+    assert translate_event(job("-ERR INVALID_GATEWAY\n")) == Happened(CA, None, DialFailed(AT, "INVALID_GATEWAY"))
 
 
 @pytest.mark.parametrize("body", [f"+OK {UUID}\n", "", "\n"])
@@ -192,7 +190,7 @@ def test_a_channels_event_cannot_pass_for_a_conferences() -> None:
     """Only CUSTOM events have an Action; a header of that name in another event is a caller's doing."""
     forged = channel("CHANNEL_ANSWER", Action="del-member", **{"Conference-Name": "CF" + "0" * 32})
 
-    assert translate_event(forged) == Translated(CA, CF, CallAnswered(AT))
+    assert translate_event(forged) == Happened(CA, CF, CallAnswered(AT))
 
 
 def test_a_leg_without_our_variable_has_no_conference_yet() -> None:
@@ -200,7 +198,7 @@ def test_a_leg_without_our_variable_has_no_conference_yet() -> None:
     headers = channel("CHANNEL_ANSWER")
     del headers["variable_orchestrator_conference_sid"]
 
-    assert translate_event(headers) == Translated(CA, None, CallAnswered(AT))
+    assert translate_event(headers) == Happened(CA, None, CallAnswered(AT))
 
 
 def test_everything_that_is_translated_is_subscribed_to() -> None:
@@ -272,6 +270,6 @@ def test_whatever_the_headers_say_it_is_a_call_of_ours_or_nothing(headers: dict[
     found = translate_event(headers)
 
     assert found is None or found.conference_sid in (None, CF)
-    if isinstance(found, Translated):
-        assert found.call_sid == CA or found.call_sid[2:].isalnum()
+    if isinstance(found, Happened):
+        assert found.subject == CA or found.subject[2:].isalnum()
         assert found.event.at.tzinfo is UTC

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -161,7 +161,7 @@ def connected(**changes: Any) -> Participant:
 def missed(snapshot: Snapshot, participant: Participant, node: Node = NEVER) -> list[Event]:
     found = missed_events(snapshot, [participant], node)
 
-    assert all((item.call_sid, item.conference_sid) == (CA, CF) for item in found)
+    assert all((item.subject, item.conference_sid) == (CA, CF) for item in found)
     return [item.event for item in found]
 
 
@@ -277,11 +277,18 @@ def test_the_list_of_channels_lags_so_the_channel_itself_is_asked_for() -> None:
 
 def test_a_call_that_was_just_dialled_may_have_no_channel_yet() -> None:
     """It is not even asked for."""
-    young = a_participant(created_at=NOW - DIAL_GRACE / 2)
-    old = a_participant(created_at=NOW - DIAL_GRACE)
+    young = a_participant(dialled_at=NOW - DIAL_GRACE / 2)
+    old = a_participant(dialled_at=NOW - DIAL_GRACE)
 
     assert missed(Snapshot(NOW), young) == []
     assert missed(Snapshot(NOW), old, GONE) != []
+
+
+def test_a_call_that_waits_to_be_dialled_needs_no_channel() -> None:
+    """However long: nobody has asked the switch for one."""
+    waiting = a_participant(created_at=NOW - timedelta(minutes=10), dialled_at=None)
+
+    assert missed(Snapshot(NOW), waiting) == [], "it is not even asked for"
 
 
 # ---------------------------------------------------------------- closing the gap

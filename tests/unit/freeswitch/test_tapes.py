@@ -21,6 +21,7 @@ from orchestrator.domain.events import (
     ConferenceStarted,
     DialFailed,
     Event,
+    Happened,
     MemberAdded,
     MemberRemoved,
     ParticipantJoined,
@@ -32,7 +33,7 @@ from orchestrator.domain.events import (
 )
 from orchestrator.domain.hangup import final_call_status
 from orchestrator.domain.transitions import apply
-from orchestrator.freeswitch.events import Translated, translate_event
+from orchestrator.freeswitch.events import translate_event
 from tests.unit.examples import CF, a_conference, a_participant
 
 TAPES = Path(__file__).parents[2] / "tapes"
@@ -72,9 +73,9 @@ class Replay:
         return [str(participant.status) for participant in self.participants.values()]
 
 
-def translated(name: str) -> Iterator[Translated]:
+def translated(name: str) -> Iterator[Happened]:
     for headers in read_tape(name):
-        if isinstance(found := translate_event(headers), Translated):
+        if isinstance(found := translate_event(headers), Happened):
             yield found
 
 
@@ -85,8 +86,8 @@ def replay(name: str, *, times: int = 1, ends_on_exit: int | None = None, muted:
     items = list(translated(name))
     rooms: dict[str, str] = {}
     for item in items:
-        rooms.setdefault(item.call_sid, "")
-        rooms[item.call_sid] = rooms[item.call_sid] or item.conference_sid or ""
+        rooms.setdefault(item.subject, "")
+        rooms[item.subject] = rooms[item.subject] or item.conference_sid or ""
     first = next(filter(None, rooms.values()), CF)
     for number, (call_sid, room) in enumerate(rooms.items()):
         sid = room or first
@@ -107,12 +108,12 @@ def replay(name: str, *, times: int = 1, ends_on_exit: int | None = None, muted:
     return result
 
 
-def _apply(result: Replay, item: Translated) -> None:
-    participant = result.participants[item.call_sid]
+def _apply(result: Replay, item: Happened) -> None:
+    participant = result.participants[item.subject]
     outcome = apply(result.conferences[participant.conference_sid], participant, item.event)
     result.conferences[participant.conference_sid] = outcome.conference
-    result.participants[item.call_sid] = outcome.participant
-    number = result.number(item.call_sid)
+    result.participants[item.subject] = outcome.participant
+    number = result.number(item.subject)
     result.told += [(number, type(event)) for event in outcome.events]
     result.events += outcome.events
     result.commands += [(number, command) for command in outcome.commands]
@@ -229,7 +230,7 @@ def test_early_media_that_is_answered_joins_at_the_answer() -> None:
     second = list(result.participants.values())[1]
     added = next(
         i.event.at for i in translated("early_media_then_answer")
-        if i.call_sid == second.call_sid and isinstance(i.event, MemberAdded)
+        if i.subject == second.call_sid and isinstance(i.event, MemberAdded)
     )  # fmt: skip
 
     assert calls_part(result.of(1))[:4] == [CallInitiated, CallRang, CallAnswered, ParticipantJoined]

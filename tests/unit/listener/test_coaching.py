@@ -24,7 +24,7 @@ from orchestrator.freeswitch.coach_mark import MarkCoach
 from orchestrator.freeswitch.commands import ChannelExists, HangUpMembers, KillChannel, MuteMember, SwitchCommand
 from orchestrator.freeswitch.whisper import SPEECH, StartWhisper, Whisper
 from tests.unit.listener.test_committer import NOW, World, happened, held
-from tests.unit.records import ACCOUNT, NODE
+from tests.unit.records import ACCOUNT
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_look_at_one_conference_is_the_same_for_it_and_nothing_else(world: Wor
     world.pairs.clear()
     people = (anna, bert, carl)
     look = held(members=people, muted=(carl,))
-    world.committer.apply_snapshot(replace(look, conference_sid=carl.conference_sid), NODE)
+    world.reconcile(replace(look, conference_sid=carl.conference_sid))
 
     assert world.pairs.keys() == {pair(carl, anna), pair(carl, SPEECH)}
     assert world.load(other).is_present

@@ -24,6 +24,7 @@ from orchestrator.domain.events import (
     CallInitiated,
     CallRang,
     Event,
+    Happened,
     MemberAdded,
     MemberRemoved,
     ParticipantModified,
@@ -39,11 +40,12 @@ from orchestrator.freeswitch.commands import (
     MuteMember,
     SwitchCommand,
 )
-from orchestrator.freeswitch.events import Translated, translate_event
+from orchestrator.freeswitch.events import translate_event
 from orchestrator.freeswitch.snapshot import Member, Snapshot
 from orchestrator.freeswitch.whisper import StartWhisper
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
+from orchestrator.listener.reconciler import Reconciler
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.sids import call_sid_of, channel_uuid_of, mint_sid
 from orchestrator.store import keys
@@ -144,7 +146,10 @@ class World:
     def snapshot(self, snapshot: Snapshot) -> list[Any]:
         self.alive = {channel_uuid_of(call_sid) for call_sid in snapshot.channels}
         snapshot.whispers.update(self.pairs)
-        return self.told(lambda: self.committer.apply_snapshot(snapshot, NODE))
+        return self.told(lambda: self.reconcile(snapshot))
+
+    def reconcile(self, snapshot: Snapshot, node: str = NODE) -> None:
+        Reconciler(self.committer, self.send).reconcile(snapshot, node)
 
     def load(self, participant: Participant) -> Participant:
         """Also one that has left."""
@@ -165,8 +170,8 @@ def world(client: redis.Redis) -> World:
     return World(client)
 
 
-def happened(participant: Participant, event: Event) -> Translated:
-    return Translated(participant.call_sid, participant.conference_sid, event)
+def happened(participant: Participant, event: Event) -> Happened:
+    return Happened(participant.call_sid, participant.conference_sid, event)
 
 
 def held(
@@ -248,7 +253,7 @@ def test_the_result_of_a_job_finds_its_conference(world: World) -> None:
     """FreeSWITCH does not say which one; the call's index does. A foreign job is dropped."""
     one = world.create()
     world.committer.commit_events(
-        [Translated(mint_sid("CA"), None, CallRang(NOW)), Translated(one.call_sid, None, CallRang(NOW))]
+        [Happened(mint_sid("CA"), None, CallRang(NOW)), Happened(one.call_sid, None, CallRang(NOW))]
     )
 
     assert world.load(one).status is ParticipantStatus.RINGING
@@ -280,7 +285,7 @@ def test_a_recorded_tape_leads_to_the_same_whatever_the_batches(world: World, si
         if row.get("Unique-ID") in conference_of:
             row["variable_orchestrator_conference_sid"] = conference_of[row["Unique-ID"]]
         translated = translate_event(row)
-        if isinstance(translated, Translated) and translated.call_sid in calls:
+        if isinstance(translated, Happened) and translated.subject in calls:
             events.append(translated)
     for start in range(0, len(events), size):
         world.committer.commit_events(events[start : start + size])
@@ -420,7 +425,7 @@ def test_a_commit_whose_answer_was_lost_is_not_told_twice(world: World, proxy: L
     world.committer = world.new_applier()
     world.join(warm)
     one = world.create()
-    sha = world.committer._store._commit.sha.encode()
+    sha = world.committer.store._commit.sha.encode()
     proxy.lose_next = lambda request: b"EVALSHA" in request and sha in request
     world.sleep = lambda _: None
     world.apply(one, *events)
@@ -590,6 +595,17 @@ def test_a_call_whose_originate_is_on_the_way_is_left_alone(world: World) -> Non
     assert world.load(one).status is ParticipantStatus.QUEUED
 
 
+def test_a_call_that_waits_to_be_dialled_outlives_every_audit(world: World) -> None:
+    """Also one of a node that was restarted meanwhile: it has no channel to lose. Dialled in vain it fails as any."""
+    now = datetime.now(UTC)
+    ago = now - timedelta(minutes=10)
+    waiting, lost = world.create(created_at=ago, dialled_at=None), world.create(created_at=ago, dialled_at=ago)
+    world.snapshot(Snapshot(now))
+
+    assert world.load(waiting).status is ParticipantStatus.QUEUED
+    assert world.load(lost).status is ParticipantStatus.FAILED
+
+
 def test_a_node_that_was_restarted_ends_all_its_calls(world: World) -> None:
     """Nothing of it is left: everybody leaves, the conference ends, every call is completed."""
     people = [world.create() for _ in range(5)]
@@ -606,7 +622,7 @@ def test_calls_of_other_nodes_are_not_touched(world: World) -> None:
     """An empty node says nothing about the others."""
     one = world.create()
     world.join(one)
-    world.committer.apply_snapshot(Snapshot(NOW + timedelta(seconds=60)), "fs2")
+    world.reconcile(Snapshot(NOW + timedelta(seconds=60)), "fs2")
 
     assert world.load(one).is_present
 
@@ -620,8 +636,8 @@ def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> 
             world.join(participant)
     world.join(world.create("one more"))
 
-    assert len(world.committer._conferences) <= 3
-    assert len(world.committer._participants) <= 4
+    assert len(world.committer._known.conferences) <= 3
+    assert len(world.committer._known.participants) <= 4
     assert all(world.kinds(p.conference_sid) == ["participant-join"] for p in people)
 
 

@@ -48,7 +48,8 @@ from orchestrator.freeswitch.commands import (
 from orchestrator.freeswitch.files import BEEPS
 from orchestrator.freeswitch.snapshot import Member
 from orchestrator.listener import effects
-from orchestrator.listener.effects import Rendered, render, repeat
+from orchestrator.listener.effects import Rendered, render
+from orchestrator.listener.reconciler import lost_effects
 from tests.unit.examples import CF, a_conference, a_participant
 
 
@@ -108,7 +109,7 @@ UNREAD = Unread(())
 
 
 def repeated(conference: Conference, live: list[Participant], members: dict[str, Member]) -> Rendered:
-    return repeat(conference, live, members, Store(live))
+    return lost_effects(conference, live, members, Store(live))
 
 
 def test_every_command_that_can_follow_has_a_row() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import redis
 
+from orchestrator.domain.changes import Change
 from orchestrator.domain.conference import CallbackSettings, Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed, CallEnded, MemberRemoved
 from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.sounds.outcome import Outcomes
 from orchestrator.store import keys
-from orchestrator.store.commits import Change, CommitStore, Committed
+from orchestrator.store.commits import CommitStore, Committed
 from orchestrator.store.outbox import Lane
 from orchestrator.store.sounds import SoundStore
 from tests.unit.listener.test_committer import NOW, World
@@ -72,11 +73,11 @@ def test_the_end_of_an_announcement_is_a_callback(
 
 
 def test_an_announcement_to_all_is_told_once_and_of_nobody(world: World, outcomes: Outcomes) -> None:
-    """Though it is applied through one of them."""
+    """It is an event of the conference."""
     one = joined(world, 1)
     joined(world, 2)
     for _ in range(2):  # a worker died before it had noted that it is told
-        outcomes.tell(Lane(one.conference_sid, "conference"), AnnouncementEnded(NOW, SAY, "one", to_all=True))
+        outcomes.tell(Lane(one.conference_sid, "conference"), AnnouncementEnded(NOW, SAY, "one"))
     (entry,) = world.entries(one.conference_sid)
 
     assert (entry.kind, entry.call_sid) == ("announcement-end", "")
@@ -99,7 +100,7 @@ def test_nothing_is_told_after_the_conference_s_end(world: World, outcomes: Outc
     one = joined(world, 1)
     world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
     told = Lane(one.conference_sid, "conference" if lane == "conference" else one.call_sid)
-    outcomes.tell(told, AnnouncementFailed(NOW, SAY, "x", "one", to_all=lane == "conference"))
+    outcomes.tell(told, AnnouncementFailed(NOW, SAY, "x", "one"))
     outcomes.tell(Lane("CF" + "0" * 32, one.call_sid), ANNOUNCEMENTS[0])
 
     assert world.kinds(one.conference_sid)[-1] == "conference-end"
@@ -114,7 +115,7 @@ def test_each_announcement_that_the_end_cuts_off_is_told_before_it(world: World,
         sounds.add_announcement(lane, f"{SAY}/{lane.name}/2", "POST")
     waiting = sounds.load(lanes[0]).next
     assert waiting is not None
-    outcomes.tell(lanes[0], AnnouncementEnded(NOW, waiting.url, waiting.id, to_all=True))
+    outcomes.tell(lanes[0], AnnouncementEnded(NOW, waiting.url, waiting.id))
     world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
     entries = world.entries(one.conference_sid)
     urls = {dict(entry.parameters)["AnnounceUrl"] for entry in entries if entry.kind == "announcement-fail"}
@@ -132,7 +133,7 @@ def test_an_announcement_that_comes_while_the_conference_ends_is_told_or_refused
     """The commit of the end is made again if one was accepted after it had been computed."""
     one = joined(world, 1)
     lane, sounds = Lane(one.conference_sid, "conference"), SoundStore(world.client)
-    commit, calls = world.committer._store.commit, list[Sequence[Change]]()
+    commit, calls = world.committer.store.commit, list[Sequence[Change]]()
 
     def commit_late(changes: Sequence[Change]) -> list[Committed | None]:
         if not calls:
@@ -140,7 +141,7 @@ def test_an_announcement_that_comes_while_the_conference_ends_is_told_or_refused
         calls.append(changes)
         return commit(changes)
 
-    world.committer._store.commit = commit_late  # type: ignore[method-assign]
+    world.committer.store.commit = commit_late  # type: ignore[method-assign]
     world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
 
     assert world.kinds(one.conference_sid)[-2:] == ["announcement-fail", "conference-end"]

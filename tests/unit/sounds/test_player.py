@@ -265,7 +265,7 @@ def test_an_announcement_is_played_once_and_told_to_have_ended(theatre: Theatre)
 
     assert theatre.switch.heard() is None
     assert theatre.outcomes() == [("AnnouncementEnded", SAY)]
-    assert theatre.told[0][1].to_all is False
+    assert theatre.told[0][0].name != "conference"
 
 
 def test_an_announcement_that_was_cut_is_heard_again_once(theatre: Theatre) -> None:
@@ -382,7 +382,7 @@ def test_an_announcement_to_all_is_everybody_s(theatre: Theatre) -> None:
     theatre.ends("all", lane)
 
     assert theatre.outcomes() == [("AnnouncementEnded", SAY)]
-    assert theatre.told[0][1].to_all is True
+    assert theatre.told[0][0] == lane
     assert "CallSid" not in dict(theatre.loader.asked[0].parameters)
 
 

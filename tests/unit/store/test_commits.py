@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 import redis
 
+from orchestrator.domain.changes import Change, Versioned
 from orchestrator.domain.conference import ConferenceStatus, Participant, ParticipantStatus
 from orchestrator.sids import mint_sid
 from orchestrator.store import commits as commits_module
 from orchestrator.store import keys
-from orchestrator.store.commits import WAKE_GRACE_MS, Change, CommitStore, Versioned
+from orchestrator.store.commits import WAKE_GRACE_MS, CommitStore
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.outbox import Lane
+from orchestrator.store.outbox import Lane, OutboxStore
 from tests.unit.lanes import new, unique, waiting
 from tests.unit.records import ACCOUNT, NODE, create
 
@@ -193,6 +194,27 @@ def test_a_woken_lane_is_on_the_sweep_s_list(store: ConferenceStore, commits: Co
 
 
 # ------------------------------------------------------------ a commit whose answer was lost
+
+
+def test_what_comes_after_a_conference_s_end_is_found_by_the_sweep(
+    store: ConferenceStore, commits: CommitStore, client: redis.Redis
+) -> None:
+    """It is on no list any more: should this process die before the lane is due, nobody would ever look at it."""
+    made = create(store)
+    over = _change(commits, made, status=ParticipantStatus.COMPLETE, ended_at=datetime.now(UTC))
+    over.after = replace(over.after, status=ConferenceStatus.COMPLETED, live_count=0)
+    commits.commit([over])
+    outbox = OutboxStore(client)
+    outbox.save_forgotten(0)
+    assert client.zscore(keys.OPEN_CONFERENCES, made.conference_sid) is None, "it has nothing left to do"
+    late = _change(commits, made)
+    late.outbox["conference"] = [new("late")]
+    (committed,) = commits.commit([late])
+    client.zrem(keys.LANES_DUE, f"{made.conference_sid}:conference")
+
+    assert committed is not None
+    assert committed.lanes == ("conference",)
+    assert outbox.save_forgotten(int(time.time() * 1000)) == 1
 
 
 def test_a_repeated_commit_is_told_as_done_and_done_once(

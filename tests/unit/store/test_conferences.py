@@ -11,6 +11,7 @@ from threading import Barrier
 import pytest
 import redis
 
+from orchestrator.domain.changes import Change
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import ConferenceStatus, EndReason, Participant, ParticipantStatus
 from orchestrator.domain.hearing import Sound
@@ -25,7 +26,7 @@ from orchestrator.errors import (
 )
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
-from orchestrator.store.commits import Change, CommitStore
+from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from tests.unit.records import ACCOUNT, EVENTS, OTHER_ACCOUNT, PROGRESS, add, create, new_conference, new_participant
 

@@ -7,12 +7,12 @@
 -- KEYS[5] callback without its token
 -- KEYS[6] callbacks of the conference
 -- KEYS[7] announcements that are owed an end
--- KEYS[8…] participants, then outboxes
+-- KEYS[8…] records of subjects beside the conference, then outboxes
 -- ARGV[1] expected version
 -- ARGV[2] commit id
 -- ARGV[3] change (JSON): {conference: [f, v…], expire: s, keep: s, oldest_ms, depth: n,
---   participants: [{key: index into KEYS, fields: [f, v…], ended: bool, left: bool, label: '', call_sid: '',
---                   muted: bool, expire: s}],
+--   records: [{key: index into KEYS, fields: [f, v…], expire: s or 0,
+--              call: {sid: CallSid, ended: bool, left: bool, label: '', muted: bool}, of a participant only}],
 --   outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry]…]}], announced: [id…]}
 -- Returns {0} if the version is another one; {1, {lanes to wake…}, {'token planned_ms' of what fell out of one…},
 -- {'CallSid 1' or 'CallSid 0' of those whose switch has just said the opposite of what is wanted…}}.
@@ -30,19 +30,21 @@ if #change.conference > 0 then redis.call('HSET', KEYS[1], unpack(change.confere
 redis.call('HSET', KEYS[1], 'commit_id', ARGV[2])
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 if change.expire > 0 then redis.call('EXPIRE', KEYS[1], change.expire) end
-for _, row in ipairs(change.participants) do
-  local key = KEYS[row.key]
+for _, row in ipairs(change.records) do
+  local key, call = KEYS[row.key], row.call
   if #row.fields > 0 then redis.call('HSET', key, unpack(row.fields)) end
-  local known = redis.call('HMGET', key, 'muted', 'muted_wanted', 'hold', 'hold_wanted')
-  if known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
-  if row.muted and known[2] and known[2] ~= '' and known[1] ~= known[2] then
-    contested[#contested + 1] = row.call_sid .. ' ' .. known[2]
+  if call then
+    local known = redis.call('HMGET', key, 'muted', 'muted_wanted', 'hold', 'hold_wanted')
+    if known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
+    if call.muted and known[2] and known[2] ~= '' and known[1] ~= known[2] then
+      contested[#contested + 1] = call.sid .. ' ' .. known[2]
+    end
+    if known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
+    if call.left and call.label ~= '' and redis.call('HGET', KEYS[3], call.label) == call.sid then
+      redis.call('HDEL', KEYS[3], call.label)
+    end
+    if call.ended then redis.call('ZREM', KEYS[2], call.sid) end
   end
-  if known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
-  if row.left and row.label ~= '' and redis.call('HGET', KEYS[3], row.label) == row.call_sid then
-    redis.call('HDEL', KEYS[3], row.label)
-  end
-  if row.ended then redis.call('ZREM', KEYS[2], row.call_sid) end
   if row.expire > 0 then redis.call('EXPIRE', key, row.expire) end
 end
 for _, id in ipairs(change.announced) do redis.call('HDEL', KEYS[7], id) end

@@ -1,0 +1,41 @@
+"""What a batch of events changes in one conference, as it is committed in one step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from orchestrator.domain.conference import Conference, Participant
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """A conference as it was read, with the version that a commit has to find unchanged."""
+
+    conference: Conference
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewCallback:
+    """A callback to be kept: its idempotency token, the moment of its event (ms), and its entry as JSON."""
+
+    token: str
+    planned_ms: int
+    entry: bytes
+
+
+@dataclass(slots=True)
+class Change:
+    """All that one batch of events changed in one conference. `commit_id` tells a repeated commit from a new one."""
+
+    before: Versioned
+    after: Conference
+    commit_id: str
+    participants: dict[str, tuple[Participant, Participant]] = field(default_factory=dict)
+    """CallSid -> the participant as it was read, and as it is now."""
+    outbox: dict[str, list[NewCallback]] = field(default_factory=dict)
+    """Lane -> its new callbacks, in order."""
+    transitions: list[tuple[str, str, str, str]] = field(default_factory=list)
+    """For the log, once it is written: the event's subject, the event, the subject's status before and after."""
+    announced: list[str] = field(default_factory=list)
+    """Announcements whose end is told."""
