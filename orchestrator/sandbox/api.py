@@ -12,6 +12,7 @@ from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
 from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.conference_api import conference
 from orchestrator.sandbox.http_cache import COMMANDS as HTTP_CACHE_COMMANDS
+from orchestrator.sandbox.leg_record import uuid_record
 from orchestrator.sandbox.originate import originate
 from orchestrator.sandbox.show import show
 from orchestrator.sandbox.switch_strings import separate_string
@@ -214,9 +215,8 @@ def _hang_up_if_there(node: Node, channel_uuid: str, cause: str) -> None:
 
 
 def _channel(node: Node, channel_uuid: str) -> Channel | None:
-    """switch_core_session_locate: a channel that has been hung up is not found, though its last events are to come."""
-    session = node.sessions.get(channel_uuid)
-    return None if session is None or session.channel.hung_up.is_set() else session.channel
+    session = node.session_there(channel_uuid)
+    return None if session is None else session.channel
 
 
 def _set_variable(channel: Channel, name: str, value: str) -> None:
@@ -266,6 +266,7 @@ COMMANDS: dict[str, Callable[[Node, str], str]] = HTTP_CACHE_COMMANDS | {
     "uuid_exists": _uuid_exists,
     "uuid_getvar": _uuid_getvar,
     "uuid_kill": _uuid_kill,
+    "uuid_record": uuid_record,
     "uuid_setvar": _uuid_setvar,
     "uuid_setvar_multi": _uuid_setvar_multi,
     "uuid_transfer": _uuid_transfer,

@@ -99,6 +99,11 @@ class Channel:
     answered: Signal = field(default_factory=Signal)
     hung_up: Signal = field(default_factory=Signal)
 
+    @property
+    def has_media(self) -> bool:
+        """Whether sound flows: after an answer, or early media."""
+        return self.answered.is_set() or self.early_media.is_set()
+
     # --- what its events say -------------------------------------------------------------------------------------
 
     def basic_headers(self) -> dict[str, str]:

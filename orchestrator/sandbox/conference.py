@@ -18,8 +18,9 @@ from orchestrator.sandbox.causes import NORMAL_CLEARING
 from orchestrator.sandbox.clock import FRAME_SECONDS
 from orchestrator.sandbox.events import CONFERENCE_MAINTENANCE, CUSTOM
 from orchestrator.sandbox.file_queue import FileQueue, Playing
-from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.member import Member, may_hear
 from orchestrator.sandbox.readers import Readers
+from orchestrator.sandbox.recording import SILENCE, Recording, Tones
 from orchestrator.sandbox.talk import Talk
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Conference:
     variables: dict[str, str] = field(default_factory=dict)
     files: FileQueue = field(default_factory=FileQueue)
     async_files: FileQueue = field(default_factory=FileQueue)
+    recordings: list[Recording] = field(default_factory=list)
+    listed_recordings: list[Recording] = field(default_factory=list)
     readers: Readers = field(default_factory=Readers)
     started_at: int = field(default_factory=lambda: int(time.time()))
     locked: bool = False
@@ -71,6 +74,18 @@ class Conference:
             return None
         return member
 
+    def tones(self) -> Tones:
+        """What a recording of it has now."""
+        return SILENCE.union(*(self._says(member) for member in self.members if member.can_speak and not member.hold))
+
+    def heard_by(self, listener: Member) -> Tones:
+        """What this member hears of the others now."""
+        return SILENCE.union(*(self._says(member) for member in self.members if may_hear(listener, member)))
+
+    def _says(self, member: Member) -> Tones:
+        session = self.node.sessions.get(member.channel.channel_uuid)
+        return SILENCE if session is None else session.says()
+
     # --- what its events say -------------------------------------------------------------------------------------
 
     def fire(self, action: str, member: Member | None = None, extra: dict[str, str] | None = None) -> None:
@@ -85,7 +100,7 @@ class Conference:
         """What it says of itself, and of a member."""
         headers = {
             "Conference-Name": self.name,
-            "Conference-Domain": "sandbox",
+            "Conference-Domain": "cluecon.com",
             "Conference-Size": str(self.count),
             "Conference-Ghosts": str(self.ghost_count),
             "Conference-Profile-Name": self.profile_name,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from orchestrator.sandbox import conference_record
 from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.conference_files import (
     PLAY_STATUS_USAGE,
@@ -155,9 +156,15 @@ FOR_MEMBERS: dict[str, tuple[Callable[[Conference, Member, str], str], str]] = {
 }
 
 FOR_CONFERENCE: dict[str, tuple[Callable[[Conference, list[str]], str | None], str]] = {
+    "chkrecord": (conference_record.check, conference_record.CHECK_USAGE),
     "lock": (_lock, ""),
+    "norecord": (conference_record.norecord, conference_record.NORECORD_USAGE),
+    "pause": (conference_record.pause, conference_record.PAUSE_USAGE),
     "play": (play, PLAY_USAGE),
     "play_status": (play_status, PLAY_STATUS_USAGE),
+    "record": (conference_record.record, conference_record.RECORD_USAGE),
+    "recording": (conference_record.recording, conference_record.RECORDING_USAGE),
+    "resume": (conference_record.resume, conference_record.PAUSE_USAGE),
     "stop": (stop, STOP_USAGE),
     "transfer": (_transfer, "<conference_name> <member id> [...<member id>]"),
     "unlock": (_unlock, ""),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from operator import itemgetter
 from typing import Any
 
 from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.recording import Recording
 
 Conferences = tuple[Conference, ...]
 # The first word where the command named one conference.
@@ -47,7 +49,9 @@ def _summary_line(conference: Conference) -> str:
     flags = ["locked"] if conference.locked else []
     flags += ["running", "answered"]
     flags += ["enforce_min"] if conference.enforce_min else []
-    flags += ["dynamic", "exit_sound", "enter_sound", "json_status"]
+    flags += ["dynamic", "exit_sound", "enter_sound"]
+    flags += ["recording"] if conference.recordings else []
+    flags += ["json_status"]
     members = f"{conference.count} member{'' if conference.count == 1 else 's'}"
     locked = " locked" if conference.locked else ""
     return f"+OK Conference {conference.name} ({members} rate: 8000{locked} flags: {'|'.join(flags)})\n"
@@ -103,13 +107,25 @@ def _conference(conference: Conference) -> dict[str, Any]:
         "dynamic": True,
         "exit_sound": True,
         "enter_sound": True,
-        "recording": False,
+        "recording": bool(conference.recordings),
         "video_bridge": False,
         "video_floor_only": False,
         "video_rfc4579": False,
         "variables": conference.variables,
-        "members": [_member(conference, member) for member in conference.members],
+        "members": _nodes(conference),
     }
+
+
+def _nodes(conference: Conference) -> list[dict[str, Any]]:
+    """Members and recordings, newest first."""
+    nodes = [(recording.arrived, _recording(recording)) for recording in conference.recordings if recording.is_open]
+    nodes += [(member.arrived, _member(conference, member)) for member in conference.members]
+    return [node for _, node in sorted(nodes, key=itemgetter(0), reverse=True)]
+
+
+def _recording(recording: Recording) -> dict[str, Any]:
+    paused = {"status": "paused"} if recording.paused else {}
+    return {"type": "recording_node"} | paused | {"record_path": recording.path, "join_time": recording.arrived_at}
 
 
 def _member(conference: Conference, member: Member) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Member:
     kicked: bool = False
     quiet: bool = False
     talk_is_awaited: bool = False
+    arrived: float = field(default_factory=time.monotonic)
     joined_at: int = field(default_factory=lambda: int(time.time()))
     last_talking_at: int | None = None
     files: FileQueue = field(default_factory=FileQueue)

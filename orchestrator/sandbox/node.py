@@ -133,6 +133,16 @@ class Node:
         self.sessions_since_startup += 1
         self.sessions_peak = max(self.sessions_peak, len(self.sessions))
 
+    def session_there(self, channel_uuid: str) -> Session | None:
+        """switch_core_session_locate: one that has been hung up is not found, though its last events are to come."""
+        session = self.sessions.get(channel_uuid)
+        return None if session is None or session.channel.hung_up.is_set() else session
+
+    def refuse(self, what: str) -> str:
+        """The reply to what the real one does and this one does not."""
+        log.error("sandbox_does_not_simulate", what=what)
+        return f"-ERR not simulated: {what}\n"
+
     def forget_session(self, session: Session) -> None:
         """A channel has been destroyed."""
         self.sessions.pop(session.channel.channel_uuid, None)

@@ -16,7 +16,7 @@ import structlog
 
 from orchestrator.sandbox import loopback
 from orchestrator.sandbox.channel import CallerProfile, Channel
-from orchestrator.sandbox.phones import script_for
+from orchestrator.sandbox.phones import script_for, tone_hz
 from orchestrator.sandbox.session import Application, Session
 from orchestrator.sandbox.switch_strings import has_variable, parse_variable_blocks, separate_string
 
@@ -123,7 +123,7 @@ def _dial(node: Node, request: Request) -> Session:
     )
     variables |= {"uuid": channel_uuid, "call_uuid": channel_uuid, "sip_to_user": number}
     channel = Channel(node, channel_uuid, channel_name, profile, variables)
-    session = Session(node, channel, script_for(number))
+    session = Session(node, channel, script_for(number), hertz=tone_hz(number))
     node.add_session(session)
     session.start()
     return session

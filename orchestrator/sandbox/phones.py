@@ -7,20 +7,28 @@
   3      busy: SIP 486
   4      rings for ever
   5 nnn  answers at once, hangs up after nnn seconds
-  6      does not exist: SIP 404
+  6 nnn  refuses with the SIP status nnn (000: 404, does not exist)
   7 nnn  early media for nnn seconds, answers
   8 nnn  early media for nnn seconds, then busy: SIP 486
   9      declines: SIP 603
++1 555 001 0 <s> <nn>
+         answers at once; talks for s seconds, is silent for s seconds, and so on (0: is always silent)
 anything else rings for a second and answers
+
+Who has answered plays a tone, whose pitch the number tells as well; nothing sounds, but recordings have it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 
 _SCRIPTED = re.compile(r"\+?1555000(\d)(\d{3})(?!\d)")
+_TALKS_IN_TURNS = re.compile(r"\+?15550010(\d)(\d{2})(?!\d)")
+_PITCH = re.compile(r"\+?155500(?:0\d|10)\d(\d)(\d)(?!\d)")
+_USUAL_HERTZ = 440
 _BRIEF_RING_SECONDS = 0.2
 
 
@@ -67,12 +75,65 @@ class HangUp:
     """BYE."""
 
 
-Step = Wait | Ring | EarlyMedia | Answer | Refuse | Redirect | HangUp
-Script = tuple[Step, ...]
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Stops talking."""
 
-BUSY = Refuse(486, "Busy Here", "USER_BUSY")
-NOT_FOUND = Refuse(404, "Not Found", "UNALLOCATED_NUMBER")
-DECLINE = Refuse(603, "Decline", "CALL_REJECTED")
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Talks again."""
+
+
+Step = Wait | Ring | EarlyMedia | Answer | Refuse | Redirect | HangUp | Quiet | Speak
+Script = Iterable[Step]
+
+# fmt: off
+_CAUSES = {
+    400: "NORMAL_TEMPORARY_FAILURE", 401: "CALL_REJECTED", 402: "CALL_REJECTED", 403: "CALL_REJECTED",
+    404: "UNALLOCATED_NUMBER", 405: "SERVICE_UNAVAILABLE", 406: "SERVICE_NOT_IMPLEMENTED", 407: "CALL_REJECTED",
+    408: "RECOVERY_ON_TIMER_EXPIRE", 410: "NUMBER_CHANGED", 413: "INTERWORKING", 414: "INTERWORKING",
+    415: "SERVICE_NOT_IMPLEMENTED", 416: "INTERWORKING", 420: "INTERWORKING", 421: "INTERWORKING",
+    423: "INTERWORKING", 428: "NO_IDENTITY", 429: "BAD_IDENTITY_INFO", 437: "UNSUPPORTED_CERTIFICATE",
+    438: "INVALID_IDENTITY", 480: "NO_USER_RESPONSE", 481: "NORMAL_TEMPORARY_FAILURE", 482: "EXCHANGE_ROUTING_ERROR",
+    483: "EXCHANGE_ROUTING_ERROR", 484: "INVALID_NUMBER_FORMAT", 485: "NO_ROUTE_DESTINATION", 486: "USER_BUSY",
+    487: "ORIGINATOR_CANCEL", 488: "INCOMPATIBLE_DESTINATION", 500: "NORMAL_TEMPORARY_FAILURE",
+    501: "SERVICE_NOT_IMPLEMENTED", 502: "NETWORK_OUT_OF_ORDER", 503: "NORMAL_TEMPORARY_FAILURE",
+    504: "RECOVERY_ON_TIMER_EXPIRE", 505: "INTERWORKING", 513: "INTERWORKING", 600: "USER_BUSY",
+    603: "CALL_REJECTED", 604: "NO_ROUTE_DESTINATION", 606: "INCOMPATIBLE_DESTINATION", 607: "UNWANTED",
+    608: "CALL_REJECTED",
+}
+# fmt: on
+"""sofia_glue_sip_cause_to_freeswitch of mod_sofia/sofia_glue.c."""
+_PHRASES = {
+    **{status.value: status.phrase for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST},
+    480: "Temporarily Unavailable",
+    484: "Address Incomplete",
+    486: "Busy Here",
+    488: "Not Acceptable Here",
+    500: "Internal Server Error",
+    600: "Busy Everywhere",
+    603: "Decline",
+    604: "Does Not Exist Anywhere",
+}
+
+
+def refusal(status: int) -> Refuse:
+    """What the switch makes of a final response with this status."""
+    return Refuse(status, _PHRASES.get(status, "Failure"), _CAUSES.get(status, "NORMAL_UNSPECIFIED"))
+
+
+def _talk_in_turns(seconds: int) -> Iterator[Step]:
+    yield Answer()
+    while seconds:
+        yield Wait(seconds)
+        yield Quiet()
+        yield Wait(seconds)
+        yield Speak()
+    yield Quiet()
+
+
+BUSY = refusal(486)
 
 _SCRIPTS: dict[str, Callable[[int], Script]] = {
     "0": lambda seconds: (Redirect(302),),
@@ -81,17 +142,26 @@ _SCRIPTS: dict[str, Callable[[int], Script]] = {
     "3": lambda seconds: (BUSY,),
     "4": lambda seconds: (Ring(),),
     "5": lambda seconds: (Answer(), Wait(seconds), HangUp()),
-    "6": lambda seconds: (NOT_FOUND,),
+    "6": lambda status: (refusal(status or 404),),
     "7": lambda seconds: (EarlyMedia(), Wait(seconds), Answer()),
     "8": lambda seconds: (EarlyMedia(), Wait(seconds), BUSY),
-    "9": lambda seconds: (DECLINE,),
+    "9": lambda seconds: (refusal(603),),
 }
 _ANYBODY_ELSE: Script = (Ring(), Wait(1), Answer())
 
 
 def script_for(dialled: str) -> Script:
     """What the phone behind this destination does, one step after the other."""
+    talker = _TALKS_IN_TURNS.search(dialled)
+    if talker is not None:
+        return _talk_in_turns(int(talker.group(1)))
     found = _SCRIPTED.search(dialled)
     if found is None or found.group(1) not in _SCRIPTS:
         return _ANYBODY_ELSE
     return _SCRIPTS[found.group(1)](int(found.group(2)))
+
+
+def tone_hz(dialled: str) -> int:
+    """The pitch that it plays once it has answered."""
+    found = _PITCH.search(dialled)
+    return _USUAL_HERTZ if found is None else 1000 + 100 * int(found.group(2)) + 10 * int(found.group(1))

@@ -19,10 +19,8 @@ from gevent.event import Event as Signal
 from gevent.server import StreamServer
 from gevent.socket import IPPROTO_TCP, TCP_NODELAY, socket
 
-from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.listener import MAX_QUEUE_LENGTH, Listener
-from orchestrator.sandbox.member import Member
 from orchestrator.sandbox.node import Node
 
 log = structlog.get_logger(__name__)
@@ -112,29 +110,11 @@ class Sandbox:
 
     def far_end_falls_quiet(self, channel_uuid: str) -> None:
         """The phone stops talking, in a conference or before it joins one."""
-        self.node.sessions[channel_uuid].phone_is_quiet = True
-        for conference, member in self._memberships(channel_uuid):
-            conference.talk.falls_quiet(member)
+        self.node.sessions[channel_uuid].set_quiet(True)
 
     def far_end_speaks_again(self, channel_uuid: str) -> None:
         """And goes on."""
-        self.node.sessions[channel_uuid].phone_is_quiet = False
-        for conference, member in self._memberships(channel_uuid):
-            conference.talk.speaks_again(member)
-
-    def _tapped_by(self, channel_uuid: str) -> str | None:
-        """Whose voice a member of a loopback pair has."""
-        session = self.node.sessions.get(channel_uuid)
-        tapped = session.partner.tapped if session is not None and session.partner is not None else None
-        return None if tapped is None else tapped.channel.channel_uuid
-
-    def _memberships(self, channel_uuid: str) -> list[tuple[Conference, Member]]:
-        return [
-            (conference, member)
-            for conference in self.node.conferences.values()
-            for member in conference.members
-            if channel_uuid in (member.channel.channel_uuid, self._tapped_by(member.channel.channel_uuid))
-        ]
+        self.node.sessions[channel_uuid].set_quiet(False)
 
     def _new_node(self) -> Node:
         node = Node()

@@ -14,14 +14,29 @@ import gevent
 import structlog
 from gevent.event import Event as Signal
 
+from orchestrator.sandbox import leg_record
 from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
 from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.clock import FRAME_SECONDS
 from orchestrator.sandbox.member import Member
-from orchestrator.sandbox.phones import Answer, EarlyMedia, HangUp, Redirect, Refuse, Ring, Script, Step, Wait
+from orchestrator.sandbox.phones import (
+    Answer,
+    EarlyMedia,
+    HangUp,
+    Quiet,
+    Redirect,
+    Refuse,
+    Ring,
+    Script,
+    Speak,
+    Step,
+    Wait,
+)
+from orchestrator.sandbox.recording import SILENCE, Recording, Tones
 from orchestrator.sandbox.switch_strings import expand_variables, separate_string
 
 if TYPE_CHECKING:
+    from orchestrator.sandbox.conference import Conference
     from orchestrator.sandbox.node import Node
 
 log = structlog.get_logger(__name__)
@@ -47,7 +62,10 @@ class Session:
     script: Script
     applications: list[Application] = field(default_factory=list)
     transferred: Signal = field(default_factory=Signal)
+    hertz: int = 0
+    recordings: dict[str, Recording] = field(default_factory=dict)
     member_id: int | None = None
+    membership: tuple[Conference, Member] | None = None
     phone_is_quiet: bool = False
     partner: Session | None = None
     """The other leg of a loopback pair."""
@@ -74,6 +92,26 @@ class Session:
         return self.phone_is_quiet
 
     # --- what others ask of it -----------------------------------------------------------------------------------
+
+    def says(self) -> Tones:
+        """The tone that is said into it now, if any."""
+        return frozenset((self.hertz,)) if self.channel.has_media and not self.is_quiet else SILENCE
+
+    def hears(self) -> Tones:
+        """What its conference says to it now."""
+        if self.membership is None:
+            return SILENCE
+        conference, member = self.membership
+        return conference.heard_by(member)
+
+    def set_quiet(self, quiet: bool) -> None:
+        """The phone stops talking or goes on, in a conference or before it joins one."""
+        self.phone_is_quiet = quiet
+        for session in self.node.sessions.values():
+            taps = session.partner.tapped if session.partner is not None else None
+            if (session is self or taps is self) and session.membership is not None:
+                conference, member = session.membership
+                (conference.talk.falls_quiet if quiet else conference.talk.speaks_again)(member)
 
     def execute(self, applications: list[Application]) -> None:
         """switch_channel_set_caller_extension: `&app(data)` of originate."""
@@ -125,6 +163,10 @@ class Session:
                 self.channel.refuse(step)
             case Redirect():
                 self.channel.redirect(step)
+            case Quiet():
+                self.set_quiet(True)
+            case Speak():
+                self.set_quiet(False)
             case HangUp():
                 self.channel.far_end_hangs_up()
 
@@ -164,6 +206,7 @@ class Session:
     def _finish(self) -> None:
         """switch_core_session_hangup_state, then _reporting_state: the hook runs before CHANNEL_HANGUP_COMPLETE."""
         channel = self.channel
+        leg_record.stop_all(self)
         channel.set_state("CS_HANGUP")
         channel.close_dialog()
         channel.set_call_state("HANGUP")
@@ -263,10 +306,12 @@ def _conference(session: Session, data: str) -> None:
         session.member_id = session.node.next_member_id()
     member = Member(session.member_id, channel, quiet=session.is_quiet)
     member.set_flags("|".join(flag for flag in given_flags if flag))
+    session.membership = (conference, member)
     conference.add(member)
     gevent.wait([member.stopped, session.transferred, channel.hung_up], count=1)
     gevent.sleep(conference.seconds_to_notice(member))
     member.readers.wait()
+    session.membership = None
     conference.remove(member)
 
 
