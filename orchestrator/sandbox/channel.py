@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gevent.event import Event as Signal
 
+from orchestrator.sandbox.caller_profile import CallerProfile
 from orchestrator.sandbox.causes import NUMBERS, q850_of
 from orchestrator.sandbox.phones import Redirect, Refuse
 from orchestrator.sandbox.switch_strings import expand_variables
@@ -57,23 +58,6 @@ class Execute(Protocol):
 def microseconds_now() -> int:
     """As FreeSWITCH counts time."""
     return int(time.time() * 1_000_000)
-
-
-@dataclass(slots=True)
-class CallerProfile:
-    """switch_caller_profile_t: who is shown to whom. The two sides change places when the call is transferred."""
-
-    caller_name: str
-    caller_number: str
-    destination: str
-    callee_name: str = "Outbound Call"
-    callee_number: str = ""
-    dialplan: str = ""
-
-    def flip(self) -> None:
-        """switch_channel_flip_cid."""
-        self.caller_name, self.callee_name = self.callee_name, self.caller_name
-        self.caller_number, self.callee_number = self.callee_number, self.caller_number
 
 
 @dataclass(slots=True, eq=False)

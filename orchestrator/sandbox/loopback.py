@@ -8,7 +8,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from orchestrator.sandbox.channel import CallerProfile, Channel
+from orchestrator.sandbox.caller_profile import CallerProfile
+from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.session import Session
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import gevent
 import structlog
 
 from orchestrator.sandbox import loopback
-from orchestrator.sandbox.channel import CallerProfile, Channel
+from orchestrator.sandbox.caller_profile import CallerProfile
+from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.phones import script_for, tone_hz
 from orchestrator.sandbox.session import Application, Session
 from orchestrator.sandbox.switch_strings import has_variable, parse_variable_blocks, separate_string

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.sandbox.channel import CallerProfile, Channel
+from orchestrator.sandbox.caller_profile import CallerProfile
+from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.file_queue import Playing
 from orchestrator.sandbox.member import Member, hears, may_hear
 from orchestrator.sandbox.sounds import Sound
