@@ -1,4 +1,4 @@
-"""What a client asks for, and below what follows from a change of state, in the imperative.
+"""What a client asks for, in the imperative.
 
 `CreateParticipant` has one field for every create parameter (wire-contract section 3.3). A field either reaches
 the dial string (`freeswitch.dial_string`), or a state field, or is named in NOT_SENT_YET with the reason;
@@ -8,18 +8,13 @@ a guard test fails otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from orchestrator.domain.conference import STOCK, TWILIO, CallbackSettings, Coach
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """Anything that is to be done in a conference."""
+from orchestrator.domain.conference import STOCK, TWILIO, CallbackSettings
 
 
 @dataclass(frozen=True, slots=True)
-class CreateParticipant(Command):
+class CreateParticipant:
     """Dial `to` and put the call into a conference. Times in the unit of the name; None: not given."""
 
     from_: str
@@ -102,7 +97,7 @@ NOT_SENT_YET: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateParticipant(Command):
+class UpdateParticipant:
     """Change a participant; None leaves a property as it is. Empty URLs are silence."""
 
     muted: bool | None = None
@@ -117,52 +112,3 @@ class UpdateParticipant(Command):
     end_conference_on_exit: bool | None = None
     coaching: bool | None = None
     call_sid_to_coach: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveParticipant(Command):
-    """End a participant's call, whatever state it is in."""
-
-    conference_sid: str
-    call_sid: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndConference(Command):
-    """End a conference: every call that is in it or on the way to it."""
-
-    conference_sid: str
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateHearing(Command):
-    """Whether a member hears the conference may have changed: say it to the switch."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartConference(Command):
-    """Waiting is over: everybody who is not on hold hears the conference."""
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateCoaching(Command):
-    """Somebody begins or ceases to coach, or comes as a coach: take them out of the mix, or back into it."""
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateWhispers(Command):
-    """Who whispers to whom may have changed. `former` were the conference's coaches before."""
-
-    former: tuple[Coach, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Beep(Command):
-    """Somebody has come or gone."""
-
-    moment: Literal["enter", "exit"]
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshSound(Command):
-    """What is to be played to a participant apart from the conference has changed."""

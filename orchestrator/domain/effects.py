@@ -1,36 +1,93 @@
 """What the switch has to do because a state has changed: pure.
 
-`transitions.apply` asks; listener/effects.py says how it is done.
+`transitions.apply` asks for it; listener/effects.py says how it is done. Each effect follows from a change of one
+participant, beside whom it is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
-from orchestrator.domain.commands import (
-    Beep,
-    Command,
-    EndConference,
-    RefreshSound,
-    RemoveParticipant,
-    StartConference,
-    UpdateCoaching,
-    UpdateHearing,
-    UpdateParticipant,
-    UpdateWhispers,
-)
-from orchestrator.domain.conference import Conference, ConferenceStatus, Participant
+from orchestrator.domain.conference import Coach, Conference, ConferenceStatus, Participant
 from orchestrator.domain.hearing import background_of
+
+
+@dataclass(frozen=True, slots=True)
+class EndOthers:
+    """End every other call that is in the conference or on the way to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """End the participant's call: it was removed before it had a channel, or came to a conference that ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateMember:
+    """Tell the switch what was asked for before it could do it, or what it has lost; None: nothing of the kind."""
+
+    muted: bool | None = None
+    hold: bool | None = None
+    end_conference_on_exit: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateHearing:
+    """Tell the switch whether the participant hears the conference: that may have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartConference:
+    """Let everybody who is not on hold hear the conference: waiting is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateCoaching:
+    """Take the participant out of the mix, or back into it: they begin or cease to coach, or come as a coach."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateWhispers:
+    """Begin and end whispers: who whispers to whom may have changed. `former` were the coaches before."""
+
+    former: tuple[Coach, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Beep:
+    """Beep: somebody has come or gone."""
+
+    moment: Literal["enter", "exit"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshSound:
+    """Play the participant what is to be heard in place of the conference: that has changed."""
+
+
+Effect = (
+    EndOthers
+    | EndCall
+    | UpdateMember
+    | UpdateHearing
+    | StartConference
+    | UpdateCoaching
+    | UpdateWhispers
+    | Beep
+    | RefreshSound
+)
 
 
 def effects_of(
     conference: Conference, participant: Participant, after: Conference, new: Participant
-) -> tuple[Command, ...]:
+) -> tuple[Effect, ...]:
     """What a client has asked for and the switch could not do yet, and what follows for the others. In order."""
     if after.is_ending and not conference.is_ending and after.live_count > 0:
-        return (EndConference(after.conference_sid), *_of_an_end(conference, participant, new))
+        return (EndOthers(), *_of_an_end(conference, participant, new))
     if new.is_live and (new.removal_requested or after.is_ending) and new != participant:
-        return (RemoveParticipant(new.conference_sid, new.call_sid),)
+        return (EndCall(),)
     if after.is_ending:
         return tuple(_of_an_end(conference, participant, new))
     return (
@@ -42,7 +99,7 @@ def effects_of(
     )
 
 
-def _of_an_end(conference: Conference, participant: Participant, new: Participant) -> Iterator[Command]:
+def _of_an_end(conference: Conference, participant: Participant, new: Participant) -> Iterator[Effect]:
     """Whoever leaves while the conference ends may leave a sound behind that nobody would look at any more."""
     if participant.is_present and not new.is_present and (participant.hold_as_asked or not conference.has_started):
         yield RefreshSound()
@@ -55,7 +112,7 @@ def _comes(participant: Participant, new: Participant) -> bool:
 
 def _of_coaching(
     conference: Conference, participant: Participant, after: Conference, new: Participant
-) -> Iterator[Command]:
+) -> Iterator[Effect]:
     """Out of the mix first, then the whisper. Whoever neither coaches nor is coached changes nothing about either."""
     if new.is_live and (new.coaching is not participant.coaching or (new.coaching and _comes(participant, new))):
         yield UpdateCoaching()
@@ -73,18 +130,18 @@ def _as_whispering(participant: Participant) -> tuple[bool, bool, bool]:
     return participant.is_present, participant.muted, participant.hold
 
 
-def _of_membership(participant: Participant, new: Participant) -> Iterator[Command]:
+def _of_membership(participant: Participant, new: Participant) -> Iterator[Effect]:
     is_new = (new.is_present and not participant.is_present) or _comes(participant, new)
     if is_new or new.hold is not participant.hold:
         yield from outstanding_updates(new)
 
 
-def _of_the_room(conference: Conference, after: Conference) -> Iterator[Command]:
+def _of_the_room(conference: Conference, after: Conference) -> Iterator[Effect]:
     if after.status is ConferenceStatus.IN_PROGRESS and conference.status is ConferenceStatus.INIT:
         yield StartConference()
 
 
-def _of_comings_and_goings(after: Conference, participant: Participant, new: Participant) -> Iterator[Command]:
+def _of_comings_and_goings(after: Conference, participant: Participant, new: Participant) -> Iterator[Effect]:
     """Nobody is beeped at before the start, and nobody who is alone."""
     if after.status is not ConferenceStatus.IN_PROGRESS:
         return
@@ -96,14 +153,14 @@ def _of_comings_and_goings(after: Conference, participant: Participant, new: Par
 
 def _of_sound(
     conference: Conference, participant: Participant, after: Conference, new: Participant
-) -> Iterator[Command]:
+) -> Iterator[Effect]:
     if _comes(participant, new) or (new.switch.member_id is not None and new.hold is not participant.hold):
         yield UpdateHearing()
     if background_of(conference, participant) != background_of(after, new):
         yield RefreshSound()
 
 
-def outstanding_updates(participant: Participant) -> tuple[UpdateParticipant, ...]:
+def outstanding_updates(participant: Participant) -> tuple[UpdateMember, ...]:
     """What was asked for before the switch could do it, or what it has lost."""
     muted = participant.muted_wanted if participant.muted_wanted is not participant.muted else None
     hold = participant.hold_wanted if participant.hold_wanted is not participant.hold else None
@@ -116,4 +173,4 @@ def outstanding_updates(participant: Participant) -> tuple[UpdateParticipant, ..
         end_on_exit = participant.end_conference_on_exit
     if muted is None and hold is None and end_on_exit is None:
         return ()
-    return (UpdateParticipant(muted=muted, hold=hold, end_conference_on_exit=end_on_exit),)
+    return (UpdateMember(muted=muted, hold=hold, end_conference_on_exit=end_on_exit),)

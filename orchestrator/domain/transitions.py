@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from orchestrator.domain.commands import Command
 from orchestrator.domain.conference import (
     Coach,
     Conference,
@@ -29,7 +28,7 @@ from orchestrator.domain.conference import (
     Participant,
     ParticipantStatus,
 )
-from orchestrator.domain.effects import effects_of
+from orchestrator.domain.effects import Effect, effects_of
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
@@ -80,7 +79,7 @@ class Outcome:
     conference: Conference
     participant: Participant
     events: tuple[Event, ...] = ()
-    commands: tuple[Command, ...] = ()
+    effects: tuple[Effect, ...] = ()
 
 
 Rule = Callable[[Participant, Event], Told]
@@ -292,5 +291,5 @@ def apply(conference: Conference, participant: Participant, event: Event) -> Out
         new_participant = replace(new_participant, updated_at=event.at)
     if new_conference != conference:
         new_conference = replace(new_conference, updated_at=event.at)
-    commands = effects_of(conference, participant, new_conference, new_participant)
-    return Outcome(new_conference, new_participant, events, commands)
+    effects = effects_of(conference, participant, new_conference, new_participant)
+    return Outcome(new_conference, new_participant, events, effects)

@@ -16,8 +16,8 @@ from typing import Final, TypeVar
 import structlog
 
 from orchestrator.domain.changes import Change, Versioned
-from orchestrator.domain.commands import UpdateParticipant
 from orchestrator.domain.conference import Conference, without_fulfilled_wishes
+from orchestrator.domain.effects import UpdateMember
 from orchestrator.domain.events import Happened
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.client import NodeUnavailable
@@ -136,7 +136,7 @@ class Committer:
         asked for at once it may have heard the earlier one last."""
         self.executor.end_strays(projection.strays)
         for sid, answer in committed.items():
-            contested = [(UpdateParticipant(muted=muted), call_sid) for call_sid, muted in answer.contested]
+            contested = [(UpdateMember(muted=muted), call_sid) for call_sid, muted in answer.contested]
             self.executor.carry_out(projection.changes[sid], [*projection.effects.get(sid, ()), *contested])
 
     def insist(self, ask: Callable[[], Answer]) -> Answer:

@@ -1,4 +1,4 @@
-"""A domain command -> what is sent to the switch, whose sounds have to be looked at, and whose coaching (coaching.py).
+"""Does what follows from a fact: an effect -> what is sent to the switch, whose sounds and whose coaching change.
 
 Of who hears the conference the listener has the last word: what the API has told the switch of a member
 (services/updates.py) it says again when the switch tells of it.
@@ -6,27 +6,27 @@ Of who hears the conference the listener has the last word: what the API has tol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar
 
 import structlog
 
 from orchestrator.domain.changes import Change
-from orchestrator.domain.commands import (
+from orchestrator.domain.conference import Coach, Conference, Participant
+from orchestrator.domain.effects import (
     Beep,
-    Command,
-    EndConference,
+    Effect,
+    EndCall,
+    EndOthers,
     RefreshSound,
-    RemoveParticipant,
     StartConference,
     UpdateCoaching,
     UpdateHearing,
-    UpdateParticipant,
+    UpdateMember,
     UpdateWhispers,
 )
-from orchestrator.domain.conference import Coach, Conference, Participant
 from orchestrator.domain.hearing import background_of, hears_conference, is_mixed
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
@@ -90,56 +90,62 @@ class Rendered:
         return Rendered(self.commands + other.commands, self.sounds + other.sounds, self.mixing + other.mixing, former)
 
 
-def render(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
-    """What `command`, which follows from a change of `participant`, means. Raises Unavailable."""
-    return _RENDERERS[type(command)](command, conference, participant, store)
+def render(  # noqa: PLR0911 -- one for each effect
+    effect: Effect, conference: Conference, participant: Participant, store: Store
+) -> Rendered:
+    """Return what has to be done on the switch for an effect that follows from a change of `participant`.
+
+    Raises Unavailable.
+    """
+    sid, call_sid = conference.conference_sid, participant.call_sid
+    match effect:
+        case EndOthers():
+            return _end_others(conference, participant, store)
+        case EndCall():
+            return Rendered((KillChannel(participant.switch.channel_uuid),))
+        case UpdateMember():
+            return Rendered(tuple(_updates(effect, participant)))
+        case UpdateHearing():
+            return Rendered(tuple(hearing_of(conference, participant)))
+        case StartConference():
+            return _start(conference, store)
+        case UpdateCoaching():
+            return Rendered(mixing=(call_sid,))
+        case UpdateWhispers(former=former):
+            return Rendered(former=former)
+        case Beep(moment=moment):
+            return Rendered((PlayToAll(sid, BEEPS[moment], beside=True),))
+        case RefreshSound():
+            return Rendered(sounds=(call_sid,))
 
 
-def _end_conference(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
+def _end_others(conference: Conference, participant: Participant, store: Store) -> Rendered:
     """Members first, in one go; legs that still ring are no members."""
     others = (other for other in store.list_live(conference.conference_sid) if other.call_sid != participant.call_sid)
     kills = (KillChannel(other.switch.channel_uuid) for other in others)
     return Rendered((HangUpMembers(conference.conference_sid), *kills))
 
 
-def _remove(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
-    return Rendered((KillChannel(participant.switch.channel_uuid),))
-
-
-def _update(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
-    update, switch, rendered = cast(UpdateParticipant, command), participant.switch, list[SwitchCommand]()
+def _updates(update: UpdateMember, participant: Participant) -> Iterator[SwitchCommand]:
+    sid, switch = participant.conference_sid, participant.switch
     # A coach stays out of the mix, whatever becomes of their own mute.
     if update.muted is not None and switch.member_id is not None and not participant.coaching:
-        rendered.append(muting_of(participant, switch.member_id, update.muted))
+        yield muting_of(participant, switch.member_id, update.muted)
     if update.hold is not None and switch.member_id is not None:
-        rendered.append(HoldMember(conference.conference_sid, switch.member_id, update.hold))
+        yield HoldMember(sid, switch.member_id, update.hold)
     if update.end_conference_on_exit is not None:
-        end = update.end_conference_on_exit
-        rendered.append(SetExitHook(switch.channel_uuid, conference.conference_sid, end, answered=True))
-    return Rendered(tuple(rendered))
+        yield SetExitHook(switch.channel_uuid, sid, update.end_conference_on_exit, answered=True)
 
 
 def muting_of(participant: Participant, member_id: int, muted: bool) -> SwitchCommand:
-    """What a client wants of somebody who is no coach, or was none when we looked."""
+    """Return the command for what a client wants of somebody who is no coach, or was none when we looked."""
     if muted:
         return MuteMember(participant.conference_sid, member_id, True)
     return UnmuteUnlessCoach(participant.switch.channel_uuid, participant.conference_sid, member_id)
 
 
-def _mixing(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
-    return Rendered(mixing=(participant.call_sid,))
-
-
-def _whispers(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
-    return Rendered(former=cast(UpdateWhispers, command).former)
-
-
-def _hearing(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
-    return Rendered(tuple(hearing_of(conference, participant)))
-
-
-def hearing_of(conference: Conference, participant: Participant) -> Iterable[SwitchCommand]:
-    """Let a member hear the conference, or nothing of it; have whoever comes later come so."""
+def hearing_of(conference: Conference, participant: Participant) -> Iterator[SwitchCommand]:
+    """Return the commands that let a member hear the conference, or nothing of it; whoever comes later comes so."""
     member_id, deaf = participant.switch.member_id, not hears_conference(conference, participant)
     if member_id is not None:
         yield DeafenMember(conference.conference_sid, member_id, deaf)
@@ -147,7 +153,7 @@ def hearing_of(conference: Conference, participant: Participant) -> Iterable[Swi
         yield SetJoinFlags(participant.switch.channel_uuid, not is_mixed(participant), deaf)
 
 
-def _start(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
+def _start(conference: Conference, store: Store) -> Rendered:
     """The music of those who waited ends, before they hear the others. Those on hold go on being so."""
     commands, sounds = list[SwitchCommand](), list[str]()
     for other in store.list_live(conference.conference_sid):
@@ -158,29 +164,6 @@ def _start(command: Command, conference: Conference, participant: Participant, s
             commands.append(StopMember(conference.conference_sid, other.switch.member_id))
         commands += hearing_of(conference, other)
     return Rendered(tuple(commands), tuple(sounds))
-
-
-def _beep(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
-    beep = BEEPS[cast(Beep, command).moment]
-    return Rendered((PlayToAll(conference.conference_sid, beep, beside=True),))
-
-
-def _sound(command: Command, conference: Conference, participant: Participant, store: Store) -> Rendered:
-    return Rendered(sounds=(participant.call_sid,))
-
-
-_RENDERERS: Final[dict[type[Command], Callable[[Command, Conference, Participant, Store], Rendered]]] = {
-    EndConference: _end_conference,
-    RemoveParticipant: _remove,
-    UpdateParticipant: _update,
-    UpdateCoaching: _mixing,
-    UpdateWhispers: _whispers,
-    UpdateHearing: _hearing,
-    StartConference: _start,
-    Beep: _beep,
-    RefreshSound: _sound,
-}
-"""One row per command that `effects_of` can give."""
 
 
 class Executor:
@@ -197,7 +180,7 @@ class Executor:
         self._away: NodeUnavailable | None = None
         self.coaching = Coaching(store, send)
 
-    def carry_out(self, change: Change, effects: Iterable[tuple[Command, str]]) -> None:
+    def carry_out(self, change: Change, effects: Iterable[tuple[Effect, str]]) -> None:
         """Do what follows from a change, in the state that has just been written. Each effect stands beside the
         CallSid of whom it follows from."""
         rendered = Rendered()

@@ -14,8 +14,8 @@ import structlog
 from orchestrator.callbacks.keep import kept
 from orchestrator.callbacks.plan import Callback, announced, cut_off, plan_callbacks
 from orchestrator.domain.changes import Change, NewCallback, Versioned
-from orchestrator.domain.commands import Command
 from orchestrator.domain.conference import Participant
+from orchestrator.domain.effects import Effect
 from orchestrator.domain.events import (
     CallAnswered,
     CallEnded,
@@ -57,7 +57,7 @@ class Projection:
     `strays` are legs that nobody could ever remove: (ConferenceSid, CallSid)."""
 
     changes: dict[str, Change] = field(default_factory=dict)
-    effects: dict[str, list[tuple[Command, str]]] = field(default_factory=dict)
+    effects: dict[str, list[tuple[Effect, str]]] = field(default_factory=dict)
     strays: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -104,7 +104,7 @@ def _project_one(
     change = projection.changes.get(conference_sid) or Change(before, before.conference, uuid.uuid4().hex)
     if item.subject == conference_sid:
         is_news = _change_conference(change, item.event, serialize)
-        effects: tuple[Command, ...] = ()
+        effects: tuple[Effect, ...] = ()
     else:
         participant = known.participant(conference_sid, item.subject)
         if participant is None:
@@ -132,7 +132,7 @@ def _change_conference(change: Change, event: Event, serialize: Serialize) -> bo
 
 def _change_call(
     change: Change, participant: Participant, event: Event, owed: Iterable[OwedEnd], serialize: Serialize
-) -> tuple[bool, tuple[Command, ...]]:
+) -> tuple[bool, tuple[Effect, ...]]:
     """Apply an event about a call; returns whether it is news, and what the switch has to do because of it."""
     call_sid = participant.call_sid
     read, was = change.participants.get(call_sid) or (participant, participant)
@@ -146,7 +146,7 @@ def _change_call(
     change.after = conference
     change.participants[call_sid] = (read, current)
     _note(change, call_sid, event, (str(was.status), str(current.status)), events, rows)
-    return True, outcome.commands
+    return True, outcome.effects
 
 
 def _with_cut_off(

@@ -54,11 +54,11 @@ orchestrator.store.sounds.LEASE_MS = 3_000
 """Waits that only make a test longer: for the next audit, a missed end of a sound, a dead worker's leases and jobs."""
 
 DIES_WHEN_THE_START_IS_WRITTEN = """
-import orchestrator.listener.committer
-from orchestrator.domain.commands import StartConference
-render = orchestrator.listener.committer.render
-orchestrator.listener.committer.render = lambda command, *rest: (
-    die() if isinstance(command, StartConference) else render(command, *rest)
+import orchestrator.listener.effects
+from orchestrator.domain.effects import StartConference
+render = orchestrator.listener.effects.render
+orchestrator.listener.effects.render = lambda effect, *rest: (
+    die() if isinstance(effect, StartConference) else render(effect, *rest)
 )
 """
 

@@ -6,18 +6,6 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.commands import (
-    Beep,
-    Command,
-    EndConference,
-    RefreshSound,
-    RemoveParticipant,
-    StartConference,
-    UpdateCoaching,
-    UpdateHearing,
-    UpdateParticipant,
-    UpdateWhispers,
-)
 from orchestrator.domain.conference import (
     Coach,
     Conference,
@@ -27,7 +15,20 @@ from orchestrator.domain.conference import (
     ParticipantStatus,
     SwitchRef,
 )
-from orchestrator.domain.effects import effects_of, outstanding_updates
+from orchestrator.domain.effects import (
+    Beep,
+    Effect,
+    EndCall,
+    EndOthers,
+    RefreshSound,
+    StartConference,
+    UpdateCoaching,
+    UpdateHearing,
+    UpdateMember,
+    UpdateWhispers,
+    effects_of,
+    outstanding_updates,
+)
 from orchestrator.domain.events import (
     AnnouncementEnded,
     CallAnswered,
@@ -42,7 +43,7 @@ from orchestrator.domain.events import (
     SpeechStarted,
 )
 from orchestrator.domain.transitions import apply
-from tests.unit.examples import CA, CF, COACHED, UUID, a_conference, a_participant, at
+from tests.unit.examples import CA, COACHED, UUID, a_conference, a_participant, at
 
 STARTED: dict[str, Any] = {
     "status": ConferenceStatus.IN_PROGRESS, "live_count": 3, "present_count": 3, "starter_count": 3,
@@ -60,8 +61,8 @@ def there(**changes: Any) -> Participant:
     return arriving(**{**values, **changes})
 
 
-def follows(conference: Conference, participant: Participant, event: Event) -> tuple[Command, ...]:
-    return apply(conference, participant, event).commands
+def follows(conference: Conference, participant: Participant, event: Event) -> tuple[Effect, ...]:
+    return apply(conference, participant, event).effects
 
 
 # ---------------------------------------------------------------- coming
@@ -112,7 +113,7 @@ def test_a_conference_starts_once() -> None:
     again = apply(after.conference, arriving(call_sid=COACHED), MemberAdded(at(4), 8))
 
     assert after.conference.status is again.conference.status is ConferenceStatus.IN_PROGRESS
-    assert StartConference() not in (*after.commands, *again.commands)
+    assert StartConference() not in (*after.effects, *again.effects)
 
 
 def test_nobody_is_beeped_before_the_start() -> None:
@@ -159,7 +160,7 @@ def test_a_hold_that_is_not_what_was_asked_for_last_is_undone(hold: bool, event:
     """Two requests whose commands have overtaken each other: the last request counts."""
     commands = follows(a_conference(**STARTED), there(hold=hold, hold_wanted=hold), event)
 
-    assert commands[0] == UpdateParticipant(hold=hold)
+    assert commands[0] == UpdateMember(hold=hold)
 
 
 def test_a_hold_that_a_client_knows_of_changes_no_sound() -> None:
@@ -192,7 +193,7 @@ COACHING: dict[str, Any] = {"coaching": True, "call_sid_to_coach": OTHER}
         (SpeechStarted(at(2)), ()),
     ],
 )
-def test_what_changes_a_coach_changes_the_whispers(change: Event, expected: tuple[Command, ...]) -> None:
+def test_what_changes_a_coach_changes_the_whispers(change: Event, expected: tuple[Effect, ...]) -> None:
     """And who begins or ceases to coach is taken out of the mix, or put back."""
     assert follows(a_conference(**STARTED, coaches=FORMER), there(**COACHING), change) == expected
 
@@ -238,14 +239,12 @@ def test_in_an_ending_conference_nothing_but_removal_follows(event: Event) -> No
     """Nobody is beeped or played to any more."""
     ending = a_conference(**{**STARTED, "end_reason": EndReason.VIA_API})
 
-    assert follows(ending, a_participant(), event) == (RemoveParticipant(CF, CA),)
+    assert follows(ending, a_participant(), event) == (EndCall(),)
 
 
 def test_who_is_to_be_removed_is_ended() -> None:
     """It shows up late: it is ended instead."""
-    assert follows(a_conference(**STARTED), arriving(removal_requested=True), MemberAdded(at(2), 7)) == (
-        RemoveParticipant(CF, CA),
-    )
+    assert follows(a_conference(**STARTED), arriving(removal_requested=True), MemberAdded(at(2), 7)) == (EndCall(),)
 
 
 def test_an_end_is_told_once() -> None:
@@ -254,7 +253,7 @@ def test_an_end_is_told_once() -> None:
     first = apply(conference, there(end_conference_on_exit=True), MemberRemoved(at(2)))
     second = apply(first.conference, there(call_sid=COACHED), MemberRemoved(at(3)))
 
-    assert (first.commands, second.commands) == ((EndConference(CF),), ())
+    assert (first.effects, second.effects) == ((EndOthers(),), ())
 
 
 @pytest.mark.parametrize(
@@ -267,7 +266,7 @@ def test_an_end_is_told_once() -> None:
     ],
 )
 def test_a_sound_does_not_outlive_a_conference_that_ends(
-    changes: dict[str, Any], whose: dict[str, Any], expected: tuple[Command, ...]
+    changes: dict[str, Any], whose: dict[str, Any], expected: tuple[Effect, ...]
 ) -> None:
     """Of who is on hold or waits somebody has to look at the lane: its key would stay for a day."""
     conference = a_conference(**changes | {"end_reason": EndReason.VIA_API, "live_count": 1, "present_count": 1})
@@ -295,22 +294,22 @@ def test_no_change_no_consequence() -> None:
     ("asked", "expected"),
     [
         ({}, ()),
-        ({"muted_wanted": True}, (UpdateParticipant(muted=True),)),
-        ({"muted": True, "muted_wanted": False}, (UpdateParticipant(muted=False),)),
+        ({"muted_wanted": True}, (UpdateMember(muted=True),)),
+        ({"muted": True, "muted_wanted": False}, (UpdateMember(muted=False),)),
         ({"muted": True, "muted_wanted": True}, ()),
-        ({"hold_wanted": True}, (UpdateParticipant(hold=True),)),
-        ({"hold": True, "hold_wanted": False}, (UpdateParticipant(hold=False),)),
+        ({"hold_wanted": True}, (UpdateMember(hold=True),)),
+        ({"hold": True, "hold_wanted": False}, (UpdateMember(hold=False),)),
         ({"hold": True, "hold_wanted": True}, ()),
-        ({"muted_wanted": True, "hold_wanted": True}, (UpdateParticipant(muted=True, hold=True),)),
+        ({"muted_wanted": True, "hold_wanted": True}, (UpdateMember(muted=True, hold=True),)),
         ({"end_conference_on_exit": True}, ()),
-        ({"exit_hook_changed": True}, (UpdateParticipant(end_conference_on_exit=False),)),
+        ({"exit_hook_changed": True}, (UpdateMember(end_conference_on_exit=False),)),
         (
             {"exit_hook_changed": True, "end_conference_on_exit": True},
-            (UpdateParticipant(end_conference_on_exit=True),),
+            (UpdateMember(end_conference_on_exit=True),),
         ),
     ],
 )
-def test_what_is_outstanding(asked: dict[str, Any], expected: tuple[UpdateParticipant, ...]) -> None:
+def test_what_is_outstanding(asked: dict[str, Any], expected: tuple[UpdateMember, ...]) -> None:
     """What a client has asked for last, where it differs from what the switch has said."""
     assert outstanding_updates(there(**asked)) == expected
 
@@ -320,7 +319,7 @@ def test_before_it_is_a_member_neither_mute_nor_hold_is_outstanding() -> None:
     wishes = {"muted_wanted": True, "hold_wanted": True, "end_conference_on_exit": True, "exit_hook_changed": True}
     ringing = there(switch=SwitchRef("n1", UUID), **wishes)
 
-    assert outstanding_updates(ringing) == (UpdateParticipant(end_conference_on_exit=True),)
+    assert outstanding_updates(ringing) == (UpdateMember(end_conference_on_exit=True),)
 
 
 def test_a_coachs_mute_is_never_outstanding() -> None:
@@ -334,7 +333,7 @@ def test_what_was_wanted_while_it_rang_is_done_at_the_join() -> None:
         a_conference(**STARTED), arriving(hold_wanted=True, muted_wanted=True), MemberAdded(at(2), 7, False)
     )
 
-    assert commands[0] == UpdateParticipant(muted=True, hold=True)
+    assert commands[0] == UpdateMember(muted=True, hold=True)
     assert UpdateHearing() in commands
 
 
@@ -344,4 +343,4 @@ def test_what_was_asked_for_before_the_join_is_done_at_the_join() -> None:
 
     commands = follows(a_conference(), asked, MemberAdded(at(2), 7))
 
-    assert UpdateParticipant(end_conference_on_exit=True) in commands
+    assert UpdateMember(end_conference_on_exit=True) in commands

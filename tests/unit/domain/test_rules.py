@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.commands import UpdateCoaching
 from orchestrator.domain.conference import (
     Coach,
     Conference,
@@ -16,6 +15,7 @@ from orchestrator.domain.conference import (
     ParticipantStatus,
     SwitchRef,
 )
+from orchestrator.domain.effects import UpdateCoaching
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
@@ -177,7 +177,7 @@ def test_an_announcement_is_told_once_whoever_has_left(
     outcome = apply(conference, participant, event)
     again = apply(outcome.conference, outcome.participant, event)
 
-    assert (outcome.events, outcome.commands) == ((event,), ())
+    assert (outcome.events, outcome.effects) == ((event,), ())
     assert again == Outcome(outcome.conference, outcome.participant), "told twice"
     assert outcome.participant.announced_id == event.announcement_id
     assert outcome.participant.status is status
@@ -255,7 +255,7 @@ def test_who_is_told_to_coach_before_it_is_a_member_is_a_coach_when_it_is_one() 
     asked = apply(a_conference(), a_participant(), ParticipantModified(at(1), coaching=True, call_sid_to_coach=COACHED))
     added = apply(asked.conference, asked.participant, MemberAdded(at(2), 7))
 
-    assert (asked.conference.coaches, asked.commands) == ((), (UpdateCoaching(),))
+    assert (asked.conference.coaches, asked.effects) == ((), (UpdateCoaching(),))
     assert added.conference.coaches == (Coach(CA, COACHED),)
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from orchestrator.callbacks.plan import PLAN
-from orchestrator.domain.commands import EndConference, RefreshSound, RemoveParticipant
 from orchestrator.domain.conference import (
     Conference,
     ConferenceStatus,
@@ -22,6 +21,7 @@ from orchestrator.domain.conference import (
     ParticipantStatus,
     SwitchRef,
 )
+from orchestrator.domain.effects import EndCall, EndOthers, RefreshSound
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
@@ -41,7 +41,7 @@ from orchestrator.domain.events import (
     ParticipantMuted,
 )
 from orchestrator.domain.transitions import EVENT_TABLE, LATE, Outcome, apply
-from tests.unit.examples import CA, CF, EVENTS, PROGRESS, START, UUID, a_conference, a_participant, at
+from tests.unit.examples import CA, EVENTS, PROGRESS, START, UUID, a_conference, a_participant, at
 
 QUEUED, CONNECTING, RINGING, CONNECTED, COMPLETE, FAILED = ParticipantStatus
 RANK = {QUEUED: 0, CONNECTING: 1, RINGING: 2, CONNECTED: 3, COMPLETE: 4, FAILED: 4}
@@ -396,7 +396,7 @@ def test_an_ending_conference_does_not_start() -> None:
 
     assert outcome.conference.status is ConferenceStatus.INIT
     assert kinds_of(outcome) == [ParticipantJoined]
-    assert outcome.commands == (RemoveParticipant(CF, CA),)
+    assert outcome.effects == (EndCall(),)
 
 
 def test_the_first_to_join_fixes_the_callbacks() -> None:
@@ -474,7 +474,7 @@ def test_one_with_end_on_exit_takes_the_others_along() -> None:
 
     assert outcome.conference.is_ending
     assert outcome.conference.status is not ConferenceStatus.COMPLETED
-    assert outcome.commands == (EndConference(CF), RefreshSound())
+    assert outcome.effects == (EndOthers(), RefreshSound())
     assert kinds_of(outcome) == [ParticipantLeft]
 
 
@@ -482,7 +482,7 @@ def test_the_last_one_out_leaves_nothing_to_be_ended() -> None:
     """Nobody is left whose call could be ended; but what was heard while waiting has to be cleared away."""
     outcome = apply(with_one_present(), connected(end_conference_on_exit=True), MemberRemoved(at(3)))
 
-    assert outcome.commands == (RefreshSound(),)
+    assert outcome.effects == (RefreshSound(),)
 
 
 @pytest.mark.parametrize("event", [CallInitiated(at(1)), CallRang(at(1)), CallAnswered(at(1))])
@@ -490,7 +490,7 @@ def test_a_call_that_was_removed_before_it_had_a_leg_is_ended_when_it_shows_up(e
     """The switch could not end what it did not have yet."""
     outcome = apply(a_conference(), a_participant(removal_requested=True), event)
 
-    assert outcome.commands == (RemoveParticipant(CF, CA),)
+    assert outcome.effects == (EndCall(),)
 
 
 def test_a_mute_is_told_of_a_present_member_once() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from orchestrator.domain.commands import Command, EndConference, RemoveParticipant
 from orchestrator.domain.conference import Conference, Participant, SwitchRef
+from orchestrator.domain.effects import Effect, EndCall, EndOthers
 from orchestrator.domain.events import (
     CallAnswered,
     CallEnded,
@@ -60,7 +60,7 @@ class Replay:
     participants: dict[str, Participant] = field(default_factory=dict)
     told: list[tuple[int, type[Event]]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    commands: list[tuple[int, Command]] = field(default_factory=list)
+    effects: list[tuple[int, Effect]] = field(default_factory=list)
 
     def number(self, call_sid: str) -> int:
         return list(self.participants).index(call_sid)
@@ -116,7 +116,7 @@ def _apply(result: Replay, item: Happened) -> None:
     number = result.number(item.subject)
     result.told += [(number, type(event)) for event in outcome.events]
     result.events += outcome.events
-    result.commands += [(number, command) for command in outcome.commands]
+    result.effects += [(number, effect) for effect in outcome.effects]
 
 
 EXPECTED: dict[str, tuple[list[str], list[str], list[str | None]]] = {
@@ -168,7 +168,7 @@ def test_a_tape_in_which_every_event_comes_twice_tells_nothing_twice(name: str) 
     assert twice.told == once.told
     assert twice.participants == once.participants
     assert twice.conferences == once.conferences
-    assert twice.commands == once.commands
+    assert twice.effects == once.effects
 
 
 WHOLE_LIFE = [CallInitiated, CallAnswered, ParticipantJoined, ParticipantLeft, CallEnded]
@@ -248,19 +248,19 @@ def test_when_one_with_end_on_exit_hangs_up_the_others_follow_and_say_why() -> N
 
     assert reasons == ["participant_hung_up", "moderator_ended_conference", "moderator_ended_conference"]
     assert conference.ending_call_sid == list(result.participants)[2]
-    ends = [command for _, command in result.commands if isinstance(command, EndConference | RemoveParticipant)]
-    assert ends == [EndConference(conference.conference_sid)]
+    ends = [effect for _, effect in result.effects if isinstance(effect, EndOthers | EndCall)]
+    assert ends == [EndOthers()]
     assert calls_part(result.of(0)) == calls_part(result.of(1)) == WHOLE_LIFE
 
 
 def test_a_leg_that_answers_into_an_ended_conference_is_sent_away() -> None:
     """The switch's hook ends members only; a leg that still rings is ours to end, and is again when it joins."""
     result = replay("end_on_exit_with_a_ringing_leg", ends_on_exit=2)
-    ends = (EndConference, RemoveParticipant)
-    orders = [command for number, command in result.commands if number == 1 and isinstance(command, ends)]
+    ends = (EndOthers, EndCall)
+    ended = [effect for number, effect in result.effects if number == 1 and isinstance(effect, ends)]
 
-    assert EndConference in [type(command) for number, command in result.commands if number == 2]
-    assert set(orders) == {RemoveParticipant(next(iter(result.conferences)), list(result.participants)[1])}
+    assert EndOthers in [type(effect) for number, effect in result.effects if number == 2]
+    assert set(ended) == {EndCall()}
     assert result.told.count((1, ParticipantLeft)) == 1
 
 

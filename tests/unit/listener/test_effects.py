@@ -1,28 +1,13 @@
-"""A domain command -> what the switch is told: every row, and what an audit repeats."""
+"""An effect -> what the switch is told: each kind, and what an audit repeats."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from orchestrator.domain import commands
-from orchestrator.domain import effects as domain_effects
-from orchestrator.domain.commands import (
-    Beep,
-    Command,
-    EndConference,
-    RefreshSound,
-    RemoveParticipant,
-    StartConference,
-    UpdateCoaching,
-    UpdateHearing,
-    UpdateParticipant,
-    UpdateWhispers,
-)
 from orchestrator.domain.conference import (
     Coach,
     Conference,
@@ -31,6 +16,18 @@ from orchestrator.domain.conference import (
     Participant,
     ParticipantStatus,
     SwitchRef,
+)
+from orchestrator.domain.effects import (
+    Beep,
+    Effect,
+    EndCall,
+    EndOthers,
+    RefreshSound,
+    StartConference,
+    UpdateCoaching,
+    UpdateHearing,
+    UpdateMember,
+    UpdateWhispers,
 )
 from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import (
@@ -47,7 +44,6 @@ from orchestrator.freeswitch.commands import (
 )
 from orchestrator.freeswitch.files import BEEPS
 from orchestrator.freeswitch.snapshot import Member
-from orchestrator.listener import effects
 from orchestrator.listener.effects import Rendered, render
 from orchestrator.listener.reconciler import lost_effects
 from tests.unit.examples import CF, a_conference, a_participant
@@ -81,7 +77,7 @@ RINGING = a_participant(call_sid=sid(7), switch=SwitchRef("n1", uuid(7)), status
 
 
 def told(
-    command: Command, conference: Conference, participant: Participant, live: Iterable[Participant] = ()
+    command: Effect, conference: Conference, participant: Participant, live: Iterable[Participant] = ()
 ) -> tuple[SwitchCommand, ...]:
     everybody = [participant, *live]
     return render(command, conference, participant, Store(everybody)).commands
@@ -112,31 +108,20 @@ def repeated(conference: Conference, live: list[Participant], members: dict[str,
     return lost_effects(conference, live, members, Store(live))
 
 
-def test_every_command_that_can_follow_has_a_row() -> None:
-    """What effects_of can give is told to the switch; a command without a row would raise in the listener."""
-    made = {
-        cls
-        for _, cls in inspect.getmembers(domain_effects, inspect.isclass)
-        if issubclass(cls, Command) and cls.__module__ == commands.__name__ and cls is not Command
-    }
-
-    assert set(effects._RENDERERS) == made
-
-
 @pytest.mark.parametrize(
     ("update", "expected"),
     [
-        (UpdateParticipant(), ()),
-        (UpdateParticipant(muted=True), (MuteMember(CF, 1, True),)),
-        (UpdateParticipant(muted=False), (UnmuteUnlessCoach(uuid(1), CF, 1),)),
-        (UpdateParticipant(hold=True), (HoldMember(CF, 1, True),)),
-        (UpdateParticipant(hold=False), (HoldMember(CF, 1, False),)),
-        (UpdateParticipant(muted=True, hold=False), (MuteMember(CF, 1, True), HoldMember(CF, 1, False))),
-        (UpdateParticipant(end_conference_on_exit=True), (SetExitHook(uuid(1), CF, True, answered=True),)),
-        (UpdateParticipant(end_conference_on_exit=False), (SetExitHook(uuid(1), CF, False, answered=True),)),
+        (UpdateMember(), ()),
+        (UpdateMember(muted=True), (MuteMember(CF, 1, True),)),
+        (UpdateMember(muted=False), (UnmuteUnlessCoach(uuid(1), CF, 1),)),
+        (UpdateMember(hold=True), (HoldMember(CF, 1, True),)),
+        (UpdateMember(hold=False), (HoldMember(CF, 1, False),)),
+        (UpdateMember(muted=True, hold=False), (MuteMember(CF, 1, True), HoldMember(CF, 1, False))),
+        (UpdateMember(end_conference_on_exit=True), (SetExitHook(uuid(1), CF, True, answered=True),)),
+        (UpdateMember(end_conference_on_exit=False), (SetExitHook(uuid(1), CF, False, answered=True),)),
     ],
 )
-def test_what_was_asked_for_is_told(update: UpdateParticipant, expected: tuple[SwitchCommand, ...]) -> None:
+def test_what_was_asked_for_is_told(update: UpdateMember, expected: tuple[SwitchCommand, ...]) -> None:
     """Each property by its own command."""
     assert told(update, room(), ONE) == expected
 
@@ -144,24 +129,24 @@ def test_what_was_asked_for_is_told(update: UpdateParticipant, expected: tuple[S
 def test_a_coach_is_never_let_into_the_mix_by_a_mute() -> None:
     """Nor muted: that is the whisper's matter."""
     for muted in (True, False):
-        assert told(UpdateParticipant(muted=muted), room(), COACH) == ()
+        assert told(UpdateMember(muted=muted), room(), COACH) == ()
 
 
 def test_who_is_no_member_can_be_neither_muted_nor_held() -> None:
     """There is no number to name it by; its exit hook is its channel's."""
-    update = UpdateParticipant(muted=True, hold=True, end_conference_on_exit=True)
+    update = UpdateMember(muted=True, hold=True, end_conference_on_exit=True)
 
     assert told(update, room(), RINGING) == (SetExitHook(uuid(7), CF, True, answered=True),)
 
 
 def test_an_end_ends_members_first_and_then_every_other_leg() -> None:
     """Legs that still ring are no members; the one who has left needs nothing."""
-    assert told(EndConference(CF), room(), ONE, [TWO, RINGING]) == (
+    assert told(EndOthers(), room(), ONE, [TWO, RINGING]) == (
         HangUpMembers(CF),
         KillChannel(uuid(2)),
         KillChannel(uuid(7)),
     )
-    assert told(RemoveParticipant(CF, sid(1)), room(), ONE) == (KillChannel(uuid(1)),)
+    assert told(EndCall(), room(), ONE) == (KillChannel(uuid(1)),)
 
 
 # ---------------------------------------------------------------- coaching
@@ -178,8 +163,8 @@ def test_coaching_is_left_to_who_settles_it() -> None:
     assert not Rendered((KillChannel(uuid(1)),), (sid(1),)).is_about_coaching
 
 
-def test_orders_add_up() -> None:
-    """Those of several commands are carried out as one."""
+def test_what_is_rendered_adds_up() -> None:
+    """Those of several effects are carried out as one."""
     one = Rendered((KillChannel(uuid(1)),), (sid(1),), (sid(1),), None)
     other = Rendered((KillChannel(uuid(2)),), (sid(2),), (), (Coach(sid(9), sid(1)),))
 

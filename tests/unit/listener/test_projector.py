@@ -9,8 +9,8 @@ import pytest
 from orchestrator.callbacks.entry import Entry
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.domain.changes import Change, Versioned
-from orchestrator.domain.commands import RefreshSound, UpdateHearing
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant, ParticipantStatus, SwitchRef
+from orchestrator.domain.effects import RefreshSound, UpdateHearing
 from orchestrator.domain.events import (
     AnnouncementEnded,
     CallAnswered,
