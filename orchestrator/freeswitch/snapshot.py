@@ -6,7 +6,7 @@ FreeSWITCH replays nothing to a client that was away. So after every (re)connect
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -116,33 +116,36 @@ def parse_snapshot(raw: RawSnapshot) -> Snapshot:
                 snapshot.whispers[pair.channel_uuid] = pair.coach
         elif call_sid is not None and row.get("direction") == "outbound":
             snapshot.channels[call_sid] = row.get("callstate", "")
-    for conference in _conferences(raw.conferences):
-        if is_sid("CF", conference.get("conference_name", "")):
-            _read_members(snapshot, conference)
+    snapshot.members.update(parse_members(raw.conferences))
     return snapshot
 
 
-def _conferences(text: str) -> list[dict[str, Any]]:
-    """Without any conference the answer is a sentence, not a list."""
-    return list(orjson.loads(text)) if text.startswith("[") else []
+def parse_members(text: str) -> dict[str, Member]:
+    """Who is in our conferences, by their CallSids. Without any conference the answer is a sentence, not a list."""
+    conferences = orjson.loads(text) if text.startswith("[") else []
+    ours = (one for one in conferences if is_sid("CF", one.get("conference_name", "")))
+    return {call_sid: member for conference in ours for call_sid, member in _members_of(conference)}
 
 
-def _read_members(snapshot: Snapshot, conference: dict[str, Any]) -> None:
+def _members_of(conference: dict[str, Any]) -> Iterator[tuple[str, Member]]:
     for row in conference.get("members", []):
         call_sid = call_sid_of(row.get("uuid", "")) if row.get("type", "caller") == "caller" else None
         if call_sid is not None:
             flags = row["flags"]
-            snapshot.members[call_sid] = Member(
-                conference["conference_name"],
-                int(row["id"]),
-                muted=not flags.get("can_speak", True),
-                deaf=not flags.get("can_hear", True),
-                hold=flags.get("hold", False),
+            yield (
+                call_sid,
+                Member(
+                    conference["conference_name"],
+                    int(row["id"]),
+                    muted=not flags.get("can_speak", True),
+                    deaf=not flags.get("can_hear", True),
+                    hold=flags.get("hold", False),
+                ),
             )
 
 
 class Ask(Protocol):
-    """What is asked of the node about one channel, by its UUID. Both raise NodeUnavailable."""
+    """What is asked of the node later than the snapshot. All raise NodeUnavailable."""
 
     def is_alive(self, channel_uuid: str) -> bool:
         """Whether the node still has it."""
@@ -152,20 +155,26 @@ class Ask(Protocol):
         """Whether it is marked as a coach's."""
         ...
 
+    def list_members(self, conference_sid: str) -> Mapping[str, Member]:
+        """Who is in a conference: CallSid -> Member. Nobody, if it is over."""
+        ...
+
 
 def missed_events(snapshot: Snapshot, live: Iterable[Participant], ask: Ask) -> list[Happened]:
     """The events that lead from what the store believes of `live` to what the node holds.
 
     `show channels` reads a database that lags behind, so a channel that it does not show is asked for by its UUID.
     """
+    people = list(live)
+    doubtful = _doubtful_mutes(snapshot, people, ask)
     return [
         Happened(participant.call_sid, participant.conference_sid, event)
-        for participant in live
-        for event in _missed(snapshot, participant, ask)
+        for participant in people
+        for event in _missed(snapshot, participant, doubtful, ask)
     ]
 
 
-def _missed(snapshot: Snapshot, participant: Participant, ask: Ask) -> list[Event]:
+def _missed(snapshot: Snapshot, participant: Participant, doubtful: Collection[str], ask: Ask) -> list[Event]:
     at = snapshot.taken_at
     callstate = snapshot.channels.get(participant.call_sid, "")
     if not callstate and participant.call_sid not in snapshot.members:
@@ -182,7 +191,8 @@ def _missed(snapshot: Snapshot, participant: Participant, ask: Ask) -> list[Even
     if callstate in UP:
         events.append(CallAnswered(at))
     if member is not None and is_member:
-        muted = _muted(participant, member, ask)
+        said = participant.muted_as_asked if participant.coaching else member.muted
+        muted = None if participant.call_sid in doubtful else said
         events.append(MemberAdded(at, member.member_id, muted))
         if muted is not None:
             events.append(ParticipantMuted(at) if muted else ParticipantUnmuted(at))
@@ -202,15 +212,31 @@ def is_outside(snapshot: Snapshot, participant: Participant) -> bool:
     return snapshot.taken_at - since > OUTSIDE_GRACE
 
 
-def _muted(participant: Participant, member: Member, ask: Ask) -> bool | None:
-    """Whether somebody is muted; None if the node does not know. What a client wants of a coach is so because it is
-    wanted; one who was a coach a moment ago, and is still muted as one, is put right by the audit."""
-    if participant.coaching:
-        return participant.muted_as_asked
-    is_news = member.muted is not participant.muted
-    if member.hold or (is_news and ask.is_coach(participant.switch.channel_uuid)):
-        return None
-    return member.muted
+def _doubtful_mutes(snapshot: Snapshot, people: Iterable[Participant], ask: Ask) -> set[str]:
+    """The CallSids of those of whom the snapshot does not say whether a client has muted them; what a client wants of
+    a coach is so because it is wanted.
+
+    One who was a coach when the snapshot was taken is muted in it. Whoever ended that unmutes first and takes the mark
+    away then, so one without it was none if the member is still muted afterwards. Who was left muted as a coach is put
+    right by the audit.
+    """
+    doubtful: set[str] = set()
+    unmarked: dict[str, list[str]] = {}
+    for person in people:
+        member = snapshot.members.get(person.call_sid)
+        if member is None or person.coaching:
+            continue
+        if member.hold or (member.muted is not person.muted and ask.is_coach(person.switch.channel_uuid)):
+            doubtful.add(person.call_sid)
+        elif member.muted is not person.muted:
+            unmarked.setdefault(member.conference_sid, []).append(person.call_sid)
+    for conference_sid, call_sids in unmarked.items():
+        by_now = ask.list_members(conference_sid)
+        for call_sid in call_sids:
+            member = by_now.get(call_sid)
+            if member is None or member.hold or member.muted is not snapshot.members[call_sid].muted:
+                doubtful.add(call_sid)
+    return doubtful
 
 
 def _absent(participant: Participant, at: datetime, ask: Ask) -> list[Event]:

@@ -14,8 +14,8 @@ from orchestrator.domain.effects import outstanding_updates
 from orchestrator.domain.hearing import background_of, hears_conference, is_mixed
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.coach_mark import COACH_MARK, ReadCoachMark
-from orchestrator.freeswitch.commands import ChannelExists, KillChannel, StopMember
-from orchestrator.freeswitch.snapshot import Member, Snapshot, is_outside, missed_events
+from orchestrator.freeswitch.commands import ChannelExists, KillChannel, ListConference, StopMember
+from orchestrator.freeswitch.snapshot import Member, Snapshot, is_outside, missed_events, parse_members
 from orchestrator.listener.coaching import Send, whispers_of
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.effects import Rendered, Store, hearing_of, render
@@ -108,6 +108,13 @@ class Reconciler:
             return self._send(ReadCoachMark(channel_uuid)).strip() == COACH_MARK
         except CommandRefused:  # gone this moment
             return False
+
+    def list_members(self, conference_sid: str) -> Mapping[str, Member]:
+        """Return who is in a conference by now; nobody if it is over. Raises NodeUnavailable."""
+        try:
+            return parse_members(self._send(ListConference(conference_sid)))
+        except CommandRefused:
+            return {}
 
 
 def lost_effects(

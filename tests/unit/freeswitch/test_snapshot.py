@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,8 +49,10 @@ NO_CONFERENCE = "-ERR No active conferences\n"
 class Node:
     """What a switch says of one channel; what it is not expected to be asked is an error."""
 
-    def __init__(self, alive: bool | None = None, coach: bool | None = None) -> None:
-        self._alive, self._coach = alive, coach
+    def __init__(
+        self, alive: bool | None = None, coach: bool | None = None, members: Mapping[str, Member] | None = None
+    ) -> None:
+        self._alive, self._coach, self._members = alive, coach, members
 
     def is_alive(self, channel_uuid: str) -> bool:
         assert self._alive is not None, f"{channel_uuid} was asked for"
@@ -59,9 +62,18 @@ class Node:
         assert self._coach is not None, f"{channel_uuid}'s mark was asked for"
         return self._coach
 
+    def list_members(self, conference_sid: str) -> Mapping[str, Member]:
+        assert self._members is not None, f"{conference_sid} was asked for"
+        return self._members
+
 
 NEVER, GONE, PRESENT = Node(), Node(alive=False), Node(alive=True)
-PLAIN, COACH = Node(coach=False), Node(coach=True)
+COACH = Node(coach=True)
+
+
+def plain(snapshot: Snapshot) -> Node:
+    """A switch that holds the same as when the snapshot was taken, and no coach."""
+    return Node(alive=False, coach=False, members=snapshot.members)
 
 
 def raw(channels: Any, conferences: Any) -> RawSnapshot:
@@ -187,7 +199,7 @@ def test_a_member_has_joined(muted: bool) -> None:
     """Muted or not, as it came."""
     snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 9, muted=muted, deaf=True, hold=False)})
 
-    assert missed(snapshot, a_participant(status=RINGING), PLAIN) == [
+    assert missed(snapshot, a_participant(status=RINGING), plain(snapshot)) == [
         CallAnswered(NOW),
         MemberAdded(NOW, 9, muted),
         ParticipantMuted(NOW) if muted else ParticipantUnmuted(NOW),
@@ -199,7 +211,7 @@ def test_a_mute_that_was_missed_is_an_event() -> None:
     """In both directions; for one whose mute is known it is no news to `apply`, and nothing is asked."""
     snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=False, deaf=False, hold=False)})
 
-    assert ParticipantUnmuted(NOW) in missed(snapshot, connected(muted=True), PLAIN)
+    assert ParticipantUnmuted(NOW) in missed(snapshot, connected(muted=True), plain(snapshot))
     assert ParticipantUnmuted(NOW) in missed(snapshot, connected(muted=False), NEVER)
 
 
@@ -219,6 +231,17 @@ def test_who_is_still_muted_as_a_coach_has_not_been_muted() -> None:
     snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=True, deaf=False, hold=False)})
 
     found = missed(snapshot, connected(), COACH)
+
+    assert found == [CallAnswered(NOW), MemberAdded(NOW, 7, None), ParticipantUnheld(NOW)]
+
+
+@pytest.mark.parametrize("now", [{}, {CA: Member(CF, 7, False, False, False)}, {CA: Member(CF, 7, True, True, True)}])
+def test_a_coach_who_barged_in_since_the_snapshot_has_not_been_muted(now: dict[str, Member]) -> None:
+    """The snapshot says muted, the mark is gone by the time it is asked for: whether a client wants the mute is only
+    known if the member is muted still. Nor has one been muted who is held, or has left, by now."""
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=True, deaf=False, hold=False)})
+
+    found = missed(snapshot, connected(), Node(coach=False, members=now))
 
     assert found == [CallAnswered(NOW), MemberAdded(NOW, 7, None), ParticipantUnheld(NOW)]
 
@@ -326,13 +349,13 @@ def test_after_a_snapshot_the_store_believes_what_the_node_holds(
     """And a second look at the same finds nothing more to tell."""
     snapshot, conference, before = situation
     participant = before
-    for item in missed_events(snapshot, [participant], Node(alive=False, coach=False)):
+    for item in missed_events(snapshot, [participant], plain(snapshot)):
         outcome = apply(conference, participant, item.event)
         conference, participant = outcome.conference, outcome.participant
 
     told: list[Event] = []
     settled, again = conference, participant
-    for item in missed_events(snapshot, [participant], Node(alive=False, coach=False)) if participant.is_live else []:
+    for item in missed_events(snapshot, [participant], plain(snapshot)) if participant.is_live else []:
         outcome = apply(settled, again, item.event)
         settled, again = outcome.conference, outcome.participant
         told += outcome.events

@@ -167,6 +167,18 @@ def test_who_was_left_muted_as_a_coach_is_put_right_and_nobody_is_told(world: Wo
     assert "participant-mute" not in world.kinds(carl.conference_sid)
 
 
+def test_a_coach_who_barges_in_after_the_snapshot_is_muted_in_nobodys_eyes(world: World) -> None:
+    """A snapshot waits behind the events before it; what it saw of a coach must not be told of somebody in the mix."""
+    people = coached(world)
+    carl = people[2]
+    old = held(*people, members=people, muted=(carl,))
+    world.modify(carl, coaching=False)
+    world.snapshot(old, by_now=held(*people, members=people))
+
+    assert world.load(carl).muted is False
+    assert "participant-mute" not in world.kinds(carl.conference_sid)
+
+
 def test_a_mark_that_was_left_behind_keeps_nobody_muted(world: World) -> None:
     """The process that ended the coaching of somebody muted died before it had unmarked them; then they are unmuted,
     and the switch takes them for a coach."""

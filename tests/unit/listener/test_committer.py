@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -37,6 +37,7 @@ from orchestrator.freeswitch.commands import (
     DeafenMember,
     HangUpMembers,
     KillChannel,
+    ListConference,
     MuteMember,
     SwitchCommand,
 )
@@ -78,6 +79,8 @@ class World:
     sent: list[SwitchCommand] = field(default_factory=list)
     alive: set[str] = field(default_factory=set)
     """Channel UUIDs of calls, by the last snapshot."""
+    members: dict[str, Member] = field(default_factory=dict)
+    """Those of all conferences, by the last snapshot."""
     pairs: dict[str, str] = field(default_factory=dict)
     """Those of whispers, and their coaches."""
     marked: set[str] = field(default_factory=set)
@@ -107,6 +110,8 @@ class World:
                 return "true" if channel in self.alive | self.pairs.keys() else "false"
             case ReadCoachMark(channel_uuid=channel):
                 return COACH_MARK if channel in self.marked else "_undef_"
+            case ListConference(conference_sid=sid):
+                return listed({call: one for call, one in self.members.items() if one.conference_sid == sid})
             case KillChannel(channel_uuid=channel):
                 self.pairs.pop(channel, None)
             case StartWhisper(whisper=whisper):
@@ -143,8 +148,10 @@ class World:
         """What a client changes, as the API does it: an committer of its own, without the listener's cache."""
         self.new_applier().commit_events([happened(participant, ParticipantModified(NOW, **changes))])
 
-    def snapshot(self, snapshot: Snapshot) -> list[Any]:
+    def snapshot(self, snapshot: Snapshot, by_now: Snapshot | None = None) -> list[Any]:
+        """What the node held, and what it holds when it is asked: the same, if nothing else is said."""
         self.alive = {channel_uuid_of(call_sid) for call_sid in snapshot.channels}
+        self.members = (by_now or snapshot).members
         snapshot.whispers.update(self.pairs)
         return self.told(lambda: self.reconcile(snapshot))
 
@@ -172,6 +179,21 @@ def world(client: redis.Redis) -> World:
 
 def happened(participant: Participant, event: Event) -> Happened:
     return Happened(participant.call_sid, participant.conference_sid, event)
+
+
+def listed(members: Mapping[str, Member]) -> str:
+    """As `conference … json_list` answers."""
+    rows = [
+        {
+            "type": "caller",
+            "id": one.member_id,
+            "uuid": channel_uuid_of(call_sid),
+            "flags": {"can_speak": not one.muted, "can_hear": not one.deaf, "hold": one.hold},
+        }
+        for call_sid, one in members.items()
+    ]
+    sid = next((one.conference_sid for one in members.values()), "")
+    return json.dumps([{"conference_name": sid, "members": rows}])
 
 
 def held(
