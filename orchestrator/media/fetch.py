@@ -75,29 +75,28 @@ class _Errand:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hop:
-    """One request of it. `sign` None: unsigned."""
+class Hop:
+    """One request of an errand. `sign` None: unsigned."""
 
     url: str
     method: Method
     parameters: tuple[tuple[str, str], ...]
     sign: Signer | None
 
-    def redirected(self, status: int, location: str) -> _Hop:
+    def redirected(self, status: int, location: str) -> Hop:
         """As browsers do it (https://fetch.spec.whatwg.org/#http-redirect-fetch): 307 and 308 repeat the request, the
         others become a GET. A redirect's URL is complete, so only what is posted goes along.
 
-        What comes from another host than the client's own is never signed again, wherever it leads: whoever sends us on
-        chooses the URL.
+        What comes from another origin than the client's own is never signed again, wherever it leads: whoever sends us
+        on chooses the URL.
         """
         url = _resolve(self.url, location)
         is_repeated = self.method == "POST" and status in (307, 308)
-        is_same_host = urlsplit(url).hostname == urlsplit(self.url).hostname
-        return _Hop(
+        return Hop(
             url,
             "POST" if is_repeated else "GET",
             self.parameters if is_repeated else (),
-            self.sign if is_same_host else None,
+            self.sign if _may_be_signed(self.url, url) else None,
         )
 
 
@@ -150,13 +149,13 @@ class Fetcher:
             until = time.monotonic() + overrides.total_ms / 1000
             errand = _Errand(account_sid, unreadable, overrides, until)
             with self._turns.take(account_sid, until):
-                return self._follow(_Hop(url, method, parameters, sign), errand)
+                return self._follow(Hop(url, method, parameters, sign), errand)
         except MediaError as error:
             raise MediaError(error.code, error.message, error.url or url) from error
         except ValueError as error:
             raise MediaError(errors.BAD_URL, "The URL is not valid", url) from error
 
-    def _follow(self, hop: _Hop, errand: _Errand) -> Page:
+    def _follow(self, hop: Hop, errand: _Errand) -> Page:
         is_document = hop.sign is not None
         for _ in range(MAX_REDIRECTS + 1):
             answer = self._ask(hop, errand, is_document=is_document)
@@ -167,7 +166,7 @@ class Fetcher:
             hop = hop.redirected(answer.status, answer.headers["location"])
         raise MediaError(errors.REDIRECTS, f"More than {MAX_REDIRECTS} redirects")
 
-    def _ask(self, hop: _Hop, errand: _Errand, *, is_document: bool) -> Answer:
+    def _ask(self, hop: Hop, errand: _Errand, *, is_document: bool) -> Answer:
         """From the cache or from the server. A kept answer whose clip has made room for others is asked for anew."""
         parts = urlsplit(hop.url)
         if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
@@ -223,6 +222,21 @@ class Fetcher:
         return b"clip\n" + orjson.dumps(clip)
 
 
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """https://html.spec.whatwg.org/#origin"""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def _may_be_signed(here: str, there: str) -> bool:
+    """Within an origin; and from plain HTTP to TLS at their usual ports, as web servers send everybody."""
+    was, origin = _origin(here), _origin(there)
+    return origin == was or (was, origin) == (("http", was[1], 80), ("https", was[1], 443))
+
+
 def _failure(error: MediaError) -> Failure | None:
     if isinstance(error, BadStatus):
         return "4xx" if error.status < 500 else "5xx"
@@ -236,8 +250,7 @@ def _resolve(here: str, location: str) -> str:
         location = location.encode("latin-1").decode()
     there = urlsplit(urljoin(here, location.strip()))._replace(fragment="")
     was = urlsplit(here)
-    same = (there.scheme, there.hostname, there.port) == (was.scheme, was.hostname, was.port)
-    if same and "@" in was.netloc and "@" not in there.netloc:
+    if _origin(here) == _origin(there.geturl()) and "@" in was.netloc and "@" not in there.netloc:
         there = there._replace(netloc=f"{was.netloc.rpartition('@')[0]}@{there.netloc}")
     return check_length(there.geturl())
 

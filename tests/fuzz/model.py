@@ -85,11 +85,13 @@ class Announcement:
 
 @dataclass
 class Room:
-    """A conference: `over` when it has ended. `people` by CallSid, also those who have left."""
+    """A conference: `over` when it has ended. `people` by CallSid, also those who have left; `unanswered` by label: who
+    may be there all the same, and has not been seen yet."""
 
     name: str
     sid: str = ""
     people: dict[str, Person] = field(default_factory=dict)
+    unanswered: dict[str, Person] = field(default_factory=dict)
     over: Belief = field(default_factory=lambda: Belief({False}))
     announcements: list[Announcement] = field(default_factory=list)
 
@@ -104,7 +106,8 @@ class Room:
         """What follows from somebody's going: one with EndConferenceOnExit takes the others along, and nobody is left
         behind the last."""
         leaves_with_all = any(
-            person.here.may_be(False) and person.end_on_exit.of_late & {True} for person in self.people.values()
+            person.here.may_be(False) and person.end_on_exit.of_late & {True}
+            for person in (*self.people.values(), *self.unanswered.values())
         )
         if leaves_with_all or all(person.here.may_be(False) for person in self.people.values()):
             self.over.doubts.add(True)

@@ -123,7 +123,7 @@ def add(hand: Hand) -> Operation | None:
         if is_again:
             right.add(LABEL_TAKEN)
         # Others are added at the same moment, and 3 of them are one volley.
-        return right | ({FULL} if most <= live + 3 else set())
+        return right | ({FULL} if most <= live + 3 + len(room.unanswered) else set())
 
     def must_be_refused() -> bool:
         is_taken = any(one.here.of_late == {True} for one in held_for_sure)

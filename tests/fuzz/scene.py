@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -97,6 +97,8 @@ class Scene:
         for operation, answer in answered:
             if operation.new is not None and answer.is_done:
                 self._welcome(operation.new, answer, [one.new for one, _ in answered if one.new is not None])
+            elif operation.new is not None and answer.is_doubtful:
+                self.room.unanswered[operation.new.label] = operation.new
             url = operation.form.get("AnnounceUrl")
             if url is not None and (answer.is_done or answer.is_doubtful or answer.code == GONE[1]):
                 # With 404 it may have been taken before they left.
@@ -209,6 +211,7 @@ class Scene:
         if conference is None or listed is None:
             raise Finding(f"GET of conference {room.sid}: 404")
         people = {str(person["call_sid"]): person for person in listed["participants"]}
+        self._adopt(people)
         board = Switchboard(world.stack, room.name, conference_sid=room.sid)
         try:
             members = board.members()
@@ -229,6 +232,16 @@ class Scene:
                 channels.add(sid)
                 hooks[sid] = hook.startswith("conference")
         return View(conference, people, members, hooks, frozenset(channels), hearing)
+
+    def _adopt(self, people: Mapping[str, Mapping[str, object]]) -> None:
+        """Those who were added all the same though nobody was told so."""
+        for sid in people.keys() - self.room.people.keys():
+            person = self.room.unanswered.pop(str(people[sid]["label"]), None)
+            if person is None:
+                raise Finding(f"nobody added {sid}, {people[sid]['label']}")
+            person.call_sid = sid
+            self.room.people[sid] = person
+            self.room.follow()
 
     def _learn(self, view: View) -> None:
         """What is so now. Who may go by themselves may still, and what was doubtful may still come."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from twilio.request_validator import RequestValidator
 
+from orchestrator.media.fetch import Hop
 from orchestrator.twiml.verbs import Method
 from tests.unit.callbacks.web import TOKEN, Answer, Asked, Web
 from tests.unit.media.conftest import PARAMETERS, Stage
@@ -87,8 +88,8 @@ def test_nor_does_the_first_host_get_one_by_way_of_another(stage: Stage, web: We
     assert not {"Authorization", "X-Twilio-Signature"} & web.asked[-1].headers.keys()
 
 
-def test_another_port_of_the_host_is_signed_for_without_its_password(stage: Stage, web: Web) -> None:
-    """The same machine's other server has the account's token; a password was given for one server."""
+def test_another_port_of_the_host_gets_no_credentials_and_no_signature(stage: Stage, web: Web) -> None:
+    """Whose server it is nobody knows; and what is shown to it, it could show to the first one."""
     second = Web(lambda asked: DOCUMENT)
     second.start()
     redirect(web, 302, second.url("/there"))
@@ -96,8 +97,29 @@ def test_another_port_of_the_host_is_signed_for_without_its_password(stage: Stag
     second.stop()
     (asked,) = second.asked
 
-    assert "Authorization" not in asked.headers
-    assert signed_for(second.url("/there"), asked)
+    assert not {"Authorization", "X-Twilio-Signature"} & asked.headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "is_signed"),
+    [
+        ("https://app.example/a", "https://APP.example:443/b", True),
+        ("http://app.example/a", "https://app.example/b", True),  # the upgrade that every web server makes
+        ("http://app.example:80/a", "https://app.example:443/b", True),
+        ("https://app.example/a", "http://app.example/b", False),  # everybody on the way could read it
+        ("http://app.example/a", "https://app.example:8443/b", False),
+        ("http://app.example:8080/a", "https://app.example/b", False),
+        ("https://app.example/a", "https://app.example:8443/b", False),
+        ("https://app.example/a", "https://www.app.example/b", False),
+    ],
+)
+def test_a_redirect_within_an_origin_is_signed(here: str, there: str, is_signed: bool) -> None:
+    """A host, a port and a scheme are one origin; its plain HTTP may lead to its TLS, both at their usual ports."""
+
+    def sign(url: str, posted: Sequence[tuple[str, str]]) -> Mapping[str, str]:
+        return {}
+
+    assert (Hop(here, "POST", (), sign).redirected(307, there).sign is sign) is is_signed
 
 
 @pytest.mark.parametrize(
