@@ -7,11 +7,12 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from orchestrator.errors import ApiError
 from orchestrator.freeswitch.client import CommandRefused
-from orchestrator.freeswitch.commands import CoreUuid, FetchFile, FindContext, FindLists
+from orchestrator.freeswitch.commands import CoreUuid, FetchFile, FindConferences, FindContext, FindLists, SipStatus
+from orchestrator.freeswitch.dial_string import PROFILE
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.freeswitch.whisper import MODULE, can_whisper
 from orchestrator.settings import Settings
@@ -20,6 +21,8 @@ from orchestrator.store.memory import CREATE_SHARE
 from orchestrator.wiring import build_accounts, build_memory, build_node_store, build_nodes, build_queue_probe
 
 _RTP_NETWORKS: Final = re.compile(r'name="rtp-networks".*?cidr="([^"]*)"', re.DOTALL)
+_SOFIA_ROUTE: Final = re.compile(r"sofia/(?:gateway/(?P<gateway>[^/{]+)|(?P<profile>[^/{]+))/")
+_DOWN: Final = re.compile(r"^Status\s+DOWN", re.MULTILINE)
 NOBODY: Final = "255.255.255.255/32"
 """What freeswitch-conf/vars.xml puts in place of no network."""
 
@@ -89,6 +92,8 @@ def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
             continue
         yield _media(settings, nodes.get(address.name))
         yield _rtp(nodes.get(address.name))
+        yield _conference(nodes.get(address.name))
+        yield from routes_of(settings, nodes.get(address.name))
         yield _whispers(nodes.get(address.name))
         yield _listener(settings, address.name)
     nodes.stop()
@@ -109,6 +114,37 @@ def _rtp(node: Node) -> tuple[bool, str]:
             "gateways belong into FREESWITCH_RTP_NETWORKS, or its calls end as they are answered"
         )
     return True, f"node {name} sends RTP to the host that a call's SIP comes from, and to {found[1]}"
+
+
+def _conference(node: Node) -> tuple[bool, str]:
+    """Without it every call ends as it is answered."""
+    if f'<profile name="{PROFILE}"' in node.send(FindConferences()):
+        return True, f"node {node.address.name} has the conference profile {PROFILE}"
+    return False, (
+        f"node {node.address.name} has no conference profile {PROFILE}: nobody can join "
+        "(freeswitch-conf/autoload_configs/conference.conf.xml)"
+    )
+
+
+def routes_of(settings: Settings, node: Node) -> Iterator[tuple[bool, str]]:
+    """The gateway, or the SIP profile, that each route names."""
+    for name, route in (
+        ("OUTBOUND_ROUTE", settings.outbound_route),
+        ("SIP_ROUTE", settings.sip_route),
+        ("CLIENT_ROUTE", settings.client_route),
+    ):
+        found = _SOFIA_ROUTE.match(route)
+        if found is None:
+            continue
+        kind: Literal["gateway", "profile"] = "gateway" if found["gateway"] else "profile"
+        which = found["gateway"] or found["profile"]
+        answer = node.send(SipStatus(kind, which))
+        if "Invalid " in answer:
+            yield False, f"node {node.address.name} has no {kind} {which}, which {name} names"
+        elif _DOWN.search(answer):
+            yield False, f"node {node.address.name}: gateway {which} of {name} is down"
+        else:
+            yield True, f"node {node.address.name} has the {kind} {which} of {name}"
 
 
 def _whispers(node: Node) -> tuple[bool, str]:

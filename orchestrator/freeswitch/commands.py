@@ -7,7 +7,7 @@ built by `dial_string`. Syntax: FreeSWITCH 1.10, mod_conference `conference_api.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 
 class SwitchCommand(Protocol):
@@ -239,6 +239,25 @@ class FindLists:
 
     def render(self) -> str:
         return "xml_locate configuration configuration name acl.conf"
+
+
+@dataclass(frozen=True, slots=True)
+class FindConferences:
+    """The node's conference profiles as XML (conference.conf); a sentence where there are none."""
+
+    def render(self) -> str:
+        return "xml_locate configuration configuration name conference.conf"
+
+
+@dataclass(frozen=True, slots=True)
+class SipStatus:
+    """What mod_sofia says of a gateway or a profile (mod_sofia.c, cmd_status): `Invalid …!` if it has none."""
+
+    kind: Literal["gateway", "profile"]
+    name: str
+
+    def render(self) -> str:
+        return f"sofia status {self.kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)

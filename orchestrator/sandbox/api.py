@@ -80,10 +80,30 @@ def _global_getvar(node: Node, argument: str) -> str:
     return {"core_uuid": node.core_uuid, "hostname": "sandbox"}.get(argument, "")
 
 
+_LOCATED: Final = {
+    "dialplan context name orchestrator": '<context name="orchestrator">\n</context>\n',
+    "configuration configuration name conference.conf": (
+        '<configuration name="conference.conf">\n  <profiles>\n    <profile name="orchestrator"/>\n  </profiles>\n'
+        "</configuration>\n"
+    ),
+}
+
+
 def _xml_locate(node: Node, argument: str) -> str:
-    """What a node is asked for: the context of freeswitch-conf/dialplan/media.xml. There are no lists: no RTP."""
-    known = argument == "dialplan context name orchestrator"
-    return '<context name="orchestrator">\n</context>\n' if known else "can't find anything\n"
+    """What a node of freeswitch-conf is asked for, in short. There are no lists: no RTP."""
+    return _LOCATED.get(argument, "can't find anything\n")
+
+
+def _sofia(node: Node, argument: str) -> str:
+    """Every gateway is up, and the two profiles are."""
+    match argument.split():
+        case ["status", "gateway", name]:
+            return f"Name    \t{name}\nStatus  \tUP\n"
+        case ["status", "profile", "internal" | "external" as name]:
+            return f"Name             \t{name}\n"
+        case ["status", "profile", *_]:
+            return "Invalid Profile!\n"
+    return "-USAGE: the sandbox knows status gateway and status profile\n"
 
 
 def _hostname(node: Node, argument: str) -> str:
@@ -260,6 +280,7 @@ COMMANDS: dict[str, Callable[[Node, str], str]] = HTTP_CACHE_COMMANDS | {
     "sched_del": _sched_del,
     "sched_hangup": _sched_hangup,
     "show": show,
+    "sofia": _sofia,
     "status": _status,
     "unload": _unload,
     "uptime": _uptime,

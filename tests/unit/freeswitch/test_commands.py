@@ -13,6 +13,7 @@ from orchestrator.freeswitch.commands import (
     CoreUuid,
     DeafenMember,
     FetchFile,
+    FindConferences,
     FindContext,
     FindLists,
     HangUpMembers,
@@ -27,6 +28,7 @@ from orchestrator.freeswitch.commands import (
     PlayToMember,
     SetExitHook,
     SetJoinFlags,
+    SipStatus,
     Status,
     StopMember,
     SwitchCommand,
@@ -76,6 +78,8 @@ SPELLED: list[tuple[SwitchCommand, str]] = [
     (ListConferences(), "conference json_list"),
     (CoreUuid(), "global_getvar core_uuid"),
     (FindContext("orchestrator"), "xml_locate dialplan context name orchestrator"),
+    (FindConferences(), "xml_locate configuration configuration name conference.conf"),
+    (SipStatus("gateway", "carrier"), "sofia status gateway carrier"),
     (FindLists(), "xml_locate configuration configuration name acl.conf"),
 ]
 
