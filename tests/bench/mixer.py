@@ -1,7 +1,8 @@
 """What coaches do to everybody's sound: frames of 20 ms that a listener loses while somebody talks, and the CPU of the
 switch's mixer, without and with coaches, as the conference grows.
 
-A whisper is beside the mix, so nothing should change. python -m tests.bench mixer
+A whisper is beside the mix, so nothing should change. Over 250, where MaxParticipants ends, our processes are killed
+and the rest is done by bare commands, with members that have no phone. python -m tests.bench mixer
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import json
 import time
 from pathlib import Path
 
-from orchestrator.freeswitch.whisper import Whisper
+from orchestrator.freeswitch.commands import JOIN_FLAGS, MuteMember, join_flags
+from orchestrator.freeswitch.dial_string import PROFILE
+from orchestrator.freeswitch.whisper import StartWhisper, Whisper
 from tests.bench.hall import TICKS, Hall, idle_seconds
 from tests.bench.report import Row
 from tests.harness.freeswitch import tone_hz
@@ -18,7 +21,8 @@ from tests.harness.polling import eventually
 from tests.harness.sound import frame_levels, read_wav
 from tests.harness.stack import RealSwitch, Stack
 
-SIZES = (50, 100, 200)  # Twilio's MaxParticipants ends at 250
+SIZES = (50, 100, 200)
+MOST = 400
 SECONDS = 5.0
 ROUNDS = 2
 MANY = 20
@@ -49,7 +53,32 @@ def measure(stack: Stack) -> list[Row]:
             _coach(hall, MANY, True)
             rows.append(_listen(stack.switch, size, f"{MANY} coaches"))
             _coach(hall, MANY, False)
+    for process in (stack.api, stack.listener, *stack.workers):
+        process.kill_9()
+    _fill_bare(hall)
+    for _ in range(ROUNDS):
+        rows.append(_listen(stack.switch, MOST, "no coach"))
+        _coach_bare(hall, True)
+        rows.append(_listen(stack.switch, MOST, "a coach"))
+        _coach_bare(hall, False)
     return rows
+
+
+def _fill_bare(hall: Hall) -> None:
+    """With mod_sofia's cheapest stand-in: a null channel hears, and is silent."""
+    silent = f"{{{JOIN_FLAGS}={join_flags(muted=True, deaf=False)}}}null/hears"
+    for _ in range(MOST - len(hall.people)):
+        hall.raw(f"bgapi originate {silent} conference:{hall.conference_sid}@{PROFILE} inline")
+    eventually(lambda: len(hall.members()) == MOST, f"{MOST} hear the conference", 60)
+
+
+def _coach_bare(hall: Hall, on: bool) -> None:
+    """What coaching.py does, in short."""
+    coached, coach = hall.people[-2:]
+    pair, member = Whisper(hall.conference_sid, coach, coached), hall.members()[coach]
+    hall.raw(MuteMember(hall.conference_sid, member, on).render())
+    hall.raw(StartWhisper(pair).render() if on else f"uuid_kill {pair.channel_uuid}")
+    eventually(lambda: hall.has(pair.channel_uuid) is on, "the pair is there, or not")
 
 
 def _coach(hall: Hall, count: int, on: bool) -> None:
