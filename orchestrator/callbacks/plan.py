@@ -6,9 +6,8 @@ that will be sent, so a client sees numbers without gaps.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final, Literal, TypeVar
 
 from orchestrator.domain.conference import CallbackSettings, Conference, Participant
@@ -128,14 +127,17 @@ def announced(events: Iterable[Event]) -> list[str]:
     return [event.announcement_id for event in events if isinstance(event, (AnnouncementEnded, AnnouncementFailed))]
 
 
-def cut_off(at: datetime, owed: Iterable[OwedEnd], told: Collection[str]) -> tuple[list[Event], list[Event]]:
-    """Return the ends of the announcements that a conference's end cuts off, and those of them that were to all.
-
-    `owed`: those whose end nobody has been told yet, but for those that are `told` at the same time.
-    """
-    ends = {
-        one: AnnouncementFailed(at, one.announce_url, "the conference has ended", one.announcement_id)
+def with_cut_off(
+    events: Sequence[Event], owed: Iterable[OwedEnd], told: Collection[str]
+) -> tuple[Sequence[Event], Collection[Event]]:
+    """Return `events`, and, if they end the conference, before that the end of each announcement that is still owed
+    one, but for those `told` at the same time; and which of the events are to all."""
+    if not events or not isinstance(events[-1], ConferenceEnded):
+        return events, ()
+    *before, end = events
+    ends = [
+        (AnnouncementFailed(end.at, one.announce_url, "the conference has ended", one.announcement_id), one.to_all)
         for one in owed
         if one.announcement_id not in told
-    }
-    return list(ends.values()), [event for one, event in ends.items() if one.to_all]
+    ]
+    return (*before, *(event for event, _ in ends), end), [event for event, to_all in ends if to_all]

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 import structlog
 
 from orchestrator.callbacks.keep import kept
-from orchestrator.callbacks.plan import Callback, announced, cut_off, plan_callbacks
-from orchestrator.domain.changes import Change, NewCallback, Versioned
-from orchestrator.domain.conference import Participant
+from orchestrator.callbacks.plan import Callback, announced, plan_callbacks, with_cut_off
+from orchestrator.domain.changes import Change, Versioned
+from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.effects import Effect
 from orchestrator.domain.events import (
     CallAnswered,
     CallEnded,
     CallInitiated,
-    ConferenceEnded,
     DialFailed,
     Event,
     Happened,
@@ -102,77 +101,57 @@ def _project_one(
     if before is None:
         return
     change = projection.changes.get(conference_sid) or Change(before, before.conference, uuid.uuid4().hex)
-    if item.subject == conference_sid:
-        is_news = _change_conference(change, item.event, serialize)
-        effects: tuple[Effect, ...] = ()
-    else:
-        participant = known.participant(conference_sid, item.subject)
-        if participant is None:
-            return
-        owed = known.owed.get(conference_sid, ())
-        is_news, effects = _change_call(change, participant, item.event, owed, serialize)
-    if is_news:
+    is_of_conference = item.subject == conference_sid
+    effects = (_project_conference if is_of_conference else _project_call)(known, change, item, serialize)
+    if effects is not None:
         projection.changes[conference_sid] = change
         projection.effects.setdefault(conference_sid, []).extend((effect, item.subject) for effect in effects)
 
 
-def _change_conference(change: Change, event: Event, serialize: Serialize) -> bool:
-    """Apply an event about the conference itself; returns whether it is news."""
+def _project_conference(
+    known: Known, change: Change, item: Happened, serialize: Serialize
+) -> tuple[Effect, ...] | None:
+    """Apply an event about the conference itself; returns what the switch has to do, or None if it is no news."""
     was = change.after
-    conference, events = apply_to_conference(was, event)
+    conference, events = apply_to_conference(was, item.event)
     if conference == was and not events:
-        return False
+        return None
     conference, _, callbacks = plan_callbacks(conference, None, events)
-    rows = _rows(callbacks, serialize)
-    # From here on nothing can fail: a change is whole or is not there.
-    change.after = conference
-    _note(change, conference.conference_sid, event, (str(was.status), str(conference.status)), events, rows)
-    return True
+    _record(change, item, (was.status, conference.status), conference, events, callbacks, serialize)
+    return ()
 
 
-def _change_call(
-    change: Change, participant: Participant, event: Event, owed: Iterable[OwedEnd], serialize: Serialize
-) -> tuple[bool, tuple[Effect, ...]]:
-    """Apply an event about a call; returns whether it is news, and what the switch has to do because of it."""
-    call_sid = participant.call_sid
-    read, was = change.participants.get(call_sid) or (participant, participant)
-    outcome = apply(change.after, was, event)
+def _project_call(known: Known, change: Change, item: Happened, serialize: Serialize) -> tuple[Effect, ...] | None:
+    """Apply an event about a call; returns what the switch has to do because of it, or None if it is no news."""
+    conference_sid = change.after.conference_sid
+    participant = known.participant(conference_sid, item.subject)
+    if participant is None:
+        return None
+    read, was = change.participants.get(item.subject) or (participant, participant)
+    outcome = apply(change.after, was, item.event)
     if outcome.conference == change.after and outcome.participant == was and not outcome.events:
-        return False, ()
-    events, to_all = _with_cut_off(outcome.events, owed, change.announced)
+        return None
+    events, to_all = with_cut_off(outcome.events, known.owed.get(conference_sid, ()), change.announced)
     conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, events, to_all)
-    rows = _rows(callbacks, serialize)
-    # From here on nothing can fail: a change is whole or is not there.
-    change.after = conference
-    change.participants[call_sid] = (read, current)
-    _note(change, call_sid, event, (str(was.status), str(current.status)), events, rows)
-    return True, outcome.effects
+    _record(change, item, (was.status, current.status), conference, events, callbacks, serialize)
+    change.participants[item.subject] = (read, current)
+    return outcome.effects
 
 
-def _with_cut_off(
-    events: Sequence[Event], owed: Iterable[OwedEnd], told: Sequence[str]
-) -> tuple[Sequence[Event], Sequence[Event]]:
-    """Before its end a conference tells that of each announcement that it cuts off. Returns also those to all."""
-    if not events or not isinstance(events[-1], ConferenceEnded):
-        return events, ()
-    *before, end = events
-    ends, to_all = cut_off(end.at, owed, told)
-    return (*before, *ends, end), to_all
-
-
-def _rows(callbacks: Iterable[Callback], serialize: Serialize) -> list[tuple[str, NewCallback]]:
-    return [(callback.lane, kept(callback, serialize(callback))) for callback in callbacks]
-
-
-def _note(
+def _record(
     change: Change,
-    subject: str,
-    event: Event,
+    item: Happened,
     statuses: tuple[str, str],
+    conference: Conference,
     events: Iterable[Event],
-    rows: Iterable[tuple[str, NewCallback]],
+    callbacks: Iterable[Callback],
+    serialize: Serialize,
 ) -> None:
+    """Enter what an event has led to. A change is whole or is not there: what can fail comes first."""
+    rows = [(callback.lane, kept(callback, serialize(callback))) for callback in callbacks]
+    was, status = statuses
+    change.after = conference
     change.announced += announced(events)
-    change.transitions.append((subject, type(event).__name__, *statuses))
+    change.transitions.append((item.subject, type(item.event).__name__, str(was), str(status)))
     for lane, row in rows:
         change.outbox.setdefault(lane, []).append(row)
