@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.domain.conference import Participant
+from orchestrator.freeswitch.commands import MuteMember, SwitchCommand
+
 COACH_VARIABLE: Final = "presence_id"
 """Channel variable that every event of a conference's member repeats (Channel-Presence-ID): so each says whether it is
 a coach who was muted, whom the mixer has to leave out, or somebody who shall be."""
@@ -61,3 +64,10 @@ class UnmuteUnlessCoach:
         """The switch chooses the word: mod_commands.c, expand_function and cond_function."""
         word = f"${{cond('${{variable_{COACH_VARIABLE}}}' == '{COACH_MARK}' ? mute : unmute)}}"
         return f"expand uuid:{self.channel_uuid} conference {self.conference_sid} {word} {self.member_id}"
+
+
+def muting_of(participant: Participant, member_id: int, muted: bool) -> SwitchCommand:
+    """Return the command for what a client wants of somebody who is no coach, or was none when we looked."""
+    if muted:
+        return MuteMember(participant.conference_sid, member_id, True)
+    return UnmuteUnlessCoach(participant.switch.channel_uuid, participant.conference_sid, member_id)

@@ -29,13 +29,12 @@ from orchestrator.domain.effects import (
 )
 from orchestrator.domain.hearing import background_of, hears_conference, is_mixed
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
+from orchestrator.freeswitch.coach_mark import muting_of
 from orchestrator.freeswitch.commands import (
     DeafenMember,
     HangUpMembers,
     HoldMember,
     KillChannel,
-    MuteMember,
     PlayToAll,
     SetExitHook,
     SetJoinFlags,
@@ -135,13 +134,6 @@ def _updates(update: UpdateMember, participant: Participant) -> Iterator[SwitchC
         yield HoldMember(sid, switch.member_id, update.hold)
     if update.end_conference_on_exit is not None:
         yield SetExitHook(switch.channel_uuid, sid, update.end_conference_on_exit, answered=True)
-
-
-def muting_of(participant: Participant, member_id: int, muted: bool) -> SwitchCommand:
-    """Return the command for what a client wants of somebody who is no coach, or was none when we looked."""
-    if muted:
-        return MuteMember(participant.conference_sid, member_id, True)
-    return UnmuteUnlessCoach(participant.switch.channel_uuid, participant.conference_sid, member_id)
 
 
 def hearing_of(conference: Conference, participant: Participant) -> Iterator[SwitchCommand]:

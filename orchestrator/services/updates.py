@@ -28,6 +28,7 @@ from orchestrator.errors import (
     Unavailable,
 )
 from orchestrator.freeswitch.client import CommandRefused
+from orchestrator.freeswitch.coach_mark import muting_of
 from orchestrator.freeswitch.commands import (
     DeafenMember,
     HoldMember,
@@ -39,7 +40,6 @@ from orchestrator.freeswitch.nodes import Node, Nodes
 from orchestrator.freeswitch.whisper import require_whispers
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
-from orchestrator.listener.effects import muting_of
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import Lane
