@@ -7,7 +7,13 @@ from twilio.base.exceptions import TwilioRestException
 
 from orchestrator.sids import channel_uuid_of
 from tests.harness.freeswitch import FarEnd
-from tests.harness.stack import Stack
+from tests.harness.sip import Agent, Reply
+from tests.harness.stack import RealSwitch, Stack
+
+RESPONSES = {
+    486: "busy", 600: "busy", 480: "no-answer", 487: "no-answer", 403: "failed", 404: "failed", 408: "failed",
+    488: "failed", 500: "failed", 503: "failed", 603: "failed",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -35,6 +41,32 @@ def test_a_call_that_is_refused_is_told_with_the_far_ends_own_answer(
     assert leave.parameters["ReasonParticipantLeft"] == "participant_add_failed"
     assert leave.parameters["ParticipantCallStatus"] == status
     assert end.parameters["ReasonConferenceEnded"] == "last-participant-left"
+
+
+def test_each_sip_response_has_its_final_status(stack: Stack) -> None:
+    """The rows of domain/hangup.py, on the wire: each response of a far end, the status that is told for it everywhere,
+    the response itself, sequence numbers from 0, and nothing left on the switch."""
+    if not isinstance(stack.switch, RealSwitch):
+        pytest.skip("the sandbox has no SIP")
+    conference = stack.client().conferences("responses")
+    settings = stack.call_settings(conference_status_callback_event=["start", "end", "join", "leave"])
+    for response, status in RESPONSES.items():
+        with Agent(
+            lambda request, response=response: [Reply(response if request.method == "INVITE" else 200)]
+        ) as phone:
+            made = conference.participants.create(to=phone.uri, **settings)
+            completed = stack.receiver.await_kind(made.call_sid, f"call {status}")[0].parameters
+        stack.receiver.await_kind(made.conference_sid, "conference-end")
+        kinds = [(one.kind, one.parameters["SequenceNumber"]) for one in stack.receiver.of(made.call_sid)]
+        (leave,) = [one for one in stack.receiver.of(made.conference_sid) if one.kind.startswith("participant")]
+
+        assert completed["SipResponseCode"] == str(response)
+        assert (completed["CallDuration"], completed["Duration"]) == ("0", "0")
+        assert kinds == [("call initiated", "0"), (f"call {status}", "1")]
+        assert leave.kind == "participant-leave"
+        assert leave.parameters["ParticipantCallStatus"] == status
+        assert leave.parameters["ReasonParticipantLeft"] == "participant_add_failed"
+        assert stack.switch.api(f"uuid_exists {channel_uuid_of(made.call_sid)}") == "false"
 
 
 @pytest.mark.parametrize("early_media", [True, False])

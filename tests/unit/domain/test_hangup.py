@@ -32,9 +32,21 @@ FINAL = {CallStatus.COMPLETED, CallStatus.BUSY, CallStatus.FAILED, CallStatus.NO
         (None, "failed"),
     ],
 )
-def test_an_unanswered_call_ends_as_its_cause_says(cause: str | None, status: str) -> None:
+def test_without_a_response_an_unanswered_call_ends_as_its_cause_says(cause: str | None, status: str) -> None:
     """What the table does not name has failed."""
     assert final_call_status(a_participant(hangup_cause=cause)) == status
+
+
+@pytest.mark.parametrize(
+    ("sip_status", "status"),
+    [(486, "busy"), (600, "busy"), (480, "no-answer"), (487, "no-answer"), (403, "failed"), (404, "failed"),
+     (408, "failed"), (488, "failed"), (500, "failed"), (503, "failed"), (603, "failed"), (302, "failed"),
+     (799, "failed")],
+)  # fmt: skip
+def test_the_far_ends_response_counts_more_than_the_cause(sip_status: int, status: str) -> None:
+    """Of several responses the switch makes one cause, and 487 it takes for our own cancelling."""
+    for cause in ("NORMAL_TEMPORARY_FAILURE", "ORIGINATOR_CANCEL", "NO_ANSWER", ""):
+        assert final_call_status(a_participant(hangup_cause=cause, sip_status=sip_status)) == status
 
 
 @given(st.text(max_size=20), st.booleans())
