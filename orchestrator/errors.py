@@ -120,6 +120,12 @@ class TooManyAnnouncements(ApiError):
     code, http_status, retry_after_seconds = 20429, 429, 1
 
 
+class CallNotInProgress(ApiError):
+    """The call has ended, or is answered and was to be canceled."""
+
+    code, http_status = 21220, 400
+
+
 class QuotaReached(ApiError):
     """The account has as much as limits.py lets it: 16021 for what lives at once, 20429 for what a time may hold."""
 

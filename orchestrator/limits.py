@@ -31,7 +31,10 @@ class Limits:
     dialling: int = _limit(100, LIVE, "calls that have not been answered yet")
     creates_per_second: int = _limit(30, RATE, "creates of participants, those included that are refused then")
     kept_participants: int = _limit(
-        100_000, RATE, "participants created within 7 days", "no create until the oldest are 7 days old"
+        100_000,
+        RATE,
+        "participants created within `CALL_RETENTION_DAYS`",
+        "no create until the oldest are older",
     )
     kept_parameter_bytes: int = _limit(
         256_000_000, RATE, "what their creates' parameters take in Redis, in bytes", "the same"

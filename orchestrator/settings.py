@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     media_megabytes: int = Field(
         512, ge=128, description="how much of Redis rendered audio may take; one account may have a quarter of it"
     )
+    call_retention_days: float = Field(
+        7, gt=0, le=366, description="how long a call that has ended stays readable, and counts for its account"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @field_validator("freeswitch_nodes", mode="before")
@@ -230,6 +233,11 @@ class Settings(BaseSettings):
     def public_url(self) -> str:
         """Base of absolute URLs, without a slash at its end."""
         return (self.orchestrator_public_url or f"http://{self.orchestrator_bind}").rstrip("/")
+
+    @property
+    def call_retention_seconds(self) -> int:
+        """How long a call that has ended is kept."""
+        return max(1, round(self.call_retention_days * 86_400))
 
     @property
     def media_url(self) -> str:

@@ -40,6 +40,7 @@ from orchestrator.outgoing.resolver import Resolver
 from orchestrator.outgoing.sip_targets import SipTargets
 from orchestrator.services import Services
 from orchestrator.services.callback_log import CallbackLog
+from orchestrator.services.calls import CallService
 from orchestrator.services.conferences import ConferenceService
 from orchestrator.services.credentials import Credentials
 from orchestrator.services.participants import ParticipantService
@@ -52,6 +53,7 @@ from orchestrator.sounds.stage import Stages
 from orchestrator.sounds.sweep import SoundSweep
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callbacks import CallbackStore
+from orchestrator.store.calls import CallStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import DEADLINE_SECONDS, connect
@@ -72,15 +74,17 @@ def build_accounts(settings: Settings) -> AccountStore:
 def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     """The API process: its WSGI application, and the nodes that it keeps connections to."""
     client = connect(settings.redis_url)
-    store = ConferenceStore(client)
+    kept = settings.call_retention_seconds
+    store = ConferenceStore(client, kept)
     nodes = build_nodes(settings)
     sounds = _start_waker(settings, SOUNDS)
-    make_committer = _committer_maker(client, _start_waker(settings, CALLBACKS), sounds, _give_up)
-    accounts, quotas, sound_store = AccountStore(client), QuotaStore(client), SoundStore(client)
+    make_committer = _committer_maker(settings, client, _start_waker(settings, CALLBACKS), sounds, _give_up)
+    accounts, quotas, sound_store = AccountStore(client), QuotaStore(client, kept), SoundStore(client)
     services = Services(
         ConferenceService(store, nodes, sound_store, sounds),
         ParticipantService(store, nodes, _build_destinations(settings), quotas, accounts),
         UpdateService(store, nodes, NodeStore(client), sound_store, make_committer, sounds),
+        CallService(CallStore(client), store, nodes),
         build_callback_log(settings),
         Credentials(accounts),
     )
@@ -101,10 +105,15 @@ def _give_up(seconds: float) -> None:
 
 
 def _committer_maker(
-    client: Redis, wake_callbacks: Wake, wake_sounds: Wake, wait: Callable[[float], object]
+    settings: Settings, client: Redis, wake_callbacks: Wake, wake_sounds: Wake, wait: Callable[[float], object]
 ) -> Callable[[Send], Committer]:
     return lambda send: Committer(
-        CommitStore(client), DIALECTS.serialize_callback, wake_callbacks, wake_sounds, wait, send
+        CommitStore(client, settings.call_retention_seconds),
+        DIALECTS.serialize_callback,
+        wake_callbacks,
+        wake_sounds,
+        wait,
+        send,
     )
 
 
@@ -130,7 +139,7 @@ def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
     wake_callbacks, wake_sounds = _start_waker(settings, CALLBACKS), _start_waker(settings, SOUNDS)
 
     def make_committer(wait: Callable[[float], None], send: Send) -> Committer:
-        return _committer_maker(client, wake_callbacks, wake_sounds, wait)(send)
+        return _committer_maker(settings, client, wake_callbacks, wake_sounds, wait)(send)
 
     name = f"{socket.gethostname()}:{os.getpid()}"
     return Listener(address, settings.freeswitch_password, make_committer, wake_sounds, NodeStore(client), name)
@@ -154,7 +163,7 @@ def build_worker(settings: Settings) -> WorkerParts:
     drainer = _build_drainer(settings, client, outbox, wakeups[CALLBACKS])
     use(CALLBACKS, wakeups[CALLBACKS], lambda texts: drainer.drain_all([Lane.parse(text) for text in texts]))
     nodes, fetching = build_nodes(settings), build_nodes(settings)
-    make_committer = _committer_maker(client, wakeups[CALLBACKS].wake, wakeups[SOUNDS].wake, _give_up)
+    make_committer = _committer_maker(settings, client, wakeups[CALLBACKS].wake, wakeups[SOUNDS].wake, _give_up)
     commits, media = CommitStore(client), MediaStore(client, settings.media_megabytes << 20)
     stages = Stages(commits, media, nodes, fetching, settings.media_url, settings.stock_music)
     loader = _build_loader(settings, client, media)

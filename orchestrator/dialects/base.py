@@ -30,6 +30,9 @@ Operation = Literal[
     "fetch_participant",
     "update_participant",
     "remove_participant",
+    "list_calls",
+    "fetch_call",
+    "update_call",
 ]
 
 EVERY_OPERATION: Final[frozenset[Operation]] = frozenset(Operation.__args__)  # type: ignore[attr-defined]
@@ -138,6 +141,8 @@ class Dialect:
     render_conferences: Callable[[Asked, Page[Conference]], Answer]
     render_participant: Callable[[Asked, Participant, int | None], Answer]
     render_participants: Callable[[Asked, Page[Participant]], Answer]
+    render_call: Callable[[Asked, Participant], Answer]
+    render_calls: Callable[[Asked, Page[Participant]], Answer]
     render_error: Callable[[Asked, ApiError], Answer]
     serialize_callback: Callable[[Callback], Parameters]
     serialize_fetch: Callable[[Conference, Participant | None], Parameters]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.domain.conference import ConferenceStatus, EndReason, ParticipantStatus
+from orchestrator.domain.conference import CallStatus, ConferenceStatus, EndReason, ParticipantStatus
 
 Schema = Mapping[str, Any]
 
@@ -86,6 +86,36 @@ ACCOUNT: Final[Mapping[str, Schema]] = {
 }
 
 
+CALL: Final[Mapping[str, Schema]] = {
+    "sid": sid("CA"),
+    "account_sid": sid("AC"),
+    "parent_call_sid": {"type": "null"},
+    "date_created": MOMENT,
+    "date_updated": MOMENT,
+    "to": TEXT,
+    "to_formatted": TEXT,
+    "from": TEXT,
+    "from_formatted": TEXT,
+    "phone_number_sid": {"type": "null"},
+    "status": {"type": "string", "enum": [str(status) for status in CallStatus if status != CallStatus.INITIATED]},
+    "start_time": nullable(MOMENT),
+    "end_time": nullable(MOMENT),
+    "duration": nullable({"type": "string", "pattern": "^[0-9]+$", "description": "Seconds, when it has ended"}),
+    "price": {"type": "null"},
+    "price_unit": TEXT,
+    "direction": TEXT,
+    "answered_by": {"type": "null"},
+    "api_version": TEXT,
+    "forwarded_from": {"type": "null"},
+    "group_sid": {"type": "null"},
+    "caller_name": nullable(TEXT),
+    "queue_time": {"type": "string", "pattern": "^[0-9]+$", "description": "Milliseconds"},
+    "trunk_sid": nullable(sid("BY")),
+    "uri": TEXT,
+    "subresource_uris": {"type": "object", "additionalProperties": TEXT},
+}
+
+
 def _page(key: str, name: str) -> Schema:
     links = {"uri": TEXT, "first_page_uri": TEXT, "next_page_uri": nullable(TEXT), "previous_page_uri": nullable(TEXT)}
     numbers = dict.fromkeys(("page", "page_size", "start", "end"), NUMBER)
@@ -98,6 +128,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "ConferencePage": _page("conferences", "Conference"),
     "Participant": object_of(PARTICIPANT),
     "ParticipantPage": _page("participants", "Participant"),
+    "Call": object_of(CALL),
+    "CallPage": _page("calls", "Call"),
 }
 
 ERROR: Final[Schema] = {

@@ -8,22 +8,28 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
-from orchestrator.dialects import routes, twilio
+from orchestrator.dialects import call_routes, routes, twilio
 from orchestrator.dialects.base import Operation
 from orchestrator.dialects.described import ERROR, REFUSALS, SCHEMAS, Schema
 from orchestrator.dialects.own import description as own
+from orchestrator.dialects.twilio import calls, schemas
 from orchestrator.dialects.twilio import parameters as p
-from orchestrator.dialects.twilio import schemas
 
 PREFIX: Final = twilio.DIALECT.prefixes[0]
 
-_NAMES: Final = {"<account>": "{AccountSid}", "<segment>": "{ConferenceSid}", "<reference>": "{CallSid}"}
+_NAMES: Final = {
+    "<account>": "{AccountSid}",
+    "<segment>": "{ConferenceSid}",
+    "<reference>": "{CallSid}",
+    "<call>": "{CallSid}",
+}
 
 _IN_PATH: Final[Mapping[str, tuple[Schema, str]]] = {
     "AccountSid": (p.sid("AC").schema, "The account."),
     "ConferenceSid": (p.sid("CF").schema, "The conference."),
     "CallSid": ({"type": "string", "pattern": "^[^/]{1,128}$"}, "The participant's CallSid, or its label."),
 }
+_OF_CALLS: Final = {"CallSid": (p.sid("CA").schema, "The call.")}
 _BY_NAME: Final = ({"type": "string", "pattern": "^[^/]{1,128}$"}, "The conference's SID, or its FriendlyName.")
 
 _PAGING: Final[Mapping[str, Schema]] = {
@@ -70,6 +76,12 @@ CONFERENCE_FORM: Final[Mapping[str, Schema]] = {
     "AnnounceMethod": {**p.method.schema, "default": "POST"},
 }
 
+CALL_FILTERS: Final[Mapping[str, Schema]] = {
+    **{name: {"type": "string"} for name in calls.FILTERS},
+    "Status": p.word(*calls.STATUSES).schema,
+    "ParentCallSid": p.sid("CA").schema,
+}
+
 OPERATIONS: Final[Mapping[Operation, Described]] = {
     "fetch_account": Described("The account, if the credentials are right", 200, "Account"),
     "list_conferences": Described(
@@ -84,17 +96,22 @@ OPERATIONS: Final[Mapping[Operation, Described]] = {
     "fetch_participant": Described("A participant", 200, "Participant"),
     "update_participant": Described("Mute, hold, coach, announce", 200, "Participant", None, UPDATE_FORM),
     "remove_participant": Described("End a participant's call", 204, None),
+    "list_calls": Described("Calls, newest first", 200, "CallPage", {**CALL_FILTERS, **_PAGING}),
+    "fetch_call": Described("A call, also one that has ended", 200, "Call"),
+    "update_call": Described("End a call, or cancel it", 200, "Call", None, {"Status": calls.UPDATE.schema},
+                             ("Status",)),
 }  # fmt: skip
 
 
 def build_document() -> dict[str, Any]:
     """The whole document."""
     paths: dict[str, dict[str, Any]] = {}
-    for verb, path, operation in routes.ROUTES:
+    for verb, path, operation in (*routes.ROUTES, *call_routes.CALL_ROUTES):
         whole = f"{PREFIX}/Accounts/<account>{path}.json"
         for placeholder, name in _NAMES.items():
             whole = whole.replace(placeholder, name)
         in_path = {**_IN_PATH, "ConferenceSid": _BY_NAME} if operation == "create_participant" else _IN_PATH
+        in_path = {**in_path, **_OF_CALLS} if "<call>" in path else in_path
         paths.setdefault(whole, {})[verb.lower()] = _operation(operation, OPERATIONS[operation], whole, in_path)
     for verb, path, operation_id, described in own.OPERATIONS:
         whole = f"/v1/Accounts/{{AccountSid}}{path}"

@@ -13,6 +13,7 @@ from typing import Final
 from flask import Blueprint, Response, g, request
 
 from orchestrator.dialects.base import SUFFIXES, Answer, Asked, Operation
+from orchestrator.dialects.call_routes import CALL_ROUTES, CallResources
 from orchestrator.dialects.twilio import paging, schemas
 from orchestrator.dialects.twilio.filters import parse_conference_filters
 from orchestrator.domain.commands import given_in
@@ -44,9 +45,13 @@ ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (
 def make_blueprint(prefix: str, services: Services, pacing: Pacing) -> Blueprint:
     """All routes under a dialect's prefix, bound to the objects they act on."""
     blueprint = Blueprint(f"resources {prefix}".replace(".", " "), __name__, url_prefix=f"{prefix}/Accounts/<account>")
-    resources = Resources(services, pacing)
-    for verb, path, operation in ROUTES:
-        view = _make_view(prefix, path, operation, getattr(resources, operation))
+    resources, calls = Resources(services, pacing), CallResources(services.calls, pacing)
+    acts: list[tuple[str, str, Operation, Callable[..., Answer]]] = [
+        *((*route, getattr(resources, route[2])) for route in ROUTES),
+        *((*route, getattr(calls, route[2])) for route in CALL_ROUTES),
+    ]
+    for verb, path, operation, act in acts:
+        view = _make_view(prefix, path, operation, act)
         for suffix in SUFFIXES if path and not path.endswith(">") else ("",):
             blueprint.add_url_rule(path + suffix, operation + suffix[1:], view, methods=[verb])
 
@@ -60,7 +65,7 @@ def make_blueprint(prefix: str, services: Services, pacing: Pacing) -> Blueprint
 
 
 def _make_view(prefix: str, path: str, operation: Operation, act: Callable[..., Answer]) -> Callable[..., Response]:
-    last = next((name for name in ("segment", "reference") if path.endswith(f"<{name}>")), None)
+    last = next((name for name in ("segment", "reference", "call") if path.endswith(f"<{name}>")), None)
 
     def view(account: str, **segments: str) -> Response:
         asked: Asked = g.asked

@@ -73,6 +73,9 @@ def given_in(command: CreateParticipant, dialect: str) -> CreateParticipant:
 SECRETS: Final = frozenset({"call_token"})
 """Of those below, what is not kept: nobody uses it, and whoever reads the database could."""
 
+SHOWN: Final = frozenset({"caller_display_name"})
+"""What is sent, and kept beside it because a call shows it afterwards."""
+
 # Create fields that reach neither the switch nor a state field of their own today: stored with the
 # participant but for SECRETS, so that the issue that brings them to life finds them there.
 NOT_SENT_YET: dict[str, str] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.services.callback_log import CallbackLog
+from orchestrator.services.calls import CallService
 from orchestrator.services.conferences import ConferenceService
 from orchestrator.services.credentials import Credentials
 from orchestrator.services.participants import ParticipantService
@@ -18,5 +19,6 @@ class Services:
     conferences: ConferenceService
     participants: ParticipantService
     updates: UpdateService
+    calls: CallService
     callback_log: CallbackLog
     credentials: Credentials

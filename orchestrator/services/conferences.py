@@ -39,7 +39,7 @@ class ConferenceService:
 
     def list_conferences(
         self, account_sid: str, wanted: ConferenceFilter, behind: Place | None, *, oldest_first: bool
-    ) -> Iterable[Seen]:
+    ) -> Iterable[Seen[Conference]]:
         """List the account's conferences behind a place, newest first: the rows looked at, and which of them match."""
         return self._store.list_conferences(account_sid, wanted, behind, oldest_first=oldest_first)
 

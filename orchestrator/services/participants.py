@@ -19,7 +19,7 @@ import orjson
 import structlog
 
 from orchestrator.dialling.destinations import Destinations
-from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, CreateParticipant
+from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, SHOWN, CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, SwitchRef
 from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NodeFull, NotFound, Unavailable
 from orchestrator.freeswitch.capacity import SHOWN_SECONDS
@@ -108,6 +108,7 @@ class ParticipantService:
             participant.account_sid,
             participant.conference_sid,
             participant.call_sid,
+            made_ms=int(participant.created_at.timestamp() * 1000),
             parameter_bytes=sum(map(len, encode_participant(participant))),
             makes_conference=is_new,
         )
@@ -236,5 +237,5 @@ def _stored_options(command: CreateParticipant) -> str:
     """The create parameters without a field of their own that differ from their defaults, without secrets."""
     given = asdict(command)
     plain = {field.name: field.default for field in fields(CreateParticipant)}
-    kept = NOT_SENT_YET.keys() - SECRETS
+    kept = (NOT_SENT_YET.keys() - SECRETS) | SHOWN
     return orjson.dumps({name: given[name] for name in sorted(kept) if given[name] != plain[name]}).decode()

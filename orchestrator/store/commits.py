@@ -43,7 +43,8 @@ class Committed:
 class CommitStore:
     """State as the listener sees it: by ConferenceSid and CallSid, whatever the account."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, call_retention_seconds: int = keys.RETENTION_SECONDS) -> None:
+        self._call_retention_seconds = call_retention_seconds
         self._redis: Any = client
         self._commit = Script(client, "conferences/commit")
         self._release_name = Script(client, "conferences/release_name")
@@ -129,7 +130,7 @@ class CommitStore:
             if late:  # the sweep's search looks at conferences that have ended if they are on this list only
                 pipe.zadd(keys.OPEN_CONFERENCES, late, nx=True)
             for change in changes:
-                names, body = _render(change)
+                names, body = _render(change, self._call_retention_seconds)
                 self._commit(keys=names, args=[change.before.version, change.commit_id, body], client=pipe)
             committed = [_committed(answer) for answer in pipe.execute()[-len(changes) :]]
             done = [(change, one) for change, one in zip(changes, committed, strict=True) if one is not None]
@@ -209,7 +210,7 @@ def _flat(raw: Mapping[str, str]) -> list[str]:
     return [text for pair in raw.items() for text in pair]
 
 
-def _render(change: Change) -> tuple[list[str], bytes]:
+def _render(change: Change, call_retention_seconds: int) -> tuple[list[str], bytes]:
     sid = change.after.conference_sid
     names = [
         keys.conference(sid),
@@ -227,7 +228,7 @@ def _render(change: Change) -> tuple[list[str], bytes]:
             {
                 "key": len(names),
                 "fields": encode_participant(after, before),
-                "expire": keys.RETENTION_SECONDS if after.ended_at else 0,
+                "expire": call_retention_seconds if after.ended_at else 0,
                 "call": {
                     "sid": call_sid,
                     "left": before.is_live and not after.is_live,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from orchestrator.domain.conference import Conference, ConferenceStatus
 from orchestrator.store import keys
@@ -16,7 +16,9 @@ from orchestrator.store.records import decode_conference
 ROWS_PER_READ: Final = 50
 
 Place = tuple[int, str]
-"""Where a conference stands: when it was created in ms, and its SID; as Redis sorts them."""
+"""Where a row stands: when it was created in ms, and its SID; as Redis sorts them."""
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +54,23 @@ class ConferenceFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A row that was looked at, and the conference if it is one of those that are wanted."""
+class Seen(Generic[Row]):
+    """A row that was looked at, and what it is if it is one of those that are wanted."""
 
     place: Place
-    conference: Conference | None
+    row: Row | None
 
 
 def list_rows(
     redis: Any, account_sid: str, wanted: ConferenceFilter, behind: Place | None = None, *, oldest_first: bool = False
-) -> Iterator[Seen]:
+) -> Iterator[Seen[Conference]]:
     """Rows behind a place, newest first (or oldest first); read in chunks, so a caller may stop early."""
     for chunk in _places(redis, account_sid, wanted, behind, oldest_first):
-        yield from _read(redis, wanted, [place for place in chunk if _is_behind(place, behind, oldest_first)])
+        yield from _read(redis, wanted, [place for place in chunk if is_behind(place, behind, oldest_first)])
 
 
-def _is_behind(place: Place, behind: Place | None, oldest_first: bool) -> bool:
+def is_behind(place: Place, behind: Place | None, oldest_first: bool) -> bool:
+    """True if a row comes behind that place, in this order."""
     return behind is None or (place > behind if oldest_first else place < behind)
 
 
@@ -118,7 +121,7 @@ def _midnight_ms(day: date) -> float:
 _FIELDS: Final = ("status", "friendly_name", "created_at", "updated_at")
 
 
-def _read(redis: Any, wanted: ConferenceFilter, places: Sequence[Place]) -> Iterator[Seen]:
+def _read(redis: Any, wanted: ConferenceFilter, places: Sequence[Place]) -> Iterator[Seen[Conference]]:
     """What a filter asks for is read first, whole conferences only where it matches."""
     with redis_errors():
         pipe = redis.pipeline(transaction=False)

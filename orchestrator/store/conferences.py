@@ -38,7 +38,8 @@ _TRIMMED_PER_CREATE = 10
 class ConferenceStore:
     """The conferences and participants of all accounts; every verb names the account it acts for."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, call_retention_seconds: int = keys.RETENTION_SECONDS) -> None:
+        self._call_seconds = keys.RETENTION_SECONDS + call_retention_seconds
         self._redis: Any = client
         self._claim = Script(client, "conferences/claim_name")
         self._create = Script(client, "conferences/create_participant")
@@ -89,7 +90,7 @@ class ConferenceStore:
         made_ms = _milliseconds(participant.created_at)
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
-            pipe.set(keys.call(participant.call_sid), sid, ex=keys.RETENTION_SECONDS)
+            pipe.set(keys.call(participant.call_sid), sid, ex=self._call_seconds)
             if conference is not None:
                 pipe.zadd(keys.OPEN_CONFERENCES, {sid: made_ms})
                 index = keys.account_conferences(participant.account_sid)
@@ -223,7 +224,7 @@ class ConferenceStore:
         behind: Place | None = None,
         *,
         oldest_first: bool = False,
-    ) -> Iterator[Seen]:
+    ) -> Iterator[Seen[Conference]]:
         """All conferences of the account, newest first; see `conference_list`."""
         return list_rows(self._redis, account_sid, wanted or ConferenceFilter(), behind, oldest_first=oldest_first)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 RETENTION_SECONDS: Final = 7 * 24 * 3600
-"""How long a completed conference, its participants and a call's index stay readable."""
+"""How long a completed conference stays readable, and a call unless CALL_RETENTION_DAYS says otherwise."""
 
 NODE_SECONDS: Final = 15
 """A node whose listener has said nothing for this long is shown as unknown."""
@@ -39,7 +39,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("account:{AC}:live:dialling", "zset", "ConferenceSid.CallSid of calls that are not answered, likewise",
         "member removed by the commit of the answer or of the end, or by a later create"),
     Key("account:{AC}:kept", "zset", "CallSid:bytes of the calls that are kept, by their creation (ms)",
-        "7 days after the last create; each create trims what is older"),
+        "CALL_RETENTION_DAYS after the last create; each create trims what is older"),
     Key("account:{AC}:tallies", "hash", "kept_bytes; and rates: when each is full again (ms)", "7 days after the last"),
     Key("account:{AC}:conferences", "zset", "ConferenceSid by created_at (ms)",
         "each create trims members whose conference has expired"),
@@ -54,7 +54,8 @@ KEYS: Final[tuple[Key, ...]] = (
         "field removed when the participant has left"),
     Key("conference:{CF}:owed", "hash", "id of an announcement that was accepted -> whom it is for, and its URL (JSON)",
         "field removed when its end is told; all are told when the conference ends"),
-    Key("conference:{CF}:participant:CA", "hash", "the Participant record", "7 days after the call has ended"),
+    Key("conference:{CF}:participant:CA", "hash", "the Participant record",
+        "CALL_RETENTION_DAYS after the call has ended"),
     Key("conference:{CF}:lanes", "set", "lanes whose outbox is not empty", "member removed by the drain"),
     Key("conference:{CF}:callbacks", "zset", "tokens of the conference's callbacks by the moment of their event (ms)",
         "7 days after the last one"),
@@ -72,7 +73,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "field removed by the receiver's next success"),
     Key("lanes:due", "zset", "ConferenceSid:lane by the moment at which a sweep has to look at it (ms)",
         "member removed by the sweep when the lane is empty"),
-    Key("call:{CA}", "string", "ConferenceSid of the call", "7 days after it was created"),
+    Key("call:{CA}", "string", "ConferenceSid of the call", "7 days and CALL_RETENTION_DAYS after it was created"),
     Key("node:{name}", "hash", "what the listener last saw: core_uuid, connected, seen_at, listener",
         "15 s after the listener's last word"),
     Key("node:{name}:dialled", "zset", "CallSid of calls that the node is about to have, by their creation (ms)",

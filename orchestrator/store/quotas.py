@@ -39,6 +39,7 @@ class Admission:
     conference_sid: str
     call_sid: str
     parameter_bytes: int
+    made_ms: int
     makes_conference: bool = False
 
     @property
@@ -85,7 +86,8 @@ _ACTIVE: Final = _Question(
 class QuotaStore:
     """Every verb names the account, or the node, that it counts for."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, call_retention_seconds: int = keys.RETENTION_SECONDS) -> None:
+        self._call_retention_ms = call_retention_seconds * 1000
         self._redis: Any = client
         self._memory = Memory(client)
         self._admit = Script(client, "quotas/admit")
@@ -137,10 +139,11 @@ class QuotaStore:
                     limits.creates_per_second,
                     limits.kept_participants,
                     limits.kept_parameter_bytes,
-                    keys.RETENTION_SECONDS * 1000,
+                    self._call_retention_ms,
                     LOOK_AGAIN_MS,
                     LOOKED_AT_PER_CREATE,
                     LOOKED_AT_PER_REFUSAL,
+                    admission.made_ms,
                 ],
             )
             dead = [

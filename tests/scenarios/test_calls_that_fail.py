@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
 from orchestrator.sids import channel_uuid_of
 from tests.harness.freeswitch import FarEnd
-from tests.harness.sip import Agent, Reply
+from tests.harness.sip import Agent, Message, Reply
 from tests.harness.stack import RealSwitch, Stack
 
 RESPONSES = {
@@ -43,6 +45,11 @@ def test_a_call_that_is_refused_is_told_with_the_far_ends_own_answer(
     assert end.parameters["ReasonConferenceEnded"] == "last-participant-left"
 
 
+def answer_with(status: int, request: Message) -> list[Reply]:
+    """That status to an INVITE."""
+    return [Reply(status if request.method == "INVITE" else 200)]
+
+
 def test_each_sip_response_has_its_final_status(stack: Stack) -> None:
     """The rows of domain/hangup.py, on the wire: each response of a far end, the status that is told for it everywhere,
     the response itself, sequence numbers from 0, and nothing left on the switch."""
@@ -51,9 +58,7 @@ def test_each_sip_response_has_its_final_status(stack: Stack) -> None:
     conference = stack.client().conferences("responses")
     settings = stack.call_settings(conference_status_callback_event=["start", "end", "join", "leave"])
     for response, status in RESPONSES.items():
-        with Agent(
-            lambda request, response=response: [Reply(response if request.method == "INVITE" else 200)]
-        ) as phone:
+        with Agent(partial(answer_with, response)) as phone:
             made = conference.participants.create(to=phone.uri, **settings)
             completed = stack.receiver.await_kind(made.call_sid, f"call {status}")[0].parameters
         stack.receiver.await_kind(made.conference_sid, "conference-end")

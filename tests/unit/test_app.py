@@ -44,6 +44,7 @@ from orchestrator.outgoing.sip_targets import SipTargets
 from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.services import Services, confirmation
 from orchestrator.services.callback_log import CallbackLog
+from orchestrator.services.calls import CallService
 from orchestrator.services.conferences import ConferenceService
 from orchestrator.services.credentials import Credentials
 from orchestrator.services.participants import ParticipantService
@@ -51,6 +52,7 @@ from orchestrator.services.updates import UpdateService
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.callbacks import CallbackStore
+from orchestrator.store.calls import CallStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
@@ -115,6 +117,7 @@ def make_api(url: str, script: Script | None = None, dialects: Dialects = DIALEC
         ConferenceService(store, nodes, sounds, woken.extend),
         ParticipantService(store, nodes, destinations, quotas, accounts),
         UpdateService(store, nodes, NodeStore(client), sounds, make_committer, woken.extend),
+        CallService(CallStore(client), store, nodes),
         CallbackLog(CallbackStore(client), ReceiverStore(client)),
         Credentials(AccountStore(client)),
     )
@@ -358,7 +361,7 @@ def test_the_health_path_needs_no_credentials(api: Api) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/Calls.json", 404, 20404),
+        ("GET", "/Usage.json", 404, 20404),
         ("GET", f"/Conferences/{CF}.json", 404, 20404),
         ("GET", f"/Conferences/{CF}/Participants.json", 404, 20404),
         ("GET", f"/Conferences/{CF}/Participants/{CA}.json", 404, 20404),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.dialects.base import EVERY_OPERATION, Dialect
-from orchestrator.dialects.twilio import callbacks, errors, schemas, serializers, signature
+from orchestrator.dialects.twilio import callbacks, calls, errors, schemas, serializers, signature
 
 DIALECT: Final = Dialect(
     name="twilio",
@@ -25,6 +25,8 @@ DIALECT: Final = Dialect(
     render_conferences=serializers.render_conferences,
     render_participant=serializers.render_participant,
     render_participants=serializers.render_participants,
+    render_call=calls.render_call,
+    render_calls=calls.render_calls,
     render_error=errors.render_error,
     serialize_callback=callbacks.serialize_callback,
     serialize_fetch=callbacks.serialize_fetch,

@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from orchestrator.callbacks.plan import Callback
 from orchestrator.dialects.twilio.serializers import API_VERSION, rfc2822
+from orchestrator.domain.calls import talked_seconds
 from orchestrator.domain.conference import CallStatus, Conference, Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed, CallEnded, ParticipantLeft
 from orchestrator.domain.hangup import final_call_status
@@ -134,19 +135,13 @@ def _call(callback: Callback, status: CallStatus) -> Parameters:
 def _completed(callback: Callback) -> Parameters:
     event, participant = cast(CallEnded, callback.event), _call_of(callback)
     status = final_call_status(participant)
-    seconds = _talked_seconds(participant)
+    seconds = talked_seconds(participant)
     return [
         *_call(callback, status),
         ("CallDuration", str(seconds)),
         ("Duration", str(math.ceil(seconds / 60))),
         ("SipResponseCode", str(event.sip_status or SIP_RESPONSES[status])),
     ]
-
-
-def _talked_seconds(participant: Participant) -> int:
-    if participant.answered_at is None or participant.ended_at is None:
-        return 0
-    return max(0, round((participant.ended_at - participant.answered_at).total_seconds()))
 
 
 SERIALIZERS: Final[dict[str, Callable[[Callback], Parameters]]] = {

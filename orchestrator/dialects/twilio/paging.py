@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from orchestrator.dialects.base import Page
-from orchestrator.domain.conference import Conference
 from orchestrator.errors import BadParameter
 from orchestrator.store.conference_list import Place, Seen
 
@@ -91,10 +90,10 @@ def page_of(
 
 def page_of_seen(
     request: PageRequest,
-    list_behind: Callable[[Place | None, bool], Iterable[Seen]],
+    list_behind: Callable[[Place | None, bool], Iterable[Seen[Item]]],
     made_at: Callable[[str], datetime | None],
-) -> tuple[list[Conference], str | None]:
-    """The matching rows of a page of conferences, and the SID behind which the next page begins, if there is more.
+) -> tuple[list[Item], str | None]:
+    """The matching rows of a page, and the SID behind which the next page begins, if there is more.
 
     A page looks at MOST_SEEN rows: a filter that matches few of many has short pages, and empty ones, that lead on.
     """
@@ -103,18 +102,20 @@ def page_of_seen(
     anchor = place(at, sid) if sid and at else None
     skipped = 0 if anchor else request.page * request.size
     backwards = anchor is not None and request.before is not None
-    found: list[Conference] = []
+    found: list[Item] = []
+    last = sid
     for number, seen in enumerate(list_behind(anchor, backwards), 1):
-        if seen.conference is not None:
+        if seen.row is not None:
             if len(found) == skipped + request.size:
-                return found[skipped:], found[-1].conference_sid
-            found.append(seen.conference)
+                return found[skipped:], last
+            found.append(seen.row)
+            last = seen.place[1] if not backwards or len(found) == 1 else last
         if backwards and (len(found) == request.size or number == MOST_SEEN):
             break
         if number == MOST_SEEN + skipped and not backwards:
             return found[skipped:], seen.place[1]
     if backwards:
-        return found[::-1], found[0].conference_sid if found else sid
+        return found[::-1], last
     return found[skipped:], None
 
 

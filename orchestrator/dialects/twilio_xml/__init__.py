@@ -19,5 +19,7 @@ DIALECT: Final = replace(
     render_conferences=serializers.render_conferences,
     render_participant=serializers.render_participant,
     render_participants=serializers.render_participants,
+    render_call=serializers.render_call,
+    render_calls=serializers.render_calls,
     render_error=errors.render_error,
 )

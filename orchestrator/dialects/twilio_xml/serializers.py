@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from orchestrator.dialects import xml
 from orchestrator.dialects.base import Answer, Asked, Page
+from orchestrator.dialects.twilio.calls import serialize_call
 from orchestrator.dialects.twilio.paging import last_page
 from orchestrator.dialects.twilio.serializers import serialize_account, serialize_conference, serialize_participant
 from orchestrator.domain.conference import Conference, Participant
@@ -52,6 +53,19 @@ def render_participants(asked: Asked, page: Page[Participant]) -> Answer:
     """A page of participants."""
     rows = [_element("Participant", serialize_participant(asked, row), LISTED_PARTICIPANT) for row in page.rows]
     return as_xml(xml.element("Participants", xml.elements(rows), page_attributes(page)))
+
+
+def render_call(asked: Asked, call: Participant) -> Answer:
+    """A call."""
+    values = serialize_call(asked, call)
+    return as_xml(_element("Call", values, tuple(values)))
+
+
+def render_calls(asked: Asked, page: Page[Participant]) -> Answer:
+    """A page of calls."""
+    rows = [serialize_call(asked, row) for row in page.rows]
+    elements = xml.elements(_element("Call", values, tuple(values)) for values in rows)
+    return as_xml(xml.element("Calls", elements, page_attributes(page)))
 
 
 def page_attributes(page: Page[Any]) -> list[tuple[str, object]]:

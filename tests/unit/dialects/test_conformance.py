@@ -70,6 +70,9 @@ REQUESTS = {
     "fetch_participant": ("GET", "Conferences/CF/Participants/CA"),
     "update_participant": ("POST", "Conferences/CF/Participants/CA"),
     "remove_participant": ("DELETE", "Conferences/CF/Participants/CA"),
+    "list_calls": ("GET", "Calls"),
+    "fetch_call": ("GET", "Calls/CA"),
+    "update_call": ("POST", "Calls/CA"),
 }
 
 

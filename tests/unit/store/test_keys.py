@@ -121,7 +121,7 @@ def _media(client: redis.Redis) -> None:
 def _count(client: redis.Redis, participant: Participant) -> None:
     """What the API does around a create."""
     quotas = QuotaStore(client)
-    with quotas.admitted(Admission(ACCOUNT, participant.conference_sid, participant.call_sid, 100), DEFAULTS):
+    with quotas.admitted(Admission(ACCOUNT, participant.conference_sid, participant.call_sid, 100, 0), DEFAULTS):
         assert quotas.reserve_session("fs1", participant.call_sid, Room(free_sessions=9, age_ms=1, per_second=9))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,7 +53,7 @@ def fill(client: Any, monkeypatch: pytest.MonkeyPatch) -> Fill:
 
 
 def admission() -> Admission:
-    return Admission(ACCOUNT, mint_sid("CF"), mint_sid("CA"), 100)
+    return Admission(ACCOUNT, mint_sid("CF"), mint_sid("CA"), 100, int(time.time() * 1000))
 
 
 def test_creates_are_refused_while_there_is_a_reserve(client: redis.Redis, fill: Fill) -> None:

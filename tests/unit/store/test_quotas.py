@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -33,7 +34,11 @@ def world(client: redis.Redis) -> World:
 
 
 def new(conference_sid: str | None = None, size: int = 100, account_sid: str = ACCOUNT) -> Admission:
-    return Admission(account_sid, conference_sid or mint_sid("CF"), mint_sid("CA"), size)
+    return Admission(account_sid, conference_sid or mint_sid("CF"), mint_sid("CA"), size, now_ms())
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def admit(store: QuotaStore, limits: Limits, admission: Admission | None = None) -> None:
@@ -50,7 +55,7 @@ def refused(store: QuotaStore, limits: Limits, admission: Admission | None = Non
 def create(store: QuotaStore, world: World, limits: Limits, name: str = "weekly") -> Participant:
     """As the API does it."""
     made = world.create(name)
-    admit(store, limits, Admission(ACCOUNT, made.conference_sid, made.call_sid, 100))
+    admit(store, limits, Admission(ACCOUNT, made.conference_sid, made.call_sid, 100, now_ms()))
     return made
 
 
@@ -137,7 +142,7 @@ def test_what_a_crash_leaves_is_found(
         else:
             made = world.create(f"room {number}")
             end(world, made)
-            admit(store, limits, Admission(ACCOUNT, made.conference_sid, made.call_sid, 100))
+            admit(store, limits, Admission(ACCOUNT, made.conference_sid, made.call_sid, 100, now_ms()))
     refused(store, limits)
     monkeypatch.setattr(quotas, "LOOK_AGAIN_MS", 0)
 

@@ -19,6 +19,7 @@
 -- ARGV[12] ms after which a member is looked at again
 -- ARGV[13] how many such members to return when admitted
 -- ARGV[14] how many when refused
+-- ARGV[15] when the call was created, ms: its place among those that are kept
 -- Returns {'ok' or the limit that is reached, ms until it is worth trying again, and members that nobody has looked at
 -- for long: of live participants, of dialling, of live conferences}.
 
@@ -57,7 +58,7 @@ end
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZADD', KEYS[3], now, ARGV[1])
 redis.call('ZADD', KEYS[2], 'NX', now, ARGV[2])
-redis.call('ZADD', KEYS[4], now, ARGV[3])
+redis.call('ZADD', KEYS[4], ARGV[15], ARGV[3])
 redis.call('PEXPIRE', KEYS[4], ARGV[11])
 redis.call('HINCRBY', KEYS[5], 'kept_bytes', ARGV[4])
 return answer('ok', 0, ARGV[13])
