@@ -15,8 +15,8 @@ from orchestrator.freeswitch.commands import CoreUuid, FetchFile, FindConference
 from orchestrator.freeswitch.dial_string import PROFILE
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.freeswitch.whisper import MODULE, can_whisper
+from orchestrator.playback.output import FETCH_SECONDS
 from orchestrator.settings import Settings
-from orchestrator.sounds.stage import FETCH_SECONDS
 from orchestrator.store.memory import CREATE_SHARE
 from orchestrator.wiring import build_accounts, build_memory, build_node_store, build_nodes, build_queue_probe
 

@@ -84,7 +84,7 @@ def run_worker(settings: Settings) -> None:
     parts = wiring.build_worker(settings)
     for nodes in parts.nodes:
         nodes.start()
-    loop = gevent.Greenlet(work_for_ever, parts.queues, parts.drainer.stop, gevent.sleep)
+    loop = gevent.Greenlet(work_for_ever, parts.queues, parts.stop, gevent.sleep)
     for run in parts.beside:
         # Without leases or sweeps this process would look well and lose its promises: let it be started again.
         gevent.spawn(run, gevent.sleep).link_exception(

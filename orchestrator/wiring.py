@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Flask
 from redis import BlockingConnectionPool, Redis
@@ -18,16 +19,18 @@ from rq import Queue
 from orchestrator.app import create_app
 from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Sender
+from orchestrator.callbacks.drain import LANES_AT_ONCE as DRAINED_AT_ONCE
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
-from orchestrator.callbacks.sweep import Sweep
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialling.destinations import LOOKUP_SECONDS, Destinations
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
-from orchestrator.jobs.wakeups import CALLBACKS, SOUNDS, BackgroundWaker, Topic, Wakeups, make_queue, use
+from orchestrator.jobs.wakeups import CALLBACKS, PLAYBACK, BackgroundWaker, Topic, Wakeups, make_queue, use
+from orchestrator.lanes.engine import Engine
+from orchestrator.lanes.sweep import Sweep
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer, Wake
 from orchestrator.listener.listener import Listener
@@ -38,6 +41,11 @@ from orchestrator.media.speech import Speech
 from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
 from orchestrator.outgoing.sip_targets import SipTargets
+from orchestrator.playback.announcement_ends import AnnouncementEnds
+from orchestrator.playback.output import Output
+from orchestrator.playback.parts import Parts
+from orchestrator.playback.work import LANES_AT_ONCE as PLAYED_AT_ONCE
+from orchestrator.playback.work import Playback
 from orchestrator.services import Services
 from orchestrator.services.callback_log import CallbackLog
 from orchestrator.services.calls import CallService
@@ -46,24 +54,20 @@ from orchestrator.services.credentials import Credentials
 from orchestrator.services.participants import ParticipantService
 from orchestrator.services.updates import UpdateService
 from orchestrator.settings import Settings
-from orchestrator.sounds.outcome import Outcomes
-from orchestrator.sounds.player import Player
-from orchestrator.sounds.services import Services as SoundServices
-from orchestrator.sounds.stage import Stages
-from orchestrator.sounds.sweep import SoundSweep
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callbacks import CallbackStore
 from orchestrator.store.calls import CallStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import DEADLINE_SECONDS, connect
+from orchestrator.store.lanes import LaneStore
 from orchestrator.store.media import MediaStore
 from orchestrator.store.memory import Memory
 from orchestrator.store.nodes import NodeStore
-from orchestrator.store.outbox import Lane, OutboxStore
+from orchestrator.store.outbox import OutboxStore
+from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
-from orchestrator.store.sounds import SoundStore
 
 
 def build_accounts(settings: Settings) -> AccountStore:
@@ -77,9 +81,9 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     kept = settings.call_retention_seconds
     store = ConferenceStore(client, kept)
     nodes = build_nodes(settings)
-    sounds = _start_waker(settings, SOUNDS)
+    sounds = _start_waker(settings, PLAYBACK)
     make_committer = _committer_maker(settings, client, _start_waker(settings, CALLBACKS), sounds, _give_up)
-    accounts, quotas, sound_store = AccountStore(client), QuotaStore(client, kept), SoundStore(client)
+    accounts, quotas, sound_store = AccountStore(client), QuotaStore(client, kept), PlaybackStore(client)
     services = Services(
         ConferenceService(store, nodes, sound_store, sounds),
         ParticipantService(store, nodes, _build_destinations(settings), quotas, accounts),
@@ -136,7 +140,7 @@ def build_listeners(settings: Settings) -> list[Listener]:
 
 def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
     client = connect(settings.redis_url)
-    wake_callbacks, wake_sounds = _start_waker(settings, CALLBACKS), _start_waker(settings, SOUNDS)
+    wake_callbacks, wake_sounds = _start_waker(settings, CALLBACKS), _start_waker(settings, PLAYBACK)
 
     def make_committer(wait: Callable[[float], None], send: Send) -> Committer:
         return _committer_maker(settings, client, wake_callbacks, wake_sounds, wait)(send)
@@ -147,47 +151,53 @@ def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """The queues that a worker process takes jobs from, what runs beside the jobs, and what it is connected to."""
+    """The queues that a worker process takes jobs from, the engines that they run on, what runs beside the jobs, and
+    what it is connected to."""
 
     queues: tuple[Queue, ...]
-    drainer: Drainer
+    engines: tuple[Engine, ...]
     beside: tuple[Callable[[Callable[[float], object]], None], ...]
     nodes: tuple[Nodes, ...]
 
+    def stop(self) -> None:
+        """Finish what is under way."""
+        for engine in self.engines:
+            engine.stop()
+
 
 def build_worker(settings: Settings) -> WorkerParts:
-    """The worker process: it delivers callbacks, and decides what is played."""
+    """The worker process: it delivers callbacks, and decides what is played, which comes first."""
     client = connect(settings.redis_url, max_connections=256)
-    wakeups = {topic: Wakeups(build_queue(settings, topic), topic) for topic in (CALLBACKS, SOUNDS)}
-    outbox, sounds = OutboxStore(client), SoundStore(client)
-    drainer = _build_drainer(settings, client, outbox, wakeups[CALLBACKS])
-    use(CALLBACKS, wakeups[CALLBACKS], lambda texts: drainer.drain_all([Lane.parse(text) for text in texts]))
+    wakeups = {topic: Wakeups(build_queue(settings, topic), topic) for topic in (PLAYBACK, CALLBACKS)}
+    outbox, stored = OutboxStore(client), PlaybackStore(client)
     nodes, fetching = build_nodes(settings), build_nodes(settings)
-    make_committer = _committer_maker(settings, client, wakeups[CALLBACKS].wake, wakeups[SOUNDS].wake, _give_up)
+    make_committer = _committer_maker(settings, client, wakeups[CALLBACKS].wake, wakeups[PLAYBACK].wake, _give_up)
     commits, media = CommitStore(client), MediaStore(client, settings.media_megabytes << 20)
-    stages = Stages(commits, media, nodes, fetching, settings.media_url, settings.stock_music)
+    output = Output(commits, media, nodes, fetching, settings.media_url, settings.stock_music)
+    report_end = AnnouncementEnds(commits, nodes, make_committer).report
     loader = _build_loader(settings, client, media)
-    tell = Outcomes(commits, nodes, make_committer).tell
-    player = Player(SoundServices(sounds, stages, loader, DIALECTS.serialize_fetch, tell))
-    use(SOUNDS, wakeups[SOUNDS], player.look_at_all)
+    playback = Playback(Parts(stored, output, loader, DIALECTS.serialize_fetch, report_end))
+    drainer = _build_drainer(settings, client, outbox)
+    engines = {
+        PLAYBACK: Engine(stored, wakeups[PLAYBACK], playback.work, PLAYED_AT_ONCE),
+        CALLBACKS: Engine(outbox, wakeups[CALLBACKS], drainer.work, DRAINED_AT_ONCE),
+    }
+    stores: dict[Topic, LaneStore] = {PLAYBACK: stored, CALLBACKS: outbox}
+    beside: list[Callable[[Callable[[float], object]], None]] = []
+    for topic, engine in engines.items():
+        use(topic, wakeups[topic], engine.run_all)
+        # Leases are renewed on a connection of their own: with all others in use they would run out.
+        leases = LaneStore(connect(settings.redis_url, max_connections=2), topic.name)
+        beside += [partial(engine.keep_leases, leases), Sweep(stores[topic], wakeups[topic]).run]
     # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
     connections = Redis(
         connection_pool=BlockingConnectionPool.from_url(settings.rq_url, max_connections=100, timeout=30)
     )
-    leases = build_lease_keeper(settings)
-    return WorkerParts(
-        (make_queue(SOUNDS, connections), make_queue(CALLBACKS, connections)),
-        drainer,
-        (
-            lambda sleep: drainer.keep_leases(leases, sleep),
-            Sweep(outbox, wakeups[CALLBACKS]).run,
-            SoundSweep(sounds, wakeups[SOUNDS]).run,
-        ),
-        (nodes, fetching),
-    )
+    queues = tuple(make_queue(topic, connections) for topic in engines)
+    return WorkerParts(queues, tuple(engines.values()), tuple(beside), (nodes, fetching))
 
 
-def _build_drainer(settings: Settings, client: Redis, outbox: OutboxStore, wakeups: Wakeups) -> Drainer:
+def _build_drainer(settings: Settings, client: Redis, outbox: OutboxStore) -> Drainer:
     return Drainer(
         outbox,
         CallbackStore(client),
@@ -195,7 +205,6 @@ def _build_drainer(settings: Settings, client: Redis, outbox: OutboxStore, wakeu
         Breaker(ReceiverStore(client)),
         Sender(_build_pool(settings), DIALECTS.sign, time.monotonic),
         Schedule(settings.callback_retry_seconds, settings.callback_give_up_seconds),
-        wakeups.wake,
     )
 
 
@@ -207,11 +216,6 @@ def _build_loader(settings: Settings, client: Redis, media: MediaStore) -> Progr
 def _build_pool(settings: Settings) -> OutgoingPool:
     """Callbacks and documents have a pool each: one's slow servers do not take the other's places."""
     return OutgoingPool(Resolver().resolve, settings.allowed_private_networks, num_pools=1000, maxsize=256, block=False)
-
-
-def build_lease_keeper(settings: Settings) -> OutboxStore:
-    """The outbox on a connection of its own, for renewing leases."""
-    return OutboxStore(connect(settings.redis_url, max_connections=2))
 
 
 def build_queue(settings: Settings, topic: Topic) -> Queue:

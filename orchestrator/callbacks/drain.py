@@ -1,19 +1,17 @@
-"""Drains lanes: delivers what waits in each, in order, one at a time; many lanes at once, each in a greenlet."""
+"""Drains a lane of callbacks: delivers what waits in it, in order, one at a time. The work of `lanes` for callbacks."""
 
 from __future__ import annotations
 
 import random
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import gevent
 import orjson
 import structlog
-from gevent.pool import Pool
 
 from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Result, Sender, receiver_of
@@ -21,9 +19,10 @@ from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.overrides import Overrides, parse_overrides
 from orchestrator.callbacks.retry import Schedule, is_final, retry_after_seconds
 from orchestrator.errors import Unavailable
+from orchestrator.lanes.engine import Lease
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callbacks import Attempt, CallbackStore
-from orchestrator.store.outbox import LEASE_MS, Head, Lane, OutboxStore, Tried
+from orchestrator.store.outbox import Head, OutboxStore, State, Tried
 
 LANES_AT_ONCE: Final = 3_000
 LANES_PER_ACCOUNT: Final = 1_500
@@ -35,11 +34,7 @@ CALLBACKS_PER_TURN: Final = 200
 SECONDS_PER_TURN: Final = 15.0
 """A long or slow lane goes to the back of the queue after this, so that no lane starves."""
 
-RENEWED_AT_ONCE: Final = 25
-"""A thousand leases in one go would keep everybody else's callbacks waiting for tens of milliseconds."""
-
 POSTPONED_MS: Final = 500
-BROKEN_MS: Final = 60_000
 
 _ALL: Final = "*"
 Written = TypeVar("Written")
@@ -48,7 +43,7 @@ log = structlog.get_logger("callbacks")
 
 
 class Drainer:
-    """Works lanes off. One per worker process."""
+    """What is done in a lane of callbacks. One per worker process."""
 
     def __init__(
         self,
@@ -58,7 +53,6 @@ class Drainer:
         breaker: Breaker,
         sender: Sender,
         schedule: Schedule,
-        wake: Callable[[Sequence[Lane]], None],
     ) -> None:
         self._outbox = outbox
         self._callbacks = callbacks
@@ -66,72 +60,23 @@ class Drainer:
         self._breaker = breaker
         self._sender = sender
         self._schedule = schedule
-        self._wake = wake
-        self._pool = Pool(LANES_AT_ONCE)
-        self._leased: dict[str, Lane] = {}
         self._in_flight: Counter[str] = Counter()
-        self._is_stopping = False
 
-    def drain_all(self, lanes: Sequence[Lane]) -> None:
-        """Drain several lanes at once; returns when each is empty, has to wait, or has had its turn."""
-        gevent.joinall([self._pool.spawn(self.drain, lane) for lane in lanes])
-
-    def stop(self) -> None:
-        """Finish the attempts under way and begin no new ones."""
-        self._is_stopping = True
-
-    def keep_leases(self, outbox: OutboxStore, sleep: Callable[[float], object]) -> None:
-        """Renew for ever the leases of the lanes under way; if this process dies, others have them 5 s later.
-
-        `outbox` has a connection of its own: with all others in use the leases would run out.
-        """
-        while True:
-            try:
-                leased = list(self._leased.items())
-                for start in range(0, len(leased), RENEWED_AT_ONCE):
-                    outbox.renew(dict(leased[start : start + RENEWED_AT_ONCE]), _now_ms())
-                    gevent.sleep(0)
-            except Unavailable as error:
-                log.warning("leases_not_renewed", error=error.message)
-            sleep(LEASE_MS / 4000)
-
-    def drain(self, lane: Lane) -> None:
-        """Deliver until the lane is empty, has to wait, or has had its turn."""
-        if self._is_stopping:
-            return
-        owner = uuid.uuid4().hex
-        try:
-            head = self._outbox.load_head(lane, owner, _now_ms())
-            if head.verdict == "ok":
-                self._leased[owner] = lane
-                self._work_off(lane, owner, head)
-        except Unavailable as error:
-            # The lease runs out by itself, and a sweep finds the lane.
-            log.warning("lane_left", lane=str(lane), error=error.message)
-        except Exception:
-            # A defect of ours must not make this lane spin; it is looked at again, and ends as a dead letter by age.
-            log.exception("lane_broken", lane=str(lane))
-            self._outbox.save_postponed(lane, owner, _now_ms() + BROKEN_MS)
-        finally:
-            self._leased.pop(owner, None)
-
-    def _work_off(self, lane: Lane, owner: str, head: Head) -> None:
+    def work(self, lease: Lease, head: Head) -> int | None:
+        """Deliver until the lane is empty, has to wait, or has had its turn: then its next one is now."""
         try:
             entry = Entry.load(head.entry)
         except (KeyError, TypeError, ValueError):
-            log.exception("entry_unreadable", lane=str(lane), token=head.token)
+            log.exception("entry_unreadable", lane=str(lease.lane), token=head.token)
             self._callbacks.save_dropped("unreadable")  # whose it is cannot be read either
-            self._insist(lambda: self._outbox.commit_head(lane, owner, Tried(head.token), "dead", "unreadable"))
-            self._outbox.release(lane, owner)
-            self._wake([lane])
-            return
+            self._finish(lease, Tried(head.token), "dead", "unreadable")
+            return _now_ms()
         places = (entry.account_sid, f"{entry.account_sid} {receiver_of(entry)}")
         if not self._has_room(*places):
-            self._outbox.save_postponed(lane, owner, _now_ms() + int(POSTPONED_MS * random.uniform(1, 3)))  # noqa: S311
-            return
+            return _now_ms() + int(POSTPONED_MS * random.uniform(1, 3))  # noqa: S311 -- spreads load, keeps no secret
         self._in_flight.update((*places, _ALL))
         try:
-            self._take_turn(lane, owner, head)
+            return self._take_turn(lease, head)
         finally:
             self._in_flight.subtract((*places, _ALL))
             for place in places:
@@ -144,17 +89,27 @@ class Drainer:
         free = LANES_AT_ONCE - self._in_flight[_ALL]
         return self._in_flight[account] < max(LANES_FOR_EVERYBODY, min(LANES_PER_ACCOUNT, free // 2))
 
-    def _take_turn(self, lane: Lane, owner: str, head: Head) -> None:
+    def _take_turn(self, lease: Lease, head: Head) -> int | None:
         ends_at = time.monotonic() + SECONDS_PER_TURN
         for _ in range(CALLBACKS_PER_TURN):
-            following = self._settle(lane, owner, head)
+            following = self._settle(lease, head)
             if following is None or following.verdict != "ok":
-                return
+                return None
             head = following
-            if self._is_stopping or time.monotonic() > ends_at:
+            if lease.must_end or time.monotonic() > ends_at:
                 break
-        self._outbox.release(lane, owner)
-        self._wake([lane])
+        return _now_ms()
+
+    def _finish(self, lease: Lease, tried: Tried, state: State, reason: str) -> Head:
+        """The head is done with. An empty lane is given back in the same step; a lost one is not ours."""
+        following = self._insist(lambda: self._outbox.commit_head(lease.lane, lease.owner, tried, state, reason))
+        lease.is_held = following.verdict == "ok"
+        return following
+
+    def _retry_later(self, lease: Lease, tried: Tried, due_ms: int) -> None:
+        """The head is to be tried again; until then the lane is given back."""
+        self._insist(lambda: self._outbox.save_retry(lease.lane, lease.owner, tried, due_ms))
+        lease.is_held = False
 
     @staticmethod
     def _insist(write: Callable[[], Written]) -> Written:
@@ -168,44 +123,44 @@ class Drainer:
 
     # ------------------------------------------------------------ one callback
 
-    def _settle(self, lane: Lane, owner: str, head: Head) -> Head | None:
+    def _settle(self, lease: Lease, head: Head) -> Head | None:
         """Try the head of the lane; returns what comes after it, or None if the lane has to wait."""
         entry = Entry.load(head.entry)
         account = self._accounts.load_account(entry.account_sid)
         if account is None:
-            return self._bury(lane, owner, entry, Tried(head.token), "no-account")
+            return self._bury(lease, entry, Tried(head.token), "no-account")
         if self._is_too_old(head, _now_ms()):
-            return self._bury(lane, owner, entry, Tried(head.token), "age")
+            return self._bury(lease, entry, Tried(head.token), "age")
         pause_ms = self._breaker.pause_ms(entry.account_sid, receiver_of(entry), _now_ms())
         if pause_ms:
-            self._outbox.save_retry(lane, owner, Tried(head.token), _now_ms() + pause_ms)
+            self._retry_later(lease, Tried(head.token), _now_ms() + pause_ms)
             return None
         began_ms = _now_ms()
         result, attempts = self._try(entry, account.auth_token, head.attempts)
         tried = Tried(head.token, tuple((attempt.number, orjson.dumps(attempt).decode()) for attempt in attempts))
         if result.failure is None:
-            following = self._insist(lambda: self._outbox.commit_head(lane, owner, tried, "delivered", ""))
+            following = self._finish(lease, tried, "delivered", "")
             self._answered(entry)
             return following
-        return self._after_failure(lane, owner, entry, tried, head, result, began_ms)
+        return self._after_failure(lease, entry, tried, head, result, began_ms)
 
     def _after_failure(
-        self, lane: Lane, owner: str, entry: Entry, tried: Tried, head: Head, result: Result, began_ms: int
+        self, lease: Lease, entry: Entry, tried: Tried, head: Head, result: Result, began_ms: int
     ) -> Head | None:
         """The receiver's last word, or another try later."""
         if result.is_refused:
-            return self._bury(lane, owner, entry, tried, "address-refused")
+            return self._bury(lease, entry, tried, "address-refused")
         if is_final(result.status):
             self._answered(entry)
-            return self._bury(lane, owner, entry, tried, f"http-{result.status}")
+            return self._bury(lease, entry, tried, f"http-{result.status}")
         self._insist(lambda: self._breaker.failed(entry.account_sid, receiver_of(entry), began_ms, _now_ms()))
         made = head.attempts + len(tried.attempts)
         delay = self._schedule.delay_seconds(made, random.uniform(-1, 1))  # noqa: S311 -- spreads load, keeps no secret
         asked = retry_after_seconds(result.retry_after, lambda: datetime.now(UTC))
         due_ms = _now_ms() + int(max(delay, asked or 0.0) * 1000)
         if self._is_too_old(head, due_ms):
-            return self._bury(lane, owner, entry, tried, "age")
-        self._insist(lambda: self._outbox.save_retry(lane, owner, tried, due_ms))
+            return self._bury(lease, entry, tried, "age")
+        self._retry_later(lease, tried, due_ms)
         return None
 
     def _answered(self, entry: Entry) -> None:
@@ -233,9 +188,9 @@ class Drainer:
             if not _is_retried_at_once(result, overrides, len(attempts)) or time.monotonic() >= ends_at:
                 return result, attempts
 
-    def _bury(self, lane: Lane, owner: str, entry: Entry, tried: Tried, reason: str) -> Head:
+    def _bury(self, lease: Lease, entry: Entry, tried: Tried, reason: str) -> Head:
         """A dead letter: said, listed and counted once; the lane goes on."""
-        following = self._insist(lambda: self._outbox.commit_head(lane, owner, tried, "dead", reason))
+        following = self._finish(lease, tried, "dead", reason)
         if following.verdict != "lost":
             log.error("callback_dead", reason=reason, **_names(entry))
             planned_ms = int(entry.planned_at * 1000)

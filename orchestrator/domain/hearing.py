@@ -1,6 +1,6 @@
 """Who hears whom, and what else somebody hears: the rules of the room, pure.
 
-What makes the switch sound (listener/effects.py, listener/coaching.py, sounds/) asks for one side of it each; `hears`
+What makes the switch sound (listener/effects.py, listener/coaching.py, playback/) asks for one side of it each; `hears`
 is the whole, for tests of sound.
 Hold, Coaching: https://www.twilio.com/docs/voice/api/conference-participant-resource ; waiting:
 https://www.twilio.com/docs/voice/twiml/conference

@@ -31,10 +31,9 @@ log = structlog.get_logger("jobs")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One kind of work: the name of its RQ queue, and the job that RQ calls."""
+    """One kind of lane; its name is that of its RQ queue."""
 
     name: str
-    job: Callable[[], None]
 
     @property
     def ready(self) -> str:
@@ -77,7 +76,12 @@ class Wakeups:
         pipe.set(self._topic.woken, "1", nx=True, ex=WOKEN_SECONDS)
         if pipe.execute()[-1]:
             self._queue.enqueue(
-                self._topic.job, job_timeout=JOB_SECONDS, result_ttl=0, failure_ttl=3600, description=self._topic.name
+                run_ready,
+                self._topic.name,
+                job_timeout=JOB_SECONDS,
+                result_ttl=0,
+                failure_ttl=3600,
+                description=self._topic.name,
             )
 
     def take(self) -> list[str]:
@@ -132,26 +136,17 @@ def use(topic: Topic, wakeups: Wakeups, work: Work) -> None:
     _process[topic.name] = (wakeups, work)
 
 
-def _run(topic: Topic) -> None:
-    """It lasts until its work is done, so RQ's registries tell the truth."""
-    if topic.name not in _process:
+def run_ready(name: str) -> None:
+    """Work on the lanes of a topic that are ready: the job, as RQ calls it. It lasts until its work is done, so RQ's
+    registries tell the truth."""
+    if name not in _process:
         raise RuntimeError("this worker was not started by `orchestrator work`")
-    wakeups, work = _process[topic.name]
+    wakeups, work = _process[name]
     work(wakeups.take())
 
 
-def drain_ready() -> None:
-    """The job that delivers callbacks, as RQ calls it."""
-    _run(CALLBACKS)
-
-
-def play_ready() -> None:
-    """The job that decides what is played, as RQ calls it."""
-    _run(SOUNDS)
-
-
-CALLBACKS: Final = Topic("callbacks", drain_ready)
-SOUNDS: Final = Topic("sounds", play_ready)
+CALLBACKS: Final = Topic("callbacks")
+PLAYBACK: Final = Topic("playback")
 
 
 def make_queue(topic: Topic, connection: object) -> Queue:

@@ -25,7 +25,7 @@ from orchestrator.listener.coaching import Send
 from orchestrator.listener.effects import Executor
 from orchestrator.listener.projector import Known, Placed, Projection, Serialize, may_end, project
 from orchestrator.store.commits import CommitStore, Committed
-from orchestrator.store.outbox import Lane
+from orchestrator.store.lanes import Lane
 
 CACHED_CONFERENCES: Final = 5_000
 RETRY_SECONDS: Final = 0.2

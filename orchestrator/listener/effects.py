@@ -45,7 +45,7 @@ from orchestrator.freeswitch.files import BEEPS
 from orchestrator.listener.coaching import Coaching, Send
 from orchestrator.sids import channel_uuid_of
 from orchestrator.store.commits import CommitStore
-from orchestrator.store.outbox import Lane
+from orchestrator.store.lanes import Lane
 
 Answer = TypeVar("Answer")
 

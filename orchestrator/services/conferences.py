@@ -14,8 +14,8 @@ from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.services.confirmation import act_until, end_call
 from orchestrator.store.conference_list import ConferenceFilter, Place, Seen
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import CONFERENCE_LANE, SoundStore
+from orchestrator.store.lanes import Lane
+from orchestrator.store.playback import CONFERENCE_LANE, PlaybackStore
 
 
 class ConferenceService:
@@ -25,7 +25,7 @@ class ConferenceService:
         self,
         store: ConferenceStore,
         nodes: Nodes,
-        sounds: SoundStore,
+        sounds: PlaybackStore,
         wake_sounds: Callable[[Sequence[object]], None],
     ) -> None:
         self._store = store

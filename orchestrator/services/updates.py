@@ -41,9 +41,9 @@ from orchestrator.freeswitch.whisper import require_whispers
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.lanes import Lane
 from orchestrator.store.nodes import NodeStore
-from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import SoundStore
+from orchestrator.store.playback import PlaybackStore
 
 MOST_ROUNDS: Final = 5
 """Somebody changes the same all the time, and looks again, too."""
@@ -59,7 +59,7 @@ class UpdateService:
         store: ConferenceStore,
         nodes: Nodes,
         listeners: NodeStore,
-        sounds: SoundStore,
+        sounds: PlaybackStore,
         make_committer: Callable[[Send], Committer],
         wake_sounds: Callable[[Sequence[object]], None],
     ) -> None:

@@ -15,7 +15,7 @@ import redis
 from orchestrator.errors import NotFound
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
-from orchestrator.store.outbox import Lane
+from orchestrator.store.lanes import Lane
 from orchestrator.store.scripts import Script
 
 _ROWS_PER_READ = 50
@@ -144,7 +144,7 @@ class CallbackStore:
                 pipe = self._redis.pipeline(transaction=False)
                 pipe.zrem(keys.account_dead(callback.account_sid), callback.callback_id)
                 pipe.zadd(keys.OPEN_CONFERENCES, {sid: now_ms}, nx=True)
-                pipe.zadd(keys.LANES_DUE, {str(Lane(sid, callback.lane)): now_ms})
+                pipe.zadd(keys.lanes_due("callbacks"), {str(Lane(sid, callback.lane)): now_ms})
                 pipe.execute()
         return bool(done)
 
@@ -166,7 +166,7 @@ class CallbackStore:
                 pipe = self._redis.pipeline(transaction=False)
                 for key in retries:
                     pipe.delete(key)
-                pipe.zadd(keys.LANES_DUE, lanes)
+                pipe.zadd(keys.lanes_due("callbacks"), lanes)
                 pipe.execute()
 
     def save_dropped(self, reason: str) -> None:

@@ -160,7 +160,7 @@ class CommitStore:
                 pipe.expire(index, keys.RETENTION_SECONDS)
             if one.lanes:
                 due = {f"{after.conference_sid}:{lane}": now_ms + WAKE_GRACE_MS for lane in one.lanes}
-                pipe.zadd(keys.LANES_DUE, due)
+                pipe.zadd(keys.lanes_due("callbacks"), due)
             if one.dropped:
                 pipe.hincrby(keys.DROPPED, "depth", len(one.dropped))
                 dead = keys.account_dead(after.account_sid)

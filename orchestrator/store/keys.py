@@ -63,7 +63,6 @@ KEYS: Final[tuple[Key, ...]] = (
         "while it waits its lane owns it; 7 days after it was delivered or given up"),
     Key("outbox:{CF}:lane", "list", "tokens of one lane's callbacks in order; lane: `conference` or a CallSid",
         "emptied by the drain; at most 10,000"),
-    Key("outbox:{CF}:lane:lease", "string", "the drain that works on the lane", "5 s, renewed while its drain lives"),
     Key("outbox:{CF}:lane:retry", "string", "when the callback at the lane's head is due again (ms)",
         "with that callback, or a day later"),
     Key("account:{AC}:callbacks", "zset", "ConferenceSid.token of the account's callbacks by the moment of their event",
@@ -71,8 +70,10 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("account:{AC}:dead", "zset", "the same of those that were given up", "as above; a replay takes its own off"),
     Key("account:{AC}:receivers", "hash", "host:port -> failures and pause of a receiver that fails (JSON)",
         "field removed by the receiver's next success"),
-    Key("lanes:due", "zset", "ConferenceSid:lane by the moment at which a sweep has to look at it (ms)",
-        "member removed by the sweep when the lane is empty"),
+    Key("lanes:KIND:due", "zset", "for each kind of lane: SID:lane by when a sweep has to look at it (ms)",
+        "member removed by the sweep when the lane is empty, or by its worker when there is nothing to wait for"),
+    Key("lane:{SID}:KIND:lane", "string", "who works on the lane; `again` behind it: somebody has come meanwhile",
+        "5 s, renewed while its worker lives"),
     Key("call:{CA}", "string", "ConferenceSid of the call", "7 days and CALL_RETENTION_DAYS after it was created"),
     Key("node:{name}", "hash", "what the listener last saw: core_uuid, connected, seen_at, listener",
         "15 s after the listener's last word"),
@@ -80,13 +81,10 @@ KEYS: Final[tuple[Key, ...]] = (
         "5 s after the last one"),
     Key("node:{name}:looks", "zset", "conferences whose coaching the listener looks at again, by when (s)",
         "member removed when it does, 1.5 to 2.5 s after a change; a minute after the last"),
-    Key("sound:{CF}:lane", "hash", "what is played to a CallSid, or to all (`conference`): state (JSON), ended, dirty",
+    Key("playback:{CF}:lane", "hash", "what is played to a CallSid, or to all (`conference`): state (JSON), ended",
         "removed when there is nothing to play; a day after it was last written"),
-    Key("sound:{CF}:lane:announcements", "list", "announcements that wait (JSON)",
+    Key("playback:{CF}:lane:announcements", "list", "announcements that wait (JSON)",
         "emptied as they are played; at most 20"),
-    Key("sound:{CF}:lane:lease", "string", "the worker that looks at the lane", "8 s, renewed while it loads"),
-    Key("sounds:due", "zset", "ConferenceSid:lane by the moment at which a sweep has to look at it (ms)",
-        "member removed when there is nothing to wait for"),
     Key("callbacks:dropped", "hash", "reason -> number of callbacks given up", "for ever; one field per reason"),
     Key("media:{media}:clip:ID", "string", "a WAV file that switches fetch by its random ID",
         "a day after it was last used, or sooner to make room"),
@@ -103,9 +101,7 @@ KEYS: Final[tuple[Key, ...]] = (
 ACCOUNTS: Final = "accounts"
 OPEN_CONFERENCES: Final = "conferences:open"
 DROPPED: Final = "callbacks:dropped"
-LANES_DUE: Final = "lanes:due"
 CONFERENCE_LANE: Final = "conference"
-SOUNDS_DUE: Final = "sounds:due"
 MEDIA: Final = "media:{media}:"
 """All media share a slot of a Redis Cluster: their total is bounded, and only one slot can count it exactly."""
 
@@ -195,10 +191,6 @@ def outbox(conference_sid: str, lane: str) -> str:
     return f"outbox:{{{conference_sid}}}:{lane}"
 
 
-def lease(conference_sid: str, lane: str) -> str:
-    return f"outbox:{{{conference_sid}}}:{lane}:lease"
-
-
 def retry(conference_sid: str, lane: str) -> str:
     return f"outbox:{{{conference_sid}}}:{lane}:retry"
 
@@ -231,13 +223,17 @@ def looks(node_name: str) -> str:
     return f"node:{{{node_name}}}:looks"
 
 
-def sound(conference_sid: str, lane: str) -> str:
-    return f"sound:{{{conference_sid}}}:{lane}"
+def playback(conference_sid: str, lane: str) -> str:
+    return f"playback:{{{conference_sid}}}:{lane}"
 
 
 def announcements(conference_sid: str, lane: str) -> str:
-    return f"sound:{{{conference_sid}}}:{lane}:announcements"
+    return f"playback:{{{conference_sid}}}:{lane}:announcements"
 
 
-def sound_lease(conference_sid: str, lane: str) -> str:
-    return f"sound:{{{conference_sid}}}:{lane}:lease"
+def lanes_due(kind: str) -> str:
+    return f"lanes:{kind}:due"
+
+
+def lane_lease(kind: str, sid: str, lane: str) -> str:
+    return f"lane:{{{sid}}}:{kind}:{lane}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,32 +11,15 @@ import redis
 
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.lanes import LEASE_MS, Lane, LaneStore
 from orchestrator.store.scripts import Script
 
-LEASE_MS = 5_000
-"""A lease is renewed while its drain lives (`renew`), so it only runs out when the worker process has died."""
+KIND = "callbacks"
 
-_AFTER_LEASE_MS = 500
 _UNKNOWN_FOR_MS = 60_000
 _RETRY_KEEP_SECONDS = 24 * 3600
 
 State = Literal["delivered", "dead"]
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """The callbacks of one conference's events, or of one call's progress."""
-
-    conference_sid: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.conference_sid}:{self.name}"
-
-    @classmethod
-    def parse(cls, text: str) -> Lane:
-        """A lane from its text."""
-        return cls(*text.split(":", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +47,37 @@ class Tried:
         return orjson.dumps([[str(number), text] for number, text in self.attempts]).decode()
 
 
-class OutboxStore:
-    """Lanes as the workers see them. `owner` is the drain's own name, new for every drain."""
+class OutboxStore(LaneStore):
+    """Lanes of callbacks as the workers see them. What comes while a lane is drained is seen by its drain: so `take`
+    leaves no mark, and `commit_head` gives an empty lane's lease up in the same step."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._redis: Any = client
-        self._take = Script(client, "outbox/take")
+        super().__init__(client, KIND)
+        self._load = Script(client, "outbox/take")
         self._finish = Script(client, "outbox/finish_head")
         self._retry = Script(client, "outbox/retry_head")
-        self._settle = Script(client, "outbox/settle_due")
-        self._renew = Script(client, "outbox/renew")
-        self._release = Script(client, "outbox/release")
+
+    def take(self, lane: Lane, owner: str, now_ms: int, note: str = "") -> Head | None:
+        """Lease the lane and read its head; None if another has it, or if it is empty or has to wait."""
+        head = self.load_head(lane, owner, now_ms)
+        return head if head.verdict == "ok" else None
 
     def load_head(self, lane: Lane, owner: str, now_ms: int) -> Head:
-        """Lease the lane and read its head. From now on a sweep finds the lane if its drain dies."""
+        """As `take`, and say why not."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
-            self._take(keys=_lane_keys(lane), args=[owner, LEASE_MS, now_ms, lane.name], client=pipe)
-            pipe.zadd(keys.LANES_DUE, {str(lane): now_ms + LEASE_MS + _AFTER_LEASE_MS}, gt=True)
+            self._load(keys=self._keys(lane), args=[owner, LEASE_MS, now_ms, lane.name], client=pipe)
+            pipe.zadd(self._due, {str(lane): self._after_lease(now_ms)}, gt=True)
             head = _head(pipe.execute()[0])
             if head.verdict == "wait":  # nothing was leased: the sweep looks when it is due, as before
-                self._redis.zadd(keys.LANES_DUE, {str(lane): head.due_ms})
+                self._redis.zadd(self._due, {str(lane): head.due_ms})
             return head
 
     def commit_head(self, lane: Lane, owner: str, tried: Tried, state: State, reason: str) -> Head:
         """The head is delivered or dead: remove it, keep what became of it, and read the next one."""
         with redis_errors():
             answer = self._finish(
-                keys=_lane_keys(lane),
+                keys=self._keys(lane),
                 args=[
                     owner,
                     lane.name,
@@ -107,57 +93,22 @@ class OutboxStore:
 
     def save_retry(self, lane: Lane, owner: str, tried: Tried, due_ms: int) -> None:
         """The head is to be tried again at `due_ms`; the lane is free until then, and keeps its order."""
-        outbox, lease, retry, _, callback = _lane_keys(lane)
+        outbox, lease, retry, _, callback = self._keys(lane)
         with redis_errors():
             kept = self._retry(
                 keys=[outbox, lease, retry, callback],
                 args=[owner, due_ms, tried.token, tried.dump(), _RETRY_KEEP_SECONDS],
             )
             if kept:
-                self._redis.zadd(keys.LANES_DUE, {str(lane): due_ms})
+                self._redis.zadd(self._due, {str(lane): due_ms})
 
-    def release(self, lane: Lane, owner: str) -> None:
-        """Give a lease back."""
-        with redis_errors():
-            self._release(keys=[keys.lease(lane.conference_sid, lane.name)], args=[owner])
-
-    def renew(self, owners: Mapping[str, Lane], now_ms: int) -> None:
-        """Keep the leases of lanes that this process is working on: owner -> lane. One that is lost stays lost."""
+    def list_empty(self, lanes: Sequence[Lane]) -> set[Lane]:
+        """Those of them that hold no callbacks."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
-            due = {}
-            for owner, lane in owners.items():
-                key = keys.lease(lane.conference_sid, lane.name)
-                self._renew(keys=[key], args=[owner, LEASE_MS], client=pipe)
-                due[str(lane)] = now_ms + LEASE_MS + _AFTER_LEASE_MS
-            pipe.zadd(keys.LANES_DUE, due, xx=True, gt=True)
-            pipe.execute()
-
-    # ------------------------------------------------------------ what a sweep has to look at
-
-    def list_due(self, now_ms: int, most: int) -> list[Lane]:
-        """Lanes whose time has come, that hold callbacks, and that nobody works on. What is not due costs nothing."""
-        with redis_errors():
-            found = self._redis.zrangebyscore(keys.LANES_DUE, 0, now_ms, start=0, num=most, withscores=True)
-            lanes = [Lane.parse(text) for text, _ in found]
-            idle, empty = self._sort(lanes)
-            arguments: list[str | int] = [now_ms + LEASE_MS]
-            for lane, (text, score) in zip(lanes, found, strict=True):
-                arguments += [text, f"{score:.0f}", "1" if lane in empty else "0"]
-            if found:
-                self._settle(keys=[keys.LANES_DUE], args=arguments)
-        return idle
-
-    def _sort(self, lanes: Sequence[Lane]) -> tuple[list[Lane], set[Lane]]:
-        pipe = self._redis.pipeline(transaction=False)
-        for lane in lanes:
-            outbox, lease, *_ = _lane_keys(lane)
-            pipe.llen(outbox)
-            pipe.exists(lease)
-        found = pipe.execute()
-        empty = {lane for lane, length in zip(lanes, found[::2], strict=True) if not length}
-        idle = [lane for lane, leased in zip(lanes, found[1::2], strict=True) if not leased and lane not in empty]
-        return idle, empty
+            for lane in lanes:
+                pipe.llen(keys.outbox(lane.sid, lane.name))
+            return {lane for lane, length in zip(lanes, pipe.execute(), strict=True) if not length}
 
     def save_forgotten(self, now_ms: int) -> int:
         """Put every lane that holds callbacks on the list of due ones, if it is not: a process may have died between
@@ -187,24 +138,17 @@ class OutboxStore:
                 self._redis.zadd(keys.account_live_conferences(account_sid), conferences, nx=True)
             if over:
                 self._redis.zrem(keys.OPEN_CONFERENCES, *over)
-            return int(self._redis.zadd(keys.LANES_DUE, waiting, nx=True)) if waiting else 0
+            return int(self._redis.zadd(self._due, waiting, nx=True)) if waiting else 0
 
-    def save_postponed(self, lane: Lane, owner: str, due_ms: int) -> None:
-        """Give the lane back without having tried: somebody looks at it again at `due_ms`."""
-        with redis_errors():
-            if self._release(keys=[keys.lease(lane.conference_sid, lane.name)], args=[owner]):
-                self._redis.zadd(keys.LANES_DUE, {str(lane): due_ms})
-
-
-def _lane_keys(lane: Lane) -> list[str]:
-    sid, name = lane.conference_sid, lane.name
-    return [
-        keys.outbox(sid, name),
-        keys.lease(sid, name),
-        keys.retry(sid, name),
-        keys.lanes(sid),
-        keys.callback(sid, ""),
-    ]
+    def _keys(self, lane: Lane) -> list[str]:
+        sid, name = lane.sid, lane.name
+        return [
+            keys.outbox(sid, name),
+            self.lease(lane),
+            keys.retry(sid, name),
+            keys.lanes(sid),
+            keys.callback(sid, ""),
+        ]
 
 
 def _head(answer: Sequence[Any]) -> Head:

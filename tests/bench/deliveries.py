@@ -20,7 +20,7 @@ from orchestrator.sids import channel_uuid_of, mint_sid
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
-from orchestrator.store.outbox import Lane
+from orchestrator.store.lanes import Lane
 from tests.bench.receiver_process import FastReceiver
 from tests.bench.report import Row
 from tests.harness.polling import eventually

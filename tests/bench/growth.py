@@ -96,8 +96,8 @@ def _wait(client: redis.Redis, outbox: Outbox, receiver: FastReceiver, count: in
     """Lanes with a callback whose retry is due in an hour."""
     due = int(time.time() * 1000) + 3_600_000
     for lane in outbox.fill(receiver.url(), count, count) if count else ():
-        client.set(keys.retry(lane.conference_sid, lane.name), due, ex=86_400)
-        client.zadd(keys.LANES_DUE, {str(lane): due})
+        client.set(keys.retry(lane.sid, lane.name), due, ex=86_400)
+        client.zadd(keys.lanes_due("callbacks"), {str(lane): due})
 
 
 def draw(series: dict[str, list[tuple[int, float]]]) -> str:

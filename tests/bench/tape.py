@@ -25,7 +25,7 @@ from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import CallbackSettings, Conference, Participant, SwitchRef
 from orchestrator.freeswitch.events import SUBSCRIPTION
-from orchestrator.jobs.wakeups import CALLBACKS, SOUNDS, Wakeups, make_queue
+from orchestrator.jobs.wakeups import CALLBACKS, PLAYBACK, Wakeups, make_queue
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.listener import BATCH_LENGTH, read_batch
 from orchestrator.logs import configure_logs
@@ -80,7 +80,7 @@ def measure(stack: Stack) -> list[Row]:
         CommitStore(connect(url)),
         serialize_callback,
         Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(url)), CALLBACKS).wake,
-        Wakeups(make_queue(SOUNDS, redis.Redis.from_url(url)), SOUNDS).wake,
+        Wakeups(make_queue(PLAYBACK, redis.Redis.from_url(url)), PLAYBACK).wake,
         time.sleep,
         lambda _: "+OK",
     )

@@ -42,14 +42,14 @@ sys.exit(main([{command!r}]))
 HURRIES = """
 import orchestrator.jobs.wakeups
 import orchestrator.listener.listener
-import orchestrator.sounds.state
+import orchestrator.playback.state
 import orchestrator.store.outbox
-import orchestrator.store.sounds
+import orchestrator.store.lanes
 orchestrator.jobs.wakeups.WOKEN_SECONDS = 1
 orchestrator.listener.listener.AUDIT_SECONDS = 1.0
-orchestrator.sounds.state.LATE_MS = 1_000
+orchestrator.playback.state.LATE_MS = 1_000
 orchestrator.store.outbox.LEASE_MS = 3_000
-orchestrator.store.sounds.LEASE_MS = 3_000
+orchestrator.store.lanes.LEASE_MS = 3_000
 """
 """Waits that only make a test longer: for the next audit, a missed end of a sound, a dead worker's leases and jobs."""
 
@@ -75,9 +75,9 @@ Committer.commit_events = die
 """
 
 DIES_WHEN_AN_ANNOUNCEMENTS_END_IS_WRITTEN = """
-import orchestrator.sounds.outcome
-tell = orchestrator.sounds.outcome.Outcomes.tell
-orchestrator.sounds.outcome.Outcomes.tell = lambda *arguments: (tell(*arguments), die())
+import orchestrator.playback.announcement_ends
+tell = orchestrator.playback.announcement_ends.Outcomes.tell
+orchestrator.playback.announcement_ends.Outcomes.tell = lambda *arguments: (tell(*arguments), die())
 """
 
 

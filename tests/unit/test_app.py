@@ -58,9 +58,9 @@ from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
 from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
+from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
-from orchestrator.store.sounds import SoundStore
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, settled
 from tests.unit.patience import is_quick
 from tests.unit.records import ACCOUNT, NODE, OTHER_ACCOUNT, create
@@ -112,7 +112,7 @@ def make_api(url: str, script: Script | None = None, dialects: Dialects = DIALEC
     def make_committer(send: Send) -> Committer:
         return Committer(CommitStore(client), serialize_callback, woken.extend, woken.extend, _gives_up, send)
 
-    sounds, quotas = SoundStore(client), QuotaStore(client)
+    sounds, quotas = PlaybackStore(client), QuotaStore(client)
     services = Services(
         ConferenceService(store, nodes, sounds, woken.extend),
         ParticipantService(store, nodes, destinations, quotas, accounts),

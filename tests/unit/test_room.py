@@ -40,7 +40,7 @@ from orchestrator.services.updates import UpdateService
 from orchestrator.sids import call_sid_of
 from orchestrator.store.connection import connect
 from orchestrator.store.nodes import NodeStore
-from orchestrator.store.sounds import SoundStore
+from orchestrator.store.playback import PlaybackStore
 from tests.unit.listener.test_committer import NOW, World, happened
 from tests.unit.records import ACCOUNT
 
@@ -163,7 +163,7 @@ class Room:
         api: Any = self
         self.world.committer = self.world.new_applier(self.send_now)
         self.updates = UpdateService(
-            self.world.store, api, NodeStore(client), SoundStore(client), self._new_applier, lambda _: None
+            self.world.store, api, NodeStore(client), PlaybackStore(client), self._new_applier, lambda _: None
         )
 
     def _new_applier(self, _: Send) -> Committer:

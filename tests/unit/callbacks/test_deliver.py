@@ -35,7 +35,7 @@ from orchestrator.errors import BadParameter
 from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
 from tests.unit.callbacks.web import TOKEN, Answer, Asked, Web, an_entry
-from tests.unit.lanes import loopback_pool
+from tests.unit.outbox import loopback_pool
 from tests.unit.outgoing.flood import flooding, watch
 from tests.unit.patience import PATIENCE
 
@@ -343,7 +343,7 @@ TRICKLE = """
     from orchestrator.callbacks.overrides import Overrides
     from orchestrator.dialects import DIALECTS
     from tests.unit.callbacks.web import TOKEN, an_entry
-    from tests.unit.lanes import loopback_pool
+    from tests.unit.outbox import loopback_pool
     listener = socket.create_server(("127.0.0.1", 0))
     start = sys.argv[1].encode()
     def serve():
@@ -379,7 +379,7 @@ FLOODED = """
 from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.overrides import Overrides
 from tests.unit.callbacks.web import TOKEN, an_entry
-from tests.unit.lanes import loopback_pool
+from tests.unit.outbox import loopback_pool
 result = Sender(loopback_pool(), lambda *_: {}, time.monotonic).deliver_callback(
     an_entry(url), TOKEN, Overrides(), 0.5
 )

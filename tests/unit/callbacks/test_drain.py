@@ -21,9 +21,9 @@ from orchestrator.store import keys
 from orchestrator.store import outbox as outbox_module
 from orchestrator.store.accounts import Account, AccountStore
 from tests.harness.polling import eventually
-from tests.unit.callbacks.bench import PLAIN, Bench, make_drainer
+from tests.unit.callbacks.bench import PLAIN, Bench, make_drainer, make_engine
 from tests.unit.callbacks.web import TOKEN, Answer, Asked
-from tests.unit.lanes import new, put, waiting
+from tests.unit.outbox import new, put, waiting
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT
 
 
@@ -38,7 +38,7 @@ def test_a_lane_is_delivered_in_order(bench: Bench) -> None:
     bench.drain()
 
     assert bench.tokens() == ["1", "2", "3", "4", "5"]
-    assert not bench.client.exists(keys.outbox(bench.lane.conference_sid, bench.lane.name))
+    assert not bench.client.exists(keys.outbox(bench.lane.sid, bench.lane.name))
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 425, 429, 599])
@@ -165,10 +165,10 @@ def test_a_long_lane_gives_way_and_is_woken_again(bench: Bench, monkeypatch: pyt
 
 def test_a_doubled_wake_up_finds_the_lane_leased(bench: Bench) -> None:
     """While one drain delivers, a second one goes home: nothing is sent twice, nothing out of order."""
-    other = make_drainer(bench.client, bench.wakeups)
+    other = make_engine(make_drainer(bench.client), bench.wakeups)
 
     def answer(_: Asked) -> Answer:
-        other.drain(bench.lane)
+        other.run(bench.lane)
         return Answer()
 
     bench.web.answer = answer
@@ -182,7 +182,7 @@ def test_a_drain_that_has_lost_its_lease_stops(bench: Bench) -> None:
     """Somebody else has the lane: the two must not take turns."""
 
     def answer(_: Asked) -> Answer:
-        bench.client.set(keys.lease(bench.lane.conference_sid, bench.lane.name), "somebody else", px=60_000)
+        bench.client.set(keys.lane_lease("callbacks", bench.lane.sid, bench.lane.name), "somebody else", px=60_000)
         return Answer()
 
     bench.web.answer = answer
@@ -190,7 +190,7 @@ def test_a_drain_that_has_lost_its_lease_stops(bench: Bench) -> None:
     bench.drain()
 
     assert bench.tokens() == ["1"]
-    assert bench.client.get(keys.lease(bench.lane.conference_sid, bench.lane.name)) == "somebody else"
+    assert bench.client.get(keys.lane_lease("callbacks", bench.lane.sid, bench.lane.name)) == "somebody else"
 
 
 def test_a_drain_that_dies_leaves_the_lane_to_the_sweep(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,9 +204,11 @@ def test_a_drain_that_dies_leaves_the_lane_to_the_sweep(bench: Bench, monkeypatc
     monkeypatch.setattr(outbox_module, "LEASE_MS", 50)
     with pytest.raises(gevent.GreenletExit):
         bench.drain()
-    assert bench.drainer._leased == {}
+    assert bench.engine._leases == {}
     monkeypatch.setattr(bench.drainer._outbox, "_finish", bench.outbox._finish)
-    eventually(lambda: not bench.client.exists(keys.lease(bench.lane.conference_sid, bench.lane.name)), "it runs out")
+    eventually(
+        lambda: not bench.client.exists(keys.lane_lease("callbacks", bench.lane.sid, bench.lane.name)), "it runs out"
+    )
 
     assert bench.tokens() == ["1"]
     assert waiting(bench.client, bench.lane) == ["1"]
@@ -223,7 +225,7 @@ def _away(bench: Bench, monkeypatch: pytest.MonkeyPatch, script: str, lost: Call
         calls.append(1)
         if len(calls) < 3:
             raise RedisConnectionError("gone")
-        bench.client.delete(keys.lease(bench.lane.conference_sid, bench.lane.name))
+        bench.client.delete(keys.lane_lease("callbacks", bench.lane.sid, bench.lane.name))
         lost()
         return plain(*args, **kwargs)
 
@@ -260,10 +262,10 @@ def test_a_failure_is_not_kept_when_somebody_else_has_delivered_meanwhile(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lane has gone on without us: neither its new head nor the delivered one hears of it."""
-    other = make_drainer(bench.client, bench.wakeups)
+    other = make_engine(make_drainer(bench.client), bench.wakeups)
 
     def delivered() -> None:
-        other.drain(bench.lane)
+        other.run(bench.lane)
         bench.put("2")
 
     _away(bench, monkeypatch, "_retry", delivered)
@@ -281,7 +283,7 @@ def test_an_entry_that_cannot_be_read_is_a_dead_letter(bench: Bench) -> None:
     put(bench.client, bench.lane, new("1", int(bench.now * 1000), "{}"))
     bench.put("2")
     bench.drain()
-    record = keys.callback(bench.lane.conference_sid, "1")
+    record = keys.callback(bench.lane.sid, "1")
     assert bench.client.hmget(record, "state", "reason") == ["dead", "unreadable"]
     assert bench.client.ttl(record) > 0
     assert str(bench.lane) in bench.wakeups.take()
@@ -303,10 +305,10 @@ def test_leases_are_renewed_while_a_receiver_takes_its_time(bench: Bench, monkey
     seen: list[int] = []
 
     def answer(_: Asked) -> Answer:
-        lease = keys.lease(bench.lane.conference_sid, bench.lane.name)
+        lease = keys.lane_lease("callbacks", bench.lane.sid, bench.lane.name)
         bench.client.pexpire(lease, 100)
         with pytest.raises(Done):
-            bench.drainer.keep_leases(bench.outbox, sleep)
+            bench.engine.keep_leases(bench.outbox, sleep)
         seen.append(int(bench.client.pttl(lease)))
         return Answer()
 
@@ -315,7 +317,7 @@ def test_leases_are_renewed_while_a_receiver_takes_its_time(bench: Bench, monkey
     bench.drain()
 
     assert seen[0] > 1_000
-    assert bench.drainer._leased == {}
+    assert bench.engine._leases == {}
 
 
 # ------------------------------------------------------------ what a receiver asks for, what its URL says
@@ -409,7 +411,7 @@ def test_a_read_timeout_is_a_quick_retry_of_its_own_kind(bench: Bench) -> None:
     bench.drain()
     other = bench.new_lane("other")
     bench.put("2", lane=other, url=f"{bench.web.url()}#rt=100&rc=2&rp=ct")
-    bench.drainer.drain(other)
+    bench.engine.run(other)
     gate.set()
 
     assert [a.error for a in bench.kept("1").attempts] == ["ReadTimeoutError"] * 3
@@ -424,10 +426,10 @@ def test_an_address_that_is_not_allowed_is_a_dead_letter_at_once(bench: Bench) -
     with socket.create_server(("127.0.0.1", 0)) as inside:
         inside.settimeout(0.2)
         port = inside.getsockname()[1]
-        guarded = make_drainer(bench.client, bench.wakeups)
+        guarded = make_drainer(bench.client)
         guarded._sender._pool._listed = ()  # type: ignore[attr-defined]  # as without ALLOWED_PRIVATE_NETWORKS
         bench.put("1", "2", url=f"http://127.0.0.1:{port}/#rc=5&rp=all")
-        guarded.drain(bench.lane)
+        make_engine(guarded, bench.wakeups).run(bench.lane)
         with pytest.raises(TimeoutError):
             inside.accept()
 
@@ -455,24 +457,24 @@ def test_a_paused_receiver_is_left_alone_but_for_one_probe(bench: Bench) -> None
     bench.web.answer = lambda _: Answer(503)
     lanes = [bench.new_lane(f"name {number}") for number in range(5)]
     for lane in lanes:
-        bench.put(lane.conference_sid, lane=lane)
+        bench.put(lane.sid, lane=lane)
     while not bench.drainer._breaker.pause_ms(ACCOUNT, f"127.0.0.1:{bench.web.port}", int(bench.now * 1000)):
-        bench.drainer.drain_all(lanes)
+        bench.engine.run_all([str(lane) for lane in lanes])
         bench.now += 5.0
     asked = len(bench.web.asked)
     assert asked >= 20
-    bench.drainer.drain_all(lanes)
+    bench.engine.run_all([str(lane) for lane in lanes])
     assert len(bench.web.asked) == asked, "nobody asks meanwhile"
     bench.now += 10_000
-    bench.drainer.drain_all(lanes)
+    bench.engine.run_all([str(lane) for lane in lanes])
     assert len(bench.web.asked) == asked + 1, "one probe"
     bench.web.answer = lambda _: Answer()
     bench.now += 10_000
-    bench.drainer.drain_all(lanes)
+    bench.engine.run_all([str(lane) for lane in lanes])
     bench.now += 10_000
-    bench.drainer.drain_all(lanes)
+    bench.engine.run_all([str(lane) for lane in lanes])
 
-    assert all(bench.kept(lane.conference_sid, lane).state == "delivered" for lane in lanes)
+    assert all(bench.kept(lane.sid, lane).state == "delivered" for lane in lanes)
     assert not bench.client.exists(keys.account_receivers(ACCOUNT))
 
 
@@ -504,18 +506,18 @@ def test_one_account_can_not_take_all_places(bench: Bench, monkeypatch: pytest.M
 
     def answer(asked: Asked) -> Answer:
         if asked.headers["I-Twilio-Idempotency-Token"] == "1":
-            bench.drainer.drain(more)
-            bench.drainer.drain(theirs)
+            bench.engine.run(more)
+            bench.engine.run(theirs)
         return Answer()
 
     bench.web.answer = answer
-    bench.drainer.drain(mine)
+    bench.engine.run(mine)
     assert bench.tokens() == ["3", "1"]
-    due_ms = bench.client.zscore(keys.LANES_DUE, str(more))
+    due_ms = bench.client.zscore(keys.lanes_due("callbacks"), str(more))
     assert due_ms is not None
     assert POSTPONED_MS <= due_ms - int(bench.now * 1000) <= 3 * POSTPONED_MS
     assert bench.kept("2", more).attempts_made == 0
-    bench.drainer.drain(more)
+    bench.engine.run(more)
 
     assert bench.tokens() == ["3", "1", "2"], "its place is free again"
     assert +bench.drainer._in_flight == {}

@@ -23,11 +23,11 @@ from orchestrator.domain.conference import Participant, ParticipantStatus
 from orchestrator.domain.hearing import background_of
 from orchestrator.media.program import Program as SoundProgram
 from orchestrator.media.program import Source
+from orchestrator.playback.state import Track
 from orchestrator.sids import mint_sid
-from orchestrator.sounds.state import Track
 from orchestrator.store import keys
-from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import SoundStore
+from orchestrator.store.lanes import Lane
+from orchestrator.store.playback import PlaybackStore
 from tests.unit.dialects import shout
 from tests.unit.dialects.twilio.test_callbacks import EXACT, callback
 from tests.unit.examples import AC, CA, CF, a_conference, a_participant
@@ -336,7 +336,7 @@ def test_a_document_is_asked_for_in_the_dialect_in_which_its_url_was_given(
     api.redis.hset(keys.conference(sid), "status", "in-progress")
     ask(api, way, "POST", "Conferences", sid, data={"AnnounceUrl": url})
     asked_for = api.store.load_participant(ACCOUNT, sid, one.call_sid)
-    waiting = [SoundStore(api.redis).load(Lane(sid, name)).next for name in (one.call_sid, "conference")]
+    waiting = [PlaybackStore(api.redis).load(Lane(sid, name)).next for name in (one.call_sid, "conference")]
 
     assert (asked_for.hold_dialect, asked_for.wait_dialect) == (way.dialect.name, way.dialect.name)
     assert [one and one.dialect for one in waiting] == [way.dialect.name, way.dialect.name]

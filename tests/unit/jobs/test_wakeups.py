@@ -16,17 +16,16 @@ from orchestrator.jobs import wakeups as wakeups_module
 from orchestrator.jobs.wakeups import (
     CALLBACKS,
     ITEMS_PER_JOB,
-    SOUNDS,
+    PLAYBACK,
     WOKEN_SECONDS,
     BackgroundWaker,
     Topic,
     Wakeups,
-    drain_ready,
     make_queue,
-    play_ready,
+    run_ready,
     use,
 )
-from orchestrator.store.outbox import Lane
+from orchestrator.store.lanes import Lane
 
 
 def lane(number: int) -> str:
@@ -49,11 +48,11 @@ def away() -> Wakeups:
 
 
 def test_a_wake_up_is_data_and_leaves_no_result(wakeups: Wakeups, queue: Queue) -> None:
-    """A job without arguments, which says only that there is something; nothing is kept of one that went well."""
+    """A job that says only of which kind there is something; nothing is kept of one that went well."""
     wakeups.wake([lane(1), lane(2)])
     (job,) = queue.jobs
 
-    assert (job.func_name, job.args, job.result_ttl) == ("orchestrator.jobs.wakeups.drain_ready", [], 0)
+    assert (job.func_name, job.args, job.result_ttl) == ("orchestrator.jobs.wakeups.run_ready", ["callbacks"], 0)
     assert wakeups.backlog() == 2
 
 
@@ -140,11 +139,11 @@ def test_a_job_drains_what_is_ready(wakeups: Wakeups, monkeypatch: pytest.Monkey
     """On what the worker process has told it to use; in any other process it fails, visibly."""
     monkeypatch.setattr(wakeups_module, "_process", {})
     with pytest.raises(RuntimeError):
-        drain_ready()
+        run_ready("callbacks")
     drained: list[str] = []
     wakeups.wake([lane(1), lane(2)])
     use(CALLBACKS, wakeups, drained.extend)
-    drain_ready()
+    run_ready("callbacks")
 
     assert drained == [lane(1), lane(2)]
 
@@ -258,20 +257,18 @@ def test_the_listener_wakes_beside_its_own_work(wakeups: Wakeups) -> None:
     assert calls == [[lane(1)], [lane(2), lane(3)]]
 
 
-TOPICS = [CALLBACKS, SOUNDS]
+TOPICS = [CALLBACKS, PLAYBACK]
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
-def test_each_topic_has_a_job_of_its_own(redis_url: str, topic: Topic) -> None:
-    """By name, in a queue of its own; what RQ is told is data."""
+def test_each_topic_has_jobs_of_its_own(redis_url: str, topic: Topic) -> None:
+    """In a queue of its own; what RQ is told is data."""
     connection = redis.Redis.from_url(redis_url)
     queues = {each.name: make_queue(each, connection) for each in TOPICS}
     Wakeups(queues[topic.name], topic).wake(["x"])
-    jobs = {name: [job.func_name for job in queue.jobs] for name, queue in queues.items()}
+    jobs = {name: [job.args for job in queue.jobs] for name, queue in queues.items()}
 
-    assert jobs == {
-        each.name: [f"orchestrator.jobs.wakeups.{each.job.__name__}"] if each is topic else [] for each in TOPICS
-    }
+    assert jobs == {each.name: [[each.name]] if each is topic else [] for each in TOPICS}
 
 
 def test_topics_do_not_take_each_other_s_work(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,16 +280,16 @@ def test_topics_do_not_take_each_other_s_work(redis_url: str, monkeypatch: pytes
         wakeups = Wakeups(make_queue(topic, connection), topic)
         use(topic, wakeups, done[topic.name].extend)
         wakeups.wake([f"{topic.name} 1", f"{topic.name} 2"])
-    play_ready()
-    assert done == {"callbacks": [], "sounds": ["sounds 1", "sounds 2"]}
-    drain_ready()
+    run_ready("playback")
+    assert done == {"callbacks": [], "playback": ["playback 1", "playback 2"]}
+    run_ready("callbacks")
 
     assert done["callbacks"] == ["callbacks 1", "callbacks 2"]
 
 
 def test_a_lane_and_its_ended_plays_are_different_news(redis_url: str) -> None:
     """Each play that has ended is told; the same one only once."""
-    wakeups = Wakeups(make_queue(SOUNDS, redis.Redis.from_url(redis_url)), SOUNDS)
+    wakeups = Wakeups(make_queue(PLAYBACK, redis.Redis.from_url(redis_url)), PLAYBACK)
     wakeups.wake([lane(1), f"{lane(1)}:a", f"{lane(1)}:b", f"{lane(1)}:a"])
 
     assert wakeups.take() == [lane(1), f"{lane(1)}:a", f"{lane(1)}:b"]

@@ -15,11 +15,11 @@ from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.outbox import LEASE_MS, Lane
+from orchestrator.store.lanes import LEASE_MS, Lane
 from tests.harness.polling import eventually
 from tests.harness.stack import Process
 from tests.unit.callbacks.web import TOKEN, Answer, Asked, Web, an_entry
-from tests.unit.lanes import put_entries
+from tests.unit.outbox import put_entries
 from tests.unit.records import ACCOUNT, create
 
 
@@ -55,7 +55,7 @@ def _lane(client: redis.Redis, web: Web, name: str, *tokens: str) -> Lane:
     AccountStore(client).save_account(Account(ACCOUNT, TOKEN, "active"))
     lane = Lane(create(ConferenceStore(client), name).conference_sid, keys.CONFERENCE_LANE)
     entries = [an_entry(web.url(f"/{name}"), token=token, planned_at=4e9) for token in tokens]
-    put_entries(client, lane, [replace(entry, conference_sid=lane.conference_sid) for entry in entries])
+    put_entries(client, lane, [replace(entry, conference_sid=lane.sid) for entry in entries])
     return lane
 
 
@@ -118,4 +118,4 @@ def test_what_a_killed_worker_was_delivering_is_delivered_by_another(
 
     assert _of(web, "lane") == ["1", "1", "2", "3"]
     assert client.hgetall(keys.DROPPED) == {}
-    eventually(lambda: not client.exists(keys.lanes(lane.conference_sid)), "nothing waits any more", 2)
+    eventually(lambda: not client.exists(keys.lanes(lane.sid)), "nothing waits any more", 2)

@@ -54,9 +54,9 @@ from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
-from orchestrator.store.outbox import Lane
-from tests.unit.lanes import waiting
+from orchestrator.store.lanes import Lane
 from tests.unit.lossy_proxy import LossyProxy
+from tests.unit.outbox import waiting
 from tests.unit.records import ACCOUNT, EVENTS, NODE, PROGRESS, create, new_participant
 
 TAPES = Path(__file__).parents[2] / "tapes"

@@ -27,7 +27,7 @@ from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.media import MediaStore
 from orchestrator.twiml.verbs import Method
 from tests.unit.callbacks.web import TOKEN, Web
-from tests.unit.lanes import loopback_pool
+from tests.unit.outbox import loopback_pool
 
 ONE, TWO = "AC" + "1" * 32, "AC" + "2" * 32
 SPEAKER = f"{sys.executable} {Path(__file__).with_name('speaker.py')}"

@@ -32,7 +32,7 @@ from orchestrator.store.connection import connect
 from orchestrator.store.media import MediaStore
 from orchestrator.twiml.voices import Speaker
 from tests.harness.polling import eventually
-from tests.unit.lanes import loopback_pool
+from tests.unit.outbox import loopback_pool
 from tests.unit.media.conftest import ONE, TWO, make_stage
 
 def serve(answer):
@@ -71,7 +71,7 @@ EXCHANGE = """
 from orchestrator.callbacks.overrides import parse_overrides
 from orchestrator.media.errors import MediaError
 from orchestrator.media.exchange import Asked, exchange
-from tests.unit.lanes import loopback_pool
+from tests.unit.outbox import loopback_pool
 try:
     exchange(loopback_pool(), Asked("GET", url, dict(), None, parse_overrides(url), started + 0.5))
 except MediaError as error:

@@ -280,7 +280,7 @@ import gevent, gevent.server
 from orchestrator.media.errors import MediaError
 from orchestrator.media.program import Source
 from orchestrator.store.connection import connect
-from tests.unit.lanes import loopback_pool
+from tests.unit.outbox import loopback_pool
 from tests.unit.media.conftest import ONE, TWO, make_stage
 
 HEAD = b"HTTP/1.1 200 OK\\r\\nContent-Type: text/xml\\r\\n"

@@ -16,9 +16,9 @@ from orchestrator.media.load import MAX_SILENT_DOCUMENTS
 from orchestrator.media.program import Clip, Source
 from orchestrator.twiml.verbs import Play, Unplayable
 from tests.unit.callbacks.web import TOKEN, Answer, Asked, Web
-from tests.unit.lanes import loopback_pool
 from tests.unit.media.conftest import ONE, PARAMETERS, TWO, Played, Stage, make_stage
 from tests.unit.media.test_decode import MP3, a_wav
+from tests.unit.outbox import loopback_pool
 
 AUDIO = Answer(headers={"Content-Type": "audio/mpeg"}, body=MP3)
 

@@ -30,9 +30,9 @@ from orchestrator.freeswitch.whisper import StartWhisper, Whisper
 from orchestrator.services.conferences import ConferenceService
 from orchestrator.services.updates import UpdateService
 from orchestrator.sids import mint_sid
+from orchestrator.store.lanes import Lane
 from orchestrator.store.nodes import NodeStore
-from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import MOST_ANNOUNCEMENTS, SoundStore
+from orchestrator.store.playback import MOST_ANNOUNCEMENTS, PlaybackStore
 from tests.unit.listener.test_committer import NOW, World
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT
 
@@ -83,7 +83,7 @@ class Desk:
     def __init__(self, client: redis.Redis) -> None:
         self.world = World(client)
         self.node = Node()
-        self.sounds = SoundStore(client)
+        self.sounds = PlaybackStore(client)
         self.woken: list[object] = []
         nodes: Any = self.node
         self.looks = NodeStore(client)

@@ -19,10 +19,11 @@ from orchestrator.store import callbacks as callbacks_module
 from orchestrator.store import keys
 from orchestrator.store.callbacks import Attempt, CallbackFilter, CallbackStore, KeptCallback
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.outbox import Lane, OutboxStore, State, Tried
+from orchestrator.store.lanes import Lane
+from orchestrator.store.outbox import OutboxStore, State, Tried
 from orchestrator.store.receivers import ReceiverStore
 from tests.unit.callbacks.web import an_entry
-from tests.unit.lanes import put_entries, waiting
+from tests.unit.outbox import put_entries, waiting
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT, create
 
 NOW = int(time.time())
@@ -40,7 +41,7 @@ class Shelf:
 
     def put(self, token: str, lane: Lane | None = None, **values: Any) -> Entry:
         lane = lane or self.lane
-        settings = {"conference_sid": lane.conference_sid, "call_sid": self.made.call_sid, "planned_at": float(NOW)}
+        settings = {"conference_sid": lane.sid, "call_sid": self.made.call_sid, "planned_at": float(NOW)}
         entry = an_entry(**{"url": "http://h/", "token": token, **settings, **values})
         put_entries(self.client, lane, [entry])
         return entry
@@ -53,11 +54,9 @@ class Shelf:
         attempt = Attempt(head.attempts + 1, NOW * 1000, entry.url, 404 if reason else 200, 5, "", "what it said")
         tried = Tried(head.token, ((attempt.number, orjson.dumps(attempt).decode()),))
         if state == "dead":
-            self.store.save_dead(
-                entry.account_sid, lane.conference_sid, head.token, reason, int(entry.planned_at * 1000)
-            )
+            self.store.save_dead(entry.account_sid, lane.sid, head.token, reason, int(entry.planned_at * 1000))
         self.outbox.commit_head(lane, "worker", tried, state, reason)
-        self.outbox.release(lane, "worker")
+        self.outbox.release(lane, "worker", None)
         return head.token
 
     def found(self, account_sid: str = ACCOUNT, **wanted: Any) -> list[str]:
@@ -78,7 +77,7 @@ def test_a_callback_is_kept_as_it_was_planned_with_its_attempts(shelf: Shelf) ->
     """Everything that an operator asks for when a client says that nothing came."""
     entry = shelf.put("1")
     shelf.settle("dead", "http-404")
-    kept = shelf.store.load_callback(ACCOUNT, shelf.lane.conference_sid, "1")
+    kept = shelf.store.load_callback(ACCOUNT, shelf.lane.sid, "1")
 
     assert (kept.token, kept.account_sid, kept.call_sid, kept.kind) == ("1", ACCOUNT, entry.call_sid, entry.kind)
     assert (kept.url, kept.method, kept.parameters, kept.lane) == (
@@ -86,7 +85,7 @@ def test_a_callback_is_kept_as_it_was_planned_with_its_attempts(shelf: Shelf) ->
     )  # fmt: skip
     assert (kept.state, kept.reason, kept.planned_ms) == ("dead", "http-404", NOW * 1000)
     assert kept.attempts == (Attempt(1, NOW * 1000, entry.url, 404, 5, "", "what it said"),)
-    assert kept.callback_id == f"{shelf.lane.conference_sid}.1"
+    assert kept.callback_id == f"{shelf.lane.sid}.1"
 
 
 def test_attempts_are_in_order_also_beyond_the_ninth(shelf: Shelf) -> None:
@@ -96,7 +95,7 @@ def test_attempts_are_in_order_also_beyond_the_ninth(shelf: Shelf) -> None:
         shelf.outbox.load_head(shelf.lane, "worker", NOW * 1000)
         attempt = orjson.dumps(Attempt(number, NOW, "http://h/", 500, 1, "", "")).decode()
         shelf.outbox.save_retry(shelf.lane, "worker", Tried("1", ((number, attempt),)), NOW * 1000)
-    kept = shelf.store.load_callback(ACCOUNT, shelf.lane.conference_sid, "1")
+    kept = shelf.store.load_callback(ACCOUNT, shelf.lane.sid, "1")
 
     assert [attempt.number for attempt in kept.attempts] == [*range(1, 11), *range(23, 43)]
     assert kept.attempts_made == 42
@@ -107,14 +106,14 @@ def test_a_foreign_account_s_callback_does_not_exist(shelf: Shelf) -> None:
     shelf.put("1")
     shelf.settle("dead", "http-404")
     for account_sid, sid, token in (
-        (OTHER_ACCOUNT, shelf.lane.conference_sid, "1"),
-        (ACCOUNT, shelf.lane.conference_sid, "2"),
+        (OTHER_ACCOUNT, shelf.lane.sid, "1"),
+        (ACCOUNT, shelf.lane.sid, "2"),
         (ACCOUNT, "CF" + "9" * 32, "1"),
     ):
         with pytest.raises(NotFound):
             shelf.store.load_callback(account_sid, sid, token)
 
-    assert shelf.found(OTHER_ACCOUNT, conference_sid=shelf.lane.conference_sid) == []
+    assert shelf.found(OTHER_ACCOUNT, conference_sid=shelf.lane.sid) == []
     assert shelf.found(OTHER_ACCOUNT, call_sid=shelf.made.call_sid) == []
     assert shelf.found(OTHER_ACCOUNT, state="dead") == shelf.found(OTHER_ACCOUNT) == []
 
@@ -132,7 +131,7 @@ def test_callbacks_are_found_by_what_one_knows_of_them(shelf: Shelf) -> None:
     shelf.settle("dead", "http-404")
     shelf.settle("delivered")
     shelf.settle("dead", "http-410", other)
-    sid = shelf.lane.conference_sid
+    sid = shelf.lane.sid
 
     assert shelf.found() == ["4", "3", "2", "1"], "newest first"
     assert shelf.found(conference_sid=sid) == ["3", "2", "1"]
@@ -151,7 +150,7 @@ def test_callbacks_are_found_by_time(shelf: Shelf, by_conference: bool) -> None:
     """The moment of the event; both ends belong to it."""
     for number in range(1, 6):
         shelf.put(str(number), planned_at=NOW + float(number))
-    where = {"conference_sid": shelf.lane.conference_sid} if by_conference else {}
+    where = {"conference_sid": shelf.lane.sid} if by_conference else {}
     two, four = (NOW + 2) * 1000, (NOW + 4) * 1000
 
     assert shelf.found(**where, after_ms=two, before_ms=four) == ["4", "3", "2"]
@@ -183,10 +182,10 @@ def test_what_has_expired_is_skipped(shelf: Shelf) -> None:
     """An index may name what is gone; a caller that bounds its work still sees that there was a row."""
     shelf.put("1")
     shelf.put("2")
-    shelf.client.delete(keys.callback(shelf.lane.conference_sid, "1"))
+    shelf.client.delete(keys.callback(shelf.lane.sid, "1"))
 
     assert [row and row.token for row in shelf.store.list_callbacks(ACCOUNT, CallbackFilter())] == ["2", None]
-    assert shelf.found() == shelf.found(conference_sid=shelf.lane.conference_sid) == ["2"]
+    assert shelf.found() == shelf.found(conference_sid=shelf.lane.sid) == ["2"]
 
 
 def test_dead_letters_are_counted_and_their_list_ends(shelf: Shelf) -> None:
@@ -204,7 +203,7 @@ def test_dead_letters_are_counted_and_their_list_ends(shelf: Shelf) -> None:
 
 
 def _replay(shelf: Shelf, token: str) -> bool:
-    kept = shelf.store.load_callback(ACCOUNT, shelf.lane.conference_sid, token)
+    kept = shelf.store.load_callback(ACCOUNT, shelf.lane.sid, token)
     return shelf.store.save_replay(kept, NOW * 1000 + 5_000)
 
 
@@ -217,11 +216,11 @@ def test_a_replayed_callback_goes_to_the_end_of_its_lane_under_its_token(
     shelf.settle(state, reason)
     shelf.put("2")
     assert _replay(shelf, "1")
-    kept = shelf.store.load_callback(ACCOUNT, shelf.lane.conference_sid, "1")
+    kept = shelf.store.load_callback(ACCOUNT, shelf.lane.sid, "1")
 
     assert waiting(shelf.client, shelf.lane) == ["2", "1"]
     assert (kept.state, kept.reason, kept.replays, kept.attempts_made) == ("waiting", "", 1, 1)
-    assert shelf.client.ttl(keys.callback(shelf.lane.conference_sid, "1")) == -1, "its lane owns it again"
+    assert shelf.client.ttl(keys.callback(shelf.lane.sid, "1")) == -1, "its lane owns it again"
     assert shelf.found(state="dead") == []
     shelf.settle("delivered")
     head = shelf.outbox.load_head(shelf.lane, "worker", NOW * 1000)
@@ -233,31 +232,31 @@ def test_what_waits_is_not_replayed_twice(shelf: Shelf) -> None:
     shelf.put("1")
     assert not _replay(shelf, "1")
     shelf.settle("dead", "age")
-    stale = shelf.store.load_callback(ACCOUNT, shelf.lane.conference_sid, "1")
+    stale = shelf.store.load_callback(ACCOUNT, shelf.lane.sid, "1")
     assert [shelf.store.save_replay(stale, NOW * 1000) for _ in range(3)] == [True, False, False]
 
     assert waiting(shelf.client, shelf.lane) == ["1"]
-    assert shelf.store.load_callback(ACCOUNT, shelf.lane.conference_sid, "1").replays == 1
+    assert shelf.store.load_callback(ACCOUNT, shelf.lane.sid, "1").replays == 1
 
 
 def test_a_replay_is_found_without_a_wake_up(shelf: Shelf) -> None:
     """It comes due at once, and its conference is open again, though it ended long ago."""
     shelf.put("1")
     shelf.settle("dead", "age")
-    shelf.client.zrem(keys.OPEN_CONFERENCES, shelf.lane.conference_sid)
-    shelf.client.zrem(keys.LANES_DUE, str(shelf.lane))
+    shelf.client.zrem(keys.OPEN_CONFERENCES, shelf.lane.sid)
+    shelf.client.zrem(keys.lanes_due("callbacks"), str(shelf.lane))
     _replay(shelf, "1")
 
     assert shelf.outbox.list_due(NOW * 1000 + 5_000, 10) == [shelf.lane]
-    assert shelf.client.zscore(keys.OPEN_CONFERENCES, shelf.lane.conference_sid) is not None
+    assert shelf.client.zscore(keys.OPEN_CONFERENCES, shelf.lane.sid) is not None
 
 
 def test_what_has_expired_meanwhile_is_not_replayed(shelf: Shelf) -> None:
     """No lane gets a token of nothing."""
     shelf.put("1")
     shelf.settle("dead", "age")
-    kept = shelf.store.load_callback(ACCOUNT, shelf.lane.conference_sid, "1")
-    shelf.client.delete(keys.callback(shelf.lane.conference_sid, "1"))
+    kept = shelf.store.load_callback(ACCOUNT, shelf.lane.sid, "1")
+    shelf.client.delete(keys.callback(shelf.lane.sid, "1"))
 
     assert not shelf.store.save_replay(kept, NOW * 1000)
     assert waiting(shelf.client, shelf.lane) == []
@@ -275,14 +274,14 @@ def test_a_replay_of_many_in_two_portions_keeps_their_order(shelf: Shelf, monkey
     replayed = history.replay_all(ACCOUNT, CallbackFilter())
     assert replayed == Replayed(3, int((NOW - 7.0) * 1000))
     assert waiting(shelf.client, shelf.lane) == list("ead")
-    assert history.replay_all(ACCOUNT, CallbackFilter(conference_sid=shelf.lane.conference_sid)) == Replayed(2, None)
+    assert history.replay_all(ACCOUNT, CallbackFilter(conference_sid=shelf.lane.sid)) == Replayed(2, None)
     assert waiting(shelf.client, shelf.lane) == list("eadcb")
     assert history.replay_all(ACCOUNT, CallbackFilter()) == Replayed(0, None)
 
 
 def test_lanes_of_a_receiver_are_due_at_once_when_it_is_resumed(shelf: Shelf) -> None:
     """Those of the account that wait for it; another receiver's keep their moment."""
-    other = Lane(shelf.lane.conference_sid, shelf.made.call_sid)
+    other = Lane(shelf.lane.sid, shelf.made.call_sid)
     shelf.put("1", url="https://user:secret@App.Example:8443/cb#rc=1")
     shelf.put("2", lane=other, url="https://other.example/")
     for lane, token in ((shelf.lane, "1"), (other, "2")):

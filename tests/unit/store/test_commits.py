@@ -19,8 +19,9 @@ from orchestrator.store import commits as commits_module
 from orchestrator.store import keys
 from orchestrator.store.commits import WAKE_GRACE_MS, CommitStore
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.outbox import Lane, OutboxStore
-from tests.unit.lanes import new, unique, waiting
+from orchestrator.store.lanes import Lane
+from orchestrator.store.outbox import OutboxStore
+from tests.unit.outbox import new, unique, waiting
 from tests.unit.records import ACCOUNT, NODE, create
 
 
@@ -185,12 +186,12 @@ def test_a_woken_lane_is_on_the_sweep_s_list(store: ConferenceStore, commits: Co
         change = _change(commits, made)
         change.outbox[lane.name] = [new(unique())]
         commits.commit([change])
-        score = client.zscore(keys.LANES_DUE, str(lane))
+        score = client.zscore(keys.lanes_due("callbacks"), str(lane))
         assert score is not None
         assert expected <= score <= expected + WAKE_GRACE_MS + 5_000
-        client.zadd(keys.LANES_DUE, {str(lane): 7})
+        client.zadd(keys.lanes_due("callbacks"), {str(lane): 7})
 
-    assert client.zscore(keys.LANES_DUE, str(lane)) == 7
+    assert client.zscore(keys.lanes_due("callbacks"), str(lane)) == 7
 
 
 # ------------------------------------------------------------ a commit whose answer was lost
@@ -210,7 +211,7 @@ def test_what_comes_after_a_conference_s_end_is_found_by_the_sweep(
     late = _change(commits, made)
     late.outbox["conference"] = [new("late")]
     (committed,) = commits.commit([late])
-    client.zrem(keys.LANES_DUE, f"{made.conference_sid}:conference")
+    client.zrem(keys.lanes_due("callbacks"), f"{made.conference_sid}:conference")
 
     assert committed is not None
     assert committed.lanes == ("conference",)
@@ -225,13 +226,13 @@ def test_a_repeated_commit_is_told_as_done_and_done_once(
     change = _change(commits, made, status=ParticipantStatus.RINGING)
     change.outbox.update({"conference": [new("1"), new("2")], made.call_sid: [new("3")]})
     (first,) = commits.commit([change])
-    before = {key: client.dump(key) for key in client.scan_iter() if key != keys.LANES_DUE}
+    before = {key: client.dump(key) for key in client.scan_iter() if key != keys.lanes_due("callbacks")}
     (again,) = commits.commit([change])
 
     assert first is not None
     assert again is not None
     assert set(again.lanes) == set(first.lanes) == {"conference", made.call_sid}
-    assert {key: client.dump(key) for key in client.scan_iter() if key != keys.LANES_DUE} == before
+    assert {key: client.dump(key) for key in client.scan_iter() if key != keys.lanes_due("callbacks")} == before
 
 
 def test_a_repeated_commit_is_refused_when_another_came_after_it(store: ConferenceStore, commits: CommitStore) -> None:

@@ -10,22 +10,23 @@ from typing import Any
 import pytest
 import redis
 
-from orchestrator.callbacks.drain import Drainer
 from orchestrator.domain.conference import Participant
 from orchestrator.domain.events import CallEnded, CallRang, MemberRemoved, ParticipantMuted
 from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
+from orchestrator.lanes.engine import Engine
 from orchestrator.limits import DEFAULTS
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.store.lanes import Lane
 from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
-from orchestrator.store.outbox import Lane, OutboxStore, Tried
+from orchestrator.store.outbox import OutboxStore, Tried
+from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.quotas import Admission, QuotaStore, Room
-from orchestrator.store.sounds import SoundStore
-from tests.unit.callbacks.bench import make_drainer
+from tests.unit.callbacks.bench import make_drainer, make_engine
 from tests.unit.callbacks.web import TOKEN, Answer, Web
-from tests.unit.lanes import port_of
 from tests.unit.listener.test_committer import NOW, World
+from tests.unit.outbox import port_of
 from tests.unit.records import ACCOUNT, EVENTS, PROGRESS
 
 _PARTS = {
@@ -36,6 +37,8 @@ _PARTS = {
     ":clip:ID": ":clip:[0-9a-f]{32}",
     ":note:AC:HASH": ":note:AC[0-9a-f]{32}:[0-9a-f]{64}",
     ":account:AC": ":account:AC[0-9a-f]{32}",
+    r"\{SID\}": r"\{CF[0-9a-f]{32}\}",
+    "KIND": "(?:callbacks|playback)",
     r"\{name\}": r"\{[A-Za-z0-9_-]{1,32}\}",
     ":participant:CA": ":participant:CA[0-9a-f]{32}",
     ":lane": ":(?:conference|CA[0-9a-f]{32})",
@@ -45,7 +48,7 @@ _PARTS = {
 def _pattern(key: keys.Key) -> re.Pattern[str]:
     text = re.escape(key.pattern)
     for plain, shape in _PARTS.items():
-        if plain != ":lane" or key.pattern.startswith(("outbox:", "sound:")):
+        if plain != ":lane" or key.pattern.startswith(("outbox:", "playback:", "lane:")):
             text = text.replace(plain, shape)
     return re.compile(text)
 
@@ -64,19 +67,19 @@ BY_TTL = {
     "node:{name}:dialled",
     "account:{AC}:kept",
     "account:{AC}:tallies",
-    "sound:{CF}:lane",
-    "sound:{CF}:lane:announcements",
-    "sound:{CF}:lane:lease",
+    "playback:{CF}:lane",
+    "playback:{CF}:lane:announcements",
+    "lane:{SID}:KIND:lane",
     "media:{media}:clip:ID",
     "media:{media}:note:AC:HASH",
 }
 """Rows whose lifetime is a TTL, at the latest when what they tell of is over; the other rows name an owner."""
 
 
-FOR_SECONDS = {"node:{name}", "node:{name}:dialled", "sound:{CF}:lane:lease"}
+FOR_SECONDS = {"node:{name}", "node:{name}:dialled", "lane:{SID}:KIND:lane"}
 """Those of them that a slow machine may not see any more at the end."""
 
-RQS = ("rq:", "callbacks:ready", "callbacks:woken", "sounds:ready", "sounds:woken")
+RQS = ("rq:", "callbacks:ready", "callbacks:woken", "playback:ready", "playback:woken")
 
 
 def _row(name: str) -> keys.Key:
@@ -94,20 +97,20 @@ def _check(client: Any, seen: set[str]) -> None:
         seen.add(row.pattern)
 
 
-def _drain_all(client: redis.Redis, drainer: Drainer) -> None:
+def _drain_all(client: redis.Redis, engine: Engine) -> None:
     outbox = OutboxStore(client)
     outbox.save_forgotten(0)
     for lane in outbox.list_due(int(time.time() * 1000) + 100_000, 100):
-        drainer.drain(lane)
+        engine.run(lane)
 
 
 def _sound(client: redis.Redis, lane: Lane) -> None:
     """A lane that is looked at, plays something, and has an announcement waiting."""
-    sounds = SoundStore(client)
+    sounds = PlaybackStore(client)
     for _ in range(2):
         sounds.add_announcement(lane, "https://app.example/a", "POST")
-    sounds.take(lane, "me", "0123456789abcdef")
-    sounds.save(lane, "me", "state", taken=1, due_ms=2**45)
+    sounds.take(lane, "me", 0, "0123456789abcdef")
+    sounds.save(lane, "me", "state", taken=1)
 
 
 def _media(client: redis.Redis) -> None:
@@ -141,7 +144,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     AccountStore(client).save_account(Account(ACCOUNT, TOKEN, "active"))
     NodeStore(client).save_node("fs1", connected="1")
     wakeups = Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0")), CALLBACKS)
-    drainer = make_drainer(client, wakeups)
+    engine = make_engine(make_drainer(client), wakeups)
     settings: dict[str, Any] = {
         "progress_callbacks": replace(PROGRESS, url=web.url()),
         "conference_callbacks": replace(EVENTS, url=web.url()),
@@ -163,17 +166,17 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
         assert outbox.load_head(lane, "me", 0).verdict == "ok"
     outbox.save_retry(lanes[1], "me", Tried(outbox.load_head(lanes[1], "me", 0).token), 1)
     _check(client, seen)
-    outbox.release(lanes[0], "me")
+    outbox.release(lanes[0], "me", None)
     web.answer = lambda _: Answer(500)
-    drainer.drain(lanes[0])
+    engine.run(lanes[0])
     _check(client, seen)
     client.delete(keys.retry(one.conference_sid, "conference"))
     refused = len(web.asked) + 1
     web.answer = lambda _: Answer(404 if len(web.asked) == refused else 200)
     for participant in (one, two):
         world.apply(participant, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
-    _drain_all(client, drainer)
-    _drain_all(client, drainer)
+    _drain_all(client, engine)
+    _drain_all(client, engine)
     _check(client, seen)
     _media(client)
     NodeStore(client).look_again("fs1", one.conference_sid)
@@ -185,7 +188,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
     stays = {
         "accounts", keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
-        keys.SOUNDS_DUE, keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
+        keys.lanes_due("playback"), keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
         keys.media_account(ACCOUNT),
     }  # fmt: skip
     assert {name for name, ttl in left.items() if ttl == -1} == stays

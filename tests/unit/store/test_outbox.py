@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import redis
 
@@ -9,9 +11,10 @@ from orchestrator.domain.conference import Participant
 from orchestrator.store import keys
 from orchestrator.store import outbox as outbox_module
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.outbox import LEASE_MS, Head, Lane, OutboxStore, Tried
+from orchestrator.store.lanes import LEASE_MS, Lane
+from orchestrator.store.outbox import Head, OutboxStore, Tried
 from tests.harness.polling import eventually
-from tests.unit.lanes import new, put, waiting
+from tests.unit.outbox import new, put, waiting
 from tests.unit.records import create
 
 NOW_MS = 1_000_000
@@ -41,11 +44,11 @@ def deliver(outbox: OutboxStore, lane: Lane, owner: str, token: str) -> Head:
 
 
 def record(client: redis.Redis, lane: Lane, token: str) -> dict[str, str]:
-    return dict(client.hgetall(keys.callback(lane.conference_sid, token)))  # type: ignore[arg-type]  # a sync client
+    return dict(client.hgetall(keys.callback(lane.sid, token)))  # type: ignore[arg-type]  # a sync client
 
 
 def due_at(client: redis.Redis, lane: Lane) -> object:
-    return client.zscore(keys.LANES_DUE, str(lane))
+    return client.zscore(keys.lanes_due("callbacks"), str(lane))
 
 
 def test_a_lane_is_worked_off_in_order(client: redis.Redis, outbox: OutboxStore, lane: Lane) -> None:
@@ -59,7 +62,7 @@ def test_a_lane_is_worked_off_in_order(client: redis.Redis, outbox: OutboxStore,
     assert head.verdict == "empty"
     assert seen == [(token, f"entry of {token}", 0, NOW_MS) for token in "123"]
     assert list(client.scan_iter("outbox:*")) == []
-    assert not client.exists(keys.lanes(lane.conference_sid))
+    assert not client.exists(keys.lanes(lane.sid))
 
 
 @pytest.mark.parametrize(("state", "reason"), [("delivered", ""), ("dead", "http-404")])
@@ -73,9 +76,9 @@ def test_what_became_of_a_callback_is_kept_for_a_while(
     kept = record(client, lane, "1")
 
     assert (kept["state"], kept["reason"], kept["attempts"], kept["attempt:1"]) == (state, reason, "1", TRIED)
-    assert 0 < client.ttl(keys.callback(lane.conference_sid, "1")) <= keys.RETENTION_SECONDS
+    assert 0 < client.ttl(keys.callback(lane.sid, "1")) <= keys.RETENTION_SECONDS
     assert record(client, lane, "2")["state"] == "waiting"
-    assert client.ttl(keys.callback(lane.conference_sid, "2")) == -1
+    assert client.ttl(keys.callback(lane.sid, "2")) == -1
 
 
 def test_a_leased_lane_is_busy_for_everybody_else(client: redis.Redis, outbox: OutboxStore, lane: Lane) -> None:
@@ -83,9 +86,9 @@ def test_a_leased_lane_is_busy_for_everybody_else(client: redis.Redis, outbox: O
     put(client, lane, new("1"))
     assert outbox.load_head(lane, "me", NOW_MS).verdict == "ok"
     assert outbox.load_head(lane, "you", NOW_MS).verdict == "busy"
-    outbox.release(lane, "you")
+    outbox.release(lane, "you", None)
     assert outbox.load_head(lane, "you", NOW_MS).verdict == "busy"
-    outbox.release(lane, "me")
+    outbox.release(lane, "me", None)
 
     assert outbox.load_head(lane, "you", NOW_MS).verdict == "ok"
 
@@ -102,37 +105,23 @@ def test_a_dead_drain_s_lane_is_free_when_its_lease_has_run_out(
 
     assert deliver(outbox, lane, "dead", "1").verdict == "lost"
     outbox.save_retry(lane, "dead", Tried("1", ((5, TRIED),)), NOW_MS + 1000)
-    assert not client.exists(keys.retry(lane.conference_sid, lane.name))
+    assert not client.exists(keys.retry(lane.sid, lane.name))
     assert record(client, lane, "1")["attempts"] == "0"
     monkeypatch.setattr(outbox_module, "LEASE_MS", 90_000)
     outbox.renew({"dead": lane}, NOW_MS)
-    assert client.pttl(keys.lease(lane.conference_sid, lane.name)) <= 30_000
+    assert client.pttl(keys.lane_lease("callbacks", lane.sid, lane.name)) <= 30_000
     assert deliver(outbox, lane, "heir", "1").token == "2"
 
 
-def test_a_lease_is_kept_while_it_is_renewed(
+def test_finishing_a_callback_renews_the_lease(
     client: redis.Redis, outbox: OutboxStore, lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And by finishing a callback; the sweep looks at the lane later, too."""
-    monkeypatch.setattr(outbox_module, "LEASE_MS", 1_000)
     put(client, lane, new("1"), new("2"))
     outbox.load_head(lane, "me", NOW_MS)
-    monkeypatch.setattr(outbox_module, "LEASE_MS", 60_000)
-    client.zadd(keys.LANES_DUE, {str(lane): NOW_MS})
-    outbox.renew({"me": lane}, NOW_MS)
-    assert client.pttl(keys.lease(lane.conference_sid, lane.name)) > 1_000
-    assert due_at(client, lane) == NOW_MS + 60_500
     monkeypatch.setattr(outbox_module, "LEASE_MS", 90_000)
     deliver(outbox, lane, "me", "1")
 
-    assert client.pttl(keys.lease(lane.conference_sid, lane.name)) > 60_000
-
-
-def test_renewing_puts_no_lane_on_the_sweep_s_list(client: redis.Redis, outbox: OutboxStore, lane: Lane) -> None:
-    """It has just been emptied, perhaps: what was taken off must not come back."""
-    outbox.renew({"me": lane}, NOW_MS)
-
-    assert due_at(client, lane) is None
+    assert client.pttl(outbox.lease(lane)) > 60_000
 
 
 def test_a_retry_frees_the_lane_until_it_is_due_and_keeps_the_order(
@@ -148,22 +137,9 @@ def test_a_retry_frees_the_lane_until_it_is_due_and_keeps_the_order(
     due = outbox.load_head(lane, "you", NOW_MS + 500)
     assert (due.verdict, due.token, due.attempts) == ("ok", "1", 3)
     deliver(outbox, lane, "you", "1")
-    outbox.release(lane, "you")
+    outbox.release(lane, "you", None)
     following = outbox.load_head(lane, "me", NOW_MS + 500)
     assert (following.token, following.attempts) == ("2", 0)
-
-
-def test_a_postponed_lane_is_free_and_nothing_of_it_was_tried(
-    client: redis.Redis, outbox: OutboxStore, lane: Lane
-) -> None:
-    """It is somebody else's turn; a new wake-up may take it at once, the sweep does so a moment later."""
-    put(client, lane, new("1"))
-    outbox.load_head(lane, "me", NOW_MS)
-    outbox.save_postponed(lane, "me", NOW_MS + 500)
-
-    assert due_at(client, lane) == NOW_MS + 500
-    head = outbox.load_head(lane, "you", NOW_MS)
-    assert (head.verdict, head.token, head.attempts) == ("ok", "1", 0)
 
 
 def test_finishing_a_head_that_a_full_lane_has_dropped_removes_no_other(
@@ -172,7 +148,7 @@ def test_finishing_a_head_that_a_full_lane_has_dropped_removes_no_other(
     """While it was delivered, newer ones pushed it out."""
     put(client, lane, new("1"), new("2"))
     outbox.load_head(lane, "me", NOW_MS)
-    client.lpop(keys.outbox(lane.conference_sid, lane.name))
+    client.lpop(keys.outbox(lane.sid, lane.name))
 
     assert deliver(outbox, lane, "me", "1").token == "2"
 
@@ -180,11 +156,11 @@ def test_finishing_a_head_that_a_full_lane_has_dropped_removes_no_other(
 def test_a_token_whose_callback_is_gone_blocks_nothing(client: redis.Redis, outbox: OutboxStore, lane: Lane) -> None:
     """Whether it comes first, or after one that was delivered, or alone."""
     put(client, lane, *(new(token) for token in "12345"))
-    client.delete(*(keys.callback(lane.conference_sid, token) for token in ("1", "3", "4")))
+    client.delete(*(keys.callback(lane.sid, token) for token in ("1", "3", "4")))
     assert outbox.load_head(lane, "me", NOW_MS).token == "2"
     assert deliver(outbox, lane, "me", "2").token == "5"
-    client.delete(keys.callback(lane.conference_sid, "5"))
-    outbox.release(lane, "me")
+    client.delete(keys.callback(lane.sid, "5"))
+    outbox.release(lane, "me", None)
 
     assert outbox.load_head(lane, "me", NOW_MS).verdict == "empty"
     assert waiting(client, lane) == []
@@ -206,11 +182,11 @@ def test_a_callback_that_comes_while_the_last_one_is_finished_is_seen_by_somebod
 
 def test_an_empty_lane_is_forgotten(client: redis.Redis, outbox: OutboxStore, lane: Lane) -> None:
     """A leftover name costs one look and is gone."""
-    client.sadd(keys.lanes(lane.conference_sid), lane.name)
-    client.set(keys.retry(lane.conference_sid, lane.name), NOW_MS * 2)
+    client.sadd(keys.lanes(lane.sid), lane.name)
+    client.set(keys.retry(lane.sid, lane.name), NOW_MS * 2)
 
     assert outbox.load_head(lane, "me", NOW_MS).verdict == "empty"
-    assert not client.exists(keys.lanes(lane.conference_sid), keys.retry(lane.conference_sid, lane.name))
+    assert not client.exists(keys.lanes(lane.sid), keys.retry(lane.sid, lane.name))
 
 
 def test_the_first_ten_attempts_and_the_last_twenty_are_kept(
@@ -240,9 +216,9 @@ def test_a_sweep_finds_what_is_due_and_nobody_s(client: redis.Redis, outbox: Out
     lanes = [Lane(made.conference_sid, name) for name in ("a", "b", "c")]
     for lane in lanes:
         put(client, lane, new(lane.name))
-    client.zadd(keys.LANES_DUE, {str(lane): NOW_MS for lane in lanes})
+    client.zadd(keys.lanes_due("callbacks"), {str(lane): NOW_MS for lane in lanes})
     outbox.load_head(lanes[0], "me", NOW_MS)
-    client.zadd(keys.LANES_DUE, {str(lanes[0]): NOW_MS})  # as if it had been looked at too early
+    client.zadd(keys.lanes_due("callbacks"), {str(lanes[0]): NOW_MS})  # as if it had been looked at too early
     outbox.load_head(lanes[1], "me", NOW_MS)
     outbox.save_retry(lanes[1], "me", Tried(lanes[1].name), NOW_MS + 10)
 
@@ -254,9 +230,9 @@ def test_a_sweep_finds_what_is_due_and_nobody_s(client: redis.Redis, outbox: Out
 def test_a_dead_drain_s_lane_comes_due(client: redis.Redis, outbox: OutboxStore, lane: Lane) -> None:
     """Leased by somebody who never came back: no wake-up and no search is needed."""
     put(client, lane, new("1"))
-    client.zrem(keys.LANES_DUE, str(lane))
+    client.zrem(keys.lanes_due("callbacks"), str(lane))
     outbox.load_head(lane, "dead", NOW_MS)
-    client.delete(keys.lease(lane.conference_sid, lane.name))
+    client.delete(keys.lane_lease("callbacks", lane.sid, lane.name))
 
     assert outbox.list_due(NOW_MS + LEASE_MS, 100) == []
     assert outbox.list_due(LATER_MS, 100) == [lane]
@@ -267,11 +243,11 @@ def test_what_is_due_and_empty_leaves_the_sweep_s_list(client: redis.Redis, outb
     put(client, lane, new("1"))
     outbox.load_head(lane, "me", NOW_MS)
     deliver(outbox, lane, "me", "1")
-    assert client.zcard(keys.LANES_DUE) == 1
-    client.zadd(keys.LANES_DUE, {str(lane): NOW_MS})
+    assert client.zcard(keys.lanes_due("callbacks")) == 1
+    client.zadd(keys.lanes_due("callbacks"), {str(lane): NOW_MS})
 
     assert outbox.list_due(NOW_MS, 100) == []
-    assert client.zcard(keys.LANES_DUE) == 0
+    assert client.zcard(keys.lanes_due("callbacks")) == 0
 
 
 def test_a_lane_that_fills_again_while_the_sweep_looks_is_found(
@@ -279,15 +255,15 @@ def test_a_lane_that_fills_again_while_the_sweep_looks_is_found(
 ) -> None:
     """It was empty when the sweep asked, and a commit and its lost wake-up came before it was taken off the list: the
     search for forgotten lanes has it back."""
-    client.zadd(keys.LANES_DUE, {str(lane): NOW_MS})
-    plain = outbox._sort
+    client.zadd(keys.lanes_due("callbacks"), {str(lane): NOW_MS})
+    plain = outbox.list_empty
 
-    def sort(lanes: list[Lane]) -> object:
+    def list_empty(lanes: Sequence[Lane]) -> set[Lane]:
         answer = plain(lanes)
         put(client, lane, new("1"))
         return answer
 
-    monkeypatch.setattr(outbox, "_sort", sort)
+    monkeypatch.setattr(outbox, "list_empty", list_empty)
     assert outbox.list_due(NOW_MS, 100) == []
     monkeypatch.undo()
     outbox.save_forgotten(NOW_MS)
@@ -302,7 +278,7 @@ def test_a_round_looks_at_so_many_lanes_and_the_earliest_first(
     lanes = [Lane(made.conference_sid, f"lane{number}") for number in range(6)]
     for number, lane in enumerate(lanes):
         put(client, lane, new(lane.name))
-        client.zadd(keys.LANES_DUE, {str(lane): NOW_MS + number})
+        client.zadd(keys.lanes_due("callbacks"), {str(lane): NOW_MS + number})
 
     assert outbox.list_due(NOW_MS + 10, 4) == lanes[:4]
     assert outbox.list_due(NOW_MS + 10, 4) == lanes[4:]
@@ -314,8 +290,8 @@ def test_forgotten_lanes_are_put_on_the_list(client: redis.Redis, outbox: Outbox
     lanes = [Lane(made.conference_sid, name) for name in ("a", "b")]
     for lane in lanes:
         put(client, lane, new(lane.name))
-    client.zrem(keys.LANES_DUE, str(lanes[0]))
-    client.zadd(keys.LANES_DUE, {str(lanes[1]): NOW_MS + 99_000})
+    client.zrem(keys.lanes_due("callbacks"), str(lanes[0]))
+    client.zadd(keys.lanes_due("callbacks"), {str(lanes[1]): NOW_MS + 99_000})
 
     assert outbox.save_forgotten(NOW_MS) == 1
     assert outbox.save_forgotten(NOW_MS) == 0

@@ -28,7 +28,7 @@ FULL_PARTICIPANT = a_participant(
     hold_dialect="signalwire", wait_dialect="restcomm",
     talking=True, coaching=True, call_sid_to_coach=COACHED, beep_on_enter=False, beep_on_exit=False,
     start_conference_on_enter=False, end_conference_on_exit=True, exit_hook_changed=True, removal_requested=True,
-    answered_at=at(1), joined_at=at(2), left_at=at(3), ended_at=at(4), hangup_cause="X", sip_status=486,
+    dialled_at=at(0.5), answered_at=at(1), joined_at=at(2), left_at=at(3), ended_at=at(4), hangup_cause="X", sip_status=486,
     progress_callbacks=PROGRESS, conference_callbacks=EVENTS, call_sequence_number=4, announced_id="one",
     options_json='{"a":1}',
     switch=SwitchRef("n1", UUID, 7), updated_at=at(9),

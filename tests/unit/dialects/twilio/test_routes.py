@@ -9,8 +9,8 @@ import pytest
 from orchestrator.domain.conference import Participant
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
-from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import SoundStore
+from orchestrator.store.lanes import Lane
+from orchestrator.store.playback import PlaybackStore
 from tests.unit.records import ACCOUNT, create
 from tests.unit.test_app import Api, is_error, make_api, present, stop
 
@@ -50,7 +50,7 @@ def test_a_hold_is_shown_at_once(api: Api, one: Participant) -> None:
 def test_an_announcement_to_a_participant_waits(api: Api, one: Participant) -> None:
     """With Twilio's default method."""
     response = api.request("POST", path_of(one), data={"AnnounceUrl": URL})
-    waiting = SoundStore(api.redis).load(Lane(one.conference_sid, one.call_sid)).next
+    waiting = PlaybackStore(api.redis).load(Lane(one.conference_sid, one.call_sid)).next
 
     assert response.status_code == 200
     assert waiting is not None
@@ -63,7 +63,7 @@ def test_an_announcement_to_a_conference_waits(api: Api, one: Participant) -> No
     is_error(api.request("POST", path, data={"AnnounceUrl": URL}), 400, 16001)
     api.redis.hset(keys.conference(one.conference_sid), "status", "in-progress")
     response = api.request("POST", path, data={"AnnounceUrl": URL, "AnnounceMethod": "GET"})
-    waiting = SoundStore(api.redis).load(Lane(one.conference_sid, "conference")).next
+    waiting = PlaybackStore(api.redis).load(Lane(one.conference_sid, "conference")).next
 
     assert response.get_json()["sid"] == one.conference_sid
     assert waiting is not None

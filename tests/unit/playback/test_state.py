@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.domain.conference import STOCK
 from orchestrator.domain.hearing import Sound
 from orchestrator.media.program import Clip, Program, Source
-from orchestrator.sounds.state import LATE_MS, MOST_PLAYS, Kind, Playing, State, Track
+from orchestrator.playback.state import LATE_MS, MOST_PLAYS, Kind, Playing, State, Track
 from orchestrator.twiml.verbs import Pause, Play, Say, Unplayable
 
 CLIPS = st.builds(Clip, st.one_of(st.none(), st.text(max_size=8)), st.integers(0, 10**7), st.integers(0, 1000))
@@ -193,7 +193,7 @@ def test_when_something_is_over(playing: Playing | None, ended: str, now_ms: int
 
 def test_a_background_is_this_one_by_its_url_and_turn() -> None:
     """A second hold with the same music begins it anew; another URL is another sound; none is none."""
-    state = State(Track.of("https://app.example/a", "GET", turn=3))
+    state = State(Track.of("https://app.example/a", "GET", hold_number=3))
 
     assert state.has_background(Sound("https://app.example/a", "GET", 3))
     assert not state.has_background(Sound("https://app.example/a", "GET", 4))

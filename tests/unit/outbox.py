@@ -17,7 +17,7 @@ from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
 from orchestrator.store import keys
 from orchestrator.store.commits import CommitStore, Committed
-from orchestrator.store.outbox import Lane
+from orchestrator.store.lanes import Lane
 
 _numbers = itertools.count(1)
 
@@ -32,8 +32,8 @@ def unique() -> str:
 
 def put(client: redis.Redis, lane: Lane, *callbacks: NewCallback) -> Committed:
     commits = CommitStore(client)
-    conferences, _ = commits.load([], [lane.conference_sid])
-    known = conferences[lane.conference_sid]
+    conferences, _ = commits.load([], [lane.sid])
+    known = conferences[lane.sid]
     change = Change(known, known.conference, uuid.uuid4().hex)
     change.outbox[lane.name] = list(callbacks)
     (committed,) = commits.commit([change])
@@ -47,7 +47,7 @@ def put_entries(client: redis.Redis, lane: Lane, entries: Sequence[Entry]) -> Co
 
 def waiting(client: redis.Redis, lane: Lane) -> list[str]:
     """The tokens that the lane holds, in order."""
-    return [str(token) for token in client.lrange(keys.outbox(lane.conference_sid, lane.name), 0, -1)]
+    return [str(token) for token in client.lrange(keys.outbox(lane.sid, lane.name), 0, -1)]
 
 
 def port_of(client: redis.Redis) -> int:

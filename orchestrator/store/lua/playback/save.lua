@@ -1,5 +1,5 @@
--- Writes the state of a lane of sound, if it is still its writer's.
--- KEYS[1] sound
+-- Writes the state of a lane of playback, if it is still its writer's.
+-- KEYS[1] playback
 -- KEYS[2] lease
 -- KEYS[3] announcements
 -- ARGV[1] owner
@@ -8,7 +8,9 @@
 -- ARGV[4] keep s
 -- Returns how many announcements wait, or -1 if the lane is somebody else's: then nothing is written.
 
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
+-- include shared/lease
+
+if not is_ours(redis.call('GET', KEYS[2]), ARGV[1]) then return -1 end
 for _ = 1, tonumber(ARGV[3]) do redis.call('LPOP', KEYS[3]) end
 if ARGV[2] == '' then
   redis.call('HDEL', KEYS[1], 'state', 'ended')

@@ -44,12 +44,12 @@ class Track:
 
     `then_url` is where it leads ('' nowhere), `documents` how many it has led through. `is_stock`: the stock music
     instead. `is_over`: silence from now on. `was_cut`: what is played was cut short once and is heard again.
-    `asked_url` is what the client named, `turn` tells one hold from the next, `id` an announcement from all others.
-    A document that plays next to nothing is not loaded again before `not_before_ms`. `dialect`: of `asked_url`.
+    `asked_url` is what the client named, `hold_number` tells one hold from the next, `id` an announcement from all
+    others. A document that plays next to nothing is not loaded again before `not_before_ms`. `dialect`: of `asked_url`.
     """
 
     asked_url: str
-    turn: int
+    hold_number: int
     url: str
     method: str
     verbs: tuple[Verb, ...] | None = None
@@ -71,11 +71,11 @@ class Track:
     dialect: str = TWILIO
 
     @classmethod
-    def of(cls, url: str, method: str, turn: int = 0, dialect: str = TWILIO) -> Track:
+    def of(cls, url: str, method: str, hold_number: int = 0, dialect: str = TWILIO) -> Track:
         """A document that is still to be loaded; stock music and silence are none."""
         if url in (STOCK, ""):
-            return cls(url, turn, url, method, verbs=(), is_stock=url == STOCK, is_over=not url)
-        return cls(url, turn, url, method, dialect=dialect)
+            return cls(url, hold_number, url, method, verbs=(), is_stock=url == STOCK, is_over=not url)
+        return cls(url, hold_number, url, method, dialect=dialect)
 
     @property
     def needs_loading(self) -> bool:
@@ -154,7 +154,7 @@ class Track:
         """Where it leads, still to be loaded."""
         return Track(
             self.asked_url,
-            self.turn,
+            self.hold_number,
             self.then_url,
             self.then_method,
             documents=self.documents,
@@ -226,7 +226,7 @@ class State:
 
     def has_background(self, wanted: Sound | None) -> bool:
         """True if the background is this one."""
-        current = self.background and (self.background.asked_url, self.background.turn)
+        current = self.background and (self.background.asked_url, self.background.hold_number)
         return current == (wanted and (wanted.url, wanted.turn))
 
     def track(self, kind: Kind) -> Track | None:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import redis
 
-from orchestrator.callbacks.sweep import Sweep
 from orchestrator.errors import Unavailable
 from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
+from orchestrator.lanes.sweep import Sweep
 from orchestrator.store import keys
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.outbox import Lane, OutboxStore, Tried
-from tests.unit.lanes import new, put
+from orchestrator.store.lanes import Lane
+from orchestrator.store.outbox import OutboxStore, Tried
+from tests.unit.outbox import new, put
 from tests.unit.records import create
 
 
@@ -37,9 +38,9 @@ class Yard:
         lane = Lane(self.sid, name)
         put(self.client, lane, new(name))
         if due_in is None:
-            self.client.zrem(keys.LANES_DUE, str(lane))
+            self.client.zrem(keys.lanes_due("callbacks"), str(lane))
         else:
-            self.client.zadd(keys.LANES_DUE, {str(lane): self.now_ms + due_in * 1000})
+            self.client.zadd(keys.lanes_due("callbacks"), {str(lane): self.now_ms + due_in * 1000})
         return lane
 
 
@@ -93,7 +94,7 @@ def test_forgotten_lanes_are_found_at_the_start_and_then_now_and_again(yard: Yar
     assert yard.wakeups.take() == [str(first)]
     second = yard.lane("second", None)
     yard.now += Sweep.FORGOTTEN_SECONDS - 0.1
-    yard.client.delete(keys.LANES_DUE)
+    yard.client.delete(keys.lanes_due("callbacks"))
     yard.client.delete(keys.outbox(yard.sid, "first"), keys.lanes(yard.sid))
     yard.client.sadd(keys.lanes(yard.sid), "second")
     yard.sweep.once()
@@ -115,7 +116,7 @@ def test_what_waits_costs_a_round_nothing(yard: Yard) -> None:
 
     idle = commands()
     later = {f"{yard.sid}:lane{number}": yard.now_ms + 60_000 for number in range(2_000)}
-    yard.client.zadd(keys.LANES_DUE, later)
+    yard.client.zadd(keys.lanes_due("callbacks"), later)
     yard.client.sadd(keys.lanes(yard.sid), *(name.partition(":")[2] for name in later))
 
     assert commands() <= idle + 1

@@ -13,13 +13,13 @@ from gevent import Greenlet
 from orchestrator.errors import ApiError, Unavailable
 from orchestrator.media.errors import FAILED, MediaError
 from orchestrator.media.program import Clip, Program, Source
-from orchestrator.sounds.state import Kind, Track
+from orchestrator.playback.state import Kind, Track
 from orchestrator.twiml.verbs import Verb
 
 T = TypeVar("T", Program, Clip)
 Parameters = Sequence[tuple[str, str]]
 
-log = structlog.get_logger("sounds")
+log = structlog.get_logger("playback")
 
 
 class Loader(Protocol):

@@ -19,20 +19,23 @@ from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.freeswitch.nodes import Nodes
+from orchestrator.jobs.wakeups import PLAYBACK, Wakeups, make_queue
+from orchestrator.lanes.engine import Engine
 from orchestrator.media.errors import MediaError
 from orchestrator.media.program import Clip, Program, Source
-from orchestrator.sounds.player import Player
-from orchestrator.sounds.services import Services
-from orchestrator.sounds.stage import Stages
-from orchestrator.sounds.state import State
+from orchestrator.playback.output import Output
+from orchestrator.playback.parts import Parts
+from orchestrator.playback.state import State
+from orchestrator.playback.work import Playback
 from orchestrator.store import keys
 from orchestrator.store.commits import CommitStore
+from orchestrator.store.lanes import Lane
 from orchestrator.store.media import MediaStore
-from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import SoundStore
+from orchestrator.store.playback import PlaybackStore
 from orchestrator.twiml.verbs import Pause, Play, Verb
 from tests.unit.fake_esl import settled
 from tests.unit.listener.test_committer import World
+from tests.unit.outbox import port_of
 from tests.unit.records import ACCOUNT
 
 STOCK_MUSIC = "tone_stream://stock;loops=-1"
@@ -139,7 +142,7 @@ class Theatre:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
         self.world = World(client)
-        self.sounds = SoundStore(client)
+        self.sounds = PlaybackStore(client)
         self.media = MediaStore(client, 1 << 20)
         self.switch = Switch()
         self.loader = Loader()
@@ -148,20 +151,20 @@ class Theatre:
         self.one = self.world.create()
         self.world.join(self.one, 7)
         self.lane = Lane(self.one.conference_sid, self.one.call_sid)
-        self.player = self.new_player()
+        self.wakeups = Wakeups(make_queue(PLAYBACK, redis.Redis(port=port_of(client))), PLAYBACK)
+        self.engine = self.new_engine()
 
-    def new_player(self) -> Player:
+    def new_engine(self) -> Engine:
         nodes: Nodes = self.switch  # type: ignore[assignment]  # the switch stands in for all nodes
-        stages = Stages(CommitStore(self.client), self.media, nodes, nodes, "http://127.0.0.1:8080", STOCK_MUSIC)
-        return Player(
-            Services(
-                self.sounds,
-                stages,
-                self.loader,
-                DIALECTS.serialize_fetch,
-                lambda lane, event: self.told.append((lane, event)),
-            )
+        output = Output(CommitStore(self.client), self.media, nodes, nodes, "http://127.0.0.1:8080", STOCK_MUSIC)
+        parts = Parts(
+            self.sounds,
+            output,
+            self.loader,
+            DIALECTS.serialize_fetch,
+            lambda lane, event: self.told.append((lane, event)),
         )
+        return Engine(self.sounds, self.wakeups, Playback(parts).work, 100)
 
     def clip(self, milliseconds: int = 5_000, loops: int = 1) -> Clip:
         return Clip(self.media.save(b"RIFF", ACCOUNT), milliseconds, loops)
@@ -181,10 +184,10 @@ class Theatre:
     def look(self, ended: str = "", lane: Lane | None = None) -> None:
         """What a job does; it has to be done soon."""
         with gevent.Timeout(5):
-            self.player.look(lane or self.lane, ended)
+            self.engine.run(lane or self.lane, ended)
 
     def begin_look(self) -> gevent.Greenlet[..., Any]:
-        return gevent.spawn(self.player.look, self.lane)
+        return gevent.spawn(self.engine.run, self.lane)
 
     def wait_with(self, url: str) -> None:
         self.world.modify(self.one, wait_url=url)
@@ -219,7 +222,7 @@ class Theatre:
         return [(type(event).__name__, event.announce_url) for _, event in self.told]
 
     def due_in_ms(self, now_ms: int) -> int | None:
-        score = self.client.zscore(keys.SOUNDS_DUE, str(self.lane))
+        score = self.client.zscore(keys.lanes_due("playback"), str(self.lane))
         return None if score is None else int(float(score)) - now_ms
 
 

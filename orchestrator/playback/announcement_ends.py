@@ -1,4 +1,4 @@
-"""Makes the end of an announcement a fact: through the same `apply` and commit as an event of the switch."""
+"""Makes the end of an announcement a fact, through the same `apply` and commit as an event of the switch."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.store.commits import CommitStore
-from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import CONFERENCE_LANE
+from orchestrator.store.lanes import Lane
+from orchestrator.store.playback import CONFERENCE_LANE
 
 
-class Outcomes:
+class AnnouncementEnds:
     """One per worker process."""
 
     def __init__(self, store: CommitStore, nodes: Nodes, make_committer: Callable[[Send], Committer]) -> None:
@@ -23,10 +23,10 @@ class Outcomes:
         self._nodes = nodes
         self._make_committer = make_committer
 
-    def tell(self, lane: Lane, event: AnnouncementEnded | AnnouncementFailed) -> None:
+    def report(self, lane: Lane, event: AnnouncementEnded | AnnouncementFailed) -> None:
         """Have the client told: of the conference if all were to hear it, else of a call. Raises Unavailable."""
-        sid = lane.conference_sid
-        structlog.get_logger("sounds").info("announcement_over", lane=str(lane), what=type(event).__name__)
+        sid = lane.sid
+        structlog.get_logger("playback").info("announcement_over", lane=str(lane), what=type(event).__name__)
         conferences, _ = self._store.load((), [sid])
         if sid in conferences:
             send = self._nodes.get(conferences[sid].conference.node).send

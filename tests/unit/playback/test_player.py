@@ -15,16 +15,15 @@ from orchestrator.domain.conference import STOCK
 from orchestrator.domain.events import MemberRemoved
 from orchestrator.media.errors import MediaError
 from orchestrator.media.program import Clip, Program, Source
-from orchestrator.sounds import look as look_module
-from orchestrator.sounds.look import NOT_PLAYABLE, STOCK_AFTER_SECONDS
-from orchestrator.sounds.state import LATE_MS, MOST_DOCUMENTS, SHORT_ROUND_MS, State
+from orchestrator.playback import player as player_module
+from orchestrator.playback.player import NOT_PLAYABLE, STOCK_AFTER_SECONDS
+from orchestrator.playback.state import LATE_MS, MOST_DOCUMENTS, SHORT_ROUND_MS, State
 from orchestrator.store import keys
-from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import LEASE_MS
+from orchestrator.store.lanes import LEASE_MS, Lane
 from orchestrator.twiml.verbs import Play
 from tests.unit.fake_esl import settled
 from tests.unit.listener.test_committer import NOW
-from tests.unit.sounds.theatre import AWAY, REFUSED, STOCK_MUSIC, Theatre
+from tests.unit.playback.theatre import AWAY, REFUSED, STOCK_MUSIC, Theatre
 
 URL = "https://app.example/wait"
 SAY = "https://app.example/say"
@@ -34,14 +33,14 @@ BROKEN = MediaError(11200, "the server said 404")
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same order of things, sooner."""
-    monkeypatch.setattr(look_module, "STOCK_AFTER_SECONDS", 0.1)
-    monkeypatch.setattr(look_module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(player_module, "STOCK_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(player_module, "POLL_SECONDS", 0.02)
 
 
 @pytest.fixture
 def theatre(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Theatre:
     made = Theatre(client)
-    monkeypatch.setattr(look_module, "_now_ms", made.now_ms)
+    monkeypatch.setattr(player_module, "_now_ms", made.now_ms)
     return made
 
 
@@ -398,7 +397,7 @@ def test_what_nobody_is_there_to_hear_has_failed(theatre: Theatre) -> None:
         theatre.look()
 
     assert theatre.outcomes() == [("AnnouncementFailed", f"{SAY}{number}") for number in (1, 2, 3)]
-    assert list(theatre.client.scan_iter("sound*")) == []
+    assert list(theatre.client.scan_iter("playback*")) == []
 
 
 # ---------------------------------------------------------------- what goes wrong
@@ -445,9 +444,9 @@ def test_a_worker_that_dies_while_stock_fills_in_is_made_up_for(
     due = theatre.due_in_ms(now_ms)
     assert due is not None, "a sweep finds it"
     assert due <= LEASE_MS + 3_000
-    theatre.client.delete(keys.sound_lease(theatre.lane.conference_sid, theatre.lane.name))
+    theatre.client.delete(keys.lane_lease("playback", theatre.lane.sid, theatre.lane.name))
     theatre.loader.known[URL] = theatre.loader.program(clip)
-    theatre.player = theatre.new_player()
+    theatre.engine = theatre.new_engine()
     theatre.look()
 
     theatre.hears(clip)
@@ -582,9 +581,9 @@ def test_a_worker_that_dies_while_the_next_is_fetched_leaves_what_plays(
     begun.append(theatre.begin_look())
     settled(lambda: theatre.loader.rendered == ["one", "two"], "the next is fetched")
     begun[0].kill()
-    theatre.client.delete(keys.sound_lease(theatre.lane.conference_sid, theatre.lane.name))
+    theatre.client.delete(keys.lane_lease("playback", theatre.lane.sid, theatre.lane.name))
     theatre.loader.known["two"] = second
-    theatre.player = theatre.new_player()
+    theatre.engine = theatre.new_engine()
     theatre.look()
     assert theatre.switch.played == [theatre.file_of(first)]
     theatre.ends()
@@ -679,16 +678,34 @@ def test_a_job_looks_at_every_lane_that_it_names(theatre: Theatre) -> None:
     first, second = theatre.clip(), theatre.clip()
     theatre.loader.known[URL] = theatre.loader.program(first, second)
     theatre.wait_with(URL)
-    theatre.player.look_at_all([str(theatre.lane), f"{theatre.lane.conference_sid}:conference"])
-    theatre.player.look_at_all([f"{theatre.lane}:{theatre.switch.end()}"])
+    theatre.engine.run_all([str(theatre.lane), f"{theatre.lane.sid}:conference"])
+    theatre.engine.run_all([f"{theatre.lane}:{theatre.switch.end()}"])
 
     theatre.hears(second)
 
 
 def test_a_lane_that_another_works_on_is_left_to_it(theatre: Theatre) -> None:
     """It looks again when it is done."""
-    theatre.sounds.take(theatre.lane, "another")
+    theatre.sounds.take(theatre.lane, "another", 0)
     theatre.look()
 
     assert theatre.switch.commands == []
-    assert not theatre.sounds.release(theatre.lane, "another")
+    assert not theatre.sounds.release(theatre.lane, "another", None)
+
+
+def test_an_announcement_whose_wake_up_is_lost_while_the_lane_is_worked_on_is_played(theatre: Theatre) -> None:
+    """It comes when the worker has read what waits, and nobody says so: a sweep finds it."""
+    theatre.start()
+    load, calls = theatre.sounds.load, list[int]()
+
+    def load_before(lane: Lane) -> Any:
+        found = load(lane)
+        if not calls:
+            calls.append(1)
+            theatre.sounds.add_announcement(lane, SAY, "POST")
+        return found
+
+    theatre.sounds.load = load_before  # type: ignore[method-assign]
+    theatre.look()
+
+    assert theatre.sounds.list_due(int(time.time() * 1000) + LEASE_MS, 10) == [theatre.lane]

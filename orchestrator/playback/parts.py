@@ -1,4 +1,4 @@
-"""What a look at a lane needs, put together once for each worker."""
+"""What playing in a lane needs, put together once for each worker."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
-from orchestrator.sounds.loading import Loader
-from orchestrator.sounds.stage import Stages
-from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import SoundStore
+from orchestrator.playback.loading import Loader
+from orchestrator.playback.output import Output
+from orchestrator.store.lanes import Lane
+from orchestrator.store.playback import PlaybackStore
 
 FetchParameters = Callable[[str, Conference, Participant | None], Sequence[tuple[str, str]]]
 """(dialect, conference, who listens; None: all) -> what goes along with a request for a document."""
-Tell = Callable[[Lane, AnnouncementEnded | AnnouncementFailed], None]
+ReportEnd = Callable[[Lane, AnnouncementEnded | AnnouncementFailed], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """What a look needs. `tell` makes an announcement's end a fact."""
+class Parts:
+    """`report_end` makes an announcement's end a fact."""
 
-    store: SoundStore
-    stages: Stages
+    store: PlaybackStore
+    output: Output
     loader: Loader
     fetch_parameters: FetchParameters
-    tell: Tell
+    report_end: ReportEnd

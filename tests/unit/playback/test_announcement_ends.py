@@ -12,11 +12,11 @@ from orchestrator.domain.changes import Change
 from orchestrator.domain.conference import CallbackSettings, Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed, CallEnded, MemberRemoved
 from orchestrator.freeswitch.commands import SwitchCommand
-from orchestrator.sounds.outcome import Outcomes
+from orchestrator.playback.announcement_ends import AnnouncementEnds
 from orchestrator.store import keys
 from orchestrator.store.commits import CommitStore, Committed
-from orchestrator.store.outbox import Lane
-from orchestrator.store.sounds import SoundStore
+from orchestrator.store.lanes import Lane
+from orchestrator.store.playback import PlaybackStore
 from tests.unit.listener.test_committer import NOW, World
 from tests.unit.records import NODE
 
@@ -45,9 +45,9 @@ def world(client: redis.Redis) -> World:
 
 
 @pytest.fixture
-def outcomes(world: World) -> Outcomes:
+def ends(world: World) -> AnnouncementEnds:
     nodes: Any = Nodes()
-    return Outcomes(CommitStore(world.client), nodes, world.new_applier)
+    return AnnouncementEnds(CommitStore(world.client), nodes, world.new_applier)
 
 
 def joined(world: World, member_id: int) -> Participant:
@@ -58,12 +58,12 @@ def joined(world: World, member_id: int) -> Participant:
 
 @pytest.mark.parametrize("event", ANNOUNCEMENTS)
 def test_the_end_of_an_announcement_is_a_callback(
-    world: World, outcomes: Outcomes, event: AnnouncementEnded | AnnouncementFailed
+    world: World, ends: AnnouncementEnds, event: AnnouncementEnded | AnnouncementFailed
 ) -> None:
     """`announcement-end` or `announcement-fail`, with the URL and the person's CallSid."""
     one = joined(world, 1)
     for _ in range(2):
-        outcomes.tell(Lane(one.conference_sid, one.call_sid), event)
+        ends.report(Lane(one.conference_sid, one.call_sid), event)
     entries = world.entries(one.conference_sid)
 
     assert [entry.kind for entry in entries] == [
@@ -72,50 +72,53 @@ def test_the_end_of_an_announcement_is_a_callback(
     assert {"AnnounceUrl": SAY, "CallSid": one.call_sid}.items() <= dict(entries[0].parameters).items()
 
 
-def test_an_announcement_to_all_is_told_once_and_of_nobody(world: World, outcomes: Outcomes) -> None:
+def test_an_announcement_to_all_is_told_once_and_of_nobody(world: World, ends: AnnouncementEnds) -> None:
     """It is an event of the conference."""
     one = joined(world, 1)
     joined(world, 2)
     for _ in range(2):  # a worker died before it had noted that it is told
-        outcomes.tell(Lane(one.conference_sid, "conference"), AnnouncementEnded(NOW, SAY, "one"))
+        ends.report(Lane(one.conference_sid, "conference"), AnnouncementEnded(NOW, SAY, "one"))
     (entry,) = world.entries(one.conference_sid)
 
     assert (entry.kind, entry.call_sid) == ("announcement-end", "")
     assert "CallSid" not in dict(entry.parameters)
 
 
-def test_who_has_left_is_still_told_of_what_was_announced_to_them(world: World, outcomes: Outcomes) -> None:
+def test_who_has_left_is_still_told_of_what_was_announced_to_them(world: World, ends: AnnouncementEnds) -> None:
     """The client has asked for it; the conference goes on."""
     one = joined(world, 1)
     joined(world, 2)
     world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
-    outcomes.tell(Lane(one.conference_sid, one.call_sid), ANNOUNCEMENTS[1])
+    ends.report(Lane(one.conference_sid, one.call_sid), ANNOUNCEMENTS[1])
 
     assert world.kinds(one.conference_sid) == ["participant-leave", "announcement-fail"]
 
 
 @pytest.mark.parametrize("lane", ["conference", "participant"])
-def test_nothing_is_told_after_the_conference_s_end(world: World, outcomes: Outcomes, lane: str) -> None:
+def test_nothing_is_told_after_the_conference_s_end(world: World, ends: AnnouncementEnds, lane: str) -> None:
     """`conference-end` is the last callback."""
     one = joined(world, 1)
     world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
     told = Lane(one.conference_sid, "conference" if lane == "conference" else one.call_sid)
-    outcomes.tell(told, AnnouncementFailed(NOW, SAY, "x", "one"))
-    outcomes.tell(Lane("CF" + "0" * 32, one.call_sid), ANNOUNCEMENTS[0])
+    ends.report(told, AnnouncementFailed(NOW, SAY, "x", "one"))
+    ends.report(Lane("CF" + "0" * 32, one.call_sid), ANNOUNCEMENTS[0])
 
     assert world.kinds(one.conference_sid)[-1] == "conference-end"
 
 
-def test_each_announcement_that_the_end_cuts_off_is_told_before_it(world: World, outcomes: Outcomes) -> None:
+def test_each_announcement_that_the_end_cuts_off_is_told_before_it(world: World, ends: AnnouncementEnds) -> None:
     """The client has been told 200, and is owed an answer; what was told already is not told again."""
     one = joined(world, 1)
-    sounds, lanes = SoundStore(world.client), [Lane(one.conference_sid, name) for name in ("conference", one.call_sid)]
+    sounds, lanes = (
+        PlaybackStore(world.client),
+        [Lane(one.conference_sid, name) for name in ("conference", one.call_sid)],
+    )
     for lane in lanes:
         sounds.add_announcement(lane, f"{SAY}/{lane.name}", "POST")
         sounds.add_announcement(lane, f"{SAY}/{lane.name}/2", "POST")
     waiting = sounds.load(lanes[0]).next
     assert waiting is not None
-    outcomes.tell(lanes[0], AnnouncementEnded(NOW, waiting.url, waiting.id))
+    ends.report(lanes[0], AnnouncementEnded(NOW, waiting.url, waiting.id))
     world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
     entries = world.entries(one.conference_sid)
     urls = {dict(entry.parameters)["AnnounceUrl"] for entry in entries if entry.kind == "announcement-fail"}
@@ -125,14 +128,14 @@ def test_each_announcement_that_the_end_cuts_off_is_told_before_it(world: World,
     ]  # fmt: skip
     assert urls == {f"{SAY}/conference/2", f"{SAY}/{one.call_sid}", f"{SAY}/{one.call_sid}/2"}
     assert not world.client.exists(keys.owed(one.conference_sid))
-    outcomes.tell(lanes[1], AnnouncementFailed(NOW, SAY, "nobody is there to hear it", "late"))
+    ends.report(lanes[1], AnnouncementFailed(NOW, SAY, "nobody is there to hear it", "late"))
     assert world.kinds(one.conference_sid)[-1] == "conference-end"
 
 
 def test_an_announcement_that_comes_while_the_conference_ends_is_told_or_refused(world: World) -> None:
     """The commit of the end is made again if one was accepted after it had been computed."""
     one = joined(world, 1)
-    lane, sounds = Lane(one.conference_sid, "conference"), SoundStore(world.client)
+    lane, sounds = Lane(one.conference_sid, "conference"), PlaybackStore(world.client)
     commit, calls = world.committer.store.commit, list[Sequence[Change]]()
 
     def commit_late(changes: Sequence[Change]) -> list[Committed | None]:

@@ -1,0 +1,123 @@
+"""Works on lanes: leases one, has its kind do what is to be done, and gives it back. `lanes/__init__.py` says how."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import gevent
+import structlog
+from gevent.pool import Pool
+
+from orchestrator.errors import Unavailable
+from orchestrator.jobs.wakeups import Wakeups
+from orchestrator.store.lanes import LEASE_MS, Lane, LaneStore, LeaseLost
+
+RENEWED_AT_ONCE: Final = 25
+"""A thousand leases in one go would keep everybody else waiting for tens of milliseconds."""
+
+BROKEN_MS: Final = 10_000
+"""A defect of ours must not make a lane spin."""
+
+log = structlog.get_logger("lanes")
+
+
+@dataclass(slots=True)
+class Lease:
+    """A lane that is ours. A kind whose own script has given it up already says so by `is_held`. `must_end`: this
+    process is about to stop, and what is left of the lane is somebody else's."""
+
+    lane: Lane
+    owner: str
+    is_held: bool = True
+    must_end: bool = False
+
+
+Work = Callable[[Lease, Any], int | None]
+"""(lease, what the store read) -> when a sweep has to look at the lane (ms), or None."""
+
+
+class Engine:
+    """Works on the lanes of one kind. One per kind and worker process."""
+
+    def __init__(self, store: LaneStore, wakeups: Wakeups, work: Work, lanes_at_once: int) -> None:
+        self._store = store
+        self._wakeups = wakeups
+        self._work = work
+        self._pool = Pool(lanes_at_once)
+        self._leases: dict[str, Lease] = {}
+        self._is_stopping = False
+
+    def run_all(self, texts: Sequence[str]) -> None:
+        """Work on several lanes at once, as a wake-up names them: `SID:lane`, or `SID:lane:note`. Returns when each is
+        done with for now."""
+        runs = []
+        for text in texts:
+            sid, name, *note = text.split(":")
+            runs.append(self._pool.spawn(self.run, Lane(sid, name), *note[:1]))
+        gevent.joinall(runs)
+
+    def run(self, lane: Lane, note: str = "") -> None:
+        """Do what is to be done in a lane now. Never raises."""
+        if self._is_stopping:
+            return
+        lease = Lease(lane, uuid.uuid4().hex)
+        try:
+            while True:
+                found = self._store.take(lane, lease.owner, _now_ms(), note)
+                if found is None:
+                    return
+                self._leases[lease.owner] = lease
+                due_ms = self._work(lease, found)
+                if not lease.is_held or self._give_back(lease, due_ms):
+                    return
+                note = ""
+        except LeaseLost:
+            log.warning("lane_taken_over", lane=str(lane))
+        except Unavailable as error:
+            # The lease runs out by itself, and a sweep finds the lane.
+            log.warning("lane_left", lane=str(lane), error=error.message)
+        except Exception:
+            log.exception("lane_broken", lane=str(lane))
+            with contextlib.suppress(Unavailable):
+                self._store.release(lane, lease.owner, _now_ms() + BROKEN_MS)
+        finally:
+            self._leases.pop(lease.owner, None)
+
+    def _give_back(self, lease: Lease, due_ms: int | None) -> bool:
+        """False: somebody has come meanwhile, and we look once more."""
+        if not self._store.release(lease.lane, lease.owner, due_ms):
+            return False
+        if due_ms is not None and due_ms <= _now_ms():
+            self._wakeups.wake([lease.lane])
+        return True
+
+    def stop(self) -> None:
+        """Begin with no further lane, and have those under way end soon."""
+        self._is_stopping = True
+        for lease in self._leases.values():
+            lease.must_end = True
+
+    def keep_leases(self, store: LaneStore, sleep: Callable[[float], object]) -> None:
+        """Renew for ever the leases of the lanes under way; if this process dies, others have them 5 s later.
+
+        `store` has a connection of its own: with all others in use the leases would run out.
+        """
+        while True:
+            try:
+                leases = list(self._leases.values())
+                for start in range(0, len(leases), RENEWED_AT_ONCE):
+                    some = leases[start : start + RENEWED_AT_ONCE]
+                    store.renew({lease.owner: lease.lane for lease in some}, _now_ms())
+                    gevent.sleep(0)
+            except Unavailable as error:
+                log.warning("leases_not_renewed", error=error.message)
+            sleep(LEASE_MS / 4000)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -1,1 +1,0 @@
-"""What people hear apart from the conference: hold, waiting, announcements. Worked off by RQ jobs, one lane each."""
