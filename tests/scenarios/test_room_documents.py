@@ -48,7 +48,8 @@ def test_a_slow_song_keeps_nobody_waiting_for_the_first(two: Room, web: Web) -> 
     plays = f"<Play>{web.put_tone(2600, 3)}</Play><Play>{late}</Play>"
     two.update("anna", hold=True, hold_url=web.put("/two.xml", f"<Response>{plays}</Response>"))
     two.expect("held, the first of two songs", anna="file", bert="")
-    assert web.count("/late.wav") == 1
+    eventually(lambda: web.count("/late.wav") == 1, "the second is asked for")
+    assert two.is_played_to("anna"), "while the first plays"
     eventually(lambda: not two.is_played_to("anna"), "the first has ended")
     two.expect("held, the second is slow", anna="music", bert="")
     two.expect_soon("held, the second has come", anna="other-file", bert="")
