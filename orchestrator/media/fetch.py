@@ -16,14 +16,14 @@ import urllib3
 
 from orchestrator.callbacks.overrides import Failure, Overrides, parse_overrides
 from orchestrator.media import errors
-from orchestrator.media.ages import assumed, revalidated
-from orchestrator.media.answers import Answer, AnswerCache
 from orchestrator.media.content import Kind, charset_of, kind_of
 from orchestrator.media.errors import MediaError
-from orchestrator.media.exchange import Answered, Asked, BadStatus, exchange
+from orchestrator.media.freshness import assumed, revalidated
+from orchestrator.media.http import BadStatus, HttpRequest, HttpResponse, send_request
+from orchestrator.media.http_cache import HttpCache, StoredResponse
 from orchestrator.media.program import Rendered, Source
 from orchestrator.media.render import Renderer
-from orchestrator.media.turns import Turns
+from orchestrator.media.slots import Slots
 from orchestrator.outgoing.addressing import basic_auth, request_urls
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.media import MediaStore
@@ -110,15 +110,15 @@ class Fetcher:
         accounts: AccountStore,
         media: MediaStore,
         renderer: Renderer,
-        turns: Turns | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self._pool = pool
         self._sign = sign
         self._accounts = accounts
         self._media = media
         self._renderer = renderer
-        self._turns = turns or Turns()
-        self._cache = AnswerCache(media)
+        self._slots = slots or Slots()
+        self._cache = HttpCache(media)
 
     def fetch_document(self, source: Source) -> Page:
         """A document, TwiML, text or audio, by a signed request. Raises MediaError, Unavailable."""
@@ -148,7 +148,7 @@ class Fetcher:
             overrides = parse_overrides(check_length(url))
             until = time.monotonic() + overrides.total_ms / 1000
             errand = _Errand(account_sid, unreadable, overrides, until)
-            with self._turns.take(account_sid, until):
+            with self._slots.take(account_sid, until):
                 return self._follow(Hop(url, method, parameters, sign), errand)
         except MediaError as error:
             raise MediaError(error.code, error.message, error.url or url) from error
@@ -166,7 +166,7 @@ class Fetcher:
             hop = hop.redirected(answer.status, answer.headers["location"])
         raise MediaError(errors.REDIRECTS, f"More than {MAX_REDIRECTS} redirects")
 
-    def _ask(self, hop: Hop, errand: _Errand, *, is_document: bool) -> Answer:
+    def _ask(self, hop: Hop, errand: _Errand, *, is_document: bool) -> StoredResponse:
         """From the cache or from the server. A kept answer whose clip has made room for others is asked for anew."""
         parts = urlsplit(hop.url)
         if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
@@ -177,16 +177,16 @@ class Fetcher:
             posted = hop.parameters if hop.method == "POST" else ()
             headers.update(hop.sign(signed, posted))
 
-        def send(headers: dict[str, str], body: bytes | None = None) -> Answer:
-            asked = Asked(hop.method, requested, headers, body, errand.overrides, errand.until, errand.cookies)
-            return self._send(asked, errand, is_document=is_document)
+        def send(headers: dict[str, str], body: bytes | None = None) -> StoredResponse:
+            request = HttpRequest(hop.method, requested, headers, body, errand.overrides, errand.until, errand.cookies)
+            return self._send(request, errand, is_document=is_document)
 
         if hop.method == "POST":
             headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
             return send(headers, urlencode(hop.parameters).encode())
         for _ in range(2):
             # The cache has names of headers in lower case; receivers get the same ones from a GET and a POST.
-            answer = self._cache.answer(
+            answer = self._cache.get(
                 errand.account_sid, signed, headers, lambda asked: send({name.title(): asked[name] for name in asked})
             )
             clip = _clip(answer)
@@ -195,30 +195,30 @@ class Fetcher:
             self._cache.forget(errand.account_sid, signed)
         raise MediaError(errors.FAILED, "The account's clips are dropped faster than they are made")
 
-    def _send(self, asked: Asked, errand: _Errand, *, is_document: bool) -> Answer:
+    def _send(self, request: HttpRequest, errand: _Errand, *, is_document: bool) -> StoredResponse:
         tries = errand.overrides.retries
         while True:
             try:
-                answered = exchange(self._pool, asked)
+                response = send_request(self._pool, request)
                 break
             except MediaError as error:
                 if tries <= 0 or _failure(error) not in errand.overrides.retried:
                     raise
                 tries -= 1
-        with answered.body:
-            kept = (revalidated if is_document else assumed)(_kept(answered), answered.status)
-            return Answer(answered.status, kept, self._result(answered, errand))
+        with response.body:
+            kept = (revalidated if is_document else assumed)(_kept(response), response.status)
+            return StoredResponse(response.status, kept, self._result(response, errand))
 
-    def _result(self, answered: Answered, errand: _Errand) -> bytes:
+    def _result(self, response: HttpResponse, errand: _Errand) -> bytes:
         """What the cache keeps in place of the body: its kind, and a document as it is, or the clip of audio."""
-        kind = answered.kind
-        if answered.status >= 300:
+        kind = response.kind
+        if response.status >= 300:
             return b""
         if kind == "unusable":
             raise MediaError(errand.unreadable, "The answer's Content-Type cannot be used")
         if kind in ("twiml", "text"):
-            return kind.encode() + b"\n" + answered.body.read()
-        clip = self._renderer.render_audio(errand.account_sid, answered.body, answered.digest, errand.unreadable, kind)
+            return kind.encode() + b"\n" + response.body.read()
+        clip = self._renderer.render_audio(errand.account_sid, response.body, response.digest, errand.unreadable, kind)
         return b"clip\n" + orjson.dumps(clip)
 
 
@@ -262,19 +262,19 @@ def check_length(url: str) -> str:
     return url
 
 
-def _kept(answered: Answered) -> dict[str, str]:
-    kept = {name: value for name in _KEPT if (value := answered.headers.get(name)) is not None}
+def _kept(response: HttpResponse) -> dict[str, str]:
+    kept = {name: value for name in _KEPT if (value := response.headers.get(name)) is not None}
     if any(len(value) > _KEPT_CHARACTERS for value in kept.values()):
         raise MediaError(errors.FAILED, "The answer's headers are too long")
     return kept
 
 
-def _clip(answer: Answer) -> Rendered | None:
+def _clip(answer: StoredResponse) -> Rendered | None:
     kind, _, rest = answer.result.partition(b"\n")
     return Rendered(**orjson.loads(rest)) if kind == b"clip" else None
 
 
-def _page(url: str, answer: Answer) -> Page:
+def _page(url: str, answer: StoredResponse) -> Page:
     clip = _clip(answer)
     if clip is not None:
         return Page(url, "audio", clip=clip)

@@ -19,9 +19,9 @@ from orchestrator.media.confined import Limits, run_confined
 from orchestrator.media.content import Kind
 from orchestrator.media.errors import SAY_FAILED, TOO_LARGE, MediaError
 from orchestrator.media.program import Rendered
+from orchestrator.media.slots import Slots
 from orchestrator.media.speech import Speech
 from orchestrator.media.tones import render_digits
-from orchestrator.media.turns import Turns
 from orchestrator.media.wav import HEADER_BYTES, RATE, duration_ms
 from orchestrator.store.media import MediaStore, TooLarge
 from orchestrator.twiml.voices import Speaker
@@ -51,7 +51,7 @@ class Renderer:
     def __init__(self, media: MediaStore, speech: Speech) -> None:
         self._media = media
         self._speech = speech
-        self._turns = Turns(AT_ONCE, per_account=1, waiting=WAITING)
+        self._slots = Slots(AT_ONCE, per_account=1, waiting=WAITING)
         self._making: WeakValueDictionary[tuple[str, str], RLock] = WeakValueDictionary()
 
     def render_audio(
@@ -60,7 +60,7 @@ class Renderer:
         """A clip of an audio file whose SHA-256 is `digest`. Raises MediaError: `unreadable`, or 11750: too long."""
 
         def make() -> bytes:
-            with self._turns.take(account_sid):
+            with self._slots.take(account_sid):
                 return self._decode(audio, unreadable, kind)
 
         return self._once(account_sid, f"{kind}\0{digest}", make)
@@ -69,7 +69,7 @@ class Renderer:
         """A clip of spoken text, or of the same with its markup ('': none). Raises MediaError 13520."""
 
         def make() -> bytes:
-            with self._turns.take(account_sid):
+            with self._slots.take(account_sid):
                 return self._speak(text, ssml, speaker)
 
         name = "\0".join(("say", self._speech.command, speaker.language, speaker.gender, text, ssml))

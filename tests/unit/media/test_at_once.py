@@ -70,10 +70,10 @@ def run(script: str, *arguments: str) -> list[str]:
 EXCHANGE = """
 from orchestrator.callbacks.overrides import parse_overrides
 from orchestrator.media.errors import MediaError
-from orchestrator.media.exchange import Asked, exchange
+from orchestrator.media.http import HttpRequest, send_request
 from tests.unit.outbox import loopback_pool
 try:
-    exchange(loopback_pool(), Asked("GET", url, dict(), None, parse_overrides(url), started + 0.5))
+    send_request(loopback_pool(), HttpRequest("GET", url, dict(), None, parse_overrides(url), started + 0.5))
 except MediaError as error:
     print(error.code)
 """
@@ -109,7 +109,7 @@ def test_a_load_ends_in_time_whatever_is_retried(redis_url: str) -> None:
     assert run(LOAD, redis_url) == ["11203", "True", "True"]
 
 
-# ------------------------------------------------------------ turns
+# ------------------------------------------------------------ slots
 
 CROWD = """
 renderer = Renderer(MediaStore(connect(sys.argv[1]), 1 << 26), Speech(f"cat {sys.argv[2]}"))

@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from orchestrator.children import free_port
 from orchestrator.media.errors import MediaError
 from orchestrator.media.program import Source
-from orchestrator.media.turns import Turns
+from orchestrator.media.slots import Slots
 from orchestrator.outgoing.networks import Address, parse_networks
 from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
@@ -156,7 +156,7 @@ def test_a_full_disk_is_our_failure(stage: Stage, web: Web, monkeypatch: pytest.
     def refuse() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("orchestrator.media.exchange.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("orchestrator.media.http.tempfile.TemporaryFile", refuse)
     web.answer = lambda asked: page(b"<Response/>")
     with capture_logs() as logs:
         code = stage.code(web.url("/"))
@@ -315,16 +315,16 @@ def attempt(url, account=ONE):
     return code, time.monotonic() - started
 drips = [drip(HEAD + b"Content-Length: 9999\\r\\n\\r\\n"), drip(HEAD), drip(b"HTTP/1.1 200 O"), drip(HEAD + b"\\r\\n")]
 print(*(code for code, took in map(attempt, drips) if took < 1.5))
-turns = [0]
+slots = [0]
 def count():
     while True:
-        turns[0] += 1
+        slots[0] += 1
         gevent.sleep(0.001)
 counting = gevent.spawn(count)
 url = f"http://127.0.0.1:{quick.server_port}/"
 crowd = [gevent.spawn(attempt, url + "#tt=15000") for _ in range(250)]
 gevent.sleep(0.05)
-print(*attempt(url, TWO)[:1], turns[0] > 3)
+print(*attempt(url, TWO)[:1], slots[0] > 3)
 codes = [one.get()[0] for one in crowd]
 print(codes.count(0), codes.count(11200))
 """
@@ -344,11 +344,11 @@ def test_under_gevent_every_wait_ends_and_nobody_waits_for_anothers_crowd(redis_
 
 def test_turns_are_given_back(stage: Stage, web: Web) -> None:
     """Whatever comes of them; and no account leaves a row behind."""
-    turns = Turns(at_once=1, per_account=1, waiting=1)
+    slots = Slots(at_once=1, per_account=1, waiting=1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), turns.take(ONE, 1e12):
+        with pytest.raises(ZeroDivisionError), slots.take(ONE, 1e12):
             1 / 0  # noqa: B018  # any error
 
-    assert turns._accounts == {}
-    with turns.take(ONE, 1e12), pytest.raises(MediaError, match="More than 1"), turns.take(ONE, 1e12):
+    assert slots._accounts == {}
+    with slots.take(ONE, 1e12), pytest.raises(MediaError, match="More than 1"), slots.take(ONE, 1e12):
         pass

@@ -1,4 +1,4 @@
-"""How many fetches or renderings run at once: few in all and fewer for one account, so that none waits behind
+"""Limits how many fetches or renderings run at once: few in all and fewer for one account, so that none waits behind
 another's crowd."""
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ WAITING: Final = 200
 
 @dataclass(slots=True)
 class _Row:
-    turns: Semaphore
+    slots: Semaphore
     waiting: int = 0
 
 
-class Turns:
-    """They wait in their account's line first, and only its first few in everybody's: lines are first come, first
-    served, so an account with hundreds is never more than `per_account` places ahead of one with a single one."""
+class Slots:
+    """Places for what runs at once. Each caller waits in its account's line first, and only the first few of a line in
+    everybody's: lines are first come, first served, so an account with hundreds is never more than `per_account` places
+    ahead of one with a single one."""
 
     def __init__(self, at_once: int = AT_ONCE, per_account: int = PER_ACCOUNT, waiting: int = WAITING) -> None:
         self._everybody = Semaphore(at_once)
@@ -37,7 +38,7 @@ class Turns:
 
     @contextmanager
     def take(self, account_sid: str, until: float | None = None) -> Iterator[None]:
-        """Wait for a turn until then (time.monotonic; None: for ever).
+        """Wait for a place until then (time.monotonic; None: for ever).
 
         Raises MediaError: 11200 if too many wait, 11203 at `until`.
         """
@@ -46,7 +47,7 @@ class Turns:
             raise MediaError(FAILED, f"More than {self._waiting} of the account at once")
         row.waiting += 1
         try:
-            with _turn(row.turns, until), _turn(self._everybody, until):
+            with _place(row.slots, until), _place(self._everybody, until):
                 yield
         finally:
             row.waiting -= 1
@@ -55,7 +56,7 @@ class Turns:
 
 
 @contextmanager
-def _turn(line: Semaphore, until: float | None) -> Iterator[None]:
+def _place(line: Semaphore, until: float | None) -> Iterator[None]:
     if not line.acquire(timeout=None if until is None else max(until - time.monotonic(), 0.001)):
         raise MediaError(TIMEOUT, "Others took all the time")
     try:

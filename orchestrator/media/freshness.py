@@ -1,4 +1,4 @@
-"""When an answer was made, by our clock (RFC 9111, section 4.2.3). Pure."""
+"""Says how fresh an answer is: when it was made, by our clock (RFC 9111, section 4.2.3). Pure."""
 
 from __future__ import annotations
 

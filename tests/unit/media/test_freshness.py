@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 import pytest
 
-from orchestrator.media.ages import by_our_clock
+from orchestrator.media.freshness import by_our_clock
 
 NOW = 1_700_000_000
 

@@ -1,4 +1,4 @@
-"""One HTTP exchange: bounded in time and in bytes, also after decompression; whatever goes wrong is a MediaError."""
+"""Sends one HTTP request, bounded in time and in bytes, also after decompression; what goes wrong is a MediaError."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class BadStatus(MediaError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HttpRequest:
     """A request as it goes out; `body` None for a GET. It has to be answered by `until` (time.monotonic). `cookies` are
     those of the whole fetch: some servers redirect to themselves until theirs comes back."""
 
@@ -55,7 +55,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class HttpResponse:
     """What came: headers by lower-case name; the body in a file, decoded, with its SHA-256. Only a 2xx has a body."""
 
     status: int
@@ -65,29 +65,29 @@ class Answered:
     digest: str
 
 
-def exchange(pool: urllib3.PoolManager, asked: Asked) -> Answered:
+def send_request(pool: urllib3.PoolManager, request: HttpRequest) -> HttpResponse:
     """Send a request and read its answer: 2xx, a 304 that was asked for, or a redirect, which it does not follow.
 
     Raises MediaError for what the server or the network does, and OSError if this machine cannot keep the answer.
     """
     response: urllib3.BaseHTTPResponse | None = None
-    deadline = gevent.Timeout(max(asked.until - time.monotonic(), 0.001))
+    deadline = gevent.Timeout(max(request.until - time.monotonic(), 0.001))
     try:
         with deadline:
             with _theirs():
                 response = pool.request(
-                    asked.method,
-                    asked.url,
-                    body=asked.body,
-                    headers={**asked.headers, **_cookie_header(asked)},
+                    request.method,
+                    request.url,
+                    body=request.body,
+                    headers={**request.headers, **_cookie_header(request)},
                     redirect=False,
                     retries=False,
-                    timeout=_timeout(asked.overrides),
+                    timeout=_timeout(request.overrides),
                     preload_content=False,
                     decode_content=False,
                 )
-            asked.cookies.extract_cookies(response, _for_jar(asked))  # type: ignore[arg-type]  # it has `info`: enough
-            return _read(response, asked.headers)
+            request.cookies.extract_cookies(response, _for_jar(request))  # type: ignore[arg-type]  # it has `info`: enough
+            return _read(response, request.headers)
     except gevent.Timeout as ended:
         if ended is not deadline:
             raise
@@ -97,14 +97,14 @@ def exchange(pool: urllib3.PoolManager, asked: Asked) -> Answered:
             response.close()
 
 
-def _for_jar(asked: Asked) -> Request:
-    return Request(asked.url)  # noqa: S310  # nothing opens it: a jar is asked so
+def _for_jar(request: HttpRequest) -> Request:
+    return Request(request.url)  # noqa: S310  # nothing opens it: a jar is asked so
 
 
-def _cookie_header(asked: Asked) -> dict[str, str]:
-    request = _for_jar(asked)
-    asked.cookies.add_cookie_header(request)
-    cookie = request.get_header("Cookie")
+def _cookie_header(request: HttpRequest) -> dict[str, str]:
+    for_jar = _for_jar(request)
+    request.cookies.add_cookie_header(for_jar)
+    cookie = for_jar.get_header("Cookie")
     return {"Cookie": cookie} if cookie else {}
 
 
@@ -123,14 +123,14 @@ def _timeout(overrides: Overrides) -> urllib3.Timeout:
     return urllib3.Timeout(connect=min(overrides.connect_ms, total) / 1000, read=min(overrides.read_ms, total) / 1000)
 
 
-def _read(response: urllib3.BaseHTTPResponse, sent: Mapping[str, str]) -> Answered:
+def _read(response: urllib3.BaseHTTPResponse, sent: Mapping[str, str]) -> HttpResponse:
     headers = {name.lower(): value for name, value in response.headers.itermerged()}
     is_asked_304 = response.status == 304 and not _CONDITIONS.isdisjoint(name.lower() for name in sent)
     if is_asked_304 or (response.status in _REDIRECTS and "location" in headers):
         if response.status == 304 or headers.get("content-length") == "0":
             with _theirs():
                 response.read()  # nothing, and so the connection can be used again
-        return Answered(response.status, headers, "unusable", io.BytesIO(), "")
+        return HttpResponse(response.status, headers, "unusable", io.BytesIO(), "")
     if not 200 <= response.status < 300:
         raise BadStatus(response.status)
     kind = kind_of(headers.get("content-type", ""))
@@ -140,7 +140,7 @@ def _read(response: urllib3.BaseHTTPResponse, sent: Mapping[str, str]) -> Answer
     except BaseException:
         body.close()
         raise
-    return Answered(response.status, headers, kind, body, digest)
+    return HttpResponse(response.status, headers, kind, body, digest)
 
 
 def _store(response: urllib3.BaseHTTPResponse, headers: Mapping[str, str], most: int, body: IO[bytes]) -> str:

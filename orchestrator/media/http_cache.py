@@ -31,7 +31,7 @@ from hishel import (
     StoreAndUse,
 )
 
-from orchestrator.media.ages import by_our_clock
+from orchestrator.media.freshness import by_our_clock
 from orchestrator.store.media import MediaStore
 
 VARIANTS: Final = 4
@@ -40,12 +40,12 @@ VARIANTS: Final = 4
 _OPTIONS: Final = CacheOptions(shared=False, allow_stale=False)
 """Each account has a cache of its own, like a browser's: `private` answers may be kept, too."""
 
-Send = Callable[[dict[str, str]], "Answer"]
+Send = Callable[[dict[str, str]], "StoredResponse"]
 """Ask the server, with these headers. Raises MediaError, and then nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredResponse:
     """A status, headers by lower-case name, and what became of the body."""
 
     status: int
@@ -53,14 +53,14 @@ class Answer:
     result: bytes = b""
 
 
-class AnswerCache:
+class HttpCache:
     """One note in the store per account and URL, which holds the URL's variants."""
 
     def __init__(self, media: MediaStore, clock: Callable[[], float] = time.time) -> None:
         self._media = media
         self._clock = clock
 
-    def answer(self, account_sid: str, url: str, headers: dict[str, str], send: Send) -> Answer:
+    def get(self, account_sid: str, url: str, headers: dict[str, str], send: Send) -> StoredResponse:
         """The answer to a GET: the cache's, revalidated if it has to be, or the server's. Raises what `send` does."""
         digest = _digest(url)
         entries = _parse(self._media.load_note(account_sid, digest), url)
@@ -84,9 +84,9 @@ class AnswerCache:
             entries = _with(entries, Entry(uuid.uuid4(), request, state.response))
         if entries != known:
             self._media.save_note(account_sid, digest, _dump(entries))
-        return _to_answer(state.entry.response if isinstance(state, FromCache) else state.response)
+        return _to_stored(state.entry.response if isinstance(state, FromCache) else state.response)
 
-    def _response(self, answer: Answer) -> Response:
+    def _response(self, answer: StoredResponse) -> Response:
         headers: dict[str, str | list[str]] = dict(by_our_clock(answer.headers, self._clock()))
         return Response(answer.status, Headers(headers), _Result(answer.result))
 
@@ -112,8 +112,8 @@ def _selecting(entry: Entry) -> dict[str, str]:
     return {name: value for name in names if (value := entry.request.headers.get(name)) is not None}
 
 
-def _to_answer(response: Response) -> Answer:
-    return Answer(response.status_code, dict(response.headers), _result(response))
+def _to_stored(response: Response) -> StoredResponse:
+    return StoredResponse(response.status_code, dict(response.headers), _result(response))
 
 
 class _Result:
