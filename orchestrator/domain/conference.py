@@ -133,7 +133,7 @@ class Conference:
 
     @property
     def has_started(self) -> bool:
-        """True from the moment at which people could hear each other."""
+        """Whether people could hear each other from some moment on."""
         return self.status is not ConferenceStatus.INIT
 
     @property
@@ -224,7 +224,7 @@ class Participant:
 
 
 def without_fulfilled_wishes(participant: Participant) -> Participant:
-    """A wish that the switch has fulfilled is none any more; the store's commit does the same."""
+    """Return the participant without the wishes that the switch has fulfilled; the store's commit does the same."""
     muted = None if participant.muted_wanted is participant.muted else participant.muted_wanted
     hold = None if participant.hold_wanted is participant.hold else participant.hold_wanted
     if (muted, hold) == (participant.muted_wanted, participant.hold_wanted):

@@ -83,7 +83,7 @@ Effect = (
 def effects_of(
     conference: Conference, participant: Participant, after: Conference, new: Participant
 ) -> tuple[Effect, ...]:
-    """What a client has asked for and the switch could not do yet, and what follows for the others. In order."""
+    """Return what a client has asked for and the switch could not do yet, and what follows for the others, in order."""
     if after.is_ending and not conference.is_ending and after.live_count > 0:
         return (EndOthers(), *_of_an_end(conference, participant, new))
     if new.is_live and (new.removal_requested or after.is_ending) and new != participant:
@@ -100,20 +100,20 @@ def effects_of(
 
 
 def _of_an_end(conference: Conference, participant: Participant, new: Participant) -> Iterator[Effect]:
-    """Whoever leaves while the conference ends may leave a sound behind that nobody would look at any more."""
+    """Have the sound of whoever leaves while the conference ends looked at: nobody would look at it any more."""
     if participant.is_present and not new.is_present and (participant.hold_as_asked or not conference.has_started):
         yield RefreshSound()
 
 
 def _comes(participant: Participant, new: Participant) -> bool:
-    """Whether the leg has become a member, or another one."""
+    """Return whether the leg has become a member, or another one."""
     return new.switch.member_id is not None and new.switch.member_id != participant.switch.member_id
 
 
 def _of_coaching(
     conference: Conference, participant: Participant, after: Conference, new: Participant
 ) -> Iterator[Effect]:
-    """Out of the mix first, then the whisper. Whoever neither coaches nor is coached changes nothing about either."""
+    """Leave the mix first, then whisper. Whoever neither coaches nor is coached changes nothing about either."""
     if new.is_live and (new.coaching is not participant.coaching or (new.coaching and _comes(participant, new))):
         yield UpdateCoaching()
     concerned = {
@@ -126,7 +126,7 @@ def _of_coaching(
 
 
 def _as_whispering(participant: Participant) -> tuple[bool, bool, bool]:
-    """What a whisper of theirs, and to them, depends on; whom they coach is in their conference's coaches."""
+    """Return what a whisper of theirs, and to them, depends on; whom they coach is in their conference's coaches."""
     return participant.is_present, participant.muted, participant.hold
 
 
@@ -142,7 +142,7 @@ def _of_the_room(conference: Conference, after: Conference) -> Iterator[Effect]:
 
 
 def _of_comings_and_goings(after: Conference, participant: Participant, new: Participant) -> Iterator[Effect]:
-    """Nobody is beeped at before the start, and nobody who is alone."""
+    """Beep for whoever comes or goes; not before the start, nor for somebody alone."""
     if after.status is not ConferenceStatus.IN_PROGRESS:
         return
     if new.is_present and not participant.is_present and new.beep_on_enter:
@@ -161,7 +161,7 @@ def _of_sound(
 
 
 def outstanding_updates(participant: Participant) -> tuple[UpdateMember, ...]:
-    """What was asked for before the switch could do it, or what it has lost."""
+    """Return what was asked for before the switch could do it, or what it has lost."""
     muted = participant.muted_wanted if participant.muted_wanted is not participant.muted else None
     hold = participant.hold_wanted if participant.hold_wanted is not participant.hold else None
     if participant.switch.member_id is None:

@@ -29,22 +29,22 @@ class Sound:
 
 
 def hears_conference(conference: Conference, listener: Participant) -> bool:
-    """False while it has not started, and for somebody on hold."""
+    """Return whether the listener hears the conference: not before its start, nor on hold."""
     return conference.has_started and not listener.hold_as_asked
 
 
 def is_heard(speaker: Participant) -> bool:
-    """False for somebody muted or on hold."""
+    """Return whether anybody is to hear the speaker: not muted, nor on hold."""
     return not speaker.muted_as_asked and not speaker.hold_as_asked
 
 
 def is_mixed(speaker: Participant) -> bool:
-    """False for somebody muted, and for a coach: whoever hears a coach hears a whisper. Hold is another matter."""
+    """Return whether the speaker is in the mix: neither muted nor a coach, who whispers. Hold is another matter."""
     return not speaker.muted_as_asked and not speaker.coaching
 
 
 def whispers(conference: Conference, listener: Participant, coach: Participant) -> bool:
-    """Whether `listener` hears `coach`, apart from the mix: only the coached person does."""
+    """Return whether `listener` hears `coach`, apart from the mix: only the coached person does."""
     return (
         coach.coaching
         and coach.call_sid_to_coach == listener.call_sid
@@ -56,13 +56,13 @@ def whispers(conference: Conference, listener: Participant, coach: Participant) 
 
 
 def is_listened_for(conference: Conference, coach: Participant) -> bool:
-    """Whether somebody wants to know when a coach talks: out of the mix the conference cannot tell."""
+    """Return whether somebody wants to know when a coach talks: out of the mix the conference cannot tell."""
     wanted = conference.callbacks is not None and SPEAKER in conference.callbacks.events
     return wanted and coach.coaching and coach.is_present and is_heard(coach)
 
 
 def hears(conference: Conference, listener: Participant, speaker: Participant) -> bool:
-    """The whole rule: does `listener` hear `speaker`, both being in the conference?"""
+    """Return whether `listener` hears `speaker`, both being in the conference: the whole rule."""
     if listener.call_sid == speaker.call_sid:
         return False
     if speaker.coaching:
@@ -71,7 +71,7 @@ def hears(conference: Conference, listener: Participant, speaker: Participant) -
 
 
 def background_of(conference: Conference, participant: Participant) -> Sound | None:
-    """The sound in place of the conference: hold's, or that of waiting for the start; None: the conference itself."""
+    """Return the sound in place of the conference: hold's, or that of waiting for the start; None: the conference."""
     if not participant.is_present or conference.is_ending:
         return None
     if participant.hold_as_asked:

@@ -24,36 +24,36 @@ from orchestrator.domain.events import (
     SpeechStopped,
 )
 
-Told = tuple[Participant, tuple[Event, ...]]
+Ruling = tuple[Participant, tuple[Event, ...]]
 
 
 def _implied(participant: Participant, event: Event) -> tuple[Event, ...]:
-    """An event that skips `initiated` brings it along: a client sees every call begin before it goes on."""
+    """Return what an event brings along that skips `initiated`: a client sees every call begin before it goes on."""
     return (CallInitiated(event.at),) if participant.status is ParticipantStatus.QUEUED else ()
 
 
-def initiated(participant: Participant, event: Event) -> Told:
-    """The leg exists."""
+def initiated(participant: Participant, event: Event) -> Ruling:
+    """Note that the leg exists."""
     return replace(participant, status=ParticipantStatus.CONNECTING), (event,)
 
 
-def rang(participant: Participant, event: Event) -> Told:
-    """Nothing new once it is answered."""
+def rang(participant: Participant, event: Event) -> Ruling:
+    """Note that the far end rings; no news once it is answered."""
     if participant.answered_at is not None:
         return participant, ()
     return replace(participant, status=ParticipantStatus.RINGING), (*_implied(participant, event), event)
 
 
-def answered(participant: Participant, event: Event) -> Told:
-    """Only once."""
+def answered(participant: Participant, event: Event) -> Ruling:
+    """Note the answer, once."""
     if participant.answered_at is not None:
         return participant, ()
     status = ParticipantStatus.CONNECTING if participant.status is ParticipantStatus.QUEUED else participant.status
     return replace(participant, status=status, answered_at=event.at), (*_implied(participant, event), event)
 
 
-def member_added(participant: Participant, event: Event) -> Told:
-    """Also told again by a snapshot: then it is no news."""
+def member_added(participant: Participant, event: Event) -> Ruling:
+    """Note the member's number and as what it came; no news when a snapshot tells it again."""
     added = cast(MemberAdded, event)
     if participant.switch.member_id == added.member_id:
         return participant, ()
@@ -64,15 +64,15 @@ def member_added(participant: Participant, event: Event) -> Told:
     return replace(participant, switch=switch, muted=muted, hold=False, talking=False), ()
 
 
-def member_removed(participant: Participant, event: Event) -> Told:
-    """One who was present has left; one who was not may become a member again."""
+def member_removed(participant: Participant, event: Event) -> Ruling:
+    """Take the member's number back: one who was present has left, one who was not may become a member again."""
     switch = replace(participant.switch, member_id=None)
     left_at = event.at if participant.status is ParticipantStatus.CONNECTED else None
     return replace(participant, switch=switch, left_at=left_at), ()
 
 
-def ended(participant: Participant, event: Event) -> Told:
-    """Whoever had not left has left now."""
+def ended(participant: Participant, event: Event) -> Ruling:
+    """Note the call's end and its cause; whoever had not left has left now."""
     if participant.ended_at is not None:
         return participant, ()
     end = cast(CallEnded | DialFailed, event)
@@ -84,12 +84,12 @@ def ended(participant: Participant, event: Event) -> Told:
         hangup_cause=end.cause,
         sip_status=end.sip_status if isinstance(end, CallEnded) else None,
     )
-    told = CallEnded(end.at, after.hangup_cause or "", after.sip_status)
-    return after, (*_implied(participant, event), told)
+    news = CallEnded(end.at, after.hangup_cause or "", after.sip_status)
+    return after, (*_implied(participant, event), news)
 
 
-def muted(participant: Participant, event: Event) -> Told:
-    """Told once for each change."""
+def muted(participant: Participant, event: Event) -> Ruling:
+    """Note that the participant is muted, or no longer, once for each change."""
     is_muted = isinstance(event, ParticipantMuted)
     if participant.muted is is_muted:
         return participant, ()
@@ -99,16 +99,16 @@ def muted(participant: Participant, event: Event) -> Told:
     return _silenced(after, event)
 
 
-def held(participant: Participant, event: Event) -> Told:
-    """Told once for each change."""
+def held(participant: Participant, event: Event) -> Ruling:
+    """Note that the participant is on hold, or no longer, once for each change."""
     hold = isinstance(event, ParticipantHeld)
     if participant.hold is hold:
         return participant, ()
     return _silenced(replace(participant, hold=hold), event)
 
 
-def _silenced(participant: Participant, event: Event) -> Told:
-    """Who is muted or held while talking is never told to have stopped: FreeSWITCH forgets it without an event."""
+def _silenced(participant: Participant, event: Event) -> Ruling:
+    """Add the end of speech for whoever is muted or held while talking: FreeSWITCH forgets it without an event."""
     if not participant.is_present:
         return participant, ()
     if participant.talking and (participant.muted or participant.hold):
@@ -116,16 +116,16 @@ def _silenced(participant: Participant, event: Event) -> Told:
     return participant, (event,)
 
 
-def spoke(participant: Participant, event: Event) -> Told:
-    """Told once for each change."""
+def spoke(participant: Participant, event: Event) -> Ruling:
+    """Note that the participant talks, or no longer, once for each change."""
     talking = isinstance(event, SpeechStarted)
     if participant.talking is talking:
         return participant, ()
     return replace(participant, talking=talking), (event,)
 
 
-def modified(participant: Participant, event: Event) -> Told:
-    """Told if it changes anything."""
+def modified(participant: Participant, event: Event) -> Ruling:
+    """Enter what a client has changed, if it changes anything."""
     changes = cast(ParticipantModified, event)
     values = {field.name: getattr(changes, field.name) for field in fields(changes) if field.name != "at"}
     after = replace(participant, **{name: value for name, value in values.items() if value is not None})
@@ -138,8 +138,8 @@ def modified(participant: Participant, event: Event) -> Told:
     return after, (event,) if participant.is_present else ()
 
 
-def announced(participant: Participant, event: Event) -> Told:
-    """Told once for each announcement."""
+def announced(participant: Participant, event: Event) -> Ruling:
+    """Note an announcement's end, once for each announcement."""
     announcement = cast(AnnouncementEnded | AnnouncementFailed, event)
     if participant.announced_id == announcement.announcement_id:
         return participant, ()
@@ -147,7 +147,7 @@ def announced(participant: Participant, event: Event) -> Told:
 
 
 def announced_to_all(conference: Conference, event: Event) -> tuple[Conference, tuple[Event, ...]]:
-    """Told once for each announcement."""
+    """Note the end of an announcement to all, once for each announcement."""
     announcement = cast(AnnouncementEnded | AnnouncementFailed, event)
     if conference.announced_id == announcement.announcement_id:
         return conference, ()

@@ -53,7 +53,7 @@ from orchestrator.domain.events import (
     SpeechStopped,
 )
 from orchestrator.domain.rules import (
-    Told,
+    Ruling,
     announced,
     announced_to_all,
     answered,
@@ -82,7 +82,7 @@ class Outcome:
     effects: tuple[Effect, ...] = ()
 
 
-Rule = Callable[[Participant, Event], Told]
+Rule = Callable[[Participant, Event], Ruling]
 ConferenceRule = Callable[[Conference, Event], tuple[Conference, tuple[Event, ...]]]
 Row = Callable[[Conference, Participant, datetime], tuple[Conference, Participant, Event | None] | None]
 LATE: Final = None
@@ -90,64 +90,33 @@ LATE: Final = None
 
 # ---------------------------------------------------------------- what an event means for its participant
 
+
+def _row(*rules: Rule | None) -> dict[ParticipantStatus, Rule | None]:
+    return dict(zip(ParticipantStatus, rules, strict=True))
+
+
 EVENT_TABLE: Final[dict[type[Event], dict[ParticipantStatus, Rule | None]]] = {
-    CallInitiated: {
-        QUEUED: initiated, CONNECTING: LATE, RINGING: LATE, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
-    },
-    CallRang: {
-        QUEUED: rang, CONNECTING: rang, RINGING: LATE, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
-    },
-    CallAnswered: {
-        QUEUED: answered, CONNECTING: answered, RINGING: answered, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
-    },
-    MemberAdded: {
-        QUEUED: member_added, CONNECTING: member_added, RINGING: member_added,
-        CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
-    },
-    MemberRemoved: {
-        QUEUED: member_removed, CONNECTING: member_removed, RINGING: member_removed,
-        CONNECTED: member_removed, COMPLETE: LATE, FAILED: LATE,
-    },
-    ParticipantMuted: {
-        QUEUED: muted, CONNECTING: muted, RINGING: muted, CONNECTED: muted, COMPLETE: LATE, FAILED: LATE,
-    },
-    ParticipantUnmuted: {
-        QUEUED: muted, CONNECTING: muted, RINGING: muted, CONNECTED: muted, COMPLETE: LATE, FAILED: LATE,
-    },
-    ParticipantHeld: {
-        QUEUED: held, CONNECTING: held, RINGING: held, CONNECTED: held, COMPLETE: LATE, FAILED: LATE,
-    },
-    ParticipantUnheld: {
-        QUEUED: held, CONNECTING: held, RINGING: held, CONNECTED: held, COMPLETE: LATE, FAILED: LATE,
-    },
+    #                        queued          connecting      ringing         connected       complete   failed
+    CallInitiated:       _row(initiated,      LATE,           LATE,           LATE,           LATE,      LATE),
+    CallRang:            _row(rang,           rang,           LATE,           LATE,           LATE,      LATE),
+    CallAnswered:        _row(answered,       answered,       answered,       LATE,           LATE,      LATE),
+    MemberAdded:         _row(member_added,   member_added,   member_added,   LATE,           LATE,      LATE),
+    MemberRemoved:       _row(member_removed, member_removed, member_removed, member_removed, LATE,      LATE),
+    ParticipantMuted:    _row(muted,          muted,          muted,          muted,          LATE,      LATE),
+    ParticipantUnmuted:  _row(muted,          muted,          muted,          muted,          LATE,      LATE),
+    ParticipantHeld:     _row(held,           held,           held,           held,           LATE,      LATE),
+    ParticipantUnheld:   _row(held,           held,           held,           held,           LATE,      LATE),
     # Early media is no speech of a participant.
-    SpeechStarted: {
-        QUEUED: LATE, CONNECTING: LATE, RINGING: LATE, CONNECTED: spoke, COMPLETE: LATE, FAILED: LATE,
-    },
-    SpeechStopped: {
-        QUEUED: LATE, CONNECTING: LATE, RINGING: LATE, CONNECTED: spoke, COMPLETE: LATE, FAILED: LATE,
-    },
-    ParticipantModified: {
-        QUEUED: modified, CONNECTING: modified, RINGING: modified, CONNECTED: modified,
-        COMPLETE: LATE, FAILED: LATE,
-    },
+    SpeechStarted:       _row(LATE,           LATE,           LATE,           spoke,          LATE,      LATE),
+    SpeechStopped:       _row(LATE,           LATE,           LATE,           spoke,          LATE,      LATE),
+    ParticipantModified: _row(modified,       modified,       modified,       modified,       LATE,      LATE),
     # Whoever has left meanwhile: the client has asked for the announcement, and is told what became of it.
-    AnnouncementEnded: {
-        QUEUED: announced, CONNECTING: announced, RINGING: announced, CONNECTED: announced,
-        COMPLETE: announced, FAILED: announced,
-    },
-    AnnouncementFailed: {
-        QUEUED: announced, CONNECTING: announced, RINGING: announced, CONNECTED: announced,
-        COMPLETE: announced, FAILED: announced,
-    },
+    AnnouncementEnded:   _row(announced,      announced,      announced,      announced,      announced, announced),
+    AnnouncementFailed:  _row(announced,      announced,      announced,      announced,      announced, announced),
     # `complete` is reached by leaving the conference; the call itself ends a moment later.
-    CallEnded: {
-        QUEUED: ended, CONNECTING: ended, RINGING: ended, CONNECTED: ended, COMPLETE: ended, FAILED: LATE,
-    },
+    CallEnded:           _row(ended,          ended,          ended,          ended,          ended,     LATE),
     # Once a leg exists its own end will come, with the far end's answer in it: that is the better news.
-    DialFailed: {
-        QUEUED: ended, CONNECTING: LATE, RINGING: LATE, CONNECTED: LATE, COMPLETE: LATE, FAILED: LATE,
-    },
+    DialFailed:          _row(ended,          LATE,           LATE,           LATE,           LATE,      LATE),
 }  # fmt: skip
 
 
@@ -167,7 +136,7 @@ ANNOUNCEMENTS: Final = (AnnouncementEnded, AnnouncementFailed)
 def _joins(
     conference: Conference, participant: Participant, at: datetime
 ) -> tuple[Conference, Participant, Event] | None:
-    """Answered, and a member: joined. The first to join fixes the conference's callback settings."""
+    """Join whoever is answered and a member. The first to join fixes the conference's callback settings."""
     waiting = participant.status in (QUEUED, CONNECTING, RINGING) and participant.left_at is None
     if not waiting or participant.answered_at is None or participant.switch.member_id is None:
         return None
@@ -184,7 +153,7 @@ def _joins(
 def _leaves(
     conference: Conference, participant: Participant, at: datetime
 ) -> tuple[Conference, Participant, Event] | None:
-    """Gone from the conference, or never arrived in it. One with EndConferenceOnExit takes the others along."""
+    """Let whoever is gone, or never arrived, leave. One with EndConferenceOnExit takes the others along."""
     if participant.left_at is None or not participant.is_live:
         return None
     was_present = participant.is_present
@@ -220,7 +189,7 @@ def _leave_reason(conference: Conference, participant: Participant) -> LeaveReas
 def _starts(
     conference: Conference, participant: Participant, at: datetime
 ) -> tuple[Conference, Participant, Event] | None:
-    """Two present, one of them a starter: https://www.twilio.com/docs/voice/twiml/conference"""
+    """Start the conference when two are present, one of them a starter: https://www.twilio.com/docs/voice/twiml/conference"""
     if conference.status is not ConferenceStatus.INIT or conference.is_ending:
         return None
     if conference.present_count < 2 or conference.starter_count < 1:
@@ -231,7 +200,8 @@ def _starts(
 def _ends(
     conference: Conference, participant: Participant, at: datetime
 ) -> tuple[Conference, Participant, Event] | None:
-    """Nobody is in it or on the way to it: it is over, for the reason decided before or because of this one."""
+    """End the conference when nobody is in it or on the way to it, for the reason decided before or because of this
+    one."""
     if conference.live_count > 0 or conference.status is ConferenceStatus.COMPLETED:
         return None
     if conference.end_reason is None:
@@ -243,7 +213,8 @@ def _ends(
 def _coaches(
     conference: Conference, participant: Participant, at: datetime
 ) -> tuple[Conference, Participant, None] | None:
-    """The conference knows its coaches, so that whoever changes who hears whom need not look at everybody."""
+    """Enter the participant among the conference's coaches, or take them out: whoever changes who hears whom need not
+    look at everybody then."""
     coached = participant.call_sid_to_coach
     others = tuple(coach for coach in conference.coaches if coach.call_sid != participant.call_sid)
     if participant.coaching and coached is not None and participant.switch.member_id is not None:

@@ -1,4 +1,4 @@
-"""Has the switch do what the state says of who coaches whom: coaches out of the mix, a whisper for each who is heard.
+"""Makes the switch do what the state says of who coaches whom: coaches leave the mix, each who is heard whispers.
 
 Whoever commits a change has it done, an API process as well as the node's listener, so two may be at it at once. Each
 acts, then looks again, until the state is the one that it acted on: whoever acted on an older one finds the newer one.
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import gevent
 import structlog
 
-from orchestrator.domain.changes import Versioned
 from orchestrator.domain.conference import Coach, Conference, Participant
 from orchestrator.domain.hearing import hears_conference, is_listened_for, is_mixed, whispers
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.coach_mark import MarkCoach, MuteIfMember
 from orchestrator.freeswitch.commands import ChannelExists, KillChannel, MuteMember, SetJoinFlags, SwitchCommand
 from orchestrator.freeswitch.whisper import SPEECH, StartWhisper, Whisper
+from orchestrator.store.commits import CommitStore
 
 MOST_ROUNDS: Final = 5
 """Somebody changes the same thing all the time; they look again, too, and the last one wins."""
@@ -34,16 +34,6 @@ Send = Callable[[SwitchCommand], str]
 log = structlog.get_logger("coaching")
 
 
-class Store(Protocol):
-    """What is asked of the store. Raises Unavailable."""
-
-    def load(
-        self, pairs: Iterable[tuple[str, str]], conference_sids: Iterable[str]
-    ) -> tuple[dict[str, Versioned], dict[str, Participant]]:
-        """Conferences, and participants given as (ConferenceSid, CallSid); unknown ones are left out."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the switch has to do: pairs that have to be there, and commands for people."""
@@ -55,7 +45,7 @@ class Wanted:
 class Coaching:
     """For one node."""
 
-    def __init__(self, store: Store, send: Send) -> None:
+    def __init__(self, store: CommitStore, send: Send) -> None:
         self._store = store
         self._send = send
 
@@ -92,7 +82,7 @@ class Coaching:
         return Wanted(whispers_of(conference, people.values()), tuple(commands))
 
     def _make(self, pair: Whisper) -> None:
-        """One that ended a moment ago holds on to its UUID for a frame or two."""
+        """Begin a whisper. One that ended a moment ago holds on to its UUID for a frame or two: we try again."""
         for _ in range(MOST_TRIES):
             if self._send(ChannelExists(pair.channel_uuid)).strip() == "true":
                 return
@@ -111,7 +101,7 @@ class Coaching:
 
 
 def whispers_of(conference: Conference, people: Iterable[Participant]) -> frozenset[Whisper]:
-    """The pairs that there have to be. `people`: at least the coaches and those whom they coach."""
+    """Return the pairs that there have to be. `people`: at least the coaches and those whom they coach."""
     sid, known = conference.conference_sid, {person.call_sid: person for person in people}
     if conference.is_ending:
         return frozenset()
@@ -128,12 +118,13 @@ def whispers_of(conference: Conference, people: Iterable[Participant]) -> frozen
 
 
 def _pairs_of(conference_sid: str, coach: Coach) -> list[Whisper]:
-    """All that there may be."""
+    """Return all pairs that a coach may have."""
     return [Whisper(conference_sid, coach.call_sid, ear) for ear in (coach.coached_call_sid, SPEECH)]
 
 
 def _mixing(conference: Conference, person: Participant) -> tuple[SwitchCommand, ...]:
-    """Marked before muted, and unmuted before unmarked: no event takes a coach's mute for a client's."""
+    """Return the commands that leave a person out of the mix, or let them in. A coach is marked before being muted and
+    unmuted before being unmarked: no event takes a coach's mute for a client's."""
     channel, member_id, muted = person.switch.channel_uuid, person.switch.member_id, not is_mixed(person)
     mark, sid = MarkCoach(channel, person.coaching), conference.conference_sid
     if not person.is_live:

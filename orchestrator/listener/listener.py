@@ -1,4 +1,4 @@
-"""UP: ESL event -> translate -> apply -> plan -> one commit -> what the switch has to do. One per node; no HTTP here.
+"""Follows a node: reads its events, and hands them to the committer, snapshots to the reconciler. One per node.
 
 The socket's reader only appends to a queue. `Committer` takes whatever has come, and writes each conference that has
 changed in one atomic step together with its sequence numbers and callbacks. Nothing is acknowledged to the switch, so
@@ -133,7 +133,7 @@ class Listener:
             self._await_room(connection)
 
     def _await_room(self, connection: EventSocket) -> None:
-        """After events were dropped: a snapshot that finds the queue full would be dropped as well."""
+        """Wait until the queue has room, after events were dropped: a snapshot that finds it full would be, too."""
         while self._resync.is_set() and connection.connected and not self._stopping.wait(ROOM_SECONDS):
             if not self._queue.full():
                 return
@@ -154,7 +154,7 @@ class Listener:
             log.warning("store_unreachable", error=error.message)
 
     def _look_again(self, connection: EventSocket) -> None:
-        """At conferences whose coaching somebody has changed; a snapshot sees to those that Redis did not tell of."""
+        """Look at conferences whose coaching has changed. A snapshot finds those of which Redis did not tell."""
         try:
             conference_sids = self._nodes.take_looks(self._address.name)
         except Unavailable as error:
@@ -167,7 +167,7 @@ class Listener:
     # ------------------------------------------------------------ events
 
     def _take(self, item: Item) -> None:
-        """On the reader's greenlet: must not block."""
+        """Queue an item. On the reader's greenlet: must not block."""
         try:
             self._queue.put_nowait(item)
         except Full:
@@ -189,21 +189,21 @@ class Listener:
             log.warning("stopped_while_store_away", node=self._address.name, queued=self._queue.qsize())
 
     def _tolerate(self, work: Callable[Arguments, None], *arguments: Arguments.args, **more: Arguments.kwargs) -> None:
-        """What the switch could not be told is repeated after the next connection, or by the next audit."""
+        """Do some work. What the switch could not be told is repeated by the next audit."""
         try:
             work(*arguments, **more)
         except Unavailable as error:
             log.warning("broken_off", node=self._address.name, error=error.message)
 
     def _send(self, command: SwitchCommand) -> str:
-        """Raises CommandRefused, NodeUnavailable."""
+        """Run a command; returns what the switch says. Raises CommandRefused, NodeUnavailable."""
         connection = self._socket
         if connection is None:
             raise NodeUnavailable(f"Node {self._address.name} is away")
         return connection.api(command.render())
 
     def _next_items(self) -> list[Item]:
-        """All that has come, up to and including the next that is no event: what a snapshot says holds for then."""
+        """Return what has come, up to and including the next that is no event: what a snapshot says holds for then."""
         items: list[Item] = []
         with contextlib.suppress(Empty):
             items.append(self._queue.get(timeout=0.5))
@@ -244,7 +244,8 @@ def _read_event(headers: dict[str, str], batch: Batch) -> None:
 
 
 def parse_event(body: bytes) -> dict[str, str]:
-    """An event's headers. A far end may have put bytes into one that are no UTF-8: the others count all the same."""
+    """Return an event's headers. A far end may have put bytes into one that are no UTF-8: the others count all the
+    same."""
     try:
         return cast(dict[str, str], orjson.loads(body))
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""DOWN, for people who are on their way to the room or in it: mute, hold, coach, announce, and what is only noted.
+"""DOWN, for participants on their way to the conference or in it: mute, hold, coach, announce, and what is only noted.
 
 Mute and hold are wishes: the switch is told at once and an event makes them facts. What no event of the switch could
 confirm (who is coached, whether a coach is muted, what is heard while waiting …) becomes a fact by being asked for,
@@ -104,7 +104,8 @@ class UpdateService:
     # ------------------------------------------------------------ wishes
 
     def _change_muted(self, account_sid: str, conference_sid: str, reference: str, muted: bool) -> Participant:
-        """Of a coach the switch could not say it: that a client wants it makes it so."""
+        """Record the wish and tell the switch. Of a coach the switch could not say it: that a client wants it makes it
+        so."""
         participant, before = self._store.request_muted(account_sid, conference_sid, reference, muted)
         member_id = participant.switch.member_id
         try:
@@ -123,8 +124,9 @@ class UpdateService:
     def _change_hold(
         self, account_sid: str, conference_sid: str, call_sid: str, update: UpdateParticipant, dialect: str
     ) -> None:
-        """Silence first; what is heard on hold comes from a worker. Who returns hears what a listener would let it
-        hear: the switch's word of it makes the listener look again, should the conference have started meanwhile."""
+        """Record the wish and tell the switch: silence first, what is heard on hold comes from a worker. Who returns
+        hears what a listener would let it hear: the switch's word of it makes the listener look again, should the
+        conference have started meanwhile."""
         hold = bool(update.hold)
         sound = None
         if hold:
@@ -163,7 +165,7 @@ class UpdateService:
         self._wake_sounds([Lane(conference_sid, call_sid)])
 
     def _tell_before_joining(self, participant: Participant) -> None:
-        """Who rings is to join as it is wanted now. If it joins this moment, the listener has it so all the same."""
+        """Have a leg that rings join as is wanted now. If it joins this moment, the listener has it so all the same."""
         conference = self._store.load_conference(participant.account_sid, participant.conference_sid)
         deaf = not hears_conference(conference, participant)
         with contextlib.suppress(NotFound):
@@ -222,7 +224,7 @@ class UpdateService:
             self._settle_exit_hook(node, self._store.load_participant(account_sid, sid, participant.call_sid))
 
     def _make_so(self, participant: Participant, event: Event) -> None:
-        """What changes no coaching needs no second look. Raises Unavailable."""
+        """Make an event a fact. A change of coaching is looked at once more later. Raises Unavailable."""
         node, sid = self._nodes.get(participant.switch.node), participant.conference_sid
         if not isinstance(event, ParticipantModified) or event.coaching is not None:
             self._listeners.look_again(participant.switch.node, sid)
