@@ -27,6 +27,7 @@ EXPECTED = {
     "CoachingImpossible": (20503, 503),
     "ConferenceNotInProgress": (16001, 400),
     "TooManyAnnouncements": (20429, 429),
+    "CallNotInProgress": (21220, 400),
     "QuotaReached": (20429, 429),
     "Conflict": (20409, 409),
     "Unavailable": (20503, 503),
