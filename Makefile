@@ -15,8 +15,11 @@ test: $(READY)
 	$(BIN)/pytest -q -n 2 tests/unit
 	$(BIN)/pytest -q -n 3 --dist loadfile --reruns 1 -rfER tests/scenarios
 
+# What the real switch says is recorded anew; a line that differs is a change of its, or of the scripts.
 test-freeswitch: $(READY)
 	REQUIRE_FREESWITCH=1 $(BIN)/pytest -q tests/scenarios
+	$(BIN)/python -m tests.transcripts.record
+	git --no-pager diff --stat -- tests/transcripts orchestrator/sandbox/recorded.json
 
 check: $(READY)
 	$(BIN)/ruff check .

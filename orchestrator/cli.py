@@ -12,6 +12,8 @@ from gevent import monkey
 from orchestrator.limits import TABLE
 from orchestrator.settings import Settings, SettingsError, load_settings
 
+_SANDBOX_PORT = 8021
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
@@ -44,11 +46,26 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
         return up(settings)
     if options.command == "sandbox":
-        from orchestrator.sandbox.server import run_sandbox
-
-        run_sandbox(options.host, options.port, settings.freeswitch_password)
-        return 0
+        return _sandbox(settings, options)
     return _serve(settings, options)
+
+
+def _sandbox(settings: Settings, options: argparse.Namespace) -> int:
+    """Run it, or have a phone of a running one do something: the first node of the settings, unless a port is named."""
+    from orchestrator.sandbox.control import Refused, tell
+    from orchestrator.sandbox.server import run_sandbox
+
+    node = next(iter(settings.freeswitch_nodes), None) if options.words else None
+    port = options.port or (node.port if node is not None else _SANDBOX_PORT)
+    if not options.words:
+        run_sandbox(options.host, port, settings.freeswitch_password)
+        return 0
+    try:
+        print(tell(options.host, port, settings.freeswitch_password, options.words))
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return 1
+    return 0
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
@@ -75,9 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("listen", help="follow the nodes' events")
     commands.add_parser("work", help="deliver callbacks, load and play what people hear")
     commands.add_parser("check", help="say what is wrong with the settings, Redis and each node")
-    sandbox = commands.add_parser("sandbox", help="run a simulated FreeSWITCH")
+    sandbox = commands.add_parser("sandbox", help="run a simulated FreeSWITCH, or have its phones do something")
+    sandbox.add_argument("words", nargs="*", help="press|quiet|speak|turns|hang-up [keys|seconds] CALL, freeze SECONDS")
     sandbox.add_argument("--host", default="127.0.0.1")
-    sandbox.add_argument("--port", type=int, default=8021)
+    sandbox.add_argument("--port", type=int, help=f"of its event socket (default {_SANDBOX_PORT})")
     account = commands.add_parser("account", help="manage accounts").add_subparsers(dest="action", required=True)
     create = account.add_parser("create", help="make an account; prints its SID and AuthToken")
     create.add_argument("--sid", help="a fixed AccountSid, else one is minted")

@@ -24,8 +24,8 @@ from gevent.event import Event
 
 from orchestrator.children import die_with_parent, free_port
 from orchestrator.demo_receiver import DemoReceiver
+from orchestrator.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from orchestrator.errors import ApiError
-from orchestrator.sandbox.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from orchestrator.settings import DATA, LOCK, RUNNING, Settings, save_running
 from orchestrator.sids import mint_sid
 from orchestrator.store.accounts import Account, AccountStore

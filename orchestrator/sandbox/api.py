@@ -8,14 +8,15 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
-from orchestrator.sandbox.channel import Channel
+from orchestrator.sandbox import control
+from orchestrator.sandbox.causes import cause_named
+from orchestrator.sandbox.channel_api import COMMANDS as CHANNEL_COMMANDS
+from orchestrator.sandbox.channel_api import OK, find_channel, number_in
 from orchestrator.sandbox.conference_api import conference
 from orchestrator.sandbox.http_cache import COMMANDS as HTTP_CACHE_COMMANDS
-from orchestrator.sandbox.leg_record import uuid_record
-from orchestrator.sandbox.originate import originate
+from orchestrator.sandbox.originate import GATEWAYS, originate
 from orchestrator.sandbox.show import show
-from orchestrator.sandbox.switch_strings import separate_string
+from orchestrator.sandbox.sounds import SOUND_PREFIX
 
 if TYPE_CHECKING:
     from orchestrator.sandbox.node import Node
@@ -27,8 +28,6 @@ MODULES = frozenset(
         *("mod_sndfile", "mod_sofia", "mod_tone_stream"),
     }
 )
-NO_SUCH_CHANNEL = "-ERR No such channel!\n"
-OK = "+OK\n"
 
 
 def up_time(milliseconds: int) -> str:
@@ -60,14 +59,14 @@ def _status(node: Node, argument: str) -> str:
 def _fsctl(node: Node, argument: str) -> str:
     """Two of its many: limits that an operator changes on the running switch. 0, or no number, asks only."""
     name, _, text = argument.strip().partition(" ")
-    number = _number(text.strip())
+    number = number_in(text.strip())
     if name == "max_sessions":
         node.throttle.most = number or node.throttle.most
         return f"+OK max sessions: {node.throttle.most}\n"
     if name == "sps":
         node.throttle.per_second = number or node.throttle.per_second
         return f"+OK sessions per second: {node.throttle.per_second}\n"
-    return "-USAGE: the sandbox knows max_sessions and sps\n"
+    return node.refuse(f"fsctl {argument}")
 
 
 def _version(node: Node, argument: str) -> str:
@@ -77,7 +76,7 @@ def _version(node: Node, argument: str) -> str:
 
 
 def _global_getvar(node: Node, argument: str) -> str:
-    return {"core_uuid": node.core_uuid, "hostname": "sandbox"}.get(argument, "")
+    return {"core_uuid": node.core_uuid, "hostname": "sandbox", "sounds_dir": SOUND_PREFIX}.get(argument, "")
 
 
 _LOCATED: Final = {
@@ -95,15 +94,15 @@ def _xml_locate(node: Node, argument: str) -> str:
 
 
 def _sofia(node: Node, argument: str) -> str:
-    """Every gateway is up, and the two profiles are."""
+    """`sofia status gateway|profile <name>` (cmd_status of mod_sofia.c), in short; the gateway is up."""
     match argument.split():
         case ["status", "gateway", name]:
-            return f"Name    \t{name}\nStatus  \tUP\n"
+            return f"Name    \t{name}\nStatus  \tUP\n" if name in GATEWAYS else "Invalid Gateway!\n"
         case ["status", "profile", "internal" | "external" as name]:
             return f"Name             \t{name}\n"
-        case ["status", "profile", *_]:
+        case ["status", "profile", _]:
             return "Invalid Profile!\n"
-    return "-USAGE: the sandbox knows status gateway and status profile\n"
+    return node.refuse(f"sofia {argument}")
 
 
 def _hostname(node: Node, argument: str) -> str:
@@ -140,157 +139,45 @@ def _hupall(node: Node, argument: str) -> str:
     return f"+OK hangup all channels with cause {cause}\n"
 
 
-def _uuid_exists(node: Node, argument: str) -> str:
-    return "true" if _channel(node, argument) else "false"
-
-
-def _uuid_kill(node: Node, argument: str) -> str:
-    if not argument:
-        return "-USAGE: <uuid> [cause]\n"
-    channel_uuid, _, cause = argument.partition(" ")
-    channel = _channel(node, channel_uuid)
-    if channel is None:
-        return NO_SUCH_CHANNEL
-    channel.hang_up(cause_named(cause) if cause else NORMAL_CLEARING)
-    return OK
-
-
-def _uuid_getvar(node: Node, argument: str) -> str:
-    match separate_string(argument, " ", 4):
-        case [channel_uuid, name, *_]:
-            channel = _channel(node, channel_uuid)
-            return NO_SUCH_CHANNEL if channel is None else channel.variables.get(name, "_undef_")
-        case _:
-            return "-USAGE: <uuid> <var>\n"
-
-
-def _uuid_setvar(node: Node, argument: str) -> str:
-    """The value is everything behind the name; without one the variable is unset."""
-    channel_uuid, _, rest = argument.strip(" ").partition(" ")
-    name, _, value = rest.lstrip(" ").partition(" ")
-    if not name:
-        return "-USAGE: <uuid> <var> [value]\n"
-    channel = _channel(node, channel_uuid)
-    if channel is None:
-        return NO_SUCH_CHANNEL
-    _set_variable(channel, name, "".join(separate_string(value, "\0")))
-    return OK
-
-
-def _uuid_setvar_multi(node: Node, argument: str) -> str:
-    usage = "-USAGE: <uuid> <var>=<value>;<var>=<value>...\n"
-    channel_uuid, space, assignments = argument.partition(" ")
-    if not space:
-        return "" if argument else usage
-    channel = _channel(node, channel_uuid)
-    if channel is None:
-        return NO_SUCH_CHANNEL + usage
-    for assignment in separate_string(assignments, ";", 64):
-        name, _, value = assignment.partition("=")
-        if not name:
-            return "-ERR No variable specified\n"
-        _set_variable(channel, name, value)
-    return OK
-
-
-def _uuid_transfer(node: Node, argument: str) -> str:
-    """Of the two legs of a call it is the one named."""
-    words = separate_string(argument, " ", 5)
-    if len(words) < 2:
-        return "-USAGE: <uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]\n"
-    if _channel(node, words[0]) is None:
-        return NO_SUCH_CHANNEL
-    node.sessions[words[0]].transfer(words[1], (*words, "XML")[2])
-    return OK
-
-
-def _sched_hangup(node: Node, argument: str) -> str:
-    words = separate_string(argument, " ", 4)
-    if not words:
-        return "-USAGE: [+]<time> <uuid> [<cause>]\n"
-    when, channel_uuid, cause = (*words, "", "")[:3]
-    channel = _channel(node, channel_uuid)
-    if channel is None:
-        return NO_SUCH_CHANNEL
-    cause_name = cause_named(cause) if cause else "ALLOTTED_TIMEOUT"
-    seconds = _number(when[1:])
-    if seconds == 0:
-        channel.hang_up(cause_name)
-        return OK
-    runtime = int(time.time()) + seconds if when.startswith("+") else _number(when)
-    node.scheduler.add(runtime, channel_uuid, lambda: _hang_up_if_there(node, channel_uuid, cause_name))
-    return OK
-
-
-def _sched_del(node: Node, argument: str) -> str:
-    deleted = node.scheduler.delete(int(argument)) if argument.isdigit() else node.scheduler.delete_group(argument)
-    return f"+OK Deleted: {deleted}\n"
-
-
-def _hang_up_if_there(node: Node, channel_uuid: str, cause: str) -> None:
-    """sch_hangup_callback: the channel may have gone meanwhile."""
-    channel = _channel(node, channel_uuid)
-    if channel is not None:
-        channel.hang_up(cause)
-
-
-def _channel(node: Node, channel_uuid: str) -> Channel | None:
-    session = node.session_there(channel_uuid)
-    return None if session is None else session.channel
-
-
-def _set_variable(channel: Channel, name: str, value: str) -> None:
-    """switch_channel_set_variable: an empty value removes the variable."""
-    channel.variables.pop(name, None)
-    if value:
-        channel.variables[name] = value
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0
-
-
 EXPANSION: Final = re.compile(r"\$\{variable_(\w+)\}", re.ASCII)
 CONDITION: Final = re.compile(r"\$\{cond\('([^']*)' == '([^']*)' \? (\w+) : (\w+)\)\}", re.ASCII)
 
 
 def _expand(node: Node, argument: str) -> str:
     """Of what the real one can: a channel's variables, and the choice between two words by an equality."""
-    target, _, line = argument.partition(" ")
-    channel = _channel(node, target.removeprefix("uuid:"))
+    target, line = "", argument
+    if argument.startswith("uuid:"):
+        target, _, line = argument.removeprefix("uuid:").partition(" ")
+    channel = find_channel(node, target)
     variables = {} if channel is None else channel.variables
     line = EXPANSION.sub(lambda match: variables.get(match[1], ""), line)
     line = CONDITION.sub(lambda match: match[3] if match[1] == match[2] else match[4], line)
     name, _, rest = line.partition(" ")
     command = COMMANDS.get(name)
-    return "-ERR Cannot execute command\n" if command is None else command(node, rest.strip(" "))
+    return "INVALID COMMAND!\n-ERR Cannot execute command\n" if command is None else command(node, rest.strip(" "))
 
 
-COMMANDS: dict[str, Callable[[Node, str], str]] = HTTP_CACHE_COMMANDS | {
-    "conference": conference,
-    "create_uuid": _create_uuid,
-    "echo": _echo,
-    "expand": _expand,
-    "fsctl": _fsctl,
-    "global_getvar": _global_getvar,
-    "hostname": _hostname,
-    "hupall": _hupall,
-    "module_exists": _module_exists,
-    "originate": originate,
-    "sched_del": _sched_del,
-    "sched_hangup": _sched_hangup,
-    "show": show,
-    "sofia": _sofia,
-    "status": _status,
-    "unload": _unload,
-    "uptime": _uptime,
-    "uuid_exists": _uuid_exists,
-    "uuid_getvar": _uuid_getvar,
-    "uuid_kill": _uuid_kill,
-    "uuid_record": uuid_record,
-    "uuid_setvar": _uuid_setvar,
-    "uuid_setvar_multi": _uuid_setvar_multi,
-    "uuid_transfer": _uuid_transfer,
-    "version": _version,
-    "xml_locate": _xml_locate,
-}
+COMMANDS: dict[str, Callable[[Node, str], str]] = (
+    HTTP_CACHE_COMMANDS
+    | CHANNEL_COMMANDS
+    | {
+        "conference": conference,
+        "create_uuid": _create_uuid,
+        "echo": _echo,
+        "expand": _expand,
+        "fsctl": _fsctl,
+        "global_getvar": _global_getvar,
+        "hostname": _hostname,
+        "hupall": _hupall,
+        "module_exists": _module_exists,
+        "originate": originate,
+        "sandbox": control.command,
+        "show": show,
+        "sofia": _sofia,
+        "status": _status,
+        "unload": _unload,
+        "uptime": _uptime,
+        "version": _version,
+        "xml_locate": _xml_locate,
+    }
+)

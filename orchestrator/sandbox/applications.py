@@ -10,6 +10,7 @@ import structlog
 
 from orchestrator.sandbox.causes import cause_named
 from orchestrator.sandbox.clock import FRAME_SECONDS
+from orchestrator.sandbox.conference import NO_PROFILE
 from orchestrator.sandbox.member import Member
 
 if TYPE_CHECKING:
@@ -85,14 +86,17 @@ def _conference(session: Session, data: str) -> None:
     if session.member_id is None:
         session.member_id = session.node.next_member_id()
     member = Member(session.member_id, channel, quiet=session.is_quiet)
+    member.energy = 0 if conference.profile_name == NO_PROFILE else member.energy
     member.set_flags("|".join(flag for flag in given_flags if flag))
     session.membership = (conference, member)
+    channel.read_as("L16")
     conference.add(member)
     gevent.wait([member.stopped, session.transferred, channel.hung_up], count=1)
     gevent.sleep(conference.seconds_to_notice(member))
     member.readers.wait()
     session.membership = None
     conference.remove(member)
+    channel.read_as("PCMU")
 
 
 APPLICATIONS: dict[str, Callable[[Session, str], None]] = {

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gevent.event import Event as Signal
 
+from orchestrator.sandbox import recorded
 from orchestrator.sandbox.caller_profile import CallerProfile
 from orchestrator.sandbox.causes import NUMBERS, q850_of
 from orchestrator.sandbox.phones import Redirect, Refuse
@@ -35,7 +36,8 @@ _CODEC_HEADERS = {
     "Channel-Write-Codec-Rate": "8000",
     "Channel-Write-Codec-Bit-Rate": "64000",
 }
-_MOMENTS = ("Answered", "Progress", "Progress-Media", "Hangup")
+_READS_L16 = {"Channel-Read-Codec-Name": "L16", "Channel-Read-Codec-Bit-Rate": "128000"}
+_MOMENTS = ("Answered", "Progress", "Progress-Media", "Hangup", "Transfer", "Resurrect", "Bridged")
 
 
 class ChannelHost(Protocol):
@@ -72,14 +74,21 @@ class Channel:
     direction: str = "outbound"
     execute: Execute = field(default=lambda application, data: None)
     state: str = "CS_NEW"
+    next_state: str = "CS_ROUTING"
     call_state: str = "DOWN"
     answer_state: str = "ringing"
     hangup_cause: str | None = None
     in_dialplan: bool = False
+    responded: bool = False
+    has_codec: bool = False
+    reads_l16: bool = False
     current_application: tuple[str, str] = ("", "")
     created_at: int = field(default_factory=microseconds_now)
     moments: dict[str, int] = field(default_factory=dict)
     early_media: Signal = field(default_factory=Signal)
+    number: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+    """What the placeholders of recorded variables stand for; none: nothing is recorded of such a call."""
     answered: Signal = field(default_factory=Signal)
     hung_up: Signal = field(default_factory=Signal)
 
@@ -95,7 +104,7 @@ class Channel:
         headers = {
             "Channel-State": self.state,
             "Channel-Call-State": self.call_state,
-            "Channel-State-Number": str(_STATE_NUMBERS[self.state]),
+            "Channel-State-Number": str(_STATE_NUMBERS[self.next_state]),
             "Channel-Name": self.name,
             "Unique-ID": self.channel_uuid,
             "Call-Direction": self.direction,
@@ -106,40 +115,28 @@ class Channel:
         }
         headers |= {"Channel-Presence-ID": presence} if (presence := self.variables.get("presence_id")) else {}
         headers |= {"Hangup-Cause": self.hangup_cause} if self.hangup_cause is not None else {}
-        if "Answered" in self.moments or "Progress-Media" in self.moments:
-            headers |= _CODEC_HEADERS
-        return headers | self._caller_headers()
-
-    def _caller_headers(self) -> dict[str, str]:
-        """switch_caller_profile_event_set_data."""
-        profile = self.profile
-        headers = {
-            "Caller-Direction": self.direction,
-            "Caller-Logical-Direction": self.direction,
-            "Caller-Dialplan": profile.dialplan,
-            "Caller-Caller-ID-Name": profile.caller_name,
-            "Caller-Caller-ID-Number": profile.caller_number,
-            "Caller-Orig-Caller-ID-Name": self.variables.get("origination_caller_id_name", ""),
-            "Caller-Orig-Caller-ID-Number": self.variables.get("origination_caller_id_number", "0000000000"),
-            "Caller-Callee-ID-Name": profile.callee_name,
-            "Caller-Callee-ID-Number": profile.callee_number,
-            "Caller-Network-Addr": "127.0.0.1",
-            "Caller-Destination-Number": profile.destination,
-            "Caller-Unique-ID": self.channel_uuid,
-            "Caller-Source": "src/switch_ivr_originate.c",
-            "Caller-Context": "default",
-            "Caller-Channel-Name": self.name,
-            "Caller-Profile-Index": "1",
-        }
-        headers = {name: value for name, value in headers.items() if value}
-        headers["Caller-Channel-Created-Time"] = str(self.created_at)
-        for moment in _MOMENTS:
-            headers[f"Caller-Channel-{moment}-Time"] = str(self.moments.get(moment, 0))
-        return headers
+        if self.has_codec:
+            headers |= _CODEC_HEADERS | (_READS_L16 if self.reads_l16 else {})
+        stamps = {"Created": self.created_at} | {name: self.moments.get(name, 0) for name in _MOMENTS}
+        return headers | self.profile.headers(self.direction, self.channel_uuid, self.name, stamps, seen=self.responded)
 
     def full_headers(self) -> dict[str, str]:
         """switch_channel_event_set_data: the basic ones and every variable."""
         return self.basic_headers() | {f"variable_{name}": value for name, value in self.variables.items()}
+
+    def read_as(self, codec: str) -> None:
+        """A conference decodes itself what it is told."""
+        self.reads_l16 = codec == "L16"
+        self.variables["read_codec"] = codec
+
+    def expand(self, text: str) -> str:
+        """switch_channel_expand_variables: what is no variable may be a field of the caller's profile."""
+        profile = {
+            "caller_id_name": self.profile.caller_name,
+            "caller_id_number": self.profile.caller_number,
+            "destination_number": self.profile.destination,
+        }
+        return expand_variables(text, profile | self.variables)
 
     def fire(self, name: str, extra: dict[str, str] | None = None) -> None:
         """An event with everything that is known of the channel."""
@@ -149,7 +146,7 @@ class Channel:
 
     def set_state(self, state: str) -> None:
         """switch_channel_set_running_state."""
-        self.state = state
+        self.state = self.next_state = state
         self.host.fire("CHANNEL_STATE", self.basic_headers())
 
     def set_call_state(self, call_state: str) -> None:
@@ -166,6 +163,7 @@ class Channel:
         if self.hung_up.is_set() or "Progress" in self.moments or "Answered" in self.moments:
             return
         self._name_callee()
+        self._respond("rings")
         self.moments["Progress"] = microseconds_now()
         self.fire("CHANNEL_PROGRESS")
         self._run_hooks("execute_on_ring", "api_on_ring")
@@ -176,10 +174,12 @@ class Channel:
         if self.hung_up.is_set() or "Progress-Media" in self.moments or "Answered" in self.moments:
             return
         self._name_callee()
+        self._respond("rings", "early")
         self.moments["Progress-Media"] = microseconds_now()
         self.answer_state = "early"
         self.variables["endpoint_disposition"] = "EARLY MEDIA"
         self.fire("CHANNEL_PROGRESS_MEDIA")
+        self._respond("media")
         self._run_hooks("execute_on_pre_answer", "execute_on_media", "api_on_pre_answer", "api_on_media")
         self.set_call_state("EARLY")
         self.early_media.set()
@@ -189,6 +189,7 @@ class Channel:
         if self.hung_up.is_set() or "Answered" in self.moments:
             return
         self._name_callee()
+        self._respond("rings", *(() if "Progress-Media" in self.moments else ("media",)))
         self.moments["Answered"] = microseconds_now()
         self.answer_state = "answered"
         self.fire("CHANNEL_ANSWER")
@@ -202,6 +203,7 @@ class Channel:
 
     def refuse(self, refusal: Refuse) -> None:
         """A final SIP response other than 200 (sofia_handle_sip_i_state of mod_sofia/sofia.c)."""
+        self._respond("refused")
         status = str(refusal.sip_status)
         self.variables |= {
             "sip_hangup_disposition": "recv_refuse",
@@ -215,8 +217,12 @@ class Channel:
 
     def redirect(self, redirection: Redirect) -> None:
         """A 3xx with outbound_redirect_fatal: its status is in one variable only, the others are those of a CANCEL."""
-        self.variables["proto_specific_hangup_cause"] = f"sip:{redirection.sip_status}"
+        self.variables |= {
+            "proto_specific_hangup_cause": f"sip:{redirection.sip_status}",
+            "sip_hangup_disposition": "recv_refuse",
+        }
         self.hang_up("REQUESTED_CHAN_UNAVAIL")
+        del self.variables["sip_hangup_disposition"]
 
     def far_end_hangs_up(self) -> None:
         """BYE from the far end (sofia_handle_sip_i_bye)."""
@@ -224,6 +230,7 @@ class Channel:
             "sip_term_status": "200",
             "proto_specific_hangup_cause": "sip:200",
             "sip_term_cause": "16",
+            "sip_reason": 'Q.850;cause=16;text="NORMAL_CLEARING"',
         }
         self.hang_up("NORMAL_CLEARING")
         self.variables["sip_hangup_disposition"] = "recv_bye"
@@ -234,6 +241,7 @@ class Channel:
             return
         self.hung_up.set()
         self.hangup_cause = cause
+        self.next_state = "CS_HANGUP"
         self.answer_state = "hangup"
         self.fire("CHANNEL_HANGUP")
 
@@ -242,7 +250,7 @@ class Channel:
         self.moments["Hangup"] = microseconds_now()
         cause = self.hangup_cause or "NONE"
         self.variables |= {"hangup_cause": cause, "hangup_cause_q850": str(q850_of(cause))}
-        if "sip_hangup_disposition" in self.variables:
+        if "sip_hangup_disposition" in self.variables or not self.names:
             return
         if "Answered" in self.moments:
             self.variables["sip_hangup_disposition"] = "send_bye"
@@ -253,27 +261,13 @@ class Channel:
                 "sip_invite_failure_phrase": "CANCEL",
             }
 
-    def set_timing_variables(self) -> None:
-        """switch_channel_set_timestamps: what a call record needs."""
-        ended_at = self.moments["Hangup"]
-        answered_at = self.moments.get("Answered", 0)
-        stamps = {
-            "start": self.created_at,
-            "answer": answered_at,
-            "progress": self.moments.get("Progress", 0),
-            "progress_media": self.moments.get("Progress-Media", 0),
-            "end": ended_at,
-        }
-        for name, moment in stamps.items():
-            self.variables |= {f"{name}_epoch": str(moment // 1_000_000), f"{name}_uepoch": str(moment)}
-        seconds = ended_at // 1_000_000 - self.created_at // 1_000_000
-        billed = ended_at // 1_000_000 - answered_at // 1_000_000 if answered_at else 0
-        self.variables |= {
-            "duration": str(seconds),
-            "billsec": str(billed),
-            "mduration": str((ended_at - self.created_at) // 1000),
-            "billmsec": str((ended_at - answered_at) // 1000 if answered_at else 0),
-        }
+    def _respond(self, *stages: str) -> None:
+        """The far end's first answer has what every answer has; media come with the first SDP."""
+        for stage in stages:
+            if self.names and not (stage == "rings" and self.responded):
+                self.variables |= recorded.variables(stage, self.names)
+        self.responded = True
+        self.has_codec |= "media" in stages
 
     def _name_callee(self) -> None:
         if self.profile.callee_name == "Outbound Call":
@@ -285,4 +279,4 @@ class Channel:
             for name in [name for name in self.variables if name.startswith(prefix)]:
                 command, _, argument = self.variables[name].partition(" ")
                 run = self.host.api if prefix.startswith("api_on") else self.execute
-                run(command, expand_variables(argument, self.variables))
+                run(command, self.expand(argument))

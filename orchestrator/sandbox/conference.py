@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _MEMBER_FILE_LAG_SECONDS = 1.5 * FRAME_SECONDS
 # Of two that end in the same frame the async one is closed first.
 _ASYNC_FILE_LAG_SECONDS = 0.9 * FRAME_SECONDS
+_DOMAIN = "cluecon.com"
+PROFILES = frozenset({"orchestrator"})
+"""freeswitch-conf/autoload_configs/conference.conf.xml"""
+NO_PROFILE = "none"
 
 
 @dataclass(slots=True, eq=False)
@@ -100,7 +104,7 @@ class Conference:
         """What it says of itself, and of a member."""
         headers = {
             "Conference-Name": self.name,
-            "Conference-Domain": "cluecon.com",
+            "Conference-Domain": _DOMAIN,
             "Conference-Size": str(self.count),
             "Conference-Ghosts": str(self.ghost_count),
             "Conference-Profile-Name": self.profile_name,
@@ -124,7 +128,7 @@ class Conference:
                 "Member-ID": str(member.member_id),
                 "Member-Type": "moderator" if member.moderator else "member",
                 "Member-Ghost": truth(member.ghost),
-                "Energy-Level": "100",
+                "Energy-Level": str(member.energy),
                 "Current-Energy": "0",
             }
         )
@@ -187,6 +191,7 @@ class Conference:
             "conference_moderator": truth(member.moderator),
             "conference_ghost": truth(member.ghost),
             "conference_uuid": self.conference_uuid,
+            "conference_call_key": f"conference_{self.name}_{_DOMAIN}_{member.channel.profile.caller_number}",
         }
         self.fire("add-member", member)
         self.talk.joined(member)
@@ -195,6 +200,7 @@ class Conference:
         """conference_member_del: its files, the floor, del-member. A member with `endconf` ends the conference."""
         self.members.remove(member)
         del self._by_id[member.member_id]
+        del member.channel.variables["conference_call_key"]
         member.files.close()
         self.talk.left(member)
         self._count(member, -1)

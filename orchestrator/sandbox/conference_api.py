@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.sandbox import conference_commands as commands
 from orchestrator.sandbox.conference import Conference
+from orchestrator.sandbox.conference_files import find_member
 from orchestrator.sandbox.conference_list import OF_ONE, count, json_list, list_members
 from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.recorded import CONFERENCE_COMMANDS
 from orchestrator.sandbox.switch_strings import separate_string
 
 if TYPE_CHECKING:
@@ -16,20 +18,24 @@ if TYPE_CHECKING:
 _MAX_WORDS = 25
 # Those that need no conference (conference_api_main_real).
 _WITHOUT_CONFERENCE = {"count": count, "json_list": json_list, "list": list_members}
+_NOT_SIMULATED = ("xml_list", "help", "commands")
 
 
 def conference(node: Node, argument: str) -> str:
     """conference_api_main_real."""
     words = separate_string(argument, " ", _MAX_WORDS)
     if not words:
-        return _help()
+        return "".join(f"<conf name> {name} {usage}\n" for name, usage in CONFERENCE_COMMANDS.items())
     found = node.find_conference(words[0])
     if found is not None:
         with found.readers:
             return _dispatch(found, words[1:])
-    listing = _WITHOUT_CONFERENCE.get(words[0].lower())
+    name = words[0].lower()
+    if name in _NOT_SIMULATED or (*words, "")[1].lower() in ("dial", "bgdial"):
+        return node.refuse(f"conference {name}")
+    listing = _WITHOUT_CONFERENCE.get(name)
     if listing is not None:
-        return listing(tuple(node.conferences.values()), words[1:])
+        return listing(node, tuple(node.conferences.values()), words[1:])
     return f"-ERR Conference {words[0]} not found\n"
 
 
@@ -39,22 +45,23 @@ def _dispatch(found: Conference, words: list[str]) -> str:
         return "Conference command, not specified.\nTry 'help'\n"
     name, arguments = words[0].lower(), words[1:]
     if name in _WITHOUT_CONFERENCE:
-        return _WITHOUT_CONFERENCE[name]((found,), [OF_ONE, *arguments])
+        return _WITHOUT_CONFERENCE[name](found.node, (found,), [OF_ONE, *arguments])
     if name in commands.FOR_MEMBERS:
         return _for_members(found, name, arguments)
     if name in commands.FOR_CONFERENCE:
-        function, usage = commands.FOR_CONFERENCE[name]
-        reply = function(found, arguments)
-        return f"{name} {usage}" if reply is None else reply
+        reply = commands.FOR_CONFERENCE[name](found, arguments)
+        return _usage(name) if reply is None else reply
+    if name in CONFERENCE_COMMANDS:
+        return found.node.refuse(f"conference {name}")
     return f"-ERR Conference command '{words[0]}' not found.\n"
 
 
 def _for_members(found: Conference, name: str, words: list[str]) -> str:
-    """`<id>`, `all`, `non_moderator` or `last` (the one with the highest id)."""
-    function, usage = commands.FOR_MEMBERS[name]
+    """`<id>`, `<variable>=<value>`, `all`, `non_moderator` or `last` (the one with the highest id)."""
+    function = commands.FOR_MEMBERS[name]
     target, data = (*words, "", "")[:2]
-    if target.isdigit() and int(target):
-        member = found.member(int(target))
+    if (target.isdigit() and int(target)) or "=" in target:
+        member = find_member(found, target)
         return f"-ERR Non-Existant ID {target}\n" if member is None else function(found, member, data)
     if target.lower() == "last" and found.members:
         return function(found, max(found.members, key=_by_id), data)
@@ -67,14 +74,12 @@ def _for_members(found: Conference, name: str, words: list[str]) -> str:
             else function(found, member, data)
             for member in tuple(found.members)
         )
-    return f"{name} {usage}"
+    return _usage(name)
 
 
 def _by_id(member: Member) -> int:
     return member.member_id
 
 
-def _help() -> str:
-    tables = {name: usage for name, (_, usage) in commands.FOR_MEMBERS.items()}
-    tables |= {name: usage for name, (_, usage) in commands.FOR_CONFERENCE.items()}
-    return "".join(f"<conf name> {name} {usage}\n" for name, usage in tables.items())
+def _usage(name: str) -> str:
+    return f"{name} {CONFERENCE_COMMANDS[name]}"

@@ -1,56 +1,71 @@
-"""The subcommands of `conference`, one small function each, with the real ones' replies and events.
+"""The subcommands of `conference`, with the real ones' replies and events (conference_api_sub_* of conference_api.c).
 
-conference_api_sub_* of conference_api.c. To add one: write a function, and give it a row in the table for its kind.
+A row for each in one of two tables; None asks for the usage line, which recorded.json has. Those that the real one has
+and these tables lack are refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from orchestrator.sandbox import conference_record
 from orchestrator.sandbox.conference import Conference
-from orchestrator.sandbox.conference_files import (
-    PLAY_STATUS_USAGE,
-    PLAY_USAGE,
-    STOP_USAGE,
-    play,
-    play_status,
-    start_member_file,
-    stop,
-)
+from orchestrator.sandbox.conference_files import play, play_status, start_member_file, stop
 from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.teletone import atoi
 
 # --- for members: called once for each, `data` is the word after the target ------------------------------------------
 
 
-def _mute(conference: Conference, member: Member, data: str) -> str:
-    member.can_speak = False
-    conference.talk.silence(member)
-    conference.fire("mute-member", member)
-    return f"+OK mute {member.member_id}\n"
+@dataclass(frozen=True, slots=True)
+class _Flag:
+    """A row for a command that sets or clears one flag of a member."""
+
+    verb: str
+    flag: str
+    value: bool
+
+    def __call__(self, conference: Conference, member: Member, data: str) -> str:
+        setattr(member, self.flag, self.value)
+        talk = conference.talk
+        if not member.is_heard:
+            talk.silence(member)
+        conference.fire(f"{self.verb}-member", member)
+        if member.is_heard:
+            talk.expect(member)
+        return f"+OK {self.verb} {member.member_id}\n"
 
 
-def _unmute(conference: Conference, member: Member, data: str) -> str:
-    member.can_speak = True
-    conference.fire("unmute-member", member)
-    conference.talk.expect(member)
-    return f"+OK unmute {member.member_id}\n"
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A row for a command that shows or sets a number of a member; `up` and `down` are steps."""
+
+    level: str
+    reply: str
+    event: str
+    header: str
+    lowest: int
+    highest: int
+    step: int
+
+    def __call__(self, conference: Conference, member: Member, data: str) -> str:
+        if data:
+            former = int(getattr(member, self.level))
+            value = {"up": former + self.step, "down": former - self.step}.get(data.lower(), atoi(data))
+            setattr(member, self.level, max(self.lowest, min(self.highest, value)))
+        value = getattr(member, self.level)
+        if data:
+            conference.fire(self.event, member, {self.header: str(value)})
+        return self.reply.format(member.member_id, value)
+
+
+_MUTE, _UNMUTE = _Flag("mute", "can_speak", False), _Flag("unmute", "can_speak", True)
+_HOLD, _UNHOLD = _Flag("hold", "hold", True), _Flag("unhold", "hold", False)
 
 
 def _tmute(conference: Conference, member: Member, data: str) -> str:
-    return (_mute if member.can_speak else _unmute)(conference, member, data)
-
-
-def _deaf(conference: Conference, member: Member, data: str) -> str:
-    member.can_hear = False
-    conference.fire("deaf-member", member)
-    return f"+OK deaf {member.member_id}\n"
-
-
-def _undeaf(conference: Conference, member: Member, data: str) -> str:
-    member.can_hear = True
-    conference.fire("undeaf-member", member)
-    return f"+OK undeaf {member.member_id}\n"
+    return (_MUTE if member.can_speak else _UNMUTE)(conference, member, data)
 
 
 def _hold(conference: Conference, member: Member, data: str) -> str:
@@ -58,21 +73,15 @@ def _hold(conference: Conference, member: Member, data: str) -> str:
 
     No play-file-member event comes for it, and a play-file-member-done one does. It queues behind what plays already.
     """
-    member.hold = True
-    conference.talk.silence(member)
     if data:
         start_member_file(conference, member, data, nomux=True)
-    conference.fire("hold-member", member)
-    return f"+OK hold {member.member_id}\n"
+    return _HOLD(conference, member, data)
 
 
 def _unhold(conference: Conference, member: Member, data: str) -> str:
     """Everything that plays to the member ends, not only the music; the done events come a frame later."""
-    member.hold = False
     member.files.stop()
-    conference.fire("unhold-member", member)
-    conference.talk.expect(member)
-    return f"+OK unhold {member.member_id}\n"
+    return _UNHOLD(conference, member, data)
 
 
 def _kick(conference: Conference, member: Member, data: str) -> str:
@@ -100,7 +109,7 @@ def _get_uuid(conference: Conference, member: Member, data: str) -> str:
     return member.channel.channel_uuid
 
 
-# --- for the conference: None asks for the usage line -----------------------------------------------------------------
+# --- for the conference -----------------------------------------------------------------------------------------------
 
 
 def _lock(conference: Conference, words: list[str]) -> str:
@@ -138,34 +147,48 @@ def _number(word: str) -> int:
     return int(word) if word.isdigit() else 0
 
 
-_TARGET = "<[member_id|all]|last|non_moderator>"
-_TARGET_IN = "<[member_id|all|last|non_moderator]>"
+def _getvar(conference: Conference, words: list[str]) -> str | None:
+    return conference.variables.get(words[0], "") if words else None
 
-FOR_MEMBERS: dict[str, tuple[Callable[[Conference, Member, str], str], str]] = {
-    "deaf": (_deaf, _TARGET),
-    "dtmf": (_dtmf, f"{_TARGET_IN} <digits>"),
-    "get-uuid": (_get_uuid, "<member_id|last>"),
-    "hold": (_hold, f"{_TARGET} [file]"),
-    "hup": (_hup, _TARGET_IN),
-    "kick": (_kick, f"{_TARGET_IN} [<optional sound file>]"),
-    "mute": (_mute, f"{_TARGET} [<quiet>]"),
-    "tmute": (_tmute, f"{_TARGET} [<quiet>]"),
-    "undeaf": (_undeaf, _TARGET),
-    "unhold": (_unhold, _TARGET),
-    "unmute": (_unmute, f"{_TARGET} [<quiet>]"),
+
+def _setvar(conference: Conference, words: list[str]) -> str | None:
+    """The variable is a header of every later event of the conference, under its bare name."""
+    if len(words) != 2:
+        return None
+    conference.variables[words[0]] = words[1]
+    return "+OK\n"
+
+
+FOR_MEMBERS: dict[str, Callable[[Conference, Member, str], str]] = {
+    "deaf": _Flag("deaf", "can_hear", False),
+    "dtmf": _dtmf,
+    "energy": _Level("energy", "Energy {} = {}\n", "energy-level-member", "Energy-Level", 0, 1800, 200),
+    "get-uuid": _get_uuid,
+    "hold": _hold,
+    "hup": _hup,
+    "kick": _kick,
+    "mute": _MUTE,
+    "tmute": _tmute,
+    "undeaf": _Flag("undeaf", "can_hear", True),
+    "unhold": _unhold,
+    "unmute": _UNMUTE,
+    "volume_in": _Level("volume_in", "+OK Volume IN {} = {}\n", "volume-in-member", "Volume-Level", -4, 4, 1),
+    "volume_out": _Level("volume_out", "+OK Volume OUT {} = {}\n", "volume-out-member", "Volume-Level", -4, 4, 1),
 }
 
-FOR_CONFERENCE: dict[str, tuple[Callable[[Conference, list[str]], str | None], str]] = {
-    "chkrecord": (conference_record.check, conference_record.CHECK_USAGE),
-    "lock": (_lock, ""),
-    "norecord": (conference_record.norecord, conference_record.NORECORD_USAGE),
-    "pause": (conference_record.pause, conference_record.PAUSE_USAGE),
-    "play": (play, PLAY_USAGE),
-    "play_status": (play_status, PLAY_STATUS_USAGE),
-    "record": (conference_record.record, conference_record.RECORD_USAGE),
-    "recording": (conference_record.recording, conference_record.RECORDING_USAGE),
-    "resume": (conference_record.resume, conference_record.PAUSE_USAGE),
-    "stop": (stop, STOP_USAGE),
-    "transfer": (_transfer, "<conference_name> <member id> [...<member id>]"),
-    "unlock": (_unlock, ""),
+FOR_CONFERENCE: dict[str, Callable[[Conference, list[str]], str | None]] = {
+    "chkrecord": conference_record.check,
+    "getvar": _getvar,
+    "lock": _lock,
+    "norecord": conference_record.norecord,
+    "pause": conference_record.pause,
+    "play": play,
+    "play_status": play_status,
+    "record": conference_record.record,
+    "recording": conference_record.recording,
+    "resume": conference_record.resume,
+    "setvar": _setvar,
+    "stop": stop,
+    "transfer": _transfer,
+    "unlock": _unlock,
 }

@@ -8,12 +8,10 @@ from __future__ import annotations
 from orchestrator.sandbox.conference import Conference, truth
 from orchestrator.sandbox.file_queue import FileQueue, Playing
 from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.recorded import CONFERENCE_COMMANDS
 from orchestrator.sandbox.sounds import NeverReturns, Sound, is_path, open_sound, with_prefix
 from orchestrator.sandbox.teletone import atoi
 
-PLAY_USAGE = "<file_path> [async|<member_id> [nomux]]"
-PLAY_STATUS_USAGE = "[<member_id>]"
-STOP_USAGE = "<[current|all|async|last]> [<member_id>]"
 _SPEECH = "say:"
 _UNSIGNED = 0xFFFFFFFF
 
@@ -40,7 +38,7 @@ def play_status(conference: Conference, words: list[str]) -> str | None:
     if words:
         member = find_member(conference, words[0])
         if member is None:
-            return f"-ERR Member: {words[0]} not found.\nplay_status {PLAY_STATUS_USAGE}"
+            return f"-ERR Member: {words[0]} not found.\nplay_status {CONFERENCE_COMMANDS['play_status']}"
         files = member.files
     return "-ERR Nothing is playing\n" if files.head is None else f"+OK 0/0 {files.head.sound.path}\n"
 
@@ -109,7 +107,7 @@ def _play_to_member(conference: Conference, file: str, member_id: str, *, nomux:
     """The number in the first error is the real one's, too: it prints an address and not the id."""
     member = find_member(conference, member_id)
     if member is None:
-        return f"-ERR Member: {id(conference) & _UNSIGNED} not found.\nplay {PLAY_USAGE}"
+        return f"-ERR Member: {id(conference) & _UNSIGNED} not found.\nplay {CONFERENCE_COMMANDS['play']}"
     if not start_member_file(conference, member, file, nomux=nomux):
         return f"-ERR (play) File: {file} not found.\n"
     if member.files.head is None:  # speech: the real one looks at a file that there is not

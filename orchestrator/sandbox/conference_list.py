@@ -5,31 +5,36 @@ from __future__ import annotations
 import json
 import time
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.member import Member
 from orchestrator.sandbox.recording import Recording
+
+if TYPE_CHECKING:
+    from orchestrator.sandbox.node import Node
 
 Conferences = tuple[Conference, ...]
 # The first word where the command named one conference.
 OF_ONE = "of one"
 
 
-def count(conferences: Conferences, words: list[str]) -> str:
+def count(node: Node, conferences: Conferences, words: list[str]) -> str:
     """Without a conference, how many there are; for one, how many are in it."""
     return str(conferences[0].count) if _of_one(words) else str(len(conferences))
 
 
-def json_list(conferences: Conferences, words: list[str]) -> str:
+def json_list(node: Node, conferences: Conferences, words: list[str]) -> str:
     """An array, `[]` if there is none. cJSON indents with tabs unless told `compact`; JSON readers do not care."""
     listed = [_conference(conference) for conference in conferences]
     return json.dumps(listed, ensure_ascii=False, separators=(",", ":" if "compact" in words else ":\t"))
 
 
-def list_members(conferences: Conferences, words: list[str]) -> str:
+def list_members(node: Node, conferences: Conferences, words: list[str]) -> str:
     """One line for each member, behind one for each conference unless one was named."""
     options = words[1:] if _of_one(words) else words
+    if options[:1] in (["pretty"], ["delim"]):
+        return node.refuse(f"conference list {options[0]}")
     if _of_one(words):
         return str(conferences[0].count) if options == ["count"] else _member_lines(conferences[0])
     if not conferences:
@@ -79,7 +84,7 @@ def _member_line(conference: Conference, member: Member) -> str:
         profile.caller_name,
         profile.caller_number,
         "|".join(flag for flag, is_set in flags.items() if is_set),
-        "0;0;100",
+        f"{member.volume_in};{member.volume_out};{member.energy}",
     )
     return ";".join(parts) + "\n"
 
@@ -154,9 +159,9 @@ def _member(conference: Conference, member: Member) -> dict[str, Any]:
         "caller_id_number": profile.caller_number,
         "join_time": now - member.joined_at,
         "last_talking": now - member.last_talking_at if member.last_talking_at else 0,
-        "energy": 100,
-        "volume_in": 0,
-        "volume_out": 0,
-        "output-volume": 0,
-        "input-volume": 0,
+        "energy": member.energy,
+        "volume_in": member.volume_in,
+        "volume_out": member.volume_out,
+        "output-volume": member.volume_out,
+        "input-volume": member.volume_in,
     }

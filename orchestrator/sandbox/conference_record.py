@@ -12,11 +12,6 @@ from orchestrator.sandbox.clock import FRAME_SECONDS
 from orchestrator.sandbox.conference import Conference, truth
 from orchestrator.sandbox.recording import RATE, CannotRecord, Recording
 
-PAUSE_USAGE = RECORD_USAGE = "<filename>"
-NORECORD_USAGE = "<[filename|all]>"
-CHECK_USAGE = "<confname>"
-RECORDING_USAGE = "[start|stop|check|pause|resume] [<filename>|all]"
-
 
 def record(conference: Conference, words: list[str]) -> str | None:
     """Start to record into a file. A second word, a canvas, is not simulated: there is no video."""

@@ -174,8 +174,22 @@ class Listener:
             headers["Job-Command-Arg"] = argument
         self._node.fire("BACKGROUND_JOB", headers, body=reply)
 
+    def _refuse(self, what: str) -> str:
+        return self._node.refuse(what).rstrip("\n")
+
+    def _not_simulated(self, packet: wire.Packet) -> str:
+        return wire.command_reply(self._refuse(packet.command))
+
+    def _uncontrolled(self, packet: wire.Packet) -> str:
+        """What only a socket that a call has opened can ask for: no call of the sandbox does."""
+        dot = "." if packet.command.startswith("divert_events") else ""
+        return wire.command_reply(f"-ERR not controlling a session{dot}")
+
     def _event(self, packet: wire.Packet) -> str:
-        return wire.command_reply(self._subscription.add(packet.command.split(" ")[1:]))
+        words = packet.command.split(" ")[1:]
+        if words[:1] == ["xml"]:
+            return wire.command_reply(self._refuse("event xml"))
+        return wire.command_reply(self._subscription.add(words))
 
     def _nixevent(self, packet: wire.Packet) -> str:
         return wire.command_reply(self._subscription.remove(packet.command.split(" ")[1:]))
@@ -201,4 +215,9 @@ _COMMANDS: tuple[tuple[str, Callable[[Listener, wire.Packet], str]], ...] = (
     ("event", Listener._event),
     ("nixevent", Listener._nixevent),
     ("noevents", Listener._noevents),
+    ("divert_events", Listener._uncontrolled),
+    ("linger", Listener._uncontrolled),
+    ("nolinger", Listener._uncontrolled),
+    *((name, Listener._not_simulated) for name in ("getvar", "log", "myevents", "nolog", "resume")),
+    *((name, Listener._not_simulated) for name in ("sendevent", "sendmsg")),
 )

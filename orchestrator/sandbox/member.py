@@ -27,6 +27,9 @@ class Member:
     can_hear: bool = True
     hold: bool = False
     talking: bool = False
+    volume_in: int = 0
+    volume_out: int = 0
+    energy: int = 100
     moderator: bool = False
     ghost: bool = False
     endconf: bool = False
@@ -40,6 +43,11 @@ class Member:
     files: FileQueue = field(default_factory=FileQueue)
     readers: Readers = field(default_factory=Readers)
     stopped: Signal = field(default_factory=Signal)
+
+    @property
+    def is_heard(self) -> bool:
+        """Neither muted nor on hold."""
+        return self.can_speak and not self.hold
 
     def set_flags(self, text: str) -> None:
         """conference_utils_set_mflags: words between `|`; unknown ones are ignored."""

@@ -12,9 +12,10 @@ from gevent.event import Event as Signal
 from gevent.pool import Group
 
 from orchestrator.sandbox import api
-from orchestrator.sandbox.conference import Conference
+from orchestrator.sandbox.conference import NO_PROFILE, PROFILES, Conference
 from orchestrator.sandbox.events import Event, EventStamp
 from orchestrator.sandbox.http_cache import HttpCache
+from orchestrator.sandbox.recorded import API_COMMANDS
 from orchestrator.sandbox.scheduler import Scheduler
 from orchestrator.sandbox.session import Session
 from orchestrator.sandbox.throttle import Throttle
@@ -41,6 +42,7 @@ class Node:
         self.http_cache = HttpCache()
         self.modules = set(api.MODULES)
         self.on_crash: Callable[[], None] = self.end
+        self.freeze: Callable[[float], None] = lambda seconds: None
         self._ended = Signal()
         self._stamp = EventStamp(self.core_uuid)
         self._last_member_id = 0
@@ -118,6 +120,8 @@ class Node:
     def api(self, command: str, argument: str) -> str:
         """switch_api_execute: the reply as it goes over the wire, and an API event that says so."""
         function = api.COMMANDS.get(command.lower())
+        if function is None and command.lower() in API_COMMANDS:
+            return self.refuse(command)
         if function is None:
             return f"-ERR {command} Command not found!\n"
         reply = function(self, argument)
@@ -159,7 +163,7 @@ class Node:
         """The conference of that name, made if there is none (conference_new)."""
         conference = self.find_conference(name)
         if conference is None:
-            conference = Conference(self, name, profile_name)
+            conference = Conference(self, name, profile_name if profile_name in PROFILES else NO_PROFILE)
             self.conferences[name] = conference
             conference.create()
         return conference

@@ -1,7 +1,7 @@
 """`originate`: dial, wait for the outcome, and send the answered leg to its applications.
 
 originate_function of mod_commands.c and switch_ivr_originate of switch_ivr_originate.c, for one leg. Where the real one
-would dial several (a `,`, `|` or `:_:` in the destination) the sandbox refuses and logs an error: nobody means that.
+would dial several (a `,`, `|` or `:_:` in the destination) the sandbox refuses: nobody means that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import gevent
 import structlog
 
-from orchestrator.sandbox import loopback
+from orchestrator.sandbox import loopback, recorded
 from orchestrator.sandbox.caller_profile import CallerProfile
 from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.phones import script_for, tone_hz
@@ -33,6 +33,12 @@ USAGE = (
 _WORDS = range(2, 8)
 _DEFAULT_TIMEOUT_SECONDS = 60
 _SOFIA_PROFILES = frozenset({"internal", "external", "gateway"})
+GATEWAYS = frozenset({"carrier"})
+"""Those that the sandbox has."""
+_NOT_SIMULATED = (
+    *("leg_timeout", "leg_progress_timeout", "leg_delay_start", "progress_timeout", "originate_retries"),
+    *("originate_continue_on_timeout", "group_confirm_key", "api_on_originate", "execute_on_originate"),
+)
 _MORE_LEGS = (",", "|")
 # Splits the whole dial string, inside {} too.
 _ENTERPRISE_SEPARATOR = ":_:"
@@ -47,6 +53,14 @@ class Failure(Exception):
         """The hangup cause that the caller is told."""
         super().__init__(cause)
         self.cause = cause
+
+
+class NoRoute(Failure):
+    """Sofia had made a session before it knew."""
+
+
+class NotSimulated(Exception):
+    """The real one would do something else than what can be copied here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,8 @@ def originate(node: Node, argument: str) -> str:
         request = _parse(words)
         session = _dial(node, request)
         _await_outcome(session.channel, request)
+    except NotSimulated as refused:
+        return node.refuse(str(refused))
     except Failure as failure:
         return f"-ERR {failure.cause}\n"
     _send_on(session, request)
@@ -78,13 +94,15 @@ def originate(node: Node, argument: str) -> str:
 def _parse(words: list[str]) -> Request:
     given = [None if word.lower() == "undef" else word for word in words] + [None] * 7
     if _ENTERPRISE_SEPARATOR in words[0]:
-        log.error("sandbox_refuses_several_legs", dial_string=words[0])
-        raise Failure("DESTINATION_OUT_OF_ORDER")
+        raise NotSimulated("several legs")
     blocks = parse_variable_blocks(words[0])
     if blocks is None:
         log.error("originate_parse_error", dial_string=words[0])
         raise Failure("DESTINATION_OUT_OF_ORDER")
     variables, destination = blocks
+    for name in _NOT_SIMULATED:
+        if name in variables:
+            raise NotSimulated(name)
     for name, override in (
         ("origination_caller_id_name", given[4]),
         ("origination_caller_id_number", given[5]),
@@ -103,18 +121,25 @@ def _parse(words: list[str]) -> Request:
 
 def _dial(node: Node, request: Request) -> Session:
     channel_uuid = request.variables.get("origination_uuid") or str(uuid.uuid4())
+    is_loopback = request.destination.startswith(loopback.PREFIX)
     if channel_uuid in node.sessions:
-        # switch_core_session_set_uuid: it is not refused, it goes on under a UUID of its own.
         log.critical("duplicate_uuid", channel_uuid=channel_uuid)
+        if not is_loopback:
+            raise Failure("DESTINATION_OUT_OF_ORDER")
         channel_uuid = str(uuid.uuid4())
     if not node.throttle.allows(len(node.sessions)):
         log.critical("sandbox_makes_no_further_session")
         raise Failure("DESTINATION_OUT_OF_ORDER")
-    if request.destination.startswith(loopback.PREFIX):
+    if is_loopback:
         if "mod_loopback" not in node.modules:
             raise Failure("CHAN_NOT_IMPLEMENTED")
         return loopback.dial(node, channel_uuid, request.variables, request.destination.removeprefix(loopback.PREFIX))
-    number, channel_name = _route(request.destination)
+    try:
+        number, channel_name = _route(request.destination)
+    except NoRoute:
+        profile = CallerProfile(caller_name="", caller_number="0000000000", destination="")
+        Channel(node, str(uuid.uuid4()), "", profile, {}, state="CS_DESTROY").fire("CHANNEL_DESTROY")
+        raise
     variables = _channel_variables(request.variables, channel_name)
     profile = CallerProfile(
         caller_name=variables.get("origination_caller_id_name", ""),
@@ -122,8 +147,16 @@ def _dial(node: Node, request: Request) -> Session:
         destination=number.replace("+", "%2B"),
         callee_number=number,
     )
-    variables |= {"uuid": channel_uuid, "call_uuid": channel_uuid, "sip_to_user": number}
-    channel = Channel(node, channel_uuid, channel_name, profile, variables)
+    names = {
+        "$uuid": channel_uuid,
+        "$call_id": str(uuid.uuid4()),
+        "$encoded": profile.destination,
+        "$number": number,
+        "$caller": profile.caller_number,
+        "$host": channel_name.partition("@")[2],
+    }
+    variables = recorded.variables("created", names) | variables
+    channel = Channel(node, channel_uuid, channel_name, profile, variables, number=number, names=names)
     session = Session(node, channel, script_for(number), hertz=tone_hz(number))
     node.add_session(session)
     session.start()
@@ -133,8 +166,7 @@ def _dial(node: Node, request: Request) -> Session:
 def _route(destination: str) -> tuple[str, str]:
     """The dialled number and the channel's name; of sofia only its usual profiles are known."""
     if any(separator in destination for separator in _MORE_LEGS):
-        log.error("sandbox_refuses_several_legs", destination=destination)
-        raise Failure("DESTINATION_OUT_OF_ORDER")
+        raise NotSimulated("several legs")
     endpoint, _, address = destination.partition("/")
     if endpoint == "user":
         raise Failure("SUBSCRIBER_ABSENT")
@@ -142,11 +174,15 @@ def _route(destination: str) -> tuple[str, str]:
         raise Failure("CHAN_NOT_IMPLEMENTED")
     profile_name, _, target = address.partition("/")
     if profile_name not in _SOFIA_PROFILES:
-        raise Failure("INVALID_PROFILE")
+        raise NoRoute("INVALID_PROFILE")
     if profile_name == "gateway":
-        profile_name, target = "external", target.partition("/")[2]
-    if not target:
-        raise Failure("USER_NOT_REGISTERED")
+        profile_name = "external"
+        gateway, _, target = target.partition("/")
+        if gateway not in GATEWAYS:
+            raise NoRoute("INVALID_GATEWAY")
+        target = f"{target}@{gateway}"
+    if not target.partition("@")[2]:
+        raise NoRoute("USER_NOT_REGISTERED")
     number = target.removeprefix("sip:").partition("@")[0]
     return number, f"sofia/{profile_name}/{target.replace('+', '%2B', 1)}"
 
@@ -160,15 +196,11 @@ def _channel_variables(given: dict[str, str], channel_name: str) -> dict[str, st
         else:
             kept[name] = value
     _, profile_name, target = channel_name.split("/", 2)
-    own = {
-        "direction": "outbound",
-        "is_outbound": "true",
+    return {
         "sip_profile_name": profile_name,
         "channel_name": channel_name,
         "sip_destination_url": f"sip:{target}",
-        "sip_call_id": str(uuid.uuid4()),
-    }
-    return own | kept | {"originate_early_media": "false", "originate_endpoint": "sofia"}
+    } | kept
 
 
 def _await_outcome(channel: Channel, request: Request) -> None:

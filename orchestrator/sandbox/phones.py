@@ -24,6 +24,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import chain
 
 _SCRIPTED = re.compile(r"\+?1555000(\d)(\d{3})(?!\d)")
 _TALKS_IN_TURNS = re.compile(r"\+?15550010(\d)(\d{2})(?!\d)")
@@ -123,13 +124,10 @@ def refusal(status: int) -> Refuse:
     return Refuse(status, _PHRASES.get(status, "Failure"), _CAUSES.get(status, "NORMAL_UNSPECIFIED"))
 
 
-def _talk_in_turns(seconds: int) -> Iterator[Step]:
-    yield Answer()
+def talk_in_turns(seconds: int) -> Iterator[Step]:
+    """Talks and is silent in turns; with 0, always silent."""
     while seconds:
-        yield Wait(seconds)
-        yield Quiet()
-        yield Wait(seconds)
-        yield Speak()
+        yield from (Wait(seconds), Quiet(), Wait(seconds), Speak())
     yield Quiet()
 
 
@@ -154,7 +152,7 @@ def script_for(dialled: str) -> Script:
     """What the phone behind this destination does, one step after the other."""
     talker = _TALKS_IN_TURNS.search(dialled)
     if talker is not None:
-        return _talk_in_turns(int(talker.group(1)))
+        return chain((Answer(),), talk_in_turns(int(talker.group(1))))
     found = _SCRIPTED.search(dialled)
     if found is None or found.group(1) not in _SCRIPTS:
         return _ANYBODY_ELSE

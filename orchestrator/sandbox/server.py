@@ -90,9 +90,11 @@ class Sandbox:
         for listener in tuple(self._listeners):
             listener.drop(message)
 
-    def freeze(self) -> None:
-        """Accept and read, but answer nothing and send no event, until `thaw`. As after SIGSTOP."""
+    def freeze(self, seconds: float | None = None) -> None:
+        """Accept and read, but answer nothing and send no event, until `thaw` or for so long. As after SIGSTOP."""
         self.faults.awake.clear()
+        if seconds is not None:
+            gevent.spawn_later(seconds, self.thaw)
 
     def thaw(self) -> None:
         """Go on, late, with everything that was asked and fired meanwhile."""
@@ -119,6 +121,7 @@ class Sandbox:
     def _new_node(self) -> Node:
         node = Node()
         node.on_crash = self.kill
+        node.freeze = self.freeze
         return node
 
     def _serve(self, connection: socket, address: tuple[str, int]) -> None:

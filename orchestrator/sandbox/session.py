@@ -13,7 +13,7 @@ import gevent
 import structlog
 from gevent.event import Event as Signal
 
-from orchestrator.sandbox import leg_record
+from orchestrator.sandbox import call_record, leg_record
 from orchestrator.sandbox.applications import APPLICATIONS
 from orchestrator.sandbox.causes import NORMAL_CLEARING
 from orchestrator.sandbox.channel import Channel
@@ -29,9 +29,10 @@ from orchestrator.sandbox.phones import (
     Speak,
     Step,
     Wait,
+    talk_in_turns,
 )
 from orchestrator.sandbox.recording import SILENCE, Recording, Tones
-from orchestrator.sandbox.switch_strings import expand_variables, separate_string
+from orchestrator.sandbox.switch_strings import separate_string
 
 if TYPE_CHECKING:
     from orchestrator.sandbox.conference import Conference
@@ -71,12 +72,15 @@ class Session:
     tapped: Session | None = None
     """Whom it eavesdrops on."""
 
+    _far_end: gevent.Greenlet[..., object] | None = None
+
     def start(self) -> None:
         """Announce the channel, so that nothing can be said of it before, and dial."""
         channel = self.channel
         channel.execute = self._execute
         self.node.fire("CHANNEL_OUTGOING", channel.full_headers())
         channel.set_state("CS_INIT")
+        channel.next_state = "CS_ROUTING"
         channel.fire("CHANNEL_CREATE")
         channel.fire("CHANNEL_ORIGINATE")
         channel.set_state("CS_ROUTING")
@@ -102,6 +106,11 @@ class Session:
             return SILENCE
         conference, member = self.membership
         return conference.heard_by(member)
+
+    def talk_in_turns(self, seconds: int) -> None:
+        """The phone talks and is silent in turns, from now on."""
+        self._stop_far_end()
+        self._far_end = self.node.spawn(self._play_far_end, talk_in_turns(seconds))
 
     def set_quiet(self, quiet: bool) -> None:
         """The phone stops talking or goes on, in a conference or before it joins one."""
@@ -131,7 +140,7 @@ class Session:
 
     def _run(self) -> None:
         channel = self.channel
-        far_end = self.node.spawn(self._play_far_end)
+        self._far_end = self.node.spawn(self._play_far_end, self.script)
         gevent.wait([self.transferred, channel.hung_up], count=1)
         while self.transferred.is_set() and not channel.hung_up.is_set():
             self.transferred.clear()
@@ -140,12 +149,16 @@ class Session:
             channel.hang_up(NORMAL_CLEARING)
         if self.partner is not None:
             self.partner.channel.hang_up(NORMAL_CLEARING)
-        far_end.kill(block=False)
+        self._stop_far_end()
         self._finish()
 
-    def _play_far_end(self) -> None:
+    def _stop_far_end(self) -> None:
+        if self._far_end is not None:
+            self._far_end.kill(block=False)
+
+    def _play_far_end(self, script: Script) -> None:
         gevent.sleep(_SIGNALLING_SECONDS)
-        for step in self.script:
+        for step in script:
             self._play_step(step)
 
     def _play_step(self, step: Step) -> None:
@@ -175,6 +188,7 @@ class Session:
         channel.in_dialplan = True
         if "channel_cid_flipped" not in channel.variables:
             channel.variables["channel_cid_flipped"] = "yes"
+            channel.variables["pre_transfer_caller_id_number"] = channel.profile.caller_number
             channel.profile.flip()
         channel.set_state("CS_EXECUTE")
         for application in self.applications:
@@ -187,12 +201,12 @@ class Session:
         channel = self.channel
         run = APPLICATIONS.get(name)
         if run is None:
-            log.error("sandbox_has_no_such_application", application=name)
+            log.error("sandbox_does_not_simulate", what=name)
             channel.hang_up("DESTINATION_OUT_OF_ORDER")
             return
-        data = expand_variables(data, channel.variables)
+        data = channel.expand(data)
         channel.current_application = (name, data)
-        channel.variables |= {"current_application": name, "current_application_data": data}
+        channel.variables |= {"current_application": name} | ({"current_application_data": data} if data else {})
         described = {
             "Application": name,
             "Application-Data": data,
@@ -212,11 +226,12 @@ class Session:
         hook = channel.variables.get("api_hangup_hook")
         if hook:
             command, _, argument = hook.partition(" ")
-            self.node.api(command, expand_variables(argument, channel.variables))
-        channel.set_timing_variables()
+            self.node.api(command, channel.expand(argument))
+        call_record.write(channel)
         channel.set_state("CS_REPORTING")
         channel.fire("CHANNEL_HANGUP_COMPLETE")
         gevent.sleep(0)
+        channel.next_state = "CS_DESTROY"
         channel.fire("CHANNEL_DESTROY")
         channel.set_state("CS_DESTROY")
         self.node.forget_session(self)

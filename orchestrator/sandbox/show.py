@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -16,19 +17,21 @@ _USAGE = (
     "|calls|detailed_calls|bridged_calls|detailed_bridged_calls|aliases|complete|chat|management|modules|nat_map|say"
     "|interfaces|interface_types|tasks|limits|status\n"
 )
-_SHOWN = ("channels", "calls")
+_SHOWN = "channels"
 _SEARCHED = ("uuid", "name", "cid_name", "cid_num", "presence_data")
 
 
 def show(node: Node, argument: str) -> str:
-    """`show channels|calls [count|like <text>] [as json]`: an empty JSON list has no `rows`."""
+    """`show channels [count|like <text>] [as json]`: an empty JSON list has no `rows`."""
     words = argument.split(" ")
-    if words[0] not in _SHOWN:
-        return _USAGE
+    if words[0] != _SHOWN:
+        return node.refuse(f"show {words[0]}") if words[0] in re.findall(r"\w+", _USAGE) else _USAGE
     rows = [_row(session) for session in node.sessions.values()]
     if words[1:2] == ["like"] and len(words) > 2:
         rows = [row for row in rows if any(words[2] in row[column] for column in _SEARCHED)]
     counting = words[1:2] == ["count"]
+    if words[-2:-1] == ["as"] and words[-1] != "json":
+        return f"-ERR Cannot find format {words[-1]}\n"
     if words[-2:] == ["as", "json"]:
         if counting:
             return orjson.dumps({"row_count": len(rows), "rows": []}).decode()
@@ -75,7 +78,7 @@ def _row(session: Session) -> dict[str, str]:
         "callstate": channel.call_state,
         "callee_name": profile.callee_name,
         "callee_num": profile.callee_number,
-        "callee_direction": "",
+        "callee_direction": "RECV" if "channel_cid_flipped" in channel.variables else "",
         "call_uuid": channel.channel_uuid,
         "sent_callee_name": "",
         "sent_callee_num": "",

@@ -113,9 +113,10 @@ class Talk:
         holder = conference.member(self.floor_holder)
         if conference.ending.is_set() or not conference.members or (holder is not None and holder.talking):
             return
-        speaker = next((member for member in reversed(conference.members) if member.talking), None)
-        if speaker is None and self.floor_holder == NO_MEMBER:
-            speaker = conference.members[0]
+        staying = [member for member in conference.members if not member.stopped.is_set()]
+        speaker = next((member for member in reversed(staying) if member.talking), None)
+        if speaker is None and self.floor_holder == NO_MEMBER and staying:
+            speaker = staying[0]
         if speaker is None:
             return
         former = "none" if holder is None else str(holder.member_id)

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from twilio.rest import Client
 
+from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.limits import TABLE
-from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from tests.harness.freeswitch import REPOSITORY, EslSocket, FarEnd, FreeSwitch, FreeSwitchError
 from tests.harness.polling import eventually
 from tests.harness.receiver import Receiver

@@ -11,7 +11,8 @@ A transcript (tests/transcripts/*.txt) is its own script. Its lines:
           …             under a line `% headers all`: of every header; else of those that are not the channel's
 
 In commands and in what comes back `$A` to `$D` are channels, `$room` and `$other` conferences, `$member_A` is the id
-of a member, `$phones` the far end's host, `$dir` a directory. Times, ports and counts differ from run to run: `<n>`.
+of a member, `$phones` the far end's host, `$dir` a directory, `$host` the machine. What is otherwise in every run
+is `<n>`, `<time>`, `<uuid>`.
 """
 
 from __future__ import annotations
@@ -44,25 +45,29 @@ EVENTS = (
 )
 LETTERS = "ABCD"
 _STAMP = re.compile(r"Core-UUID|FreeSWITCH-.*|Event-(?!Name|Subclass).*|Job-UUID|Application-UUID|Content-Length")
+_TOLD_VARIABLES = (
+    "sip_term_|hangup_cause|sip_hangup_|proto_specific|sip_invite_failure|endpoint_disposition|record_completion"
+)
 _OF_THE_CHANNEL = re.compile(
-    r"(Channel|Caller|Other(?!-Recordings)|variable)[-_].*|Call-Direction|Presence-Call-Direction|Unique-ID|Answer-State"
+    r"(Channel|Caller|Other(?!-Recordings))[-_].*|Call-Direction|Presence-Call-Direction|Unique-ID|Answer-State"
+    rf"|variable_(?!{_TOLD_VARIABLES}).*"
 )
+_SINCE = re.compile(r".*(-Time|epoch|Last-Hold|Samples-Out|Milliseconds-Elapsed)")
+"""0 is not yet, or nothing."""
 _COUNTED = re.compile(
-    r".*(-Time|_time|epoch|Runtime|Task-ID|_usec|duration|Milliseconds-Elapsed|Samples-Out|msec|billsec|_ms|_samples"
-    r"|_seconds|_port|session_id|_ssrc|rtp_audio_.*|rtp_video_.*|Accum|Last-Hold|Current-Energy|File-Size"
-    r"|run_time|last_talking)"
+    r".*(_time|Runtime|Task-ID|usec|duration|msec|[a-z]sec|_ms|_samples|_seconds|_port|session_id|_ssrc|rtp_audio_.*|Accum"
+    r"|Current-Energy|File-Size|last_talking|sip_cseq|samples|seconds)"
 )
-_NEVER_ZERO = ("run_time", "join_time")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_TIMES = (
+_CHANCE = (
     (re.compile(r"\b1\d{9}(?:\d{6})?\b"), "<n>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "<time>"),
     (re.compile(r"(?<=127\.0\.0\.1:)\d+"), "<n>"),
+    (re.compile(r"(?<=IN IP4 )[\d.]+"), "<address>"),
     (re.compile(r"(?<=m=audio )\d+"), "<n>"),
+    (re.compile(r"(?<=rport=)\d+"), "<n>"),
     (re.compile(r"(?<=tag=)\w+"), "<n>"),
     (re.compile(r"(?<=branch=)\w+"), "<n>"),
-    (re.compile(r"(?<=cname:)\w+"), "<n>"),
-    (re.compile(r"(?<=ssrc:)\d+"), "<n>"),
 )
 
 
@@ -117,6 +122,8 @@ class Player:
         self._names = {f"${letter}": str(uuid.uuid4()) for letter in LETTERS}
         self._names |= {"$room": f"room-{uuid.uuid4().hex}", "$other": f"other-{uuid.uuid4().hex}"}
         self._names |= {"$phones": phones, "$dir": str(directory)}
+        self._names["$sounds"] = self._commands.command("api global_getvar sounds_dir")
+        self._host = self._commands.command("api hostname")
         self._strangers: list[str] = []
         self._former: dict[str, dict[str, str]] = {}
         self._events: list[Event] = []
@@ -138,7 +145,7 @@ class Player:
         """The same script with what this switch does. A recording waits for silence, a replay for what was recorded."""
         steps = []
         for step in conversation.steps:
-            lines = [line for line in step.seen if line.startswith(("#", "%")) or not line]
+            lines = [line for line in step.seen if line.startswith("#")]
             reply = self._say(step.line)
             events = self._await_quiet() if record else self._await(_labels(step.seen))
             steps.append(Step(step.line, [*reply, *self._written(events, conversation.all_headers), *lines]))
@@ -249,10 +256,14 @@ class Player:
                     value = re.sub(rf"(?<!Stopped )(?<!recording )\b{self._names[known]}\b", known, value)
             else:
                 value = value.replace(self._names[known], known)
+        value = re.sub(rf"(?<=,){re.escape(self._host)}(?=,)|^{re.escape(self._host)}$", "$host", value)
         value = _UUID.sub("<uuid>", value)
-        if _COUNTED.fullmatch(name) and re.fullmatch(r"-?[\d.]+", value) and (value != "0" or name in _NEVER_ZERO):
+        is_number = re.fullmatch(r"-?[\d.]+", value) is not None
+        if is_number and (_COUNTED.fullmatch(name) or (_SINCE.fullmatch(name) and value != "0")):
             return "<n>"
-        for pattern, replacement in _TIMES:
+        if name.endswith("_tag"):
+            return "<n>"
+        for pattern, replacement in _CHANCE:
             value = pattern.sub(replacement, value)
         return value.replace("\r\n", "\\r\\n").replace("\n", "\\n")
 

@@ -11,7 +11,7 @@ import pytest
 import redis
 from hypothesis import settings
 
-from orchestrator.sandbox.embedded_redis import EmbeddedRedis
+from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.store.connection import connect
 from tests.unit.fake_esl import FakeEsl, Script
 from tests.unit.lossy_proxy import LossyProxy

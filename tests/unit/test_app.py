@@ -29,6 +29,7 @@ from orchestrator.dialects.twilio import paging
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.dialling.destinations import Destinations
 from orchestrator.domain.conference import Participant
+from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.errors import Unavailable
 from orchestrator.forms import MAX_BODY_BYTES
 from orchestrator.freeswitch.addresses import NodeAddress
@@ -41,7 +42,6 @@ from orchestrator.listener.committer import Committer
 from orchestrator.outgoing.names import no_name, parse_literal
 from orchestrator.outgoing.networks import Address
 from orchestrator.outgoing.sip_targets import SipTargets
-from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.services import Services, confirmation
 from orchestrator.services.callback_log import CallbackLog
 from orchestrator.services.calls import CallService

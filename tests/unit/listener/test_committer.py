@@ -31,6 +31,7 @@ from orchestrator.domain.events import (
     ParticipantMuted,
     ParticipantUnmuted,
 )
+from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.freeswitch.coach_mark import COACH_MARK, ReadCoachMark, UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import (
     ChannelExists,
@@ -47,7 +48,6 @@ from orchestrator.freeswitch.whisper import StartWhisper
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.reconciler import Reconciler
-from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.sids import call_sid_of, channel_uuid_of, mint_sid
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore

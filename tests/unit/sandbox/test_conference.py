@@ -14,52 +14,6 @@ _LIFE = {
 }
 
 
-def test_the_first_member_makes_the_conference_and_the_last_ends_it(client: Client) -> None:
-    """conference-create before the first add-member, conference-destroy after the last del-member."""
-    _, member_id = client.join("+15550001000", "CFx")
-
-    client.api(f"conference CFx kick {member_id}")
-
-    client.event("conference-destroy")
-    assert client.labels(only=_LIFE) == [
-        "conference-create",
-        "add-member",
-        "del-member",
-        "CHANNEL_HANGUP",
-        "CHANNEL_HANGUP_COMPLETE",
-        "conference-destroy",
-    ]
-    created = client.event("conference-create")
-    assert (created["Conference-Name"], created["Conference-Size"]) == ("CFx", "0")
-    assert created["Conference-Profile-Name"] == "orchestrator"
-    assert "Member-ID" not in created
-
-
-def test_a_member_that_is_put_out_leaves_before_its_channel_hangs_up(client: Client) -> None:
-    """kick and hup: del-member, then CHANNEL_HANGUP. uuid_kill: the other way round."""
-    kicked, member_id = client.join("+15550001000", "CFx")
-    killed, _ = client.join("+15550001001", "CFx")
-
-    client.api(f"conference CFx hup {member_id}")
-    client.api(f"uuid_kill {killed}")
-
-    client.event("CHANNEL_HANGUP_COMPLETE", kicked)
-    client.event("CHANNEL_HANGUP_COMPLETE", killed)
-    assert client.labels(kicked, {"del-member", "CHANNEL_HANGUP"}) == ["del-member", "CHANNEL_HANGUP"]
-    assert client.labels(killed, {"del-member", "CHANNEL_HANGUP"}) == ["CHANNEL_HANGUP", "del-member"]
-
-
-def test_endconf_ends_it_for_all(client: Client) -> None:
-    """When a member with the flag leaves, the others are hung up, and that before their del-member."""
-    _, boss_id = client.join("+15550001000", "CFx", "conference_member_flags=endconf")
-    other, _ = client.join("+15550001001", "CFx")
-
-    client.api(f"conference CFx kick {boss_id}")
-
-    client.event("conference-destroy")
-    assert client.labels(other, {"del-member", "CHANNEL_HANGUP"}) == ["CHANNEL_HANGUP", "del-member"]
-
-
 def test_mandatory_members_end_it_when_the_last_has_left(client: Client) -> None:
     """One of two leaves: it goes on."""
     flags = "conference_member_flags=mandatory_member_endconf"
@@ -73,16 +27,6 @@ def test_mandatory_members_end_it_when_the_last_has_left(client: Client) -> None
     client.api(f"conference CFx kick {second_id}")
 
     assert client.event("CHANNEL_HANGUP", other)["Hangup-Cause"] == "NORMAL_CLEARING"
-
-
-def test_join_flags_show_in_add_member(client: Client) -> None:
-    """Mute, deaf and moderator, from the variable or from the application's data."""
-    muted, _ = client.join("+15550001000", "CFx", "conference_member_flags=mute|moderator")
-    deaf = client.originate("+15550001001", "&conference(CFx@orchestrator+flags{deaf})")
-
-    added = client.event("add-member", muted)
-    assert (added["Speak"], added["Hear"], added["Member-Type"]) == ("false", "true", "moderator")
-    assert client.event("add-member", deaf)["Hear"] == "false"
 
 
 def test_several_flags_are_joined(client: Client) -> None:
@@ -132,3 +76,15 @@ def test_a_call_that_joins_an_ending_conference_makes_a_new_one(client: Client) 
     created = [event["Conference-Unique-ID"] for event in client.events if event.get("Action") == "conference-create"]
     assert len(created) == 2
     assert added["Conference-Unique-ID"] == created[1]
+
+
+def test_a_kicked_member_is_not_found_any_more(client: Client) -> None:
+    """Though it is still there for a frame; one that `hup` put out is found."""
+    _, kicked = client.join("+15550001000", "CFx")
+    _, hung_up = client.join("+15550001001", "CFx")
+
+    words = (f"kick {kicked}", f"hup {hung_up}", f"mute {kicked}", f"mute {hung_up}")
+    client.send("\n\n".join(f"api conference CFx {each}" for each in words))
+
+    replies = [client.reply()[1] for _ in words]
+    assert replies[2:] == [f"-ERR Non-Existant ID {kicked}\n", f"+OK mute {hung_up}\n"]

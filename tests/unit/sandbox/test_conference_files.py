@@ -16,7 +16,6 @@ _TONE = "tone_stream://%(60,40,440)"
 _SECOND = "tone_stream://%(960,40,440)"
 _ENDLESS = "tone_stream://%(60,40,440);loops=-1"
 _FILES = {"play-file", "play-file-done", "play-file-member", "play-file-member-done"}
-_LENGTH = {"seconds": "0", "milliseconds": "200", "samples": "1600"}
 
 
 def done(client: Client) -> list[Headers]:
@@ -33,33 +32,6 @@ def wait_for_done(client: Client, count: int) -> list[Headers]:
 def member_id(client: Client) -> str:
     """The only member of CFx."""
     return client.join("+15550001000", "CFx")[1]
-
-
-def test_to_all(client: Client, member_id: str) -> None:
-    """No member in the events; Async in the first, and in the done event only if true; the length is counted twice."""
-    assert client.api(f"conference CFx play {_TONE}") == f"+OK (play) Playing file {_TONE}\n"
-    began = client.event("play-file")
-    (ended,) = wait_for_done(client, 1)
-
-    assert (began["File"], began["Async"]) == (_TONE, "false")
-    assert "Member-ID" not in began
-    assert ended.items() >= (_LENGTH | {"Action": "play-file-done", "File": _TONE}).items()
-    assert not {"Async", "Member-ID"} & set(ended)
-    took_us = int(ended["Event-Date-Timestamp"]) - int(began["Event-Date-Timestamp"])
-    assert took_us >= 100_000
-
-
-def test_to_one(client: Client, member_id: str) -> None:
-    """With everything about the member in both events, nomux or not; further words are ignored."""
-    reply = f"+OK (play) Playing file {_TONE} to member {member_id}\n"
-
-    assert client.api(f"conference CFx play {_TONE} {member_id} nomux x y") == reply
-    (ended,) = wait_for_done(client, 1)
-
-    assert client.event("play-file-member").items() >= {"File": _TONE, "Member-ID": member_id}.items()
-    assert ended.items() >= (_LENGTH | {"File": _TONE, "Member-ID": member_id, "Speak": "true"}).items()
-    by_variable = client.api(f"conference CFx play {_TONE} conference_member_id={member_id}")
-    assert by_variable == reply
 
 
 def test_each_queue_plays_one_after_the_other(client: Client, member_id: str) -> None:
@@ -111,87 +83,6 @@ def test_a_second_async_file_takes_the_place_of_the_first(client: Client, member
 
     client.until(lambda: client.labels(only=_FILES) == ["play-file", "play-file-done", "play-file"])
     assert done(client)[0]["id"] == "1"
-
-
-def test_what_is_not_there(client: Client, member_id: str) -> None:
-    """To all: an event with Error, of a bare name with the prefix. To one: only the answer. Speech has no event."""
-    for file in ("/no/such.wav", "{id=1}unknown://x", "name"):
-        assert client.api(f"conference CFx play {file}") == f"-ERR (play) File: {file} not found.\n"
-        assert client.api(f"conference CFx play {file} {member_id}") == f"-ERR (play) File: {file} not found.\n"
-    assert client.api("conference CFx play say:x async") == "-ERR (play) File: say:x not found.\n"
-
-    failed = [event for event in client.events if event.get("Action") in _FILES]
-    files = ["/no/such.wav", "{id=1}unknown://x", "/opt/freeswitch/sounds/name"]
-    assert [event["File"] for event in failed] == files
-    assert {(event["Error"], event["Async"]) for event in failed} == {("File could not be played", "false")}
-    assert all("id" not in event for event in failed)
-
-
-def test_usage_and_members_that_are_not_there(client: Client, member_id: str) -> None:
-    """The number in play's answer is an address, and not the id: copied as it is."""
-    usage = "play <file_path> [async|<member_id> [nomux]]"
-
-    assert client.api("conference CFx play") == usage
-    reply = client.api(f"conference CFx play {_TONE} 99")
-    assert reply.startswith("-ERR Member: ")
-    assert reply.endswith(f" not found.\n{usage}")
-    assert " 99 " not in reply
-    assert client.api("conference CFx stop all 99") == "-ERR Member: 99 not found.\n"
-    assert client.api("conference CFx stop nonsense") == "stop <[current|all|async|last]> [<member_id>]"
-    assert client.api("conference CFx play_status 99") == ("-ERR Member: 99 not found.\nplay_status [<member_id>]")
-
-
-def test_play_status(client: Client, member_id: str) -> None:
-    """What plays, without parameters and scheme; position and length are 0."""
-    assert client.api("conference CFx play_status") == "-ERR Nothing is playing\n"
-    client.api(f"conference CFx play {{id=1}}{_ENDLESS} {member_id}")
-
-    assert client.api(f"conference CFx play_status {member_id}") == "+OK 0/0 %(60,40,440);loops=-1\n"
-    assert client.api("conference CFx play_status") == "-ERR Nothing is playing\n"
-
-
-def test_stop(client: Client, member_id: str) -> None:
-    """current is the first, async the async one, all is all of them; each done event says how much was played."""
-    for number in (1, 2, 3):
-        client.api(f"conference CFx play {{id={number}}}{_ENDLESS}")
-    client.api(f"conference CFx play {{id=a}}{_ENDLESS} async")
-    gevent.sleep(0.1)
-
-    assert client.api("conference CFx stop current") == "+OK Stopped 1 files.\n"
-    (stopped,) = wait_for_done(client, 1)
-    assert stopped["id"] == "1"
-    assert int(stopped["milliseconds"]) >= 100
-    assert int(stopped["milliseconds"]) * 8 == int(stopped["samples"])
-    assert client.api("conference CFx stop async") == "+OK Stopped 1 files.\n"
-    wait_for_done(client, 2)
-    assert client.api("conference CFx stop") == "+OK Stopped 2 files.\n"
-    assert client.api("conference CFx stop all") == "+OK Stopped 2 files.\n"
-    assert [event["id"] for event in wait_for_done(client, 4)] == ["1", "a", "2", "3"]
-    assert done(client)[3]["samples"] == "0"
-    assert client.api("conference CFx stop all") == "+OK Stopped 0 files.\n"
-
-
-def test_stop_for_a_member(client: Client, member_id: str) -> None:
-    """async means the current one there."""
-    for number in (1, 2, 3):
-        client.api(f"conference CFx play {{id={number}}}{_ENDLESS} {member_id}")
-
-    assert client.api(f"conference CFx stop async {member_id}") == "+OK Stopped 1 files.\n"
-    wait_for_done(client, 1)
-    assert client.api(f"conference CFx stop all {member_id}") == "+OK Stopped 2 files.\n"
-
-    assert [event["id"] for event in wait_for_done(client, 3)] == ["1", "2", "3"]
-
-
-def test_hold_with_a_file(client: Client, member_id: str) -> None:
-    """No play-file-member event; unhold stops all that plays to the member, and the done event comes behind it."""
-    client.api(f"conference CFx hold {member_id} {_ENDLESS}")
-    client.api(f"conference CFx unhold {member_id}")
-    wait_for_done(client, 1)
-
-    labels = client.labels(only=_FILES | {"hold-member", "unhold-member"})
-    assert labels == ["hold-member", "unhold-member", "play-file-member-done"]
-    assert client.api(f"conference CFx hold {member_id} /no/such.wav") == f"+OK hold {member_id}\n"
 
 
 def test_a_member_that_leaves_while_it_is_played_to(client: Client, member_id: str) -> None:

@@ -45,12 +45,6 @@ def test_exit_is_answered_then_the_connection_ends(client: Client) -> None:
     assert client.reply()[0]["Content-Type"] == "text/disconnect-notice"
 
 
-def test_unknown_commands(client: Client) -> None:
-    """An unknown socket command and an unknown API command are told apart."""
-    assert client.command("nonsense") == "-ERR command not found"
-    assert client.api("nonsense x") == "-ERR nonsense Command not found!\n"
-
-
 def test_bgapi_is_accepted_first_and_answered_by_an_event(client: Client) -> None:
     """With the Job-UUID that the client named; the reply is the event's body."""
     client.send("bgapi global_getvar core_uuid\nJob-UUID: j1")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from orchestrator.sandbox.events import Event
 from orchestrator.sandbox.subscription import Subscription
 
@@ -14,21 +12,6 @@ _JOIN = Event({"Event-Subclass": "conference::maintenance", "Event-Name": "CUSTO
 def test_nothing_is_sent_unasked() -> None:
     """A client that has said no `event` gets none."""
     assert not Subscription().wants(_ANSWER)
-
-
-@pytest.mark.parametrize(
-    ("words", "reply"),
-    [
-        ("plain CHANNEL_ANSWER", "+OK event listener enabled plain"),
-        ("json ALL", "+OK event listener enabled json"),
-        ("channel_answer", "+OK event listener enabled plain"),
-        ("json", "-ERR no keywords supplied"),
-        ("plain NO_SUCH_EVENT", "-ERR no keywords supplied"),
-    ],
-)
-def test_event_replies(words: str, reply: str) -> None:
-    """Names in any case; unknown ones are passed over; none at all is an error."""
-    assert Subscription().add(words.split(" ")) == reply
 
 
 def test_words_behind_custom_are_subclasses() -> None:
@@ -56,16 +39,6 @@ def test_nixevent_takes_back() -> None:
     subscription.remove(["CUSTOM", "conference::maintenance"])
     assert not subscription.wants(_JOIN)
     assert subscription.remove([]) == "-ERR no keywords supplied"
-
-
-def test_noevents_ends_it() -> None:
-    """And says so if there was nothing to end."""
-    subscription = Subscription()
-    subscription.add(["ALL"])
-
-    assert subscription.clear() == "+OK no longer listening for events"
-    assert not subscription.wants(_ANSWER)
-    assert subscription.clear() == "-ERR not listening for events"
 
 
 def test_filters_pass_only_what_matches_one() -> None:

@@ -20,13 +20,6 @@ def test_over_its_sessions_an_originate_fails_after_it_was_accepted(client: Clie
     assert "\n1 session(s) max\n" in client.api("status")
 
 
-def test_a_limit_can_be_asked_for(client: Client) -> None:
-    """Without a number nothing changes; others of its many words are not known here."""
-    assert client.api("fsctl sps 7") == client.api("fsctl sps") == "+OK sessions per second: 7\n"
-    assert client.api("fsctl max_sessions") == "+OK max sessions: 5000\n"
-    assert client.api("fsctl crash").startswith("-USAGE")
-
-
 @pytest.mark.parametrize("per_second", [1, 5, 30])
 def test_of_a_seconds_sessions_the_last_is_refused(per_second: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """`sps <= 0` after it was counted down; the next second begins anew."""

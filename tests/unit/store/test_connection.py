@@ -8,8 +8,8 @@ import signal
 import pytest
 import redis
 
+from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.errors import Unavailable
-from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect, redis_errors
 from tests.unit.lossy_proxy import LossyProxy

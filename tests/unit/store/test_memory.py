@@ -12,9 +12,9 @@ import redis
 
 from orchestrator.domain.conference import ConferenceStatus, ParticipantStatus
 from orchestrator.domain.events import CallEnded, MemberRemoved
+from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.errors import StoreFull
 from orchestrator.limits import DEFAULTS
-from orchestrator.sandbox.embedded_redis import EmbeddedRedis
 from orchestrator.sids import mint_sid
 from orchestrator.store import memory
 from orchestrator.store.connection import connect

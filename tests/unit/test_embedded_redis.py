@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sandbox.embedded_redis import (
+from orchestrator.embedded_redis import (
     EmbeddedRedis,
     RedisServerEnded,
     RedisServerMissing,

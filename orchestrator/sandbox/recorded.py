@@ -1,0 +1,30 @@
+"""What the real switch was recorded to say (recorded.json, written by `python -m tests.transcripts.record`).
+
+The variables that a call gets at each stage of its life, with names in place of what differs from call to call; and the
+commands and applications that the real one has, so that one that is not simulated is told from one that there is not.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+_DATA: dict[str, Any] = json.loads(resources.files("orchestrator.sandbox").joinpath("recorded.json").read_text("utf-8"))
+
+API_COMMANDS = frozenset[str](_DATA["api"])
+APPLICATIONS = frozenset[str](_DATA["applications"])
+CONFERENCE_COMMANDS: dict[str, str] = _DATA["conference"]
+"""Each with its usage."""
+
+
+def variables(stage: str, names: dict[str, str]) -> dict[str, str]:
+    """The variables of a stage, with `names` filled in."""
+    filled = {}
+    for name, template in _DATA["stages"][stage].items():
+        value = str(template)
+        if "$" in value:
+            for placeholder, replacement in names.items():
+                value = value.replace(placeholder, replacement)
+        filled[name] = value
+    return filled

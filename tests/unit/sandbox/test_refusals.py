@@ -1,0 +1,57 @@
+"""What the real switch does and the sandbox does not is refused aloud: the client reads it, and so does the log."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.unit.sandbox.client import Client
+
+PHONE = "sofia/internal/+15550001000@phones"
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        ("api uuid_broadcast u1 /tmp/x.wav", "uuid_broadcast"),
+        ("api show calls", "show calls"),
+        ("api show registrations", None),
+        ("api conference xml_list", "conference xml_list"),
+        ("api fsctl pause", "fsctl pause"),
+        ("api sofia profile internal restart", "sofia profile internal restart"),
+        (f"api originate {{leg_timeout=3}}{PHONE} &park()", "leg_timeout"),
+        (f"api originate {PHONE},{PHONE} &park()", "several legs"),
+        (f"api originate {PHONE}|{PHONE} &park()", "several legs"),
+        (f"api originate {PHONE}:_:{PHONE} &park()", "several legs"),
+        ("event xml ALL", "event xml"),
+        ("sendevent NOTIFY", "sendevent NOTIFY"),
+        ("log 7", "log 7"),
+    ],
+)
+def test_what_is_not_simulated_says_so(client: Client, command: str, what: str | None) -> None:
+    """As `-ERR not simulated: …`, and as a line in the log; what there is nowhere gets the real one's answer."""
+    with capture_logs() as lines:
+        reply = client.command(command).strip()
+    if what is None:
+        assert reply.startswith("-USAGE")
+        assert lines == []
+    else:
+        assert reply == f"-ERR not simulated: {what}"
+        assert [(line["event"], line["what"]) for line in lines] == [("sandbox_does_not_simulate", what)]
+
+
+def test_subcommands_of_a_conference_and_applications_do_too(client: Client) -> None:
+    client.join("+15550001000", "room")
+    assert client.api("conference room relate 1 2 nospeak") == "-ERR not simulated: conference relate\n"
+    assert client.api("conference room list pretty") == "-ERR not simulated: conference list pretty\n"
+    with capture_logs() as lines:
+        called = client.originate("+15550001000", "&playback(/tmp/x.wav)")
+        assert client.event("CHANNEL_HANGUP", called)["Hangup-Cause"] == "DESTINATION_OUT_OF_ORDER"
+    assert {"event": "sandbox_does_not_simulate", "what": "playback", "log_level": "error"} in lines
+
+
+def test_a_recording_with_settings_that_are_not_copied_is_refused(client: Client) -> None:
+    called = client.originate("+15550001000")
+    client.event("CHANNEL_ANSWER", called)
+    command = f"uuid_record {called} start /tmp/never.wav 0 {{RECORD_APPEND=true}}"
+    assert client.api(command) == "-ERR not simulated: uuid_record with RECORD_APPEND\n"
