@@ -149,7 +149,7 @@ class Participant:
     `muted` and `hold` are what the switch said last; `muted_wanted` and `hold_wanted` what a client asked for and no
     event has confirmed yet. Who coaches is out of the mix whether muted or not: of a coach the switch does not say it.
     `wait_url` and `hold_url`: an absolute URL, STOCK, or empty for silence, with the dialect in
-    which it was given; `hold_turn` counts holds. `talking` is what
+    which it was given; `hold_number` counts holds. `talking` is what
     the switch hears.
     `dialled_at`: when the switch was asked to make the call; None while it waits in a queue.
     `exit_hook_changed`: EndConferenceOnExit is, or was, another than the leg was dialled with.
@@ -176,7 +176,7 @@ class Participant:
     hold_url: str = STOCK
     hold_method: str = "GET"
     hold_dialect: str = TWILIO
-    hold_turn: int = 0
+    hold_number: int = 0
     wait_url: str = STOCK
     wait_method: str = "POST"
     wait_dialect: str = TWILIO

@@ -20,11 +20,11 @@ SPEAKER: Final = "speaker"
 @dataclass(frozen=True, slots=True)
 class Sound:
     """What is played to one participant in place of the conference: `url` is absolute, STOCK, or empty for silence;
-    `turn` tells one hold from the next, `dialect` is that in which the URL was given."""
+    `hold_number` tells one hold from the next, `dialect` is that in which the URL was given."""
 
     url: str
     method: str
-    turn: int = 0
+    hold_number: int = 0
     dialect: str = TWILIO
 
 
@@ -75,7 +75,7 @@ def background_of(conference: Conference, participant: Participant) -> Sound | N
     if not participant.is_present or conference.is_ending:
         return None
     if participant.hold_as_asked:
-        return Sound(participant.hold_url, participant.hold_method, participant.hold_turn, participant.hold_dialect)
+        return Sound(participant.hold_url, participant.hold_method, participant.hold_number, participant.hold_dialect)
     if not conference.has_started:
         return Sound(participant.wait_url, participant.wait_method, dialect=participant.wait_dialect)
     return None

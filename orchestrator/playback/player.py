@@ -134,7 +134,7 @@ class Player:
         self._stop_background(audience)
         self._silent_since = time.monotonic()
         wanted = audience.background
-        track = None if wanted is None else Track.of(wanted.url, wanted.method, wanted.turn, wanted.dialect)
+        track = None if wanted is None else Track.of(wanted.url, wanted.method, wanted.hold_number, wanted.dialect)
         self.state = self.state.with_track("background", track)
 
     def _stop_background(self, audience: Audience) -> None:

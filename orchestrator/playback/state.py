@@ -227,7 +227,7 @@ class State:
     def has_background(self, wanted: Sound | None) -> bool:
         """True if the background is this one."""
         current = self.background and (self.background.asked_url, self.background.hold_number)
-        return current == (wanted and (wanted.url, wanted.turn))
+        return current == (wanted and (wanted.url, wanted.hold_number))
 
     def track(self, kind: Kind) -> Track | None:
         """The background or the announcement."""

@@ -348,7 +348,7 @@ def test_a_document_s_dialect_is_kept_on_its_way_to_the_request(dialect: Dialect
     waiting = a_participant(status=ParticipantStatus.CONNECTED, wait_url="http://x/", wait_dialect=dialect.name)
     sound = background_of(a_conference(), waiting)
     assert sound is not None
-    track = Track.of(sound.url, sound.method, sound.turn, sound.dialect)
+    track = Track.of(sound.url, sound.method, sound.hold_number, sound.dialect)
     source = track.source((), AC)
     following = track.loaded(SoundProgram(then=Source("http://y/", "GET", (), AC, source.dialect))).next_document(0)
 

@@ -133,7 +133,7 @@ def test_a_coach_is_listened_for_if_somebody_wants_to_know(
     assert not is_listened_for(replace(STARTED, callbacks=None), coach)
 
 
-HOLD = {"hold_url": "https://app.example/hold", "hold_method": "GET", "hold_turn": 4}
+HOLD = {"hold_url": "https://app.example/hold", "hold_method": "GET", "hold_number": 4}
 WAIT = {"wait_url": "https://app.example/wait", "wait_method": "POST"}
 
 

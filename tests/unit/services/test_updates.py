@@ -134,7 +134,7 @@ def test_a_hold_is_silence_first_and_then_its_sound(desk: Desk) -> None:
 
     assert desk.node.heard == [f"conference {desk.sid} deaf 1", f"conference {desk.sid} hold 1"]
     assert (shown.hold_as_asked, now.hold_as_asked, now.hold) == (True, True, False)
-    assert (now.hold_url, now.hold_method, now.hold_turn) == (URL, "POST", 1)
+    assert (now.hold_url, now.hold_method, now.hold_number) == (URL, "POST", 1)
     assert desk.woken == [Lane(desk.sid, desk.one.call_sid)]
 
 
@@ -147,7 +147,7 @@ def test_a_hold_without_a_url_is_stock_music(desk: Desk) -> None:
     desk.update(hold=True)
     now = desk.load()
 
-    assert (now.hold_url, now.hold_method, now.hold_turn) == (STOCK, "GET", 2)
+    assert (now.hold_url, now.hold_method, now.hold_number) == (STOCK, "GET", 2)
 
 
 def test_an_unhold_lets_hear_again(desk: Desk) -> None:

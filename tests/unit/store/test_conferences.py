@@ -460,7 +460,7 @@ def test_a_hold_is_a_wish_with_a_sound(store: ConferenceStore) -> None:
     told, before = store.request_hold(ACCOUNT, made.conference_sid, made.call_sid, True, Sound("https://a/", "POST"))
 
     assert (before, told.hold, told.hold_wanted, told.hold_as_asked) == ("", False, True, True)
-    assert (told.hold_url, told.hold_method, told.hold_turn) == ("https://a/", "POST", 1)
+    assert (told.hold_url, told.hold_method, told.hold_number) == ("https://a/", "POST", 1)
 
 
 def test_each_hold_is_a_turn_and_each_request_none(store: ConferenceStore) -> None:
@@ -470,7 +470,7 @@ def test_each_hold_is_a_turn_and_each_request_none(store: ConferenceStore) -> No
     for hold in (True, True, False, False, True):
         sound = Sound(f"https://a/{len(turns)}", "GET") if hold else None
         told, _ = store.request_hold(ACCOUNT, made.conference_sid, made.call_sid, hold, sound)
-        turns.append((told.hold_turn, told.hold_url))
+        turns.append((told.hold_number, told.hold_url))
 
     assert turns == [(1, "https://a/0"), (1, "https://a/1"), (1, "https://a/1"), (1, "https://a/1"), (2, "https://a/4")]
 

@@ -24,7 +24,7 @@ from tests.unit.examples import COACHED, EVENTS, PROGRESS, UUID, a_conference, a
 
 FULL_PARTICIPANT = a_participant(
     label="customer", status=ParticipantStatus.CONNECTED, muted=True, muted_wanted=False, hold=True, hold_wanted=False,
-    hold_url="https://app.example/h", hold_method="POST", hold_turn=3, wait_url="", wait_method="GET",
+    hold_url="https://app.example/h", hold_method="POST", hold_number=3, wait_url="", wait_method="GET",
     hold_dialect="signalwire", wait_dialect="restcomm",
     talking=True, coaching=True, call_sid_to_coach=COACHED, beep_on_enter=False, beep_on_exit=False,
     start_conference_on_enter=False, end_conference_on_exit=True, exit_hook_changed=True, removal_requested=True,
@@ -81,7 +81,7 @@ def test_only_what_has_changed_is_written(field: str) -> None:
 
 
 NEW = {
-    "hold_wanted", "hold_url", "hold_method", "hold_turn", "wait_url", "wait_method", "talking",
+    "hold_wanted", "hold_url", "hold_method", "hold_number", "wait_url", "wait_method", "talking",
     "hold_dialect", "wait_dialect",
     "beep_on_enter", "beep_on_exit", "announced_id",
 }  # fmt: skip

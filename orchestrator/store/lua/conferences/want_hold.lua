@@ -16,7 +16,7 @@
 local known = redis.call('HMGET', participant, 'hold', 'hold_wanted')
 local wanted = known[2] or ''
 local was = wanted ~= '' and wanted or known[1]
-if was == '0' and ARGV[4] == '1' then redis.call('HINCRBY', participant, 'hold_turn', 1) end
+if was == '0' and ARGV[4] == '1' then redis.call('HINCRBY', participant, 'hold_number', 1) end
 if known[1] ~= ARGV[4] or wanted ~= '' then redis.call('HSET', participant, 'hold_wanted', ARGV[4]) end
 if #ARGV > 4 then redis.call('HSET', participant, unpack(ARGV, 5)) end
 redis.call('HINCRBY', KEYS[1], 'version', 1)
