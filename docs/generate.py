@@ -15,6 +15,7 @@ from orchestrator.limits import TABLE
 from orchestrator.media.content import BARE, UNKNOWN, WRITTEN
 from orchestrator.media.decode import CODECS, FORMATS
 from orchestrator.media.errors import MEANINGS
+from orchestrator.pacing import REFUSAL_SECONDS
 from orchestrator.store.keys import KEYS
 from orchestrator.twiml.document import ATTRIBUTES, CONTENTS, FORBIDDEN
 from orchestrator.twiml.ssml import ELEMENTS, SPELT
@@ -88,6 +89,21 @@ def state_tables() -> str:
     return "\n".join([*lines, ""])
 
 
+_QUOTA_NOTES = f"""\
+Who is over a quota is told so {REFUSAL_SECONDS:g} s after the request: asking again at once gains nothing.
+
+## What they sum to
+
+Measured in Redis 7: a kept participant takes 1.2 kB, or 4.2 kB with both callbacks configured, its conference 0.6 kB,
+a remembered callback 2 kB, or 8.9 kB with the longest URLs. So one account at all its defaults keeps 100,000
+participants (480 MB with a conference each), 256 MB of parameters and 50,000 callbacks (450 MB): 1.2 GB. Callbacks
+that wait for a receiver that is away come on top, up to 10,000 in each lane. Two such accounts fill nine tenths of
+the compose file's 2 GB, and then nobody is added any more. Where tenants do not trust each other,
+`--kept-participants`, `--kept-parameter-bytes` and `--kept-callbacks` of all accounts together have to stay below
+nine tenths of `maxmemory`; `orchestrator check` says how much is used.
+""".splitlines()
+
+
 def limits() -> str:
     """One row for each quota."""
     rows = [f"| `{row.option}` | {row.default:,} | {row.bounds} | {row.answer} |" for row in TABLE]
@@ -105,6 +121,7 @@ def limits() -> str:
             "",
             "What is live is counted by sets of calls, in the step in which a create is admitted; a call leaves them",
             "with the commit of its end. What a crash leaves there is found and removed by the account's next creates.",
+            *_QUOTA_NOTES,
             "",
         ]
     )

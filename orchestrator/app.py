@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import gevent
 import orjson
 import structlog
@@ -14,7 +16,7 @@ from orchestrator.connections import let_wait
 from orchestrator.dialects import DIALECTS, cors, openapi, routes
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.own import routes as own
-from orchestrator.errors import ApiError, BadParameter, MethodNotAllowed, Unavailable
+from orchestrator.errors import ApiError, BadParameter, MethodNotAllowed, QuotaReached, Unavailable
 from orchestrator.forms import MAX_BODY_BYTES, check_request, too_large
 from orchestrator.media import serve
 from orchestrator.pacing import Pacing
@@ -50,7 +52,7 @@ def create_app(
     def admit() -> None:
         if not is_open(request):
             g.account = authenticator.authenticate(request, g.asked)
-            pacing.take_request(g.account.account_sid, g.account.limits, lambda: let_wait(request.environ))
+            pacing.take_request(g.account.account_sid, g.account.limits)
 
     app.before_request(lambda: check_request(request))
     app.after_request(cors.allow)
@@ -78,6 +80,12 @@ def create_app(
         if error.http_status >= 500:
             log.warning("request_failed", status=error.http_status, code=error.code, error=error.message)
         return _answer_error(error)
+
+    @app.errorhandler(QuotaReached)
+    def refuse_late(error: QuotaReached) -> Response:
+        let_wait(request.environ)
+        pacing.rest(g.asked_at)
+        return refuse(error)
 
     @app.errorhandler(HTTPException)
     def translate(error: HTTPException) -> Response:
@@ -117,6 +125,7 @@ def _answer_error(error: ApiError) -> Response:
 
 
 def _start_deadline() -> None:
+    g.asked_at = time.monotonic()
     g.deadline = gevent.Timeout.start_new(ANSWER_SECONDS, Unavailable("The switch or the data store is too slow"))
 
 

@@ -45,9 +45,7 @@ class Limits:
     replays_per_minute: int = _limit(
         1_000, RATE, "callbacks sent again; a bulk replay sends as many as are left and says that there are more"
     )
-    requests_per_second: int = _limit(
-        100, RATE, "requests, in each API process; the answer that refuses comes after a second"
-    )
+    requests_per_second: int = _limit(100, RATE, "requests, in each API process")
     list_rows_per_second: int = _limit(
         1_000, RATE, "rows that lists, filters and bulk replays look at, in each API process; one list at a time works"
     )

@@ -17,14 +17,15 @@ from orchestrator.store.quotas import reached
 
 Row = TypeVar("Row")
 
-REFUSAL_SECONDS: Final = 1.0
-"""Whoever is over its rate waits so long for being told: asking at once again gains nothing, and costs us little."""
+REFUSAL_SECONDS: Final = 1.5
+"""From a request to its refusal for a quota: asking at once again gains nothing, and costs the others little."""
 
 TURN_SECONDS: Final = 0.8
 """How long a list waits for another of the same account."""
 
-ROWS_PER_BREATH: Final = 50
-"""After so many rows a long list rests for as long as they have taken: it takes half of a process at most."""
+ROWS_PER_BREATH: Final = 20
+LONG_ROWS: Final = 100
+"""Behind so many rows a list rests after each breath for as long as it has taken: half of a process at most."""
 
 _MOST_KNOWN: Final = 10_000
 
@@ -58,21 +59,23 @@ class Pacing:
         self._rows = Bucket()
         self._turns: dict[str, BoundedSemaphore] = {}
 
-    def take_request(self, account_sid: str, limits: Limits, before_refusal: Callable[[], object]) -> None:
-        """Count a request. Raises QuotaReached, after a while."""
+    def take_request(self, account_sid: str, limits: Limits) -> None:
+        """Count a request. Raises QuotaReached."""
         missing = self._requests.missing_seconds(account_sid, limits.requests_per_second)
         if missing > 0:
-            before_refusal()
-            self._sleep(REFUSAL_SECONDS)
             raise reached("requests_per_second", limits, missing * 1000)
         self._requests.take(account_sid, limits.requests_per_second)
+
+    def rest(self, asked_at: float) -> None:
+        """Wait before somebody is refused who asked at `asked_at`, by time.monotonic."""
+        self._sleep(max(0.0, asked_at + REFUSAL_SECONDS - time.monotonic()))
 
     @contextmanager
     def list_rows(self, account_sid: str, limits: Limits) -> Iterator[Callable[[Iterable[Row]], Iterator[Row]]]:
         """A turn for one list: its rows go through what this yields, and are counted. Raises QuotaReached."""
         turn = self._turns.setdefault(account_sid, BoundedSemaphore())
         if not turn.acquire(timeout=TURN_SECONDS):
-            raise _too_many_rows(limits, REFUSAL_SECONDS)
+            raise _too_many_rows(limits, TURN_SECONDS)
         counted = 0
 
         def count(rows: Iterable[Row]) -> Iterator[Row]:
@@ -80,7 +83,7 @@ class Pacing:
             began = time.monotonic()
             for row in rows:
                 counted += 1
-                if counted % ROWS_PER_BREATH == 1 and counted > 2 * ROWS_PER_BREATH:
+                if counted % ROWS_PER_BREATH == 1 and counted > LONG_ROWS:
                     self._sleep(time.monotonic() - began)
                     began = time.monotonic()
                 yield row
@@ -88,7 +91,6 @@ class Pacing:
         try:
             missing = self._rows.missing_seconds(account_sid, limits.list_rows_per_second)
             if missing > 0:
-                self._sleep(min(missing, REFUSAL_SECONDS))
                 raise _too_many_rows(limits, missing)
             yield count
         finally:

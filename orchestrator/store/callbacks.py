@@ -18,7 +18,7 @@ from orchestrator.store.connection import redis_errors
 from orchestrator.store.lanes import Lane
 from orchestrator.store.scripts import Script
 
-_ROWS_PER_READ = 50
+_ROWS_PER_READ = 20
 _NEWEST = 1_000
 
 

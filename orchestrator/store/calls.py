@@ -15,7 +15,7 @@ from orchestrator.store.conference_list import Place, Seen, is_behind
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import decode_participant
 
-ROWS_PER_READ: Final = 50
+ROWS_PER_READ: Final = 20
 
 
 class CallFilter(Protocol):

@@ -13,7 +13,7 @@ from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import decode_conference
 
-ROWS_PER_READ: Final = 50
+ROWS_PER_READ: Final = 20
 
 Place = tuple[int, str]
 """Where a row stands: when it was created in ms, and its SID; as Redis sorts them."""

@@ -296,6 +296,21 @@ def test_a_tenant_that_asks_too_often_is_told_so_late(api: Api, monkeypatch: pyt
     assert other.status_code == 200
 
 
+def test_every_refusal_for_a_quota_comes_late(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create beyond what may live at once, too: whoever repeats it without a pause takes no time from the others."""
+    monkeypatch.setattr(pacing, "REFUSAL_SECONDS", 0.2)
+    AccountStore(api.redis).save_limits(ACCOUNT, {"live_participants": 0})
+    settled(
+        lambda: api.request("POST", "/Conferences/x/Participants.json", data=GOOD).status_code == 429,
+        "the limit counts",
+        3,
+    )
+    started = time.monotonic()
+    is_error(api.request("POST", "/Conferences/x/Participants.json", data=GOOD), 429, 16021)
+
+    assert time.monotonic() - started >= 0.2
+
+
 def test_lists_look_at_so_many_rows_a_second(api: Api) -> None:
     """A filter that matches nothing costs its rows, and is refused while they are not paid for; other reads are not."""
     for number in range(30):
