@@ -24,6 +24,7 @@ from orchestrator.errors import (
     BadParameter,
     CoachedCallHeld,
     CoachedCallMissing,
+    ConferenceNotInProgress,
     NotFound,
     Unavailable,
 )
@@ -98,7 +99,10 @@ class UpdateService:
         return self._store.load_participant(account_sid, conference_sid, call_sid)
 
     def _announce(self, lane: Lane, url: str, method: str, dialect: str) -> None:
-        self._sounds.add_announcement(lane, url, method, dialect)
+        try:
+            self._sounds.add_announcement(lane, url, method, dialect)
+        except ConferenceNotInProgress as error:
+            raise NotFound(f"The participant {lane.name} has just left") from error
         self._wake_sounds([lane])
 
     # ------------------------------------------------------------ wishes

@@ -309,11 +309,10 @@ class Scene:
         try:
             for _ in self.world.waiting("nothing is left", LEFT_SECONDS):
                 left = checks.left_over(self.room.sid, self.world.keys(self.room.sid))
-                if (
-                    self.world.mended_at > self._began
-                ):  # who was to clear a sound away may have died: its day is its end
-                    left = [key for key in left if not key.startswith("sound:")]
                 left += self.world.indexes_with(self.room.sid)
+                if self.world.mended_at > self._began:
+                    # Who was to clear it away may have died: a sound ends with its day, a name with its next create.
+                    left = [key for key in left if key != "names" and not key.startswith("playback:")]
                 self.world.checks += 1
                 if not left:
                     break

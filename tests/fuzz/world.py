@@ -197,7 +197,9 @@ class World:
         finally:
             client.close()
 
-    def indexes_with(self, sid: str, names: tuple[str, ...] = ("lanes:due", "sounds:due")) -> list[str]:
+    def indexes_with(
+        self, sid: str, names: tuple[str, ...] = ("lanes:callbacks:due", "lanes:playback:due")
+    ) -> list[str]:
         """Those of the service's indexes that still name the conference."""
         client = redis.Redis.from_url(self.stack.environment["REDIS_URL"], decode_responses=True)
         try:

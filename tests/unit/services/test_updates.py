@@ -465,6 +465,22 @@ def test_too_many_announcements_are_refused(desk: Desk) -> None:
     desk.update(desk.two, announce_url=URL)
 
 
+def test_an_announcement_that_meets_the_conferences_end_finds_nobody(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """404, as for every other update of somebody who has just left."""
+    add = desk.sounds.add_announcement
+
+    def add_late(*arguments: str) -> None:
+        for each in (desk.one, desk.two):
+            desk.world.apply(each, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+        add(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(desk.sounds, "add_announcement", add_late)
+    with pytest.raises(NotFound):
+        desk.update(announce_url=URL)
+
+
 def test_where_nobody_could_hear_it_nothing_is_announced_to_all(desk: Desk) -> None:
     """Before the start and after the end."""
     lone = desk.world.create("lonely")
