@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 
 import gevent
 import orjson
@@ -11,6 +12,7 @@ from flask import Blueprint, Flask, Response, g, request
 from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import HTTPException
 
+from orchestrator import logs
 from orchestrator.authentication import Authenticator, is_open
 from orchestrator.connections import let_wait
 from orchestrator.dialects import DIALECTS, cors, openapi, routes
@@ -43,6 +45,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.before_request(_name_request)
     app.before_request(_start_deadline)
     app.before_request(lambda: _read_path(dialects))
     app.before_request(lambda: cors.answer_preflight(request))
@@ -52,11 +55,14 @@ def create_app(
     def admit() -> None:
         if not is_open(request):
             g.account = authenticator.authenticate(request, g.asked)
+            logs.bind(g.account.account_sid)
             pacing.take_request(g.account.account_sid, g.account.limits)
 
     app.before_request(lambda: check_request(request))
     app.after_request(cors.allow)
+    app.after_request(_tell_name)
     app.teardown_request(_stop_deadline)
+    app.teardown_request(lambda _: logs.start())
     for prefix in dialects.prefixes:
         app.register_blueprint(routes.make_blueprint(prefix, services, pacing))
     app.register_blueprint(own.make_blueprint(services, pacing, quotas))
@@ -122,6 +128,18 @@ def _read_path(dialects: Dialects) -> None:
 def _answer_error(error: ApiError) -> Response:
     """In the words of the request's dialect."""
     return routes.to_response(g.asked.dialect.render_error(g.asked, error))
+
+
+def _name_request() -> None:
+    """The client gets the name, and every line of the log that is due to the request has it."""
+    g.request_id = f"RQ{uuid.uuid4().hex}"
+    logs.start(g.request_id)
+
+
+def _tell_name(response: Response) -> Response:
+    """Twilio names every request; support asks for it."""
+    response.headers["Twilio-Request-Id"] = g.request_id
+    return response
 
 
 def _start_deadline() -> None:

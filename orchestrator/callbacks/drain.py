@@ -13,6 +13,7 @@ import gevent
 import orjson
 import structlog
 
+from orchestrator import logs
 from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Result, Sender, receiver_of
 from orchestrator.callbacks.entry import Entry
@@ -126,6 +127,11 @@ class Drainer:
     def _settle(self, lease: Lease, head: Head) -> Head | None:
         """Try the head of the lane; returns what comes after it, or None if the lane has to wait."""
         entry = Entry.load(head.entry)
+        sids = (entry.account_sid, entry.conference_sid, entry.call_sid)
+        with logs.bound(*sids, request_id=entry.request_id):
+            return self._deliver(lease, head, entry)
+
+    def _deliver(self, lease: Lease, head: Head, entry: Entry) -> Head | None:
         account = self._accounts.load_account(entry.account_sid)
         if account is None:
             return self._bury(lease, entry, Tried(head.token), "no-account")
@@ -192,7 +198,7 @@ class Drainer:
         """A dead letter: said, listed and counted once; the lane goes on."""
         following = self._finish(lease, tried, "dead", reason)
         if following.verdict != "lost":
-            log.error("callback_dead", reason=reason, **_names(entry))
+            log.error("callback_dead", reason=reason, callback=entry.kind, token=entry.token)
             planned_ms = int(entry.planned_at * 1000)
             self._callbacks.save_dead(entry.account_sid, entry.conference_sid, entry.token, reason, planned_ms)
         return following
@@ -206,16 +212,6 @@ def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def _names(entry: Entry) -> dict[str, str]:
-    return {
-        "account_sid": entry.account_sid,
-        "conference_sid": entry.conference_sid,
-        "call_sid": entry.call_sid,
-        "callback": entry.kind,
-        "token": entry.token,
-    }
-
-
 def _log_attempt(entry: Entry, number: int, result: Result) -> None:
     log.info(
         "callback_attempt",
@@ -223,5 +219,6 @@ def _log_attempt(entry: Entry, number: int, result: Result) -> None:
         status=result.status,
         ms=result.milliseconds,
         error=result.error or None,
-        **_names(entry),
+        callback=entry.kind,
+        token=entry.token,
     )

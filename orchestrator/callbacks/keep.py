@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
+from orchestrator import logs
 from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.plan import Callback
 from orchestrator.domain.changes import NewCallback
@@ -24,5 +25,6 @@ def kept(callback: Callback, parameters: Sequence[tuple[str, str]]) -> NewCallba
         parameters=tuple(parameters),
         planned_at=callback.event.at.timestamp(),
         dialect=callback.settings.dialect,
+        request_id=logs.request_id(),
     )
     return NewCallback(token, int(entry.planned_at * 1000), entry.dump())

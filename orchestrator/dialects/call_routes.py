@@ -6,6 +6,7 @@ from typing import Final
 
 from flask import g, request
 
+from orchestrator import logs
 from orchestrator.dialects.base import Answer, Asked, Operation
 from orchestrator.dialects.twilio import paging
 from orchestrator.dialects.twilio.calls import parse_filters, parse_update
@@ -58,4 +59,5 @@ def _call_sid(asked: Asked, segment: str) -> str:
     sid = asked.dialect.read_sid("CA", segment)
     if not is_sid("CA", sid):
         raise NotFound(f"The call {segment[:64]} was not found")
+    logs.bind(sid)
     return sid

@@ -5,13 +5,13 @@ Order of checks: credentials, path, required, formats, state.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from flask import Blueprint, Response, g, request
 
+from orchestrator import logs
 from orchestrator.dialects.base import SUFFIXES, Answer, Asked, Operation
 from orchestrator.dialects.call_routes import CALL_ROUTES, CallResources
 from orchestrator.dialects.twilio import paging, schemas
@@ -54,12 +54,6 @@ def make_blueprint(prefix: str, services: Services, pacing: Pacing) -> Blueprint
         view = _make_view(prefix, path, operation, act)
         for suffix in SUFFIXES if path and not path.endswith(">") else ("",):
             blueprint.add_url_rule(path + suffix, operation + suffix[1:], view, methods=[verb])
-
-    @blueprint.after_request
-    def name_request(response: Response) -> Response:
-        """Twilio names every request; support asks for it."""
-        response.headers["Twilio-Request-Id"] = f"RQ{uuid.uuid4().hex}"
-        return response
 
     return blueprint
 
@@ -163,13 +157,13 @@ class Resources:
     def fetch_participant(self, asked: Asked, segment: str, reference: str) -> Answer:
         """One participant, by CallSid or label."""
         found = self._services.participants.fetch_participant(
-            asked.account_sid, _conference_sid(asked, segment), asked.dialect.read_sid("CA", reference)
+            asked.account_sid, _conference_sid(asked, segment), _reference(asked, reference)
         )
         return asked.dialect.render_participant(asked, found, None)
 
     def update_participant(self, asked: Asked, segment: str, reference: str) -> Answer:
         """Mute, hold, coach, announce."""
-        sid, reference = _conference_sid(asked, segment), asked.dialect.read_sid("CA", reference)
+        sid, reference = _conference_sid(asked, segment), _reference(asked, reference)
         update = asked.dialect.parse_update(request.form)
         changed = self._services.updates.update_participant(
             asked.account_sid, sid, reference, update, asked.dialect.name
@@ -179,7 +173,7 @@ class Resources:
     def remove_participant(self, asked: Asked, segment: str, reference: str) -> Answer:
         """End the participant's call."""
         self._services.participants.remove_participant(
-            asked.account_sid, _conference_sid(asked, segment), asked.dialect.read_sid("CA", reference)
+            asked.account_sid, _conference_sid(asked, segment), _reference(asked, reference)
         )
         return Answer(b"", "", 204)
 
@@ -193,7 +187,14 @@ def _conference_sid(asked: Asked, segment: str) -> str:
     sid = asked.dialect.read_sid("CF", segment)
     if not is_sid("CF", sid):
         raise MethodNotAllowed("Method not allowed: a ConferenceSid is needed here, not a FriendlyName")
+    logs.bind(sid)
     return sid
+
+
+def _reference(asked: Asked, segment: str) -> str:
+    reference = asked.dialect.read_sid("CA", segment)
+    logs.bind(reference)
+    return reference
 
 
 def _has(participant: Participant, flags: dict[str, bool]) -> bool:

@@ -17,6 +17,7 @@ from gevent.event import Event
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from orchestrator import logs
 from orchestrator.errors import Unavailable
 from orchestrator.store.connection import redis_errors
 
@@ -71,7 +72,7 @@ class Wakeups:
     def _wake(self, items: Sequence[object]) -> None:
         pipe = self._redis.pipeline(transaction=False)
         if items:
-            pipe.rpush(self._topic.ready, *(str(item) for item in items))
+            pipe.rpush(self._topic.ready, *map(_text, items))
             pipe.ltrim(self._topic.ready, -MOST_READY, -1)
         pipe.set(self._topic.woken, "1", nx=True, ex=WOKEN_SECONDS)
         if pipe.execute()[-1]:
@@ -94,7 +95,13 @@ class Wakeups:
             _, found, left = pipe.execute()
         if left:
             self.wake(())
-        return [text.decode() for text in dict.fromkeys(found or ())]
+        return list({text.partition(" ")[0]: text for text in map(bytes.decode, found or ())}.values())
+
+
+def _text(item: object) -> str:
+    """Write an item, and behind it the request that woke it, for the lines that the job logs."""
+    request_id = logs.request_id()
+    return f"{item} {request_id}" if request_id else str(item)
 
 
 class BackgroundWaker:
@@ -112,7 +119,7 @@ class BackgroundWaker:
     def wake(self, items: Sequence[object]) -> None:
         """Soon; returns at once. At most MOST_READY wait here, the others are found by a sweep."""
         if len(self._items) < MOST_READY:
-            self._items.update((str(item), None) for item in items)
+            self._items.update((_text(item), None) for item in items)
         if self._items:
             self._some.set()
 

@@ -13,6 +13,7 @@ import gevent
 import structlog
 from gevent.pool import Pool
 
+from orchestrator import logs
 from orchestrator.errors import Unavailable
 from orchestrator.jobs.wakeups import Wakeups
 from orchestrator.store.lanes import LEASE_MS, Lane, LaneStore, LeaseLost
@@ -53,13 +54,15 @@ class Engine:
         self._is_stopping = False
 
     def run_all(self, texts: Sequence[str]) -> None:
-        """Work on several lanes at once, as a wake-up names them: `SID:lane`, or `SID:lane:note`. Returns when each is
-        done with for now."""
-        runs = []
-        for text in texts:
-            sid, name, *note = text.split(":")
-            runs.append(self._pool.spawn(self.run, Lane(sid, name), *note[:1]))
-        gevent.joinall(runs)
+        """Work on several lanes at once, as a wake-up names them: `SID:lane`, or `SID:lane:note`; behind a space the
+        request that woke it. Returns when each is done with for now."""
+        gevent.joinall([self._pool.spawn(self._run_named, text) for text in texts])
+
+    def _run_named(self, text: str) -> None:
+        item, _, request_id = text.partition(" ")
+        sid, name, *note = item.split(":")
+        logs.start(sid, name, request_id)
+        self.run(Lane(sid, name), *note[:1])
 
     def run(self, lane: Lane, note: str = "") -> None:
         """Do what is to be done in a lane now. Never raises."""

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from orchestrator import logs
 from orchestrator.domain.changes import Change, Versioned
 from orchestrator.domain.conference import Conference, without_fulfilled_wishes
 from orchestrator.domain.effects import UpdateMember
@@ -137,7 +138,9 @@ class Committer:
         self.executor.end_strays(projection.strays)
         for sid, answer in committed.items():
             contested = [(UpdateMember(muted=muted), call_sid) for call_sid, muted in answer.contested]
-            self.executor.carry_out(projection.changes[sid], [*projection.effects.get(sid, ()), *contested])
+            change = projection.changes[sid]
+            with logs.bound(change.after.account_sid, sid):
+                self.executor.carry_out(change, [*projection.effects.get(sid, ()), *contested])
 
     def insist(self, ask: Callable[[], Answer]) -> Answer:
         """Repeat the same question until Redis answers. A commit, too: computed anew, mutes that Redis has kept would
@@ -181,6 +184,8 @@ def _log(change: Change, committed: Committed) -> None:
         _, participant = change.participants.get(subject, (None, None))
         cause = None if participant is None else participant.hangup_cause
         call_sid = "" if participant is None else subject
-        log.info("transition", conference_sid=sid, call_sid=call_sid, what=event, was=was, status=status, cause=cause)
+        with logs.bound(change.after.account_sid, sid, call_sid):
+            log.info("transition", what=event, was=was, status=status, cause=cause)
     if committed.dropped:
-        log.error("callbacks_dropped", conference_sid=sid, reason="depth", count=len(committed.dropped))
+        with logs.bound(change.after.account_sid, sid):
+            log.error("callbacks_dropped", reason="depth", count=len(committed.dropped))

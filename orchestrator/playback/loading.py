@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
@@ -39,7 +40,9 @@ class Loading(Generic[T]):
     def __init__(self, verb: Verb | None, load: Callable[[], T]) -> None:
         self.verb = verb
         self.started = time.monotonic()
-        self.greenlet: Greenlet[..., T | MediaError | ApiError] = gevent.spawn(_run, load)
+        self.greenlet: Greenlet[..., T | MediaError | ApiError] = gevent.spawn(
+            contextvars.copy_context().run, _run, load
+        )
 
     def result(self) -> T | MediaError:
         """What has come. Raises Unavailable if Redis was away."""

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import structlog
 
+from orchestrator import logs
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.lanes.engine import Lease
@@ -80,6 +81,7 @@ class Player:
             audience = self._output.find(self._lane)
             if audience is None:
                 return self._clear()
+            logs.bind(audience.conference.account_sid)
             if not self._step(audience):
                 return self._due_ms()
         return _now_ms() + AGAIN_MS

@@ -8,6 +8,7 @@ room is in updates.py.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import random
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import gevent
 import orjson
 import structlog
 
+from orchestrator import logs
 from orchestrator.dialling.destinations import Destinations
 from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, SHOWN, CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, SwitchRef
@@ -74,6 +76,7 @@ class ParticipantService:
             conference, is_new = self._conference_for(account_sid, name, command)
             require_whispers(self._nodes.get_connected(conference.node), command.coaching)
             participant = _new_participant(conference, command)
+            logs.bind(participant.conference_sid, participant.call_sid)
             # Refuses what cannot be carried, before anything is written.
             Originate(command, participant, destination, conference.has_started).render()
             candidate = None if is_sid("CF", name) else conference
@@ -96,9 +99,9 @@ class ParticipantService:
             self._nodes.get(conference.node).start_job(originate, participant.switch.channel_uuid)
         except (CommandRefused, Unavailable) as error:
             # It may dial all the same: then the listener ends the leg, because the client is told that there is none.
-            gevent.spawn(self._take_back, participant)
+            gevent.spawn(contextvars.copy_context().run, self._take_back, participant)
             raise Unavailable("The switch does not dial at present") from error
-        log.info("participant_created", conference_sid=conference.conference_sid, call_sid=participant.call_sid)
+        log.info("participant_created")
         return participant, 0
 
     @contextlib.contextmanager
@@ -189,6 +192,7 @@ class ParticipantService:
     def remove_participant(self, account_sid: str, conference_sid: str, reference: str) -> None:
         """End the participant's call, ringing or not; returns when that has happened. Raises NotFound, Unavailable."""
         participant = self._store.load_participant(account_sid, conference_sid, reference)
+        logs.bind(participant.call_sid)
         node = self._nodes.get_connected(participant.switch.node)
         call_sid = participant.call_sid
         self._store.request_removal(account_sid, conference_sid, call_sid)

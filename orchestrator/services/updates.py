@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from orchestrator import logs
 from orchestrator.domain.commands import UpdateParticipant
 from orchestrator.domain.conference import STOCK, TWILIO, Participant
 from orchestrator.domain.events import Event, Happened, ParticipantModified, ParticipantMuted, ParticipantUnmuted
@@ -82,6 +83,7 @@ class UpdateService:
         if update == UpdateParticipant(muted=update.muted) and update.muted is not None:
             return self._change_muted(account_sid, conference_sid, reference, update.muted)
         participant = self._store.load_participant(account_sid, conference_sid, reference)
+        logs.bind(participant.call_sid)
         if update == UpdateParticipant():
             return participant
         if update.announce_url and not participant.is_present:
@@ -111,6 +113,7 @@ class UpdateService:
         """Record the wish and tell the switch. Of a coach the switch could not say it: that a client wants it makes it
         so."""
         participant, before = self._store.request_muted(account_sid, conference_sid, reference, muted)
+        logs.bind(participant.call_sid)
         member_id = participant.switch.member_id
         try:
             if participant.coaching:

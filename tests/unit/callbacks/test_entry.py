@@ -37,5 +37,5 @@ def test_no_signature_or_token_of_the_account_is_stored() -> None:
     """It is made at each attempt; a changed AuthToken holds from the next attempt on."""
     assert {field.name for field in fields(Entry)} == {
         "token", "account_sid", "conference_sid", "call_sid", "kind", "url", "method", "parameters", "planned_at",
-        "dialect",
+        "dialect", "request_id",
     }  # fmt: skip

@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
 
+from orchestrator import logs
 from orchestrator.errors import Unavailable
 from orchestrator.jobs import wakeups as wakeups_module
 from orchestrator.jobs.wakeups import (
@@ -25,6 +26,7 @@ from orchestrator.jobs.wakeups import (
     run_ready,
     use,
 )
+from orchestrator.sids import mint_sid
 from orchestrator.store.lanes import Lane
 
 
@@ -279,12 +281,12 @@ def test_topics_do_not_take_each_other_s_work(redis_url: str, monkeypatch: pytes
     for topic in TOPICS:
         wakeups = Wakeups(make_queue(topic, connection), topic)
         use(topic, wakeups, done[topic.name].extend)
-        wakeups.wake([f"{topic.name} 1", f"{topic.name} 2"])
+        wakeups.wake([f"{topic.name}:1", f"{topic.name}:2"])
     run_ready("playback")
-    assert done == {"callbacks": [], "playback": ["playback 1", "playback 2"]}
+    assert done == {"callbacks": [], "playback": ["playback:1", "playback:2"]}
     run_ready("callbacks")
 
-    assert done["callbacks"] == ["callbacks 1", "callbacks 2"]
+    assert done["callbacks"] == ["callbacks:1", "callbacks:2"]
 
 
 def test_a_lane_and_its_ended_plays_are_different_news(redis_url: str) -> None:
@@ -293,3 +295,19 @@ def test_a_lane_and_its_ended_plays_are_different_news(redis_url: str) -> None:
     wakeups.wake([lane(1), f"{lane(1)}:a", f"{lane(1)}:b", f"{lane(1)}:a"])
 
     assert wakeups.take() == [lane(1), f"{lane(1)}:a", f"{lane(1)}:b"]
+
+
+def test_a_wake_up_carries_the_request_that_it_is_due_to(wakeups: Wakeups) -> None:
+    """Whoever wakes at once or beside its own work; a lane that two requests have woken is still drained once."""
+    first, second = mint_sid("RQ"), mint_sid("RQ")
+    waker = BackgroundWaker(wakeups)
+    with logs.bound(request_id=first):
+        wakeups.wake([lane(1), lane(2)])
+    with logs.bound(request_id=second):
+        waker.wake([lane(1)])
+    waker.start()
+    with gevent.Timeout(5):
+        while wakeups.backlog() < 3:
+            gevent.sleep(0)
+
+    assert wakeups.take() == [f"{lane(1)} {second}", f"{lane(2)} {first}"]

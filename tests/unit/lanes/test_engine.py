@@ -9,11 +9,13 @@ from typing import Any
 import gevent
 import pytest
 import redis
+from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
 from orchestrator.errors import Unavailable
 from orchestrator.jobs.wakeups import Topic, Wakeups, make_queue
 from orchestrator.lanes.engine import BROKEN_MS, Engine, Lease, Work
+from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.lanes import Lane, LaneStore, LeaseLost
 from tests.unit.outbox import port_of
@@ -193,3 +195,19 @@ def test_leases_are_kept_while_something_takes_long_and_redis_may_be_away_in_bet
 
     assert len(slept) == 2
     assert yard.is_free()
+
+
+def test_what_is_logged_of_a_lane_names_what_it_is_about_and_the_request_that_woke_it(yard: Yard) -> None:
+    """And nothing of another lane that was worked on before."""
+    conference_sid, call_sid, request_id = mint_sid("CF"), mint_sid("CA"), mint_sid("RQ")
+    seen: list[dict[str, Any]] = []
+
+    def step(_: Lease) -> None:
+        seen.append(get_contextvars())
+
+    yard.engine(step, step).run_all([f"{conference_sid}:{call_sid}:note {request_id}", f"{conference_sid}:conference"])
+
+    assert seen == [
+        {"conference_sid": conference_sid, "call_sid": call_sid, "request_id": request_id},
+        {"conference_sid": conference_sid},
+    ]
