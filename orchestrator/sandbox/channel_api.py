@@ -55,22 +55,6 @@ def _uuid_setvar(node: Node, argument: str) -> str:
     return OK
 
 
-def _uuid_setvar_multi(node: Node, argument: str) -> str:
-    usage = "-USAGE: <uuid> <var>=<value>;<var>=<value>...\n"
-    channel_uuid, space, assignments = argument.partition(" ")
-    if not space:
-        return "" if argument else usage
-    channel = find_channel(node, channel_uuid)
-    if channel is None:
-        return NO_SUCH_CHANNEL + usage
-    for assignment in separate_string(assignments, ";", 64):
-        name, _, value = assignment.partition("=")
-        if not name:
-            return "-ERR No variable specified\n" + usage
-        _set_variable(channel, name, value)
-    return OK
-
-
 def _uuid_transfer(node: Node, argument: str) -> str:
     """Of the two legs of a call it is the one named."""
     words = separate_string(argument, " ", 5)
@@ -137,7 +121,6 @@ COMMANDS: dict[str, Callable[[Node, str], str]] = {
     "uuid_getvar": _uuid_getvar,
     "uuid_kill": _uuid_kill,
     "uuid_setvar": _uuid_setvar,
-    "uuid_setvar_multi": _uuid_setvar_multi,
     "uuid_transfer": _uuid_transfer,
     "uuid_record": uuid_record,
 }

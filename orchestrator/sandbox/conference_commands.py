@@ -13,7 +13,7 @@ from orchestrator.sandbox import conference_record
 from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.conference_files import play, play_status, start_member_file, stop
 from orchestrator.sandbox.member import Member
-from orchestrator.sandbox.teletone import atoi
+from orchestrator.sandbox.switch_strings import atoi
 
 # --- for members: called once for each, `data` is the word after the target ------------------------------------------
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from orchestrator.sandbox.conference import Conference, truth
 from orchestrator.sandbox.file_queue import FileQueue, Playing
 from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.recorded import CONFERENCE_COMMANDS
-from orchestrator.sandbox.sounds import NeverReturns, Sound, is_path, open_sound, with_prefix
-from orchestrator.sandbox.teletone import atoi
+from orchestrator.sandbox.sounds import Sound, is_path, open_sound, with_prefix
+from orchestrator.sandbox.switch_strings import atoi
 
 _SPEECH = "say:"
 _UNSIGNED = 0xFFFFFFFF
@@ -72,8 +73,6 @@ def find_member(conference: Conference, word: str) -> Member | None:
 
 def start_member_file(conference: Conference, member: Member, file: str, *, nomux: bool) -> bool:
     """conference_member_play_file: false if it cannot be opened. The member cannot leave before that is known."""
-    if file.lower().startswith(_SPEECH):
-        return True
     with member.readers:
         sound = _open(conference, file if is_path(file) else with_prefix(file))
     if sound is None:
@@ -83,9 +82,9 @@ def start_member_file(conference: Conference, member: Member, file: str, *, nomu
 
 
 def _play_to_all(conference: Conference, file: str, is_async: bool) -> str:
-    """No event for speech, which there is none of; the others that cannot be opened have one that says so."""
+    """One that cannot be opened has an event that says so."""
     not_found = f"-ERR (play) File: {file} not found.\n"
-    if not conference.count or file.lower().startswith(_SPEECH):
+    if not conference.count:
         return not_found
     path = file if is_path(file) else with_prefix(file)
     sound = _open(conference, path)
@@ -110,9 +109,6 @@ def _play_to_member(conference: Conference, file: str, member_id: str, *, nomux:
         return f"-ERR Member: {id(conference) & _UNSIGNED} not found.\nplay {CONFERENCE_COMMANDS['play']}"
     if not start_member_file(conference, member, file, nomux=nomux):
         return f"-ERR (play) File: {file} not found.\n"
-    if member.files.head is None:  # speech: the real one looks at a file that there is not
-        conference.node.crash()
-        return ""
     headers = conference.headers(member) | _parameters_of_head(member.files)
     conference.send(headers | {"Action": "play-file-member", "File": file})
     return f"+OK (play) Playing file {file} to member {member.member_id}\n"
@@ -124,8 +120,6 @@ def _parameters_of_head(files: FileQueue) -> dict[str, str]:
 
 
 def _open(conference: Conference, file: str) -> Sound | None:
-    try:
-        return open_sound(conference.node.http_cache, file)
-    except NeverReturns:
-        conference.node.loop_for_ever(file)
-        return None
+    if _SPEECH in file.lower():
+        raise NotSimulated("speech, which ends the real one if a member is to hear it")
+    return open_sound(conference.node.http_cache, file)

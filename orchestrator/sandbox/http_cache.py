@@ -1,9 +1,9 @@
-"""mod_http_cache: files that are fetched once, and the commands for it, with the real one's replies.
+"""mod_http_cache: files that are fetched once, and `http_get`, with the real one's replies.
 
 Whoever asks waits, alone; a second one who asks for the same URL waits for the same answer. What failed is forgotten at
 once, what came is kept until it is too old, even if it then turns out to be no sound.
 Its limits are wider than those of http_cache.conf.xml: 3 s to connect, 10 s to fetch.
-Not copied: `max-urls`, `http_put`, and that libcurl opens file:// as well.
+Not copied: its other commands, `max-urls`, and that libcurl opens file:// as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 from gevent.event import Event as Signal
-from gevent.lock import BoundedSemaphore
 
 from orchestrator.sandbox.http_fetch import FetchFailed, fetch
 from orchestrator.sandbox.switch_strings import parse_variable_blocks
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 USAGE = "USAGE: {param=val}<url>\n"
-PREFETCH_THREADS = 4
-PREFETCH_QUEUE = 100
 _MAX_AGE = re.compile(r"max-age=(\d+)", re.IGNORECASE)
 
 
@@ -57,8 +54,6 @@ class HttpCache:
         self.connect_timeout_seconds = 3.0
         self.download_timeout_seconds = 10.0
         self.default_max_age_seconds = 300.0
-        self.prefetches = 0
-        self.prefetch_threads = BoundedSemaphore(PREFETCH_THREADS)
         self._cached: dict[str, _Cached] = {}
         self._directory: Path | None = None
 
@@ -73,22 +68,6 @@ class HttpCache:
             self._fetch(url, cached)
         cached.arrived.wait(self.download_timeout_seconds)
         return cached.path
-
-    def has(self, url: str) -> Path | None:
-        """Where it is, if it is here."""
-        cached = self._cached.get(url)
-        return None if cached is None or cached.is_stale() else cached.path
-
-    def remove(self, url: str) -> None:
-        """`http_remove_cache`."""
-        cached = self._cached.get(url)
-        if cached is not None:
-            self._forget(url, cached)
-
-    def clear(self) -> None:
-        """`http_clear_cache`. Whoever still waits for a file gets it."""
-        for url, cached in tuple(self._cached.items()):
-            self._forget(url, cached)
 
     def end(self) -> None:
         """The run is over."""
@@ -146,51 +125,4 @@ def _get(node: Node, argument: str) -> str:
     return "-ERR http_get Command not found!\n" if path is None else str(path)
 
 
-def _tryget(node: Node, argument: str) -> str:
-    if not argument:
-        return USAGE
-    path = node.http_cache.has(argument)
-    return "-ERR download\n" if path is None else str(path)
-
-
-def _prefetch(node: Node, argument: str) -> str:
-    """Queued: whether it worked is not said."""
-    if not argument:
-        return USAGE
-    if node.http_cache.prefetches >= PREFETCH_QUEUE + PREFETCH_THREADS:
-        return "-ERR\n"
-    node.http_cache.prefetches += 1
-    node.spawn(_run_prefetch, node, argument)
-    return "+OK\n"
-
-
-def _run_prefetch(node: Node, argument: str) -> None:
-    cache = node.http_cache
-    try:
-        with cache.prefetch_threads:
-            cache.get((parse_variable_blocks(argument) or ({}, argument))[1])
-    finally:
-        cache.prefetches -= 1
-
-
-def _clear(node: Node, argument: str) -> str:
-    if argument:
-        return "USAGE: \n"
-    node.http_cache.clear()
-    return "+OK\n"
-
-
-def _remove(node: Node, argument: str) -> str:
-    if not argument:
-        return "USAGE: <url>\n"
-    node.http_cache.remove(argument)
-    return "+OK\n"
-
-
-COMMANDS: dict[str, Callable[[Node, str], str]] = {
-    "http_clear_cache": _clear,
-    "http_get": _get,
-    "http_prefetch": _prefetch,
-    "http_remove_cache": _remove,
-    "http_tryget": _tryget,
-}
+COMMANDS: dict[str, Callable[[Node, str], str]] = {"http_get": _get}

@@ -191,16 +191,10 @@ class Listener:
             return wire.command_reply(self._refuse("event xml"))
         return wire.command_reply(self._subscription.add(words))
 
-    def _nixevent(self, packet: wire.Packet) -> str:
-        return wire.command_reply(self._subscription.remove(packet.command.split(" ")[1:]))
-
     def _noevents(self, packet: wire.Packet) -> str:
         while not self._queue.empty():
             self._queue.get_nowait()
         return wire.command_reply(self._subscription.clear())
-
-    def _filter(self, packet: wire.Packet) -> str:
-        return wire.command_reply(self._subscription.filter(packet.command[len("filter ") :]))
 
 
 _COMMANDS_BEFORE_AUTH: tuple[tuple[str, Callable[[Listener, wire.Packet], str]], ...] = (
@@ -209,15 +203,13 @@ _COMMANDS_BEFORE_AUTH: tuple[tuple[str, Callable[[Listener, wire.Packet], str]],
 )
 _COMMANDS: tuple[tuple[str, Callable[[Listener, wire.Packet], str]], ...] = (
     ("exit", Listener._exit),
-    ("filter ", Listener._filter),
     ("api ", Listener._api),
     ("bgapi ", Listener._bgapi),
     ("event", Listener._event),
-    ("nixevent", Listener._nixevent),
     ("noevents", Listener._noevents),
     ("divert_events", Listener._uncontrolled),
     ("linger", Listener._uncontrolled),
     ("nolinger", Listener._uncontrolled),
     *((name, Listener._not_simulated) for name in ("getvar", "log", "myevents", "nolog", "resume")),
-    *((name, Listener._not_simulated) for name in ("sendevent", "sendmsg")),
+    *((name, Listener._not_simulated) for name in ("filter ", "nixevent", "sendevent", "sendmsg")),
 )

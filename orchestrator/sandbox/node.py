@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import gevent
 import structlog
-from gevent.event import Event as Signal
 from gevent.pool import Group
 
 from orchestrator.sandbox import api
@@ -41,9 +40,7 @@ class Node:
         self.scheduler = Scheduler(self)
         self.http_cache = HttpCache()
         self.modules = set(api.MODULES)
-        self.on_crash: Callable[[], None] = self.end
         self.freeze: Callable[[float], None] = lambda seconds: None
-        self._ended = Signal()
         self._stamp = EventStamp(self.core_uuid)
         self._last_member_id = 0
         self._greenlets = Group()
@@ -72,18 +69,6 @@ class Node:
         self.sinks.clear()
         self._greenlets.kill(block=False)
         self.http_cache.end()
-        self._ended.set()
-
-    def crash(self) -> None:
-        """Something that the real one does not survive; whoever runs this says what happens then."""
-        log.critical("sandbox_crashes_as_freeswitch_does")
-        gevent.spawn(self.on_crash)
-        self._ended.wait()
-
-    def loop_for_ever(self, argument: str) -> None:
-        """Something that the real one's thread never comes back from."""
-        log.critical("sandbox_loops_for_ever_as_freeswitch_does", argument=argument)
-        self._ended.wait()
 
     # --- events --------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ import structlog
 from orchestrator.sandbox import loopback, recorded
 from orchestrator.sandbox.caller_profile import CallerProfile
 from orchestrator.sandbox.channel import Channel
+from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.phones import script_for, tone_hz
 from orchestrator.sandbox.session import Application, Session
 from orchestrator.sandbox.switch_strings import has_variable, parse_variable_blocks, separate_string
@@ -57,10 +58,6 @@ class Failure(Exception):
 
 class NoRoute(Failure):
     """Sofia had made a session before it knew."""
-
-
-class NotSimulated(Exception):
-    """The real one would do something else than what can be copied here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,6 @@ class Sandbox:
 
     def _new_node(self) -> Node:
         node = Node()
-        node.on_crash = self.kill
         node.freeze = self.freeze
         return node
 

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from orchestrator.sandbox.switch_strings import parse_variable_blocks
-from orchestrator.sandbox.teletone import RATE, atoi, tone_samples
+from orchestrator.sandbox.not_simulated import NotSimulated
+from orchestrator.sandbox.switch_strings import atoi, parse_variable_blocks
 
 # Where a name that is no path is looked for.
 SOUND_PREFIX = "/opt/freeswitch/sounds"
+RATE = 8000
+_TONES = re.compile(r"(?:v=-?\d+;)?(?:%\(\d+,\d+,[\d.,]+\);?)+")
+_TONE = re.compile(r"%\((\d+),(\d+),")
 _PARAMETERS = re.compile(r"(?:\{[^}]*\})*")
 _SCHEME = re.compile(r"(\w+)://(.*)", re.DOTALL)
 _ENDLESS_WORDS = ("inf", "infinite")
@@ -26,10 +29,6 @@ class Cache(Protocol):
 
     def get(self, url: str, *, refresh: bool = False) -> Path | None:
         """Where the file is now; blocks until it is there; None if it cannot be had."""
-
-
-class NeverReturns(Exception):
-    """A `{` that is not closed: the real one's thread was seen to loop for ever, at a full core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def open_sound(cache: Cache, file: str) -> Sound | None:
     """switch_core_file_open: None if it cannot be."""
     blocks = parse_variable_blocks(file) if file.startswith("{") else ({}, file)
     if blocks is None:
-        raise NeverReturns(file)
+        raise NotSimulated("a bracket that is not closed, with which the real one loops for ever")
     parameters, rest = blocks
     found = _SCHEME.match(rest)
     scheme, path = found.groups() if found else ("file", rest)
@@ -109,7 +108,10 @@ def _tone_samples(path: str, parameters: dict[str, str]) -> int | None:
     """`;loops=n` behind the tones, or a parameter, which wins: 0 and 1 are once, -1 is for ever."""
     tones, _, loops_text = re.sub(";loops=", ";loops=", path, flags=re.IGNORECASE).partition(";loops=")
     loops = atoi(parameters.get("loops", loops_text))
-    return None if loops < 0 else tone_samples(tones) * max(1, loops)
+    if not _TONES.fullmatch(tones):
+        raise NotSimulated(f"tones but for v=…;%(on,off,hertz): {tones}")
+    milliseconds = sum(int(on) + int(off) for on, off in _TONE.findall(tones))
+    return None if loops < 0 else milliseconds * RATE // 1000 * max(1, loops)
 
 
 def _wav(file: str, path: str, local: Path, parameters: dict[str, str], *, counted: int) -> Sound | None:

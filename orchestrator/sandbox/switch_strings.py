@@ -11,8 +11,15 @@ import re
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "s": " "}
 _URL_UNSAFE = frozenset(b'\r\n #%&+:;<=>?@[\\]^`{|}"')
 _ALREADY_ENCODED = re.compile(rb"%[0-9A-F]{2}")
+_NUMBER = re.compile(r"\s*[+-]?\d+")
 _VARIABLE = re.compile(r"\$\{([^${}]+)\}")
 _DECLARED_DELIMITER = "^^"
+
+
+def atoi(text: str) -> int:
+    """C's atoi: the number that the text begins with, else 0."""
+    found = _NUMBER.match(text)
+    return int(found.group()) if found else 0
 
 
 def separate_string(text: str, delimiter: str, limit: int = 0) -> list[str]:

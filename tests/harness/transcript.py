@@ -58,6 +58,21 @@ _COUNTED = re.compile(
     r".*(_time|Runtime|Task-ID|usec|duration|msec|[a-z]sec|_ms|_samples|_seconds|_port|session_id|_ssrc|rtp_audio_.*|Accum"
     r"|Current-Energy|File-Size|last_talking|sip_cseq|samples|seconds)"
 )
+_WORDS_BEFORE_MEMBER = (
+    "mute ",
+    "deaf ",
+    "hold ",
+    "hup ",
+    "kicked ",
+    " to ",
+    " member ",
+    " id ",
+    "IN ",
+    "OUT ",
+    "Member '",
+)
+_BEFORE_MEMBER = f"(?:{'|'.join(f'(?<={before})' for before in _WORDS_BEFORE_MEMBER)})"
+"""A bare number in a reply is a member's id where it follows one of these, or begins a line of a list."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CHANCE = (
     (re.compile(r"\b1\d{9}(?:\d{6})?\b"), "<n>"),
@@ -252,8 +267,11 @@ class Player:
         """Without what differs from run to run."""
         for known in sorted(self._names, key=lambda known: len(self._names[known]), reverse=True):
             if known.startswith("$member"):
-                if name in ("", "id") or "member_id" in name or name.endswith("-ID"):
-                    value = re.sub(rf"(?<!Stopped )(?<!recording )\b{self._names[known]}\b", known, value)
+                number = self._names[known]
+                if name == "":
+                    value = re.sub(rf"{_BEFORE_MEMBER}{number}\b|^{number}(?=;)", known, value)
+                elif value == number and (name == "id" or "member_id" in name or name.endswith("-ID")):
+                    value = known
             else:
                 value = value.replace(self._names[known], known)
         value = re.sub(rf"(?<=,){re.escape(self._host)}(?=,)|^{re.escape(self._host)}$", "$host", value)

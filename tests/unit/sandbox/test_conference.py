@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from tests.unit.sandbox.client import Client
 
-_LIFE = {
-    "conference-create",
-    "add-member",
-    "del-member",
-    "CHANNEL_HANGUP",
-    "CHANNEL_HANGUP_COMPLETE",
-    "conference-destroy",
-}
-
 
 def test_mandatory_members_end_it_when_the_last_has_left(client: Client) -> None:
     """One of two leaves: it goes on."""

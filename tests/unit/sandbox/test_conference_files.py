@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-import gevent
 import pytest
 
-from orchestrator.sandbox.server import Sandbox
-from tests.unit.sandbox.client import Client, Closed, Headers
+from tests.unit.sandbox.client import Client, Headers
 from tests.unit.sandbox.test_sounds import write_wav
 
 _TONE = "tone_stream://%(60,40,440)"
@@ -132,30 +129,3 @@ def test_a_wav_file_and_its_loops(client: Client, member_id: str, tmp_path: Path
 
     assert (one["id"], one["milliseconds"]) == ("one", "200")
     assert (everybody["id"], everybody["milliseconds"]) == ("all", "400")
-
-
-def test_a_bracket_that_is_not_closed_holds_its_connection_for_ever(client: Client, sandbox: Sandbox) -> None:
-    """And nobody else's: but the conference is never destroyed any more."""
-    _, member_id = client.join("+15550001000", "CFx")
-    other = Client(sandbox.port)
-    client.send("api conference CFx play {id=/x.wav")
-    gevent.sleep(0.05)
-
-    assert other.api(f"conference CFx kick {member_id}") == f"+OK kicked {member_id}\n"
-    gevent.sleep(0.2)
-    assert other.api("conference list") == "+OK No active conferences.\n"
-    assert "conference-destroy" not in client.labels()
-    other.close()
-
-
-def test_speech_to_a_member_ends_freeswitch(client: Client, sandbox: Sandbox, member_id: str) -> None:
-    """It reads a file that there is not: everything is gone, and a new node is there."""
-    former = sandbox.node.core_uuid
-
-    with pytest.raises(Closed):
-        client.api(f"conference CFx play say:hello {member_id}")
-
-    deadline = time.monotonic() + 2
-    while sandbox.node.core_uuid == former:
-        assert time.monotonic() < deadline
-        gevent.sleep(0.01)

@@ -159,46 +159,6 @@ def test_two_who_want_the_same(client: Client, member_id: str, web: WebServer, s
     other.close()
 
 
-def test_the_commands(client: Client, member_id: str, web: WebServer) -> None:
-    """Their answers to the letter; a file that cannot be had is answered as if there were no http_get."""
-    url = web.url("x.wav")
-
-    assert client.api("http_get") == "USAGE: {param=val}<url>\n"
-    assert client.api("http_prefetch") == "USAGE: {param=val}<url>\n"
-    assert client.api("http_clear_cache x") == "USAGE: \n"
-    assert client.api(f"http_tryget {url}") == "-ERR download\n"
-    path = client.api(f"http_get {url}")
-    assert Path(path).suffix == ".wav"
-    assert Path(path).read_bytes() == web.content
-    assert client.api(f"http_tryget {url}") == path
-    assert client.api(f"http_get {{refresh=true}}{url}") != path
-    assert client.api(f"http_remove_cache {url}") == "+OK\n"
-    assert client.api(f"http_tryget {url}") == "-ERR download\n"
-    assert client.api(f"http_get {web.url('404.wav')}") == "-ERR http_get Command not found!\n"
-    client.api(f"http_get {url}")
-    assert client.api("http_clear_cache") == "+OK\n"
-    assert client.api(f"http_tryget {url}") == "-ERR download\n"
-
-
-def test_prefetch_does_not_wait(client: Client, member_id: str, web: WebServer) -> None:
-    """Nor does it say whether it worked; who plays the file meanwhile waits for it."""
-    url = web.url("slow.wav")
-
-    assert client.api(f"http_prefetch {url}") == "+OK\n"
-    assert client.api(f"http_prefetch {web.url('404.wav')}") == "+OK\n"
-    client.until(lambda: len(web.asked) == 2)
-    assert client.api(f"http_tryget {url}") == "-ERR download\n"
-    assert client.api(f"conference CFx play http_cache://{url}").startswith("+OK ")
-    assert len(web.asked) == 2
-
-
-def test_prefetches_are_queued_up_to_a_limit(client: Client, member_id: str, web: WebServer) -> None:
-    """A hundred, and four that are at work."""
-    answers = [client.api(f"http_prefetch {web.url(f'hang{number}.wav')}") for number in range(105)]
-
-    assert answers == ["+OK\n"] * 104 + ["-ERR\n"]
-
-
 def test_the_files_go_with_the_run(client: Client, member_id: str, web: WebServer, sandbox: Sandbox) -> None:
     """After a restart nothing is left on the disk."""
     path = Path(client.api(f"http_get {web.url('x.wav')}"))

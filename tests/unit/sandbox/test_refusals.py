@@ -24,6 +24,9 @@ PHONE = "sofia/internal/+15550001000@phones"
         (f"api originate {PHONE}|{PHONE} &park()", "several legs"),
         (f"api originate {PHONE}:_:{PHONE} &park()", "several legs"),
         ("event xml ALL", "event xml"),
+        ("filter Unique-ID u1", "filter Unique-ID u1"),
+        ("nixevent ALL", "nixevent ALL"),
+        ("api http_prefetch http://example.com/x.wav", "http_prefetch"),
         ("sendevent NOTIFY", "sendevent NOTIFY"),
         ("log 7", "log 7"),
     ],
@@ -44,6 +47,8 @@ def test_subcommands_of_a_conference_and_applications_do_too(client: Client) -> 
     client.join("+15550001000", "room")
     assert client.api("conference room relate 1 2 nospeak") == "-ERR not simulated: conference relate\n"
     assert client.api("conference room list pretty") == "-ERR not simulated: conference list pretty\n"
+    speech = "speech, which ends the real one if a member is to hear it"
+    assert client.api("conference room play say:hello") == f"-ERR not simulated: {speech}\n"
     with capture_logs() as lines:
         called = client.originate("+15550001000", "&playback(/tmp/x.wav)")
         assert client.event("CHANNEL_HANGUP", called)["Hangup-Cause"] == "DESTINATION_OUT_OF_ORDER"

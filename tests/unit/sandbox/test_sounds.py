@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sandbox.sounds import NeverReturns, Sound, is_path, open_sound, wav_length, with_prefix
+from orchestrator.sandbox.not_simulated import NotSimulated
+from orchestrator.sandbox.sounds import Sound, is_path, open_sound, wav_length, with_prefix
 
 
 class Shelf:
@@ -97,11 +98,12 @@ def test_cached_files(tmp_path: Path) -> None:
     assert open_sound(Shelf(), "http_cache://http://host/x.wav") is None
 
 
-def test_a_bracket_that_is_not_closed(tmp_path: Path) -> None:
-    """Whoever opens that never comes back."""
-    assert is_path("{id=/x.wav")
-    with pytest.raises(NeverReturns):
-        open_sound(Shelf(), "{id=/x.wav")
+@pytest.mark.parametrize("file", ["{id=/x.wav", "tone_stream://d=100;w=50;1", "tone_stream://%(100,0,400"])
+def test_what_is_not_copied_is_refused(file: str) -> None:
+    """A bracket that is not closed, with which the real one loops for ever; and tones otherwise written."""
+    assert is_path(file)
+    with pytest.raises(NotSimulated):
+        open_sound(Shelf(), file)
 
 
 def test_names_are_looked_for_below_the_prefix() -> None:
