@@ -29,6 +29,7 @@ from tests.harness.sound import (
     RATE,
     SILENT_DBFS,
     HeardFrame,
+    Samples,
     heard_frames,
     levels,
     read_wav,
@@ -95,6 +96,14 @@ class Ears:
         frames = heard_frames(read_wav(path), hz, HEARD_DBFS)
         path.unlink()
         return frames[0].seconds - (times[0] - started) if frames else math.inf
+
+    def hear(self, number: str, act: Callable[[], object]) -> Samples:
+        """What a phone hears from before `act` is begun until it is done."""
+        time.sleep(SETTLE_SECONDS)  # what was before it has ended
+        path = self._record(0.0, act)[number]
+        samples = read_wav(path)
+        path.unlink()
+        return samples
 
     def whole_call(self, number: str) -> Path:
         """The recording of this phone's last call, from its answer to its end, which it must have reached."""
