@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.freeswitch.commands import JOIN_FLAGS, MuteMember, join_flags
@@ -122,7 +123,11 @@ def _load(switch: RealSwitch) -> tuple[float, float, float]:
 
 def _threads(switch: RealSwitch) -> dict[str, float]:
     """Task -> seconds of CPU. The busiest is the conference's, or at rest the core's timer."""
-    return {task.name: _seconds(task / "stat") for task in Path(f"/proc/{switch.pid}/task").iterdir()}
+    found = {}
+    for task in Path(f"/proc/{switch.pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # one that ends just now
+            found[task.name] = _seconds(task / "stat")
+    return found
 
 
 def _seconds(path: Path) -> float:
