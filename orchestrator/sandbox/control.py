@@ -28,7 +28,7 @@ def _press(session: Session, keys: str) -> None:
     if not keys or not set(keys) <= _KEYS:
         raise Refused(f"keys are 0-9, *, #, A-D, not '{keys}'")
     for key in keys:
-        session.channel.fire("DTMF", {"DTMF-Digit": key, "DTMF-Duration": "2000", "DTMF-Source": "RTP"})
+        session.channel.fire("DTMF", {"DTMF-Digit": key, "DTMF-Duration": "2080", "DTMF-Source": "RTP"})
 
 
 def _turns(session: Session, seconds: str) -> None:

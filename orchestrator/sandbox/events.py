@@ -6,6 +6,8 @@ import json
 import time
 from dataclasses import dataclass, field
 
+import orjson
+
 from orchestrator.sandbox.switch_strings import url_encode
 
 CONFERENCE_MAINTENANCE = "conference::maintenance"
@@ -63,7 +65,10 @@ class Event:
         headers = dict(self.headers)
         if self.body is not None:
             headers |= {"Content-Length": str(len(self.body.encode())), "_body": self.body}
-        return json.dumps(headers, ensure_ascii=False, separators=(",", ":"))
+        try:
+            return orjson.dumps(headers).decode()
+        except TypeError:  # bytes that are no UTF-8, as a client may send them
+            return json.dumps(headers, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(slots=True)
