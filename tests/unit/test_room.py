@@ -1,6 +1,6 @@
 """Requests, commands and events in any order that causality allows: the last request of each kind is what is so.
 
-The API's own `UpdateService`, the listener's own `Committer` and orders, a real Redis; the switch is a model of what
+The API's own `UpdateService`, the listener's own `Committer` and effects, a real Redis; the switch is a model of what
 FreeSWITCH 1.10 does with its members (freeswitch-facts.md). Commands of a request may be late, and overtake each
 other; events wait until the listener gets round to them.
 """
@@ -161,14 +161,14 @@ class Room:
         self.rang: dict[str, dict[str, str]] = {}
         """What a leg was told that is no member yet: a channel's variables."""
         api: Any = self
-        self.world.committer = self.world.new_applier(self.send_now)
+        self.world.committer = self.world.new_committer(self.send_now)
         self.updates = UpdateService(
-            self.world.store, api, NodeStore(client), PlaybackStore(client), self._new_applier, lambda _: None
+            self.world.store, api, NodeStore(client), PlaybackStore(client), self._new_committer, lambda _: None
         )
 
-    def _new_applier(self, _: Send) -> Committer:
+    def _new_committer(self, _: Send) -> Committer:
         """What follows from a fact is done when it is answered."""
-        return self.world.new_applier(self.send_now)
+        return self.world.new_committer(self.send_now)
 
     # what the API sees: nodes
     is_connected = True

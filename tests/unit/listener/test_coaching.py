@@ -213,7 +213,7 @@ def test_a_pair_whose_uuid_is_still_taken_is_made_again(world: World) -> None:
 def test_two_at_once_leave_what_was_committed_last(world: World) -> None:
     """One acts on a state that is no longer so: it looks again, and puts right what it did."""
     _, bert, carl = coached(world)
-    late = world.new_applier()
+    late = world.new_committer()
 
     def meanwhile(command: SwitchCommand) -> None:
         if isinstance(command, ChannelExists):
@@ -232,7 +232,7 @@ def test_two_at_once_leave_what_was_committed_last(world: World) -> None:
 def test_the_end_of_a_coaching_that_is_overtaken_by_the_next_leaves_the_coach_out_of_the_mix(world: World) -> None:
     """Its unmute comes last to the switch: whoever sent it looks again, and finds a coach."""
     anna, _, carl = coached(world)
-    late = world.new_applier()
+    late = world.new_committer()
 
     def meanwhile(command: SwitchCommand) -> None:
         if command == MuteMember(carl.conference_sid, 3, False):
@@ -276,7 +276,7 @@ def test_a_coach_who_is_muted_by_an_api_process_is_heard_to_talk_again(world: Wo
     _, _, carl = coached(world)
     world.apply(carl, SpeechStarted(NOW))
     for event in (ParticipantMuted(NOW), ParticipantUnmuted(NOW)):
-        world.new_applier().commit_events([happened(carl, event)])
+        world.new_committer().commit_events([happened(carl, event)])
     world.apply(carl, SpeechStopped(NOW), SpeechStarted(NOW))
 
     kinds = [kind for kind in world.kinds(carl.conference_sid) if "speech" in kind]

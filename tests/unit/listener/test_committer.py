@@ -69,7 +69,7 @@ def never_sleeps(_: float) -> None:
 
 @dataclass
 class World:
-    """An committer, the API's store beside it, and what came of them."""
+    """A committer, the API's store beside it, and what came of them."""
 
     client: redis.Redis
     sleep: Callable[[float], object] = never_sleeps
@@ -91,9 +91,9 @@ class World:
 
     def __post_init__(self) -> None:
         self.store = ConferenceStore(self.client)
-        self.committer = self.new_applier()
+        self.committer = self.new_committer()
 
-    def new_applier(self, send: Send | None = None) -> Committer:
+    def new_committer(self, send: Send | None = None) -> Committer:
         """As after a restart of the listener; or the API's, which sends by itself."""
         commits = CommitStore(self.commits_client or self.client)
         return Committer(
@@ -145,8 +145,8 @@ class World:
         return self.apply(participant, CallInitiated(NOW), CallAnswered(NOW), MemberAdded(NOW, member_id, muted))
 
     def modify(self, participant: Participant, **changes: Any) -> None:
-        """What a client changes, as the API does it: an committer of its own, without the listener's cache."""
-        self.new_applier().commit_events([happened(participant, ParticipantModified(NOW, **changes))])
+        """What a client changes, as the API does it: a committer of its own, without the listener's cache."""
+        self.new_committer().commit_events([happened(participant, ParticipantModified(NOW, **changes))])
 
     def snapshot(self, snapshot: Snapshot, by_now: Snapshot | None = None) -> list[Any]:
         """What the node held, and what it holds when it is asked: the same, if nothing else is said."""
@@ -246,7 +246,7 @@ def test_the_same_events_again_are_no_news(world: World) -> None:
     events = [CallInitiated(NOW), CallRang(NOW), CallAnswered(NOW), MemberAdded(NOW, 1)]
     world.apply(one, *(event for event in events for _ in range(2)))
     expected = world.kinds(one.conference_sid), world.kinds(one.conference_sid, one.call_sid)
-    world.committer = world.new_applier()
+    world.committer = world.new_committer()
     world.apply(one, *events)
 
     assert (world.kinds(one.conference_sid), world.kinds(one.conference_sid, one.call_sid)) == expected
@@ -334,23 +334,23 @@ def test_a_client_s_change_and_an_event_both_survive(world: World) -> None:
     world.apply(one, CallInitiated(NOW))
     world.store.request_removal(ACCOUNT, one.conference_sid, one.call_sid)
     world.modify(one, end_conference_on_exit=True)
-    orders = world.apply(one, CallRang(NOW))
+    sent = world.apply(one, CallRang(NOW))
     now = world.load(one)
 
     assert (now.status, now.removal_requested, now.end_conference_on_exit) == (ParticipantStatus.RINGING, True, True)
-    assert orders == [KillChannel(one.switch.channel_uuid)], "removed before it had a channel: ended as soon as it has"
+    assert sent == [KillChannel(one.switch.channel_uuid)], "removed before it had a channel: ended as soon as it has"
     assert world.kinds(one.conference_sid, one.call_sid) == ["initiated", "ringing"]
 
 
 def test_a_refused_commit_tells_the_switch_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Orders of the refused round are computed again, and given once."""
+    """Commands of the refused round are computed again, and given once."""
     one, two = world.create(end_conference_on_exit=True), world.create()
     world.join(one)
     world.join(two, 2)
     world.modify(two, end_conference_on_exit=True)  # a new version that the cache does not know
-    orders = world.apply(one, MemberRemoved(NOW))
+    sent = world.apply(one, MemberRemoved(NOW))
 
-    assert orders == [HangUpMembers(one.conference_sid), KillChannel(two.switch.channel_uuid)]
+    assert sent == [HangUpMembers(one.conference_sid), KillChannel(two.switch.channel_uuid)]
 
 
 def test_many_changes_meanwhile_lose_nothing(world: World) -> None:
@@ -371,9 +371,9 @@ def test_a_mute_asked_for_before_the_join_is_sent_at_the_join(world: World) -> N
     world.apply(one, CallInitiated(NOW))
     world.store.request_muted(ACCOUNT, one.conference_sid, one.call_sid, True)
 
-    orders = world.apply(one, CallAnswered(NOW), MemberAdded(NOW, 7))
+    sent = world.apply(one, CallAnswered(NOW), MemberAdded(NOW, 7))
 
-    assert orders == [MuteMember(one.conference_sid, 7, True), DeafenMember(one.conference_sid, 7, True)]
+    assert sent == [MuteMember(one.conference_sid, 7, True), DeafenMember(one.conference_sid, 7, True)]
 
 
 def test_a_fulfilled_wish_is_not_repeated_at_the_join(world: World) -> None:
@@ -444,7 +444,7 @@ def test_a_commit_whose_answer_was_lost_is_not_told_twice(world: World, proxy: L
     """Redis has done it, and the connection broke before it said so."""
     world.commits_client = connect(proxy.url)
     warm = world.create("warm-up: the script is loaded")
-    world.committer = world.new_applier()
+    world.committer = world.new_committer()
     world.join(warm)
     one = world.create()
     sha = world.committer.store._commit.sha.encode()
@@ -513,7 +513,7 @@ def test_the_end_of_a_call_that_had_left_its_conference_is_made_up(world: World,
     world.join(one)
     world.join(two, 2)
     world.apply(one, MemberRemoved(NOW))
-    world.committer = world.new_applier()
+    world.committer = world.new_committer()
     world.snapshot(held(two, members=(two,)))
 
     assert world.kinds(one.conference_sid, one.call_sid)[-1] == "completed"
@@ -526,7 +526,7 @@ def test_the_last_call_s_end_is_made_up_though_its_conference_is_over(world: Wor
     world.join(one)
     world.apply(one, MemberRemoved(NOW))
     assert world.kinds(one.conference_sid)[-1] == "conference-end"
-    world.committer = world.new_applier()
+    world.committer = world.new_committer()
     world.snapshot(held())
     world.snapshot(held())
 
@@ -535,15 +535,15 @@ def test_the_last_call_s_end_is_made_up_though_its_conference_is_over(world: Wor
 
 
 def test_what_was_asked_for_and_not_done_is_asked_again(world: World) -> None:
-    """Orders that were lost with a connection: removals and mutes."""
+    """Commands that were lost with a connection: removals and mutes."""
     one, two = world.create(), world.create()
     world.join(one)
     world.join(two, 2)
     world.store.request_muted(ACCOUNT, one.conference_sid, one.call_sid, True)
     world.store.request_removal(ACCOUNT, two.conference_sid, two.call_sid)
-    orders = world.snapshot(held(one, two, members=(one, two)))
+    sent = world.snapshot(held(one, two, members=(one, two)))
 
-    assert orders == [MuteMember(one.conference_sid, 1, True), KillChannel(two.switch.channel_uuid)] or orders == [
+    assert sent == [MuteMember(one.conference_sid, 1, True), KillChannel(two.switch.channel_uuid)] or sent == [
         KillChannel(two.switch.channel_uuid), MuteMember(one.conference_sid, 1, True),
     ]  # fmt: skip
 
@@ -570,9 +570,9 @@ def test_a_leg_that_nobody_knows_is_ended_by_the_snapshot(world: World, client: 
     world.join(ended)
     world.apply(ended, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
     client.delete(keys.participant(lost.conference_sid, lost.call_sid))
-    orders = world.snapshot(held(lost, ended, foreign, members=(lost,)))
+    sent = world.snapshot(held(lost, ended, foreign, members=(lost,)))
 
-    assert {order.channel_uuid for order in orders} == {p.switch.channel_uuid for p in (lost, ended)}
+    assert {command.channel_uuid for command in sent} == {p.switch.channel_uuid for p in (lost, ended)}
 
 
 def test_a_member_who_is_nobodys_participant_is_ended_by_the_snapshot(world: World) -> None:
@@ -581,7 +581,7 @@ def test_a_member_who_is_nobodys_participant_is_ended_by_the_snapshot(world: Wor
     world.join(one)
     snapshot = held(one, stranger, other, members=(one,))
     snapshot.members[stranger.call_sid] = Member(one.conference_sid, 7, muted=False, deaf=False, hold=False)
-    killed = {order.channel_uuid for order in world.snapshot(snapshot) if isinstance(order, KillChannel)}
+    killed = {command.channel_uuid for command in world.snapshot(snapshot) if isinstance(command, KillChannel)}
 
     assert killed == {stranger.switch.channel_uuid}
 
@@ -593,7 +593,7 @@ def test_a_call_outside_of_its_conference_is_ended_by_the_snapshot(world: World)
         world.join(participant, member_id)
     world.apply(last, MemberRemoved(NOW))
     found = world.snapshot(held(one, two, last, members=(two,)))
-    killed = {order.channel_uuid for order in found if isinstance(order, KillChannel)}
+    killed = {command.channel_uuid for command in found if isinstance(command, KillChannel)}
 
     assert killed == {participant.switch.channel_uuid for participant in (one, last)}
 
@@ -603,10 +603,10 @@ def test_an_order_to_end_a_conference_names_every_call_that_has_not_ended(world:
     one, two, three = world.create(end_conference_on_exit=True), world.create(), world.create()
     world.join(one)
     world.join(two, 2)
-    orders = world.apply(one, MemberRemoved(NOW))
+    sent = world.apply(one, MemberRemoved(NOW))
 
-    assert orders[0] == HangUpMembers(one.conference_sid)
-    assert set(orders[1:]) == {KillChannel(p.switch.channel_uuid) for p in (two, three)}
+    assert sent[0] == HangUpMembers(one.conference_sid)
+    assert set(sent[1:]) == {KillChannel(p.switch.channel_uuid) for p in (two, three)}
 
 
 def test_a_call_whose_originate_is_on_the_way_is_left_alone(world: World) -> None:
@@ -673,10 +673,10 @@ def test_of_two_mutes_at_once_the_last_wish_decides(world: World, last: bool, in
         world.store.request_muted(ACCOUNT, one.conference_sid, one.call_sid, muted)
     heard = {True: ParticipantMuted(NOW), False: ParticipantUnmuted(NOW)}
     events = (heard[last], heard[not last])
-    orders = world.apply(one, *events) if in_one_batch else [*world.apply(one, events[0]), *world.apply(one, events[1])]
+    sent = world.apply(one, *events) if in_one_batch else [*world.apply(one, events[0]), *world.apply(one, events[1])]
 
     unmute = UnmuteUnlessCoach(one.switch.channel_uuid, one.conference_sid, 7)
-    assert orders == [MuteMember(one.conference_sid, 7, True) if last else unmute]
+    assert sent == [MuteMember(one.conference_sid, 7, True) if last else unmute]
     assert world.load(one).muted_as_asked is last
     assert world.apply(one, heard[last]) == []
     assert world.load(one).muted is last

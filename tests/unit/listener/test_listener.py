@@ -110,7 +110,7 @@ def follow(fake_esl: Start, switch: Switch, world: World) -> Iterator[Callable[[
 
     def start(committer: Committer | None = None) -> Listener:
         address = NodeAddress(NODE, "127.0.0.1", server.port)
-        make: Any = lambda _, send: committer or world.new_applier(send)  # noqa: E731 -- one expression
+        make: Any = lambda _, send: committer or world.new_committer(send)  # noqa: E731 -- one expression
         made = Listener(address, PASSWORD, make, world.sounds.extend, NodeStore(world.client), "test")
         running.append((made, gevent.spawn(made.run)))
         settled(lambda: switch.snapshots() >= 1, "the first snapshot")
@@ -281,7 +281,7 @@ def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl:
     server = fake_esl(switch.script)
     address = NodeAddress(NODE, "127.0.0.1", server.port)
     listener = Listener(
-        address, PASSWORD, lambda _, send: world.new_applier(send), world.sounds.extend, NodeStore(world.client), "x"
+        address, PASSWORD, lambda _, send: world.new_committer(send), world.sounds.extend, NodeStore(world.client), "x"
     )
     running = gevent.spawn(listener.run)
     settled(lambda: switch.peers and switch.snapshots(), "it follows")

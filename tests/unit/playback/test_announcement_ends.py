@@ -47,7 +47,7 @@ def world(client: redis.Redis) -> World:
 @pytest.fixture
 def ends(world: World) -> AnnouncementEnds:
     nodes: Any = Nodes()
-    return AnnouncementEnds(CommitStore(world.client), nodes, world.new_applier)
+    return AnnouncementEnds(CommitStore(world.client), nodes, world.new_committer)
 
 
 def joined(world: World, member_id: int) -> Participant:

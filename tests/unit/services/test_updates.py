@@ -88,7 +88,7 @@ class Desk:
         nodes: Any = self.node
         self.looks = NodeStore(client)
         self.updates = UpdateService(
-            self.world.store, nodes, self.looks, self.sounds, self.world.new_applier, self.woken.extend
+            self.world.store, nodes, self.looks, self.sounds, self.world.new_committer, self.woken.extend
         )
         self.conferences = ConferenceService(self.world.store, nodes, self.sounds, self.woken.extend)
         self.one, self.two = self.world.create(label="agent"), self.world.create()
