@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 
 import orjson
+import structlog
 
 from orchestrator.dialects.own import schemas, serializers
 from orchestrator.dialects.own.serializers import iso
@@ -27,7 +28,8 @@ TOKEN = re.compile(r"[A-Za-z0-9]{32,128}", re.ASCII)
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """Run one command; an error is one line."""
+    """Run one command; an error is one line. What is logged is no part of what it prints."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     commands = {"account": _account, "callbacks": _callbacks, "keys": _keys, "receivers": _receivers}
     try:
         return commands[options.command](settings, options)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import requests
 
 from tests.harness.polling import eventually
 from tests.harness.room import Room
 from tests.harness.stack import Process
 from tests.harness.web import Web
+
+
+@pytest.fixture
+def two(room: Room) -> Room:
+    room.add("anna", 1)
+    room.add("bert", 2)
+    return room
 
 
 def _lines(*processes: Process) -> list[dict[str, Any]]:
@@ -24,7 +32,7 @@ def test_every_line_names_request_account_conference_and_call(two: Room, web: We
     stack, sid = two.stack, two.conference_sid
     anna, auth = two.people["anna"].call_sid, (stack.account_sid, stack.auth_token)
     url = f"{stack.base_url}/2010-04-01/Accounts/{stack.account_sid}/Conferences/{sid}/Participants/anna.json"
-    modified = requests.post(url, data={"BeepOnExit": "false"}, auth=auth, timeout=5)
+    modified = requests.post(url, data={"EndConferenceOnExit": "true"}, auth=auth, timeout=5)
     held = requests.post(url, data={"Hold": "true", "HoldUrl": web.url("/nowhere.xml")}, auth=auth, timeout=5)
     names = {"account_sid": stack.account_sid, "conference_sid": sid, "call_sid": anna}
 

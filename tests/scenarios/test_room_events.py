@@ -345,6 +345,7 @@ def test_nothing_is_told_after_the_end(room: Room, web: Web) -> None:
         room.add(label, digit)
     url = web.put_tone(2600, 20)
     room.update("carl", hold=True)
+    room.await_event("participant-hold")
     for _ in range(2):
         room.update("anna", announce_url=url, announce_method="GET")
         room.conference.update(announce_url=url, announce_method="GET")

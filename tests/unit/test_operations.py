@@ -1,0 +1,160 @@
+"""The command line, as an operator types it: what it prints, what it refuses, and its exit status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+import structlog
+
+from orchestrator.cli import main
+from orchestrator.limits import TABLE
+from orchestrator.store.accounts import Account, AccountStore
+from tests.unit.records import ACCOUNT
+from tests.unit.store.test_callbacks import Shelf
+
+TOKEN = "b" * 32
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    monkeypatch.setenv("REDIS_URL", redis_url)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        status = main(words)
+        said = capsys.readouterr()
+        return status, said.out.strip(), said.err.strip()
+
+    yield call
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def account(run: Run) -> str:
+    assert run("account", "create", "--sid", ACCOUNT, "--token", TOKEN) == (0, f"{ACCOUNT} {TOKEN} active", "")
+    return ACCOUNT
+
+
+def test_an_account_is_made_once_and_its_token_is_not_replaced_by_accident(run: Run, account: str) -> None:
+    again = run("account", "create", "--sid", account, "--token", TOKEN)
+    other = run("account", "create", "--sid", account, "--token", "c" * 32)
+
+    assert again == (0, f"{ACCOUNT} {TOKEN} active", "")
+    assert (other[0], other[1]) == (1, "")
+    assert "exists" in other[2]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--sid", "AC1"),
+        ("--sid", ACCOUNT.lower()),
+        ("--token", "short"),
+        ("--token", "a" * 31 + "-"),
+        ("--token", "a" * 129),
+    ],
+)
+def test_a_sid_or_token_that_clients_could_not_use_is_refused(run: Run, words: tuple[str, str]) -> None:
+    status, out, err = run("account", "create", *words)
+
+    assert (status, out) == (1, "")
+    assert err.startswith(f"orchestrator: {words[0]}")
+
+
+def test_a_minted_account_can_be_used(run: Run, client: redis.Redis) -> None:
+    sid, token, status = run("account", "create", "--name", "ops")[1].split()
+    made = AccountStore(client).load_account(sid)
+
+    assert made is not None
+    assert (made.auth_token, made.friendly_name, made.status, status) == (token, "ops", "active", "active")
+    assert len(token) == 32
+    assert run("account", "list")[1] == f"{sid} active 'ops'"
+    assert json.loads(run("account", "list", "--json")[1])["account_sid"] == sid
+
+
+@pytest.mark.parametrize("action", ["rotate-token", "suspend", "resume", "secondary-token", "promote-token"])
+def test_an_account_that_is_not_there_is_said(run: Run, action: str) -> None:
+    status, out, err = run("account", action, ACCOUNT)
+
+    assert (status, out) == (1, "")
+    assert err.startswith("orchestrator: ")
+
+
+def test_an_account_is_suspended_and_resumed_and_its_tokens_are_exchanged(
+    run: Run, account: str, client: redis.Redis
+) -> None:
+    def known() -> Account:
+        found = AccountStore(client).load_account(account)
+        assert found is not None
+        return found
+
+    assert run("account", "suspend", account)[1] == f"{account} {TOKEN} suspended"
+    assert run("account", "resume", account)[1] == f"{account} {TOKEN} active"
+    second = run("account", "secondary-token", account)[1].split()[1]
+    assert (known().auth_token, known().secondary_token) == (TOKEN, second)
+    assert run("account", "promote-token", account)[1].split()[1] == second
+    assert known().auth_token == second
+    assert run("account", "rotate-token", account)[1].split()[1] not in (TOKEN, second)
+
+
+def test_limits_are_shown_changed_and_set_back(run: Run, account: str) -> None:
+    row = TABLE[0]
+
+    def shown() -> str:
+        lines = run("account", "limits", "--account", account)[1].splitlines()
+        return next(line.split()[1] for line in lines if line.startswith(row.option + " "))
+
+    default = shown()
+    run("account", "limits", "--account", account, row.option, "7")
+    assert shown() == "7"
+    run("account", "limits", "--account", account, row.option, "default")
+    assert shown() == default == f"{row.default:,}"
+    for value in ("x", "1.5", "99999999999999", "\u0661"):
+        assert run("account", "limits", "--account", account, row.option, value)[0] == 1, value
+    assert run("account", "limits", "--account", "AC" + "9" * 32)[0] == 1
+
+
+def test_keys_are_made_listed_and_revoked(run: Run, account: str) -> None:
+    sid, secret = run("keys", "create", "--account", account, "--name", "ci")[1].split()
+    listed = run("keys", "list", "--account", account)[1]
+
+    assert listed.startswith(sid)
+    assert secret not in listed
+    assert run("keys", "revoke", "--account", account, sid) == (0, "", "")
+    assert run("keys", "list", "--account", account)[1] == ""
+    assert run("keys", "revoke", "--account", account, sid)[0] == 1
+
+
+def test_callbacks_are_listed_shown_and_replayed(run: Run, account: str, client: redis.Redis) -> None:
+    shelf = Shelf(client)
+    token = "11111111-1111-1111-1111-111111111111"
+    shelf.put(token)
+    shelf.settle("dead", "http-404")
+    shelf.put(token.replace("1", "2"))
+    name = f"{shelf.lane.sid}.{token}"
+
+    assert run("callbacks", "list", "--account", account, "--state", "dead")[1].split()[0] == name
+    assert "http-404" in run("callbacks", "list", "--account", account)[1]
+    assert json.loads(run("callbacks", "show", "--account", account, name)[1])["attempts"][0]["status"] == 404
+    assert json.loads(run("callbacks", "replay", "--account", account, name)[1])["state"] == "waiting"
+    refused = run("callbacks", "replay", "--account", account, name)
+    assert (refused[0], "waits to be delivered already" in refused[2]) == (1, True)
+    assert run("callbacks", "replay", "--account", account)[1] == "0 replayed"
+    assert run("callbacks", "replay", "--account", account, "--state", "waiting")[0] == 1
+    assert run("callbacks", "list", "--account", account, "--state", "gone")[0] == 1
+
+
+def test_receivers_are_listed_and_resumed(run: Run, account: str) -> None:
+    assert run("receivers", "list", "--account", account) == (0, "", "")
+    assert run("receivers", "resume", "--account", account, "app.example:443")[0] == 1
+
+
+def test_settings_that_are_wrong_are_said_before_anything_is_done(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_BIND", "nonsense")
+    status, out, err = run("account", "list")
+
+    assert (status, out) == (1, "")
+    assert "ORCHESTRATOR_BIND" in err
