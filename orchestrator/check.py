@@ -96,6 +96,7 @@ def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
         yield from routes_of(settings, nodes.get(address.name))
         yield _whispers(nodes.get(address.name))
         yield _listener(settings, address.name)
+        yield _detector(settings, address.name)
     nodes.stop()
 
 
@@ -171,6 +172,21 @@ def _speech(settings: Settings) -> tuple[bool, str]:
     if shutil.which(engine) is None:
         return True, f"TTS_COMMAND {engine} is not on this machine: <Say> needs it where `orchestrator work` runs"
     return True, f"TTS_COMMAND {engine}"
+
+
+def _detector(settings: Settings, node: str) -> tuple[bool, str]:
+    """Not wrong where nobody wants it: it says which answer MachineDetection gets."""
+    try:
+        seen = build_node_store(settings).load_detector(node)
+    except ApiError as error:
+        return False, f"node {node}: {error.message}"
+    if seen:
+        return (
+            True,
+            f"node {node} has the detector {seen.get('detector', '?')}, which listens to {seen.get('calls', '?')}",
+        )
+    unknown = f"node {node} has no detector: MachineDetection is always answered with `unknown`"
+    return not settings.detection_dir, unknown + ("; run `orchestrator detect`" if settings.detection_dir else "")
 
 
 def _listener(settings: Settings, node: str) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""orchestrator up | api | listen | work | check | account … | keys … | callbacks … | receivers … | sandbox"""
+"""orchestrator up | api | listen | work | detect | check | account … | keys … | callbacks … | receivers … | sandbox"""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from orchestrator import operations
 
         return operations.run(settings, options)
+    if options.command == "detect" and options.files:
+        from orchestrator import detect_files
+
+        return detect_files.run(options.files, options.message_end, options.segments)
     # Before anything opens a socket: the long-running commands are greenlets all through.
     monkey.patch_all()
     return _run(settings, options)
@@ -78,6 +82,11 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
         processes.run_api(settings, options.workers)
     elif options.command == "listen":
         processes.run_listener(settings)
+    elif options.command == "detect":
+        if not settings.detection_dir:
+            print("orchestrator: DETECTION_DIR is not set", file=sys.stderr)
+            return 1
+        processes.run_detector(settings)
     else:
         processes.run_worker(settings)
     return 0
@@ -91,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     api.add_argument("--workers", type=int, default=1, help="API processes (default 1)")
     commands.add_parser("listen", help="follow the nodes' events")
     commands.add_parser("work", help="deliver callbacks, load and play what people hear")
+    _add_detect(commands)
     commands.add_parser("check", help="say what is wrong with the settings, Redis and each node")
     sandbox = commands.add_parser("sandbox", help="run a simulated FreeSWITCH, or have its phones do something")
     sandbox.add_argument("words", nargs="*", help="press|quiet|speak|turns|hang-up [keys|seconds] CALL, freeze SECONDS")
@@ -115,6 +125,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_keys(commands)
     _add_callbacks(commands)
     return parser
+
+
+def _add_detect(commands: Any) -> None:
+    detect = commands.add_parser("detect", help="find out who picks up, on the nodes whose DETECTION_DIR this is")
+    detect.add_argument(
+        "--file", nargs="+", dest="files", default=[], metavar="WAV", help="say it of these files instead: 8 kHz, mono"
+    )
+    detect.add_argument("--message-end", action="store_true", help="of files: as with DetectMessageEnd")
+    detect.add_argument("--segments", action="store_true", help="of files: also what was heard when")
 
 
 def _add_limits(account: Any) -> None:

@@ -1,4 +1,4 @@
-"""What `orchestrator api`, `listen` and `work` run. Each returns when it has been told to stop by SIGTERM or SIGINT."""
+"""What `orchestrator api`, `listen`, `work` and `detect` run. Each returns when SIGTERM or SIGINT tells it to stop."""
 
 from __future__ import annotations
 
@@ -74,6 +74,17 @@ def run_listener(settings: Settings) -> None:
     log.info("listener_starting", nodes=[address.name for address in settings.freeswitch_nodes])
     gevent.joinall([gevent.spawn(listener.run) for listener in listeners], raise_error=True)
     log.info("listener_stopped")
+
+
+def run_detector(settings: Settings) -> None:
+    """Find out who picks up, on every node."""
+    detectors = wiring.build_detectors(settings)
+    for detector in detectors:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, detector.stop)
+    log.info("detector_starting", nodes=[address.name for address in settings.freeswitch_nodes])
+    gevent.joinall([gevent.spawn(detector.run) for detector in detectors], raise_error=True)
+    log.info("detector_stopped")
 
 
 def run_worker(settings: Settings) -> None:

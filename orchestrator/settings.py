@@ -21,6 +21,7 @@ from orchestrator.outgoing.networks import Network, parse_networks
 
 _NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:]*:[0-9a-f:.]*", re.ASCII)
+_PATH = r"^(/[A-Za-z0-9_.-]+)*$"  # it becomes part of a command
 _BIND = re.compile(r"(?P<host>[^\s]+):(?P<port>\d{1,5})", re.ASCII)
 
 
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
     call_retention_days: float = Field(
         7, gt=0, le=366, description="how long a call that has ended stays readable, and counts for its account"
     )
+    detection_dir: str = Field("", pattern=_PATH, description="where FreeSWITCH writes audio for `orchestrator detect`")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @field_validator("freeswitch_nodes", mode="before")

@@ -143,7 +143,9 @@ def _children(settings: Settings, environment: dict[str, str]) -> list[Child]:
         environment.setdefault("OUTBOUND_ROUTE", "sofia/internal/{number}@sandbox")
         environment.setdefault("CLIENT_ROUTE", "sofia/internal/{name}@sandbox")
         children.append(Child("sandbox", ["sandbox", "--port", str(port)], environment))
-    for name in ("listen", "work", "api"):
+    directory = environment.setdefault("DETECTION_DIR", str((DATA / "detection").resolve()))
+    Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("listen", "work", "detect", "api"):
         children.append(Child(name, [name], environment))
     return children
 

@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+import gevent
 from flask import Flask
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
@@ -22,10 +24,13 @@ from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import LANES_AT_ONCE as DRAINED_AT_ONCE
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
+from orchestrator.detection.detector import Detector
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialling.destinations import LOOKUP_SECONDS, Destinations
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
+from orchestrator.freeswitch.client import NodeUnavailable
+from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.jobs.wakeups import CALLBACKS, PLAYBACK, BackgroundWaker, Topic, Wakeups, make_queue, use
@@ -147,6 +152,30 @@ def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
 
     name = f"{socket.gethostname()}:{os.getpid()}"
     return Listener(address, settings.freeswitch_password, make_committer, wake_sounds, NodeStore(client), name)
+
+
+def build_detectors(settings: Settings) -> list[Detector]:
+    """The detector process: one detector per node, which commits what it finds out itself."""
+    return [_build_detector(settings, address) for address in settings.freeswitch_nodes]
+
+
+def _build_detector(settings: Settings, address: NodeAddress) -> Detector:
+    client = connect(settings.redis_url)
+    make_committer = _committer_maker(
+        settings, client, _start_waker(settings, CALLBACKS), _start_waker(settings, PLAYBACK), gevent.sleep
+    )
+    seen, name = NodeStore(client), f"{socket.gethostname()}:{os.getpid()}"
+
+    def send(command: SwitchCommand) -> str:
+        raise NodeUnavailable("who has picked up asks nothing of the switch")
+
+    return Detector(
+        address,
+        settings.freeswitch_password,
+        Path(settings.detection_dir),
+        lambda found: make_committer(send).commit_events([found]),
+        lambda calls: seen.save_detector(address.name, detector=name, calls=str(calls)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

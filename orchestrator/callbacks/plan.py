@@ -14,6 +14,7 @@ from orchestrator.domain.conference import CallbackSettings, Conference, Partici
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
+    AnswererDetected,
     CallAnswered,
     CallEnded,
     CallInitiated,
@@ -38,7 +39,7 @@ from orchestrator.domain.events import (
 class Row:
     """`source` decides the lane and the settings; `word` is the subscription, `kind` the callback."""
 
-    source: Literal["conference", "call"]
+    source: Literal["conference", "call", "detection"]
     word: str
     kind: str
 
@@ -61,6 +62,7 @@ PLAN: Final[dict[type[Event], Row]] = {
     CallRang: Row("call", "ringing", "ringing"),
     CallAnswered: Row("call", "answered", "answered"),
     CallEnded: Row("call", "completed", "completed"),
+    AnswererDetected: Row("detection", "detection", "detection"),
 }
 
 
@@ -107,7 +109,7 @@ def plan_callbacks(
         callbacks.append(Callback(lane, row.kind, settings, number, event, conference, subject))
         if row.source == "conference":
             conference = replace(conference, sequence_number=number + 1)
-        elif participant is not None:
+        elif row.source == "call" and participant is not None:
             participant = replace(participant, call_sequence_number=number + 1)
     return conference, participant, callbacks
 
@@ -116,6 +118,8 @@ def _source(row: Row, conference: Conference, participant: Participant | None) -
     """Before the first join nobody has fixed the conference's settings: those that a participant brings along hold."""
     if row.source == "call" and participant is not None:
         return participant.call_sid, participant.call_sequence_number, participant.progress_callbacks
+    if row.source == "detection" and participant is not None:  # one callback, whose receiver keeps no other waiting
+        return f"{participant.call_sid}-detection", 0, participant.detection_callbacks
     settings = conference.callbacks
     if participant is not None and not conference.callbacks_fixed:
         settings = participant.conference_callbacks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from orchestrator.detection.decision import AnsweredBy
 from orchestrator.domain.conference import CallStatus, ConferenceStatus, EndReason, ParticipantStatus
 
 Schema = Mapping[str, Any]
@@ -104,7 +105,7 @@ CALL: Final[Mapping[str, Schema]] = {
     "price": {"type": "null"},
     "price_unit": TEXT,
     "direction": TEXT,
-    "answered_by": {"type": "null"},
+    "answered_by": nullable({"type": "string", "enum": [*map(str, AnsweredBy)]}),
     "api_version": TEXT,
     "forwarded_from": {"type": "null"},
     "group_sid": {"type": "null"},

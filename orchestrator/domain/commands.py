@@ -90,12 +90,6 @@ NOT_SENT_YET: dict[str, str] = {
     "conference_record": "recording: a later issue",
     "conference_trim": "recording: a later issue",
     "conference_recording_callbacks": "recording: a later issue",
-    "machine_detection": "answering machine detection: a later issue",
-    "machine_detection_timeout_seconds": "answering machine detection: a later issue",
-    "machine_detection_speech_threshold_ms": "answering machine detection: a later issue",
-    "machine_detection_speech_end_threshold_ms": "answering machine detection: a later issue",
-    "machine_detection_silence_timeout_ms": "answering machine detection: a later issue",
-    "amd_callbacks": "answering machine detection: a later issue",
 }
 
 

@@ -155,7 +155,9 @@ class Participant:
     `exit_hook_changed`: EndConferenceOnExit is, or was, another than the leg was dialled with.
     `answered_at`, `joined_at`, `left_at`, `ended_at`: aware UTC, None until it happened. `hangup_cause` is
     FreeSWITCH's word and `sip_status` the far end's SIP answer, verbatim. `call_sequence_number` is that of the
-    next call-progress callback, `announced_id` names the announcement whose end was told last.
+    next call-progress callback. `detection_seconds`: how long it may take to find out who has picked up, 0 if nobody
+    wants to know; `answered_by` is Twilio's word for whom it was. `announced_id` names the announcement whose end was
+    told last.
     `options_json` holds the create parameters that have no field of their own.
     """
 
@@ -198,6 +200,9 @@ class Participant:
     sip_status: int | None = None
     progress_callbacks: CallbackSettings | None = None
     conference_callbacks: CallbackSettings | None = None
+    detection_callbacks: CallbackSettings | None = None
+    detection_seconds: int = 0
+    answered_by: str | None = None
     call_sequence_number: int = 0
     announced_id: str = ""
     options_json: str = "{}"
@@ -211,6 +216,11 @@ class Participant:
     def is_present(self) -> bool:
         """True while the participant is in the conference."""
         return self.status is ParticipantStatus.CONNECTED
+
+    @property
+    def is_being_detected(self) -> bool:
+        """True while it is still to be found out who has picked up."""
+        return self.answered_at is not None and self.answered_by is None and self.detection_seconds > 0
 
     @property
     def muted_as_asked(self) -> bool:

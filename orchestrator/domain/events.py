@@ -53,6 +53,14 @@ class CallEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AnswererDetected(Event):
+    """It is clear who has picked up: one of `detection.decision.AnsweredBy`, found after `duration_ms` of the call."""
+
+    answered_by: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class DialFailed(Event):
     """The switch could not make a leg at all (no such gateway, out of memory): no other event will come."""
 

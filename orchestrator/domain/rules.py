@@ -6,12 +6,14 @@ A rule returns the participant as it is from now on, and the events that a clien
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import cast
+from datetime import datetime
+from typing import Final, cast
 
 from orchestrator.domain.conference import Conference, Participant, ParticipantStatus
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
+    AnswererDetected,
     CallEnded,
     CallInitiated,
     DialFailed,
@@ -23,6 +25,9 @@ from orchestrator.domain.events import (
     SpeechStarted,
     SpeechStopped,
 )
+
+UNKNOWN: Final = "unknown"
+"""Twilio's word where it was not found out who picked up."""
 
 Ruling = tuple[Participant, tuple[Event, ...]]
 
@@ -52,6 +57,21 @@ def answered(participant: Participant, event: Event) -> Ruling:
     return replace(participant, status=status, answered_at=event.at), (*_implied(participant, event), event)
 
 
+def detected(participant: Participant, event: Event) -> Ruling:
+    """Note who picked up; the first answer counts, of those who listen and of those who have waited long enough."""
+    if not participant.is_being_detected:
+        return participant, ()
+    return replace(participant, answered_by=cast(AnswererDetected, event).answered_by), (event,)
+
+
+def _undetected(participant: Participant, at: datetime) -> Ruling:
+    """Note that whoever hangs up before it is clear who they are stays unknown: a client is told so."""
+    if participant.answered_at is None:
+        return participant, ()
+    passed_ms = max(0, round((at - participant.answered_at).total_seconds() * 1000))
+    return detected(participant, AnswererDetected(at, UNKNOWN, passed_ms))
+
+
 def member_added(participant: Participant, event: Event) -> Ruling:
     """Note the member's number and as what it came; no news when a snapshot tells it again."""
     added = cast(MemberAdded, event)
@@ -76,6 +96,8 @@ def ended(participant: Participant, event: Event) -> Ruling:
     if participant.ended_at is not None:
         return participant, ()
     end = cast(CallEnded | DialFailed, event)
+    implied = _implied(participant, event)
+    participant, unknown = _undetected(participant, event.at)
     after = replace(
         participant,
         switch=replace(participant.switch, member_id=None),
@@ -85,7 +107,7 @@ def ended(participant: Participant, event: Event) -> Ruling:
         sip_status=end.sip_status if isinstance(end, CallEnded) else None,
     )
     news = CallEnded(end.at, after.hangup_cause or "", after.sip_status)
-    return after, (*_implied(participant, event), news)
+    return after, (*implied, *unknown, news)
 
 
 def muted(participant: Participant, event: Event) -> Ruling:

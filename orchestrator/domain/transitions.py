@@ -32,6 +32,7 @@ from orchestrator.domain.effects import Effect, effects_of
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
+    AnswererDetected,
     CallAnswered,
     CallEnded,
     CallInitiated,
@@ -57,6 +58,7 @@ from orchestrator.domain.rules import (
     announced,
     announced_to_all,
     answered,
+    detected,
     ended,
     held,
     initiated,
@@ -113,6 +115,8 @@ EVENT_TABLE: Final[dict[type[Event], dict[ParticipantStatus, Rule | None]]] = {
     # Whoever has left meanwhile: the client has asked for the announcement, and is told what became of it.
     AnnouncementEnded:   _row(announced,      announced,      announced,      announced,      announced, announced),
     AnnouncementFailed:  _row(announced,      announced,      announced,      announced,      announced, announced),
+    # Who has left the conference is on the line for a moment more. A call's end brings `unknown` along.
+    AnswererDetected:    _row(detected,       detected,       detected,       detected,       detected,  LATE),
     # `complete` is reached by leaving the conference; the call itself ends a moment later.
     CallEnded:           _row(ended,          ended,          ended,          ended,          ended,     LATE),
     # Once a leg exists its own end will come, with the far end's answer in it: that is the better news.

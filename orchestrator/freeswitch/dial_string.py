@@ -20,6 +20,7 @@ from orchestrator.domain.hearing import is_mixed
 from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.coach_mark import COACH_MARK, COACH_VARIABLE
 from orchestrator.freeswitch.commands import JOIN_FLAGS, ON_ANSWER, join_flags, set_exit_hook_on_answer
+from orchestrator.freeswitch.leg_audio import DETECTION_VARIABLE, detection_wanted
 from orchestrator.freeswitch.sip_headers import caller_user, shown_name, sip_variables
 from orchestrator.freeswitch.sip_uri import SipUri, parse_sip_uri
 from orchestrator.freeswitch.values import ANOTHER_ORIGINATE, is_carried, is_display_name, spelt
@@ -167,6 +168,7 @@ VARIABLES: Final[dict[str, Make]] = {
         else None
     ),
     "jitterbuffer_msec": lambda command, _: JITTER_BUFFERS.get(command.jitter_buffer_size or "off"),
+    DETECTION_VARIABLE: lambda command, _: detection_wanted(command),
     COACH_VARIABLE: lambda _, participant: COACH_MARK if participant.coaching else None,
     ON_ANSWER: lambda _, participant: (
         set_exit_hook_on_answer(participant.conference_sid) if participant.end_conference_on_exit else None
@@ -178,6 +180,8 @@ RENDERED_FIELDS: Final[frozenset[str]] = frozenset({
     "from_", "to", "caller_id", "timeout_seconds", "early_media", "end_conference_on_exit", "muted", "coaching",
     "time_limit_seconds", "jitter_buffer_size", "caller_display_name", "call_reason",
     "sip_auth_username", "sip_auth_password",
+    "machine_detection", "machine_detection_timeout_seconds", "machine_detection_speech_threshold_ms",
+    "machine_detection_speech_end_threshold_ms", "machine_detection_silence_timeout_ms",
 })  # fmt: skip
 """The fields of CreateParticipant that VARIABLES, `sip_variables` and `destination_of` render."""
 

@@ -24,6 +24,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.client import NodeUnavailable
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.effects import Executor
+from orchestrator.listener.overdue import Overdue
 from orchestrator.listener.projector import Known, Placed, Projection, Serialize, may_end, project
 from orchestrator.store.commits import CommitStore, Committed
 from orchestrator.store.lanes import Lane
@@ -57,6 +58,7 @@ class Committer:
         self._wake_callbacks = wake_callbacks
         self._sleep = sleep
         self._known = Known()
+        self.overdue = Overdue()
 
     def commit_events(self, events: Sequence[Happened]) -> None:
         """Make events facts, in order, and have the switch do what follows. Waits for Redis.
@@ -164,6 +166,7 @@ class Committer:
 
     def _remember(self, change: Change) -> None:
         sid, known = change.after.conference_sid, self._known
+        self.overdue.note(after for _, after in change.participants.values())
         if change.after.live_count == 0:
             self.forget([sid])  # what still comes of its calls is little, and is loaded when it comes
             return

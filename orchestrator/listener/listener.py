@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, ParamSpec, cast
 
 import gevent
@@ -180,6 +181,7 @@ class Listener:
         try:
             while not (self._stopping.is_set() and self._queue.empty()):
                 batch = read_batch(self._next_items())
+                batch.events += self._committer.overdue.take(datetime.now(UTC))
                 self._tolerate(self._committer.commit_events, batch.events)
                 self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
                 if batch.last is not None:

@@ -46,6 +46,7 @@ class Reconciler:
         unended = insist(lambda: self._store.list_unended(node))
         self._committer.forget(conference.conference_sid for conference, _ in unended)
         everybody = [participant for _, group in unended for participant in group]
+        self._committer.overdue.note(everybody)
         commits = self._committer.commits
         self._committer.commit_events(missed_events(snapshot, everybody, self))
         if self._committer.commits != commits:  # what is repeated must not be what was so before them

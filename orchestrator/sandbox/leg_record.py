@@ -23,7 +23,7 @@ _CANNOT = {
 }
 # Frames that are held back before the first is written (RECORD_PRE_BUFFER_FRAMES).
 _PRE_BUFFER_FRAMES = 25
-_NOT_SIMULATED = ("RECORD_APPEND", "RECORD_STEREO_SWAP", "record_sample_rate", "RECORD_INITIAL_TIMEOUT_MS")
+_NOT_SIMULATED = ("RECORD_APPEND", "RECORD_STEREO_SWAP", "RECORD_INITIAL_TIMEOUT_MS")
 _TRUE_WORDS = ("true", "yes", "on", "enable", "enabled", "active", "allow", "1")
 
 
@@ -41,6 +41,8 @@ def uuid_record(node: Node, argument: str) -> str:
     if action == "start":
         given = (parse_variable_blocks(words[4]) or ({}, ""))[0] if len(words) > 4 else {}
         refused = [name for name in _NOT_SIMULATED if name in given or name in session.channel.variables]
+        if given.get("record_sample_rate", str(RATE)) != str(RATE):
+            refused = ["record_sample_rate"]
         if refused:
             return node.refuse(f"uuid_record with {refused[0]}")
         limit = words[3] if len(words) > 3 else ""

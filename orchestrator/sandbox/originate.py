@@ -154,7 +154,7 @@ def _dial(node: Node, request: Request) -> Session:
     }
     variables = recorded.variables("created", names) | variables
     channel = Channel(node, channel_uuid, channel_name, profile, variables, number=number, names=names)
-    session = Session(node, channel, script_for(number), hertz=tone_hz(number))
+    session = Session(node, channel, script_for(number), tones=frozenset((tone_hz(number),)))
     node.add_session(session)
     session.start()
     return session

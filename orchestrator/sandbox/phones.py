@@ -13,6 +13,9 @@
   9      declines: SIP 603
 +1 555 001 0 <s> <nn>
          answers at once; talks for s seconds, is silent for s seconds, and so on (0: is always silent)
++1 555 001 1 <s> <nn>
+         answers at once; speaks, so that it sounds like a voice, for s seconds (0: 600 ms, as a person), beeps 300 ms
+         later for nn tenths of a second, and is silent
 anything else rings for a second and answers
 
 Who has answered plays a tone, whose pitch the number tells as well; nothing sounds, but recordings have it.
@@ -28,6 +31,12 @@ from itertools import chain
 
 _SCRIPTED = re.compile(r"\+?1555000(\d)(\d{3})(?!\d)")
 _TALKS_IN_TURNS = re.compile(r"\+?15550010(\d)(\d{2})(?!\d)")
+_GREETS = re.compile(r"\+?15550011(\d)(\d{2})(?!\d)")
+_VOICE_HERTZ = (320, 810, 1530)
+"""A chord that detectors of voices take for one."""
+_PERSON_SECONDS = 0.6
+_BEFORE_BEEP_SECONDS = 0.3
+_BEEP_HERTZ = 1000
 _PITCH = re.compile(r"\+?155500(?:0\d|10)\d(\d)(\d)(?!\d)")
 _USUAL_HERTZ = 440
 _BRIEF_RING_SECONDS = 0.2
@@ -83,7 +92,9 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """Talks again."""
+    """Talks again, with these pitches if any are given."""
+
+    hertz: tuple[int, ...] = ()
 
 
 Step = Wait | Ring | EarlyMedia | Answer | Refuse | Redirect | HangUp | Quiet | Speak
@@ -131,6 +142,18 @@ def talk_in_turns(seconds: int) -> Iterator[Step]:
     yield Quiet()
 
 
+def _greet(seconds: int, tenths: int) -> Iterator[Step]:
+    yield Speak(_VOICE_HERTZ)
+    yield Answer()
+    yield Wait(seconds or _PERSON_SECONDS)
+    yield Quiet()
+    if tenths:
+        yield Wait(_BEFORE_BEEP_SECONDS)
+        yield Speak((_BEEP_HERTZ,))
+        yield Wait(tenths / 10)
+        yield Quiet()
+
+
 BUSY = refusal(486)
 
 _SCRIPTS: dict[str, Callable[[int], Script]] = {
@@ -153,6 +176,9 @@ def script_for(dialled: str) -> Script:
     talker = _TALKS_IN_TURNS.search(dialled)
     if talker is not None:
         return chain((Answer(),), talk_in_turns(int(talker.group(1))))
+    greeting = _GREETS.search(dialled)
+    if greeting is not None:
+        return _greet(int(greeting.group(1)), int(greeting.group(2)))
     found = _SCRIPTED.search(dialled)
     if found is None or found.group(1) not in _SCRIPTS:
         return _ANYBODY_ELSE

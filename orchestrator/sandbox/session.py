@@ -62,7 +62,7 @@ class Session:
     script: Script
     applications: list[Application] = field(default_factory=list)
     transferred: Signal = field(default_factory=Signal)
-    hertz: int = 0
+    tones: Tones = SILENCE
     recordings: dict[str, Recording] = field(default_factory=dict)
     member_id: int | None = None
     membership: tuple[Conference, Member] | None = None
@@ -97,8 +97,8 @@ class Session:
     # --- what others ask of it -----------------------------------------------------------------------------------
 
     def says(self) -> Tones:
-        """The tone that is said into it now, if any."""
-        return frozenset((self.hertz,)) if self.channel.has_media and not self.is_quiet else SILENCE
+        """The tones that are said into it now, if any."""
+        return self.tones if self.channel.has_media and not self.is_quiet else SILENCE
 
     def hears(self) -> Tones:
         """What its conference says to it now."""
@@ -177,7 +177,8 @@ class Session:
                 self.channel.redirect(step)
             case Quiet():
                 self.set_quiet(True)
-            case Speak():
+            case Speak(hertz=hertz):
+                self.tones = frozenset(hertz) or self.tones
                 self.set_quiet(False)
             case HangUp():
                 self.channel.far_end_hangs_up()

@@ -233,6 +233,8 @@ def _new_participant(conference: Conference, command: CreateParticipant) -> Part
         end_conference_on_exit=command.end_conference_on_exit,
         progress_callbacks=command.progress_callbacks,
         conference_callbacks=command.conference_callbacks,
+        detection_callbacks=command.amd_callbacks,
+        detection_seconds=command.machine_detection_timeout_seconds if command.machine_detection else 0,
         options_json=_stored_options(command),
     )
 

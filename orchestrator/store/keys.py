@@ -79,6 +79,8 @@ KEYS: Final[tuple[Key, ...]] = (
         "15 s after the listener's last word"),
     Key("node:{name}:dialled", "zset", "CallSid of calls that the node is about to have, by their creation (ms)",
         "5 s after the last one"),
+    Key("node:{name}:detector", "hash", "the detector that listens to the node's calls: detector, calls",
+        "15 s after its last sign of life"),
     Key("node:{name}:looks", "zset", "conferences whose coaching the listener looks at again, by when (s)",
         "member removed when it does, 1.5 to 2.5 s after a change; a minute after the last"),
     Key("playback:{CF}:lane", "hash", "what is played to a CallSid, or to all (`conference`): state (JSON), ended",
@@ -205,6 +207,10 @@ def node(name: str) -> str:
 
 def node_dialled(name: str) -> str:
     return f"node:{{{name}}}:dialled"
+
+
+def node_detector(name: str) -> str:
+    return f"node:{{{name}}}:detector"
 
 
 def media_clip(media_id: str) -> str:

@@ -37,6 +37,19 @@ class NodeStore:
         with redis_errors():
             return dict(self._redis.hgetall(keys.node(name)))
 
+    def save_detector(self, name: str, **facts: str) -> None:
+        """Write that a detector listens to the node's calls."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.hset(keys.node_detector(name), mapping=facts)
+            pipe.expire(keys.node_detector(name), keys.NODE_SECONDS)
+            pipe.execute()
+
+    def load_detector(self, name: str) -> dict[str, str]:
+        """What the node's detector wrote last; empty if there is none."""
+        with redis_errors():
+            return dict(self._redis.hgetall(keys.node_detector(name)))
+
     # ------------------------------------------------------------ what is looked at again
 
     def look_again(self, name: str, conference_sid: str) -> None:

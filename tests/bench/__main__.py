@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.bench import (
     coaching,
     deliveries,
+    detection,
     fairness,
     first_sound,
     growth,
@@ -35,12 +36,13 @@ PARTS: dict[str, Callable[[Stack], list[Row]]] = {
     "growth": growth.measure,
     "mixer": mixer.measure,
     "first-sound": first_sound.measure,
+    "detection": detection.measure,
 }
 
 
-USUAL = [part for part in PARTS if part not in {"growth", "mixer", "first-sound"}]
+USUAL = [part for part in PARTS if part not in {"growth", "mixer", "first-sound", "detection"}]
 """By name only: `growth` keeps a million callbacks for a minute or two and draws docs/growth.svg; `mixer` and
-`first-sound` listen for three minutes."""
+`first-sound` listen for three minutes; `detection` calls 800 times, for five minutes, and draws docs/detection.svg."""
 
 
 def main(wanted: list[str]) -> int:

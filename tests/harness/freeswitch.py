@@ -272,6 +272,9 @@ class FarEnd(FreeSwitch):
     DECLINES = "+15550009000"
     SILENT = "+15550010000"
     TALKS_2_SECONDS_IN_4 = "+15550010200"
+    A_PERSON = "+15550011000"
+    A_MACHINE_WITH_A_BEEP = "+15550011305"
+    A_MACHINE_WITHOUT_A_BEEP = "+15550011300"
 
     def __init__(self, directory: Path, binary: str | None = None, record: bool = False) -> None:
         super().__init__(directory, binary)
@@ -279,6 +282,7 @@ class FarEnd(FreeSwitch):
 
     def environment(self) -> dict[str, str]:
         inherited = super().environment() | {"FREESWITCH_TRUSTED_PEERS": "127.0.0.0/8"}  # the node calls it
+        inherited["FAREND_GREETINGS"] = os.environ.get("GREETINGS", str(REPOSITORY / "var" / "greetings"))
         if self.recordings is None:
             return inherited
         self.recordings.mkdir(parents=True, exist_ok=True)

@@ -214,6 +214,7 @@ class Stack:
             "FREESWITCH_PASSWORD": self.switch.password,
             "ORCHESTRATOR_BIND": self.bind,
             "OUTBOUND_ROUTE": self.switch.outbound_route,
+            "DETECTION_DIR": str(self.directory / "detection"),
             "CLIENT_ROUTE": self.switch.outbound_route.replace("{number}", "{name}"),
         }
         self.switch.start()
@@ -222,8 +223,10 @@ class Stack:
         self.set_limits(self.account_sid, **dict.fromkeys((row.name for row in TABLE), 1_000_000))
         self.api = self._process("api")
         self.listener = self._process("listen")
+        (self.directory / "detection").mkdir(mode=0o700, exist_ok=True)
+        self.detector = self._process("detect")
         self.workers = [self._process("work", f"work{number}") for number in range(self._workers)]
-        for process in (self.api, self.listener, *self.workers):
+        for process in (self.api, self.listener, self.detector, *self.workers):
             process.start()
         self.await_ready()
 
@@ -265,7 +268,7 @@ class Stack:
         return subprocess.run(command, env=self.environment, capture_output=True, timeout=30, check=False).returncode
 
     def stop(self) -> None:
-        for process in (self.api, self.listener, *self.workers):
+        for process in (self.api, self.listener, self.detector, *self.workers):
             process.kill_9()
         self.receiver.stop()
         self.switch.stop()

@@ -18,6 +18,8 @@ FORBIDDEN = {
     "media": ("media/load.py", "import orchestrator.domain.conference"),
     "networks": ("outgoing/networks.py", "import socket"),
     "projector": ("listener/projector.py", "import orchestrator.freeswitch.commands"),
+    "decision": ("detection/decision.py", "import gevent"),
+    "audio": ("listener/listener.py", "import numpy"),
     "pure": ("domain/rules.py", "import structlog"),
     "redis": ("services/participants.py", "from redis.exceptions import RedisError"),
     "rq": ("store/outbox.py", "from rq import Queue"),

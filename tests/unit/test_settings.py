@@ -135,6 +135,7 @@ def test_the_public_url_has_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch)
             ["api:8080", "http://api:8080/x y", "file:///etc", "http://a/{b}"],
         ),
         ("STOCK_MUSIC", "local_stream://moh", ["two words", "${x}", "{a=b}file", "it's", "say:hello", "x\ny"]),
+        ("DETECTION_DIR", "/run/detection-1.d", ["relative", "/a b", "/a/{x}", "/a\n", "/a,b", "/a//b", "/a/"]),
         ("TTS_COMMAND", "piper --model /voices/{language}.onnx", ["", "piper {model}", "piper {", "piper 'x"]),
     ],
 )

@@ -10,7 +10,13 @@ from orchestrator.callbacks.plan import Callback
 from orchestrator.dialects.twilio.serializers import API_VERSION, rfc2822
 from orchestrator.domain.calls import talked_seconds
 from orchestrator.domain.conference import CallStatus, Conference, Participant
-from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed, CallEnded, ParticipantLeft
+from orchestrator.domain.events import (
+    AnnouncementEnded,
+    AnnouncementFailed,
+    AnswererDetected,
+    CallEnded,
+    ParticipantLeft,
+)
 from orchestrator.domain.hangup import final_call_status
 
 Parameters = list[tuple[str, str]]
@@ -129,7 +135,19 @@ def _call(callback: Callback, status: CallStatus) -> Parameters:
     ]
     if not participant.to.startswith(("sip:", "sips:", "client:")):
         parameters += [(name, "") for name in _PLACES]
+    if participant.answered_by is not None:
+        parameters.append(("AnsweredBy", participant.answered_by))
     return parameters
+
+
+def _detection(callback: Callback) -> Parameters:
+    event = cast(AnswererDetected, callback.event)
+    return [
+        ("CallSid", callback.call_sid),
+        ("AccountSid", callback.conference.account_sid),
+        ("AnsweredBy", event.answered_by),
+        ("MachineDetectionDuration", str(event.duration_ms)),
+    ]
 
 
 def _completed(callback: Callback) -> Parameters:
@@ -162,6 +180,7 @@ SERIALIZERS: Final[dict[str, Callable[[Callback], Parameters]]] = {
     "ringing": lambda callback: _call(callback, CallStatus.RINGING),
     "answered": lambda callback: _call(callback, CallStatus.IN_PROGRESS),
     "completed": _completed,
+    "detection": _detection,
 }
 """Callback kind -> its parameters. A planned kind without a row fails the guard test."""
 

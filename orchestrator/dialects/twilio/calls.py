@@ -159,7 +159,7 @@ def serialize_call(asked: Asked, call: Participant) -> dict[str, Any]:
         "price": None,
         "price_unit": "USD",
         "direction": "outbound-api",
-        "answered_by": None,
+        "answered_by": call.answered_by,
         "api_version": API_VERSION,
         "forwarded_from": None,
         "group_sid": None,

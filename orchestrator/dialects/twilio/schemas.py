@@ -93,7 +93,7 @@ CREATE_CALLBACKS: Final = (
         ("in-progress", "completed", "failed", "absent"),
         ("completed",),
     ),
-    CallbackRow("AmdStatusCallback", "amd_callbacks", (), ()),
+    CallbackRow("AmdStatusCallback", "amd_callbacks", (), ("detection",)),
 )
 
 UPDATE: Final[Mapping[str, tuple[str, p.Parser]]] = {

@@ -13,6 +13,7 @@ from orchestrator.domain.conference import CallbackSettings, LeaveReason
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
+    AnswererDetected,
     CallAnswered,
     CallEnded,
     CallInitiated,
@@ -57,6 +58,7 @@ KINDS = {
     CallRang: ("ringing", "ringing"),
     CallAnswered: ("answered", "answered"),
     CallEnded: ("completed", "completed"),
+    AnswererDetected: ("detection", "detection"),
 }
 
 
@@ -64,7 +66,22 @@ def test_words_and_kinds_are_twilios() -> None:
     """Wire-contract sections 8.1 and 8.2: what is subscribed to, and what is sent."""
     assert {event: (row.word, row.kind) for event, row in PLAN.items()} == KINDS
     assert {row.source for event, row in PLAN.items() if event.__name__.startswith("Call")} == {"call"}
-    assert {row.source for event, row in PLAN.items() if not event.__name__.startswith("Call")} == {"conference"}
+    others = {event: row.source for event, row in PLAN.items() if not event.__name__.startswith("Call")}
+    assert others.pop(AnswererDetected) == "detection"
+    assert set(others.values()) == {"conference"}
+
+
+def test_who_picked_up_is_told_in_a_lane_of_its_own() -> None:
+    """To its own receiver, which keeps no other waiting; the numbers of call progress go on without it."""
+    found = AnswererDetected(at(3), "human", 1500)
+    settings = CallbackSettings("https://app.example/amd", "POST", ("detection",))
+    participant = a_participant(detection_callbacks=settings, progress_callbacks=PROGRESS, call_sequence_number=3)
+
+    _, after, (told,) = plan_callbacks(a_conference(), participant, [found])
+
+    assert (told.lane, told.kind, told.settings) == (f"{CA}-detection", "detection", settings)
+    assert after == participant
+    assert plan_callbacks(a_conference(), a_participant(progress_callbacks=PROGRESS), [found])[2] == []
 
 
 def test_everything_is_told_in_order_to_one_who_wants_everything() -> None:

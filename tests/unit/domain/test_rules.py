@@ -19,6 +19,7 @@ from orchestrator.domain.effects import UpdateCoaching
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
+    AnswererDetected,
     CallEnded,
     Event,
     MemberAdded,
@@ -266,3 +267,25 @@ def test_the_coached_persons_leave_changes_no_coach() -> None:
     after = apply(conference, connected(), MemberRemoved(at(3)))
 
     assert after.conference.coaches == (coach,)
+
+
+def test_who_picked_up_is_a_fact_once() -> None:
+    """The first answer counts: of a detector, or of a listener that has waited long enough."""
+    waiting = connected(detection_seconds=30)
+
+    after, told_events = told(waiting, AnswererDetected(at(3), "human", 1900))
+
+    assert (after.answered_by, told_events) == ("human", [AnswererDetected])
+    assert apply(room(), after, AnswererDetected(at(40), "unknown", 30_000)).events == ()
+    assert apply(room(), connected(), AnswererDetected(at(3), "human", 1900)).events == (), "nobody wants to know"
+
+
+def test_whoever_hangs_up_before_it_is_clear_is_unknown() -> None:
+    """Every call that was answered has one answer, told before its end; one that was not has none."""
+    ended = apply(room(), connected(detection_seconds=30), CallEnded(at(3), "NORMAL_CLEARING"))
+    unanswered = apply(room(), a_participant(detection_seconds=30), CallEnded(at(3), "USER_BUSY", 486))
+
+    assert ended.participant.answered_by == "unknown"
+    assert [type(event) for event in ended.events][:2] == [AnswererDetected, CallEnded]
+    assert ended.events[0] == AnswererDetected(at(3), "unknown", 2000)
+    assert AnswererDetected not in [type(event) for event in unanswered.events]

@@ -25,6 +25,7 @@ from orchestrator.domain.effects import EndCall, EndOthers, RefreshSound
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
+    AnswererDetected,
     CallAnswered,
     CallEnded,
     CallInitiated,
@@ -66,6 +67,8 @@ def events(draw: st.DrawFn) -> Event:
         extra = ("https://app.example/a", draw(st.sampled_from("ab")))
     if kind is AnnouncementFailed:
         extra = ("https://app.example/a", "x", draw(st.sampled_from("ab")))
+    if kind is AnswererDetected:
+        extra = (draw(st.sampled_from(["human", "unknown"])), 2000)
     if kind is DialFailed:
         extra = ("INVALID_GATEWAY",)
     return kind(START, *extra)
@@ -273,7 +276,9 @@ def run(conference: Conference, participant: Participant, *happening: Event) -> 
 def test_late_news_changes_nothing(kind: type[Event], status: ParticipantStatus) -> None:
     """Every cell of the table that says LATE: not even `updated_at` moves."""
     conference, participant = with_one_present(), a_participant(status=status, left_at=at(1), ended_at=at(1))
-    extra: dict[type[Event], tuple[object, ...]] = {MemberAdded: (1,), CallEnded: ("X",), DialFailed: ("X",)}
+    extra: dict[type[Event], tuple[object, ...]] = {
+        MemberAdded: (1,), CallEnded: ("X",), DialFailed: ("X",), AnswererDetected: ("human", 1),
+    }  # fmt: skip
     event = kind(at(9), *extra.get(kind, ()))
 
     assert apply(conference, participant, event) == Outcome(conference, participant)

@@ -290,13 +290,18 @@ OTHER: dict[str, Any] = {
     "sip_auth_username": "bobby", "sip_auth_password": "other",
     "from_": "+15550007777", "to": "+15550008888", "caller_id": "+15550006666", "timeout_seconds": 7,
     "early_media": False, "muted": True, "end_conference_on_exit": True, "coaching": True,
+    "machine_detection": "DetectMessageEnd", "machine_detection_speech_threshold_ms": 1000,
+    "machine_detection_speech_end_threshold_ms": 500, "machine_detection_silence_timeout_ms": 2000,
+    "machine_detection_timeout_seconds": 3,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("field", sorted(RENDERED_FIELDS))
 def test_a_rendered_field_changes_the_string(field: str) -> None:
     """RENDERED_FIELDS claims no more than it does."""
-    command = a_create(to="sip:bob@h.example", sip_auth_username="bob", sip_auth_password="secret")
+    command = a_create(
+        to="sip:bob@h.example", sip_auth_username="bob", sip_auth_password="secret", machine_detection="Enable"
+    )
 
     assert render(replace(command, **{field: OTHER[field]})) != render(command)
 

@@ -64,6 +64,7 @@ BY_TTL = {
     "call:{CA}",
     "node:{name}",
     "node:{name}:looks",
+    "node:{name}:detector",
     "node:{name}:dialled",
     "account:{AC}:kept",
     "account:{AC}:tallies",
@@ -76,7 +77,7 @@ BY_TTL = {
 """Rows whose lifetime is a TTL, at the latest when what they tell of is over; the other rows name an owner."""
 
 
-FOR_SECONDS = {"node:{name}", "node:{name}:dialled", "lane:{SID}:KIND:lane"}
+FOR_SECONDS = {"node:{name}", "node:{name}:detector", "node:{name}:dialled", "lane:{SID}:KIND:lane"}
 """Those of them that a slow machine may not see any more at the end."""
 
 RQS = ("rq:", "callbacks:ready", "callbacks:woken", "playback:ready", "playback:woken")
@@ -143,6 +144,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     world = World(client)
     AccountStore(client).save_account(Account(ACCOUNT, TOKEN, "active"))
     NodeStore(client).save_node("fs1", connected="1")
+    NodeStore(client).save_detector("fs1", calls="0")
     wakeups = Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0")), CALLBACKS)
     engine = make_engine(make_drainer(client), wakeups)
     settings: dict[str, Any] = {

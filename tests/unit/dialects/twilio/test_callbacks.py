@@ -21,6 +21,7 @@ from orchestrator.domain.conference import (
 from orchestrator.domain.events import (
     AnnouncementEnded,
     AnnouncementFailed,
+    AnswererDetected,
     CallAnswered,
     CallEnded,
     CallInitiated,
@@ -41,6 +42,7 @@ from orchestrator.domain.events import (
 from tests.unit.examples import AC, CA, CF, COACHED, EVENTS, PROGRESS, a_conference, a_participant, at
 
 OTHER = "CA" + "9" * 32
+DETECTION = CallbackSettings("https://app.example/detection", "POST", ("detection",))
 PLACES = {
     f"{party}{place}": ""
     for party in ("From", "To", "Caller", "Called")
@@ -50,7 +52,8 @@ PLACES = {
 
 def callback(event: Event, conference: Conference | None = None, participant: Participant | None = None) -> Callback:
     told = a_conference(callbacks=EVENTS, callbacks_fixed=True, sequence_number=4) if conference is None else conference
-    about = a_participant(progress_callbacks=PROGRESS, call_sequence_number=2) if participant is None else participant
+    to_tell = {"progress_callbacks": PROGRESS, "detection_callbacks": DETECTION}
+    about = a_participant(**to_tell, call_sequence_number=2) if participant is None else participant
     (made,) = plan_callbacks(told, about, (event,))[2]
     return made
 
@@ -120,6 +123,10 @@ EXACT: list[tuple[Event, dict[str, str]]] = [
     (ParticipantModified(NOW, beep_on_exit=False), of_participant("participant-modify")),
     (SpeechStarted(NOW), of_participant("participant-speech-start")),
     (SpeechStopped(NOW), of_participant("participant-speech-stop")),
+    (
+        AnswererDetected(NOW, "machine_end_beep", 7320),
+        {"CallSid": CA, "AccountSid": AC, "AnsweredBy": "machine_end_beep", "MachineDetectionDuration": "7320"},
+    ),
     (
         AnnouncementEnded(NOW, "https://app.example/a", "one"),
         of_conference("announcement-end") | {"AnnounceUrl": "https://app.example/a"},

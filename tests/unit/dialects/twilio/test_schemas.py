@@ -123,7 +123,7 @@ CALLBACKS = {
     "ConferenceRecordingStatusCallback": (
         "conference_recording_callbacks", ("in-progress", "completed", "failed", "absent"), ("completed",),
     ),
-    "AmdStatusCallback": ("amd_callbacks", (), ()),
+    "AmdStatusCallback": ("amd_callbacks", (), ("detection",)),
 }  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def test_a_callback_is_made_of_three_parameters(name: str, row: tuple[str, tuple
     empty = create((name, URL), (f"{name}Event", ""), (f"{name}Method", ""))
 
     assert getattr(plain, field) == CallbackSettings(URL, "POST", default)
-    assert getattr(full, field) == CallbackSettings(URL, "GET", words)
+    assert getattr(full, field) == CallbackSettings(URL, "GET", words or default)
     assert getattr(joined, field) == CallbackSettings(URL, "POST", words)
     assert empty == plain
     if words:

@@ -1,0 +1,1 @@
+"""Who picked up: a person, a machine or a fax."""

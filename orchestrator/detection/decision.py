@@ -1,0 +1,203 @@
+"""Who picked up, decided from what is heard from the answer on: timed segments in, one verdict out. Pure.
+
+Twilio's rules (docs/wire-contract.md, section 12.1): a short utterance and then silence is a human, a long one a
+machine. And three more, of tones: speech that ends in a beep is a machine's, a lone high beep is one as well, and
+2100 Hz, or 1100 Hz again and again, is a fax (ITU-T T.30, 4). Where nobody speaks it is `unknown`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+TICK_MS: Final = 20
+"""Segments are made of whole ticks: a packet of RTP."""
+
+CLICK_MS: Final = 140
+"""Speech that is shorter is a click of the line, and as quiet."""
+
+BEEP_MS: Final = range(120, 2520)
+BEEP_HZ: Final = 320
+"""Below it a voice's own fundamental may pass for a tone."""
+
+CERTAIN_BEEP_MS: Final = 400
+"""No vowel is held so evenly for so long."""
+
+AFTER_BEEP_MS: Final = 160
+"""So long nobody goes on to speak: then it was no vowel."""
+
+LONE_BEEP_HZ: Final = 650
+"""Below it are the tones of call progress (ITU-T E.180), which nobody has to have spoken before."""
+
+AFTER_LONE_BEEP_MS: Final = 400
+
+FAX_ANSWERS_HZ: Final = 2100
+FAX_ANSWERS_MS: Final = 1000
+FAX_CALLS_HZ: Final = 1100
+FAX_CALLS_MS: Final = range(380, 740)
+OFF_HZ: Final = 40
+
+
+class Kind(StrEnum):
+    """What a segment is. Noise that nobody speaks in is silence."""
+
+    SPEECH = "speech"
+    SILENCE = "silence"
+    TONE = "tone"
+
+
+class AnsweredBy(StrEnum):
+    """Twilio's words."""
+
+    HUMAN = "human"
+    MACHINE_START = "machine_start"
+    MACHINE_END_BEEP = "machine_end_beep"
+    MACHINE_END_SILENCE = "machine_end_silence"
+    MACHINE_END_OTHER = "machine_end_other"
+    FAX = "fax"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The same sound for `ms`, a multiple of TICK_MS; `hz` of a tone that is a single one."""
+
+    kind: Kind
+    ms: int
+    hz: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """MachineDetection and its four parameters, with their defaults; `to_message_end`: DetectMessageEnd."""
+
+    to_message_end: bool = False
+    timeout_ms: int = 30_000
+    speech_threshold_ms: int = 2400
+    speech_end_threshold_ms: int = 1200
+    silence_timeout_ms: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Who it was, and after how much audio that was clear."""
+
+    answered_by: AnsweredBy
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is kept of the past. `run_ms`: how long the present sound has lasted; `quiet_ms`: how long there has been
+    neither speech nor tone. `spoken_ms` is how much was said, without the
+    pauses: who hesitates says no more. `tone_ms` and `tone_hz` are of the
+    tone that ended last, `tones` counts those since somebody spoke."""
+
+    at_ms: int = 0
+    kind: Kind = Kind.SILENCE
+    hz: int = 0
+    run_ms: int = 0
+    quiet_ms: int = 0
+    spoken_ms: int = 0
+    tone_ms: int = 0
+    tone_hz: int = 0
+    tones: int = 0
+    fax_calls: int = 0
+
+
+def hear(heard: Heard, segment: Segment, tuning: Tuning) -> Heard | Verdict:
+    """What is known after a segment. The same sound in one segment or in several leads to the same."""
+    for _ in range(segment.ms // TICK_MS):
+        if heard.run_ms and (heard.kind, heard.hz) != (segment.kind, segment.hz):
+            heard = _ended(heard)
+        heard = _went_on(heard, segment)
+        answered_by = _decided(heard, tuning)
+        if answered_by is not None:
+            return Verdict(answered_by, heard.at_ms)
+    return heard
+
+
+def _ended(heard: Heard) -> Heard:
+    """The present sound has given way to another."""
+    if heard.kind is Kind.TONE:
+        calls = _is_about(heard.hz, FAX_CALLS_HZ) and heard.run_ms in FAX_CALLS_MS
+        return replace(
+            heard,
+            run_ms=0,
+            tone_ms=heard.run_ms,
+            tone_hz=heard.hz,
+            tones=heard.tones + 1,
+            fax_calls=heard.fax_calls + calls,
+        )
+    return replace(heard, run_ms=0)
+
+
+def _went_on(heard: Heard, segment: Segment) -> Heard:
+    """One tick more of this sound."""
+    run_ms = heard.run_ms + TICK_MS
+    quiet_ms, spoken_ms, tones, fax_calls = heard.quiet_ms + TICK_MS, heard.spoken_ms, heard.tones, heard.fax_calls
+    if segment.kind is Kind.TONE:
+        quiet_ms = 0
+    elif segment.kind is Kind.SPEECH and run_ms >= CLICK_MS:
+        spoken_ms += CLICK_MS if run_ms == CLICK_MS else TICK_MS
+        quiet_ms = tones = fax_calls = 0
+    return replace(
+        heard,
+        at_ms=heard.at_ms + TICK_MS,
+        kind=segment.kind,
+        hz=segment.hz,
+        run_ms=run_ms,
+        quiet_ms=quiet_ms,
+        spoken_ms=spoken_ms,
+        tones=tones,
+        fax_calls=fax_calls,
+    )
+
+
+def _decided(heard: Heard, tuning: Tuning) -> AnsweredBy | None:
+    if _is_fax(heard):
+        return AnsweredBy.FAX
+    is_beep_over = _is_beep_over(heard)
+    is_machine = heard.spoken_ms >= tuning.speech_threshold_ms or is_beep_over or _is_certain_beep(heard)
+    if is_machine:
+        return _end_of_message(heard, tuning, is_beep_over) if tuning.to_message_end else AnsweredBy.MACHINE_START
+    if heard.spoken_ms and heard.quiet_ms >= tuning.speech_end_threshold_ms:
+        return AnsweredBy.HUMAN
+    is_silent = not heard.spoken_ms and heard.quiet_ms >= tuning.silence_timeout_ms
+    return AnsweredBy.UNKNOWN if is_silent or heard.at_ms >= tuning.timeout_ms else None
+
+
+def _end_of_message(heard: Heard, tuning: Tuning, is_beep_over: bool) -> AnsweredBy | None:
+    """A machine speaks, or beeps: whether that is over."""
+    if is_beep_over:
+        return AnsweredBy.MACHINE_END_BEEP
+    if heard.quiet_ms >= tuning.speech_end_threshold_ms:
+        return AnsweredBy.MACHINE_END_SILENCE
+    is_endless = heard.kind is Kind.TONE and heard.run_ms >= BEEP_MS.stop
+    return AnsweredBy.MACHINE_END_OTHER if is_endless or heard.at_ms >= tuning.timeout_ms else None
+
+
+def _is_certain_beep(heard: Heard) -> bool:
+    """After speech, while it sounds."""
+    is_tone = heard.kind is Kind.TONE and heard.hz >= BEEP_HZ
+    return is_tone and heard.spoken_ms > 0 and heard.run_ms >= CERTAIN_BEEP_MS
+
+
+def _is_beep_over(heard: Heard) -> bool:
+    if heard.kind is Kind.TONE or heard.tones == 0 or heard.tone_ms not in BEEP_MS:
+        return False
+    if heard.spoken_ms:
+        return heard.tone_hz >= BEEP_HZ and heard.quiet_ms >= AFTER_BEEP_MS
+    is_fax = _is_about(heard.tone_hz, FAX_ANSWERS_HZ) or heard.fax_calls > 0
+    is_lone = heard.tones == 1 and heard.tone_hz >= LONE_BEEP_HZ and not is_fax
+    return is_lone and heard.quiet_ms >= AFTER_LONE_BEEP_MS
+
+
+def _is_fax(heard: Heard) -> bool:
+    answers = heard.kind is Kind.TONE and _is_about(heard.hz, FAX_ANSWERS_HZ) and heard.run_ms >= FAX_ANSWERS_MS
+    return answers or heard.fax_calls > 1
+
+
+def _is_about(hz: int, wanted: int) -> bool:
+    return abs(hz - wanted) <= OFF_HZ
