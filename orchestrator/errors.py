@@ -138,6 +138,30 @@ class Conflict(ApiError):
     code, http_status = 20409, 409
 
 
+class SeveralRecordings(ApiError):
+    """`Twilio.CURRENT` means one recording, and several are under way."""
+
+    code, http_status = 16108, 400
+
+
+class WrongRecordingState(ApiError):
+    """The recording, or the call that is to be recorded, is in a state that the request does not fit."""
+
+    code, http_status = 16114, 400
+
+
+class OneChannelOnly(ApiError):
+    """Two channels are asked for of a recording that has one."""
+
+    code, http_status = 16113, 400
+
+
+class RecordingUnfinished(ApiError):
+    """It can be deleted when it is complete."""
+
+    code, http_status = 20009, 409
+
+
 class Unavailable(ApiError):
     """The switch or Redis is away; the same request may succeed later."""
 

@@ -42,6 +42,9 @@ class Limits:
     kept_callbacks: int = _limit(
         50_000, None, "callbacks that are remembered", "nothing is refused: the oldest finished ones are forgotten"
     )
+    kept_recording_megabytes: int = _limit(
+        100_000, RATE, "recordings that are kept, in megabytes", "one that a create asks for ends as `failed`"
+    )
     replays_per_minute: int = _limit(
         1_000, RATE, "callbacks sent again; a bulk replay sends as many as are left and says that there are more"
     )

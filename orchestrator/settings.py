@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import re
 import shlex
-from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -18,6 +15,8 @@ from orchestrator.callbacks.retry import Schedule
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.files import STOCK_MUSIC
 from orchestrator.outgoing.networks import Network, parse_networks
+from orchestrator.recordings.sealed import parse_key
+from orchestrator.running import running_settings
 
 _NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:]*:[0-9a-f:.]*", re.ASCII)
@@ -99,6 +98,19 @@ class Settings(BaseSettings):
         7, gt=0, le=366, description="how long a call that has ended stays readable, and counts for its account"
     )
     detection_dir: str = Field("", pattern=_PATH, description="where FreeSWITCH writes audio for `orchestrator detect`")
+    recordings_dir: str = Field(
+        "/var/lib/orchestrator/recordings",
+        description="where FreeSWITCH writes recordings and workers find them: one directory for all of them, "
+        "on several machines a shared one; what is finished is kept there, too, unless there is a bucket",
+    )
+    recordings_bucket: str = Field("", description="a bucket in which finished recordings are kept")
+    recordings_endpoint: str = Field("", description="where the bucket is, if that is not Amazon")
+    recordings_key: str = Field(
+        "", description="encrypts finished recordings: 32 bytes in base64; empty: not at all", repr=False
+    )
+    recordings_keep_days: int = Field(
+        0, ge=0, le=36_500, description="after so many days recordings are deleted; 0: never"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @field_validator("freeswitch_nodes", mode="before")
@@ -216,6 +228,20 @@ class Settings(BaseSettings):
             raise ValueError("is not a command with no other placeholders than {voice}, {language} and {gender}")
         return value
 
+    @field_validator("recordings_dir")
+    @classmethod
+    def _check_directory(cls, value: str) -> str:
+        if not re.fullmatch(r"/[A-Za-z0-9._/-]+", value, re.ASCII):
+            raise ValueError("has to be an absolute path of letters, digits and . _ -")
+        return value.rstrip("/")
+
+    @field_validator("recordings_key")
+    @classmethod
+    def _check_key(cls, value: str) -> str:
+        if value:
+            parse_key(value)
+        return value
+
     @property
     def bind_host(self) -> str:
         """The API's listening address."""
@@ -247,16 +273,6 @@ class Settings(BaseSettings):
         return self.orchestrator_media_url.rstrip("/") or self.public_url
 
 
-DATA: Final = Path("var")
-"""Where `orchestrator up` keeps its things."""
-
-RUNNING: Final = DATA / "running.json"
-"""The settings of the `up` that runs in this folder. It has the event socket's password: nobody else may read it."""
-
-LOCK: Final = DATA / "lock"
-"""Held as long as an `up` runs in this folder."""
-
-
 def load_settings() -> Settings:
     """Read the environment, and what it leaves open from the `up` that runs in this folder, so that a command typed
     beside it finds its Redis and its switch. Raises SettingsError naming each wrong variable."""
@@ -270,30 +286,3 @@ def load_settings() -> Settings:
             for problem in error.errors(include_url=False, include_input=False)
         ]
         raise SettingsError(problems) from error
-
-
-def running_settings() -> dict[str, str]:
-    """What `save_running` wrote, if the `up` that did so still runs."""
-    try:
-        with LOCK.open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read_running()
-    except OSError:
-        pass
-    return {}
-
-
-def _read_running() -> dict[str, str]:
-    try:
-        return dict(json.loads(RUNNING.read_text()))
-    except (OSError, ValueError):
-        return {}
-
-
-def save_running(environment: dict[str, str]) -> None:
-    """Write the settings in `environment` for commands that are typed in this folder."""
-    settings = {name: environment[name] for field in Settings.model_fields if (name := field.upper()) in environment}
-    RUNNING.unlink(missing_ok=True)
-    with os.fdopen(os.open(RUNNING, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(settings, file)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Final
 
 _SHAPE = re.compile(r"(AC|BY|CA|CF|RE|SK)[0-9a-f]{32}", re.ASCII)
 
@@ -33,7 +34,31 @@ def channel_uuid_of(call_sid: str) -> str:
 
 
 def call_sid_of(channel_uuid: str) -> str | None:
-    """The CallSid of a channel UUID, or None if the text is no UUID (a foreign channel)."""
+    """The CallSid of a channel UUID, or None if the text is no UUID (a foreign channel), or that of a recorder."""
     digits = channel_uuid.replace("-", "").lower()
     sid = "CA" + digits
-    return sid if is_sid("CA", sid) else None
+    return sid if is_sid("CA", sid) and not is_recorder(channel_uuid) else None
+
+
+_RECORDER: Final = "8"
+"""In the place of a UUID's version: 8 is for whatever one likes (RFC 9562, section 5.8), and no call of ours has it."""
+
+
+def recorder_uuid_of(recording_sid: str) -> str:
+    """The channel UUID of the leg that records a conference: no call, though it is a member."""
+    digits = recording_sid[2:]
+    return str(uuid.UUID(digits[:12] + _RECORDER + digits[13:]))
+
+
+def is_recorder(channel_uuid: str) -> bool:
+    """True for the channel UUID of such a leg."""
+    return len(channel_uuid) == 36 and channel_uuid[14] == _RECORDER
+
+
+def recording_sid_for(sid: str) -> str:
+    """The RecordingSid of what is recorded because a create asked for it, of a call or a conference: always the same,
+    so that it is not begun twice."""
+    return "RE" + uuid.uuid5(_RECORDINGS, sid).hex
+
+
+_RECORDINGS: Final = uuid.UUID("5b0f64a5-2f0c-4d5a-9c57-3d0f0c7a9b1e")

@@ -26,7 +26,8 @@ from orchestrator.children import die_with_parent, free_port
 from orchestrator.demo_receiver import DemoReceiver
 from orchestrator.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from orchestrator.errors import ApiError
-from orchestrator.settings import DATA, LOCK, RUNNING, Settings, save_running
+from orchestrator.running import DATA, LOCK, RUNNING, save_running
+from orchestrator.settings import Settings
 from orchestrator.sids import mint_sid
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.wiring import build_accounts
@@ -103,6 +104,7 @@ def up(settings: Settings) -> int:
         environment = dict(os.environ)
         # The callbacks of people who try it go to this machine; a real installation lists its own networks, or none.
         environment.setdefault("ALLOWED_PRIVATE_NETWORKS", "127.0.0.0/8,::1/128")
+        environment.setdefault("RECORDINGS_DIR", str((DATA / "recordings").resolve()))
         if "REDIS_URL" not in os.environ:
             redis = EmbeddedRedis(DATA / "redis")
             environment["REDIS_URL"] = redis.start()
@@ -111,7 +113,7 @@ def up(settings: Settings) -> int:
         receiver = DemoReceiver(account.auth_token, print, DATA / "receiver.port")
         receiver.start()
         children = _children(settings, environment)
-        save_running(environment)
+        save_running({name: environment[name] for name in map(str.upper, Settings.model_fields) if name in environment})
         for child in children:
             child.start()
             gevent.spawn(child.keep_running, stopping)

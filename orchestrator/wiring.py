@@ -33,7 +33,16 @@ from orchestrator.freeswitch.client import NodeUnavailable
 from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
-from orchestrator.jobs.wakeups import CALLBACKS, PLAYBACK, BackgroundWaker, Topic, Wakeups, make_queue, use
+from orchestrator.jobs.wakeups import (
+    CALLBACKS,
+    PLAYBACK,
+    RECORDINGS,
+    BackgroundWaker,
+    Topic,
+    Wakeups,
+    make_queue,
+    use,
+)
 from orchestrator.lanes.engine import Engine
 from orchestrator.lanes.sweep import Sweep
 from orchestrator.listener.coaching import Send
@@ -51,6 +60,11 @@ from orchestrator.playback.output import Output
 from orchestrator.playback.parts import Parts
 from orchestrator.playback.work import LANES_AT_ONCE as PLAYED_AT_ONCE
 from orchestrator.playback.work import Playback
+from orchestrator.recordings.parts import build_watch
+from orchestrator.recordings.recorder import Recorder
+from orchestrator.recordings.service import Recordings
+from orchestrator.recordings.storage import Place
+from orchestrator.recordings.worker import LOOKS_AT_ONCE
 from orchestrator.services import Services
 from orchestrator.services.callback_log import CallbackLog
 from orchestrator.services.calls import CallService
@@ -73,6 +87,7 @@ from orchestrator.store.outbox import OutboxStore
 from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
+from orchestrator.store.recordings import RecordingStore
 
 
 def build_accounts(settings: Settings) -> AccountStore:
@@ -87,7 +102,9 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
     store = ConferenceStore(client, kept)
     nodes = build_nodes(settings)
     sounds = _start_waker(settings, PLAYBACK)
-    make_committer = _committer_maker(settings, client, _start_waker(settings, CALLBACKS), sounds, _give_up)
+    callbacks = _start_waker(settings, CALLBACKS)
+    recorder = _build_recorder(settings, client, callbacks, _start_waker(settings, RECORDINGS))
+    make_committer = _committer_maker(settings, client, recorder, callbacks, sounds, _give_up)
     accounts, quotas, sound_store = AccountStore(client), QuotaStore(client, kept), PlaybackStore(client)
     services = Services(
         ConferenceService(store, nodes, sound_store, sounds),
@@ -96,9 +113,21 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
         CallService(CallStore(client), store, nodes),
         build_callback_log(settings),
         Credentials(accounts),
+        Recordings(recorder, CommitStore(client), nodes, _place(settings).open(), settings.public_url),
     )
     media = MediaStore(client, settings.media_megabytes << 20)
     return create_app(services, accounts, media, quotas), nodes
+
+
+def _build_recorder(settings: Settings, client: Redis, wake_callbacks: Wake, wake_looks: Wake) -> Recorder:
+    serialize = partial(DIALECTS.serialize_recording_callback, base=settings.public_url)
+    stores = (RecordingStore(client), AccountStore(client))
+    return Recorder(*stores, serialize, wake_callbacks, wake_looks, settings.recordings_dir)
+
+
+def _place(settings: Settings) -> Place:
+    kept = Path(settings.recordings_dir) / "kept"
+    return Place(kept, settings.recordings_bucket, settings.recordings_endpoint, settings.recordings_key)
 
 
 def _build_destinations(settings: Settings) -> Destinations:
@@ -114,10 +143,16 @@ def _give_up(seconds: float) -> None:
 
 
 def _committer_maker(
-    settings: Settings, client: Redis, wake_callbacks: Wake, wake_sounds: Wake, wait: Callable[[float], object]
+    settings: Settings,
+    client: Redis,
+    recorder: Recorder,
+    wake_callbacks: Wake,
+    wake_sounds: Wake,
+    wait: Callable[[float], object],
 ) -> Callable[[Send], Committer]:
     return lambda send: Committer(
         CommitStore(client, settings.call_retention_seconds),
+        recorder,
         DIALECTS.serialize_callback,
         wake_callbacks,
         wake_sounds,
@@ -146,12 +181,15 @@ def build_listeners(settings: Settings) -> list[Listener]:
 def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
     client = connect(settings.redis_url)
     wake_callbacks, wake_sounds = _start_waker(settings, CALLBACKS), _start_waker(settings, PLAYBACK)
+    recorder = _build_recorder(settings, client, wake_callbacks, _start_waker(settings, RECORDINGS))
 
     def make_committer(wait: Callable[[float], None], send: Send) -> Committer:
-        return _committer_maker(settings, client, wake_callbacks, wake_sounds, wait)(send)
+        return _committer_maker(settings, client, recorder, wake_callbacks, wake_sounds, wait)(send)
 
     name = f"{socket.gethostname()}:{os.getpid()}"
-    return Listener(address, settings.freeswitch_password, make_committer, wake_sounds, NodeStore(client), name)
+    return Listener(
+        address, settings.freeswitch_password, make_committer, wake_sounds, recorder, NodeStore(client), name
+    )
 
 
 def build_detectors(settings: Settings) -> list[Detector]:
@@ -197,21 +235,26 @@ class WorkerParts:
 def build_worker(settings: Settings) -> WorkerParts:
     """The worker process: it delivers callbacks, and decides what is played, which comes first."""
     client = connect(settings.redis_url, max_connections=256)
-    wakeups = {topic: Wakeups(build_queue(settings, topic), topic) for topic in (PLAYBACK, CALLBACKS)}
+    wakeups = {topic: Wakeups(build_queue(settings, topic), topic) for topic in (PLAYBACK, CALLBACKS, RECORDINGS)}
     outbox, stored = OutboxStore(client), PlaybackStore(client)
     nodes, fetching = build_nodes(settings), build_nodes(settings)
-    make_committer = _committer_maker(settings, client, wakeups[CALLBACKS].wake, wakeups[PLAYBACK].wake, _give_up)
+    recorder = _build_recorder(settings, client, wakeups[CALLBACKS].wake, wakeups[RECORDINGS].wake)
+    wakes = (wakeups[CALLBACKS].wake, wakeups[PLAYBACK].wake)
+    make_committer = _committer_maker(settings, client, recorder, *wakes, _give_up)
     commits, media = CommitStore(client), MediaStore(client, settings.media_megabytes << 20)
     output = Output(commits, media, nodes, fetching, settings.media_url, settings.stock_music)
     report_end = AnnouncementEnds(commits, nodes, make_committer).report
     loader = _build_loader(settings, client, media)
     playback = Playback(Parts(stored, output, loader, DIALECTS.serialize_fetch, report_end))
     drainer = _build_drainer(settings, client, outbox)
+    watch = build_watch(recorder, commits, nodes, _place(settings), settings.recordings_keep_days)
+    looked_at = LaneStore(client, RECORDINGS.name)
     engines = {
         PLAYBACK: Engine(stored, wakeups[PLAYBACK], playback.work, PLAYED_AT_ONCE),
         CALLBACKS: Engine(outbox, wakeups[CALLBACKS], drainer.work, DRAINED_AT_ONCE),
+        RECORDINGS: Engine(looked_at, wakeups[RECORDINGS], watch.work, LOOKS_AT_ONCE),
     }
-    stores: dict[Topic, LaneStore] = {PLAYBACK: stored, CALLBACKS: outbox}
+    stores: dict[Topic, LaneStore] = {PLAYBACK: stored, CALLBACKS: outbox, RECORDINGS: looked_at}
     beside: list[Callable[[Callable[[float], object]], None]] = []
     for topic, engine in engines.items():
         use(topic, wakeups[topic], engine.run_all)
@@ -219,10 +262,8 @@ def build_worker(settings: Settings) -> WorkerParts:
         leases = LaneStore(connect(settings.redis_url, max_connections=2), topic.name)
         beside += [partial(engine.keep_leases, leases), Sweep(stores[topic], wakeups[topic]).run]
     # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
-    connections = Redis(
-        connection_pool=BlockingConnectionPool.from_url(settings.rq_url, max_connections=100, timeout=30)
-    )
-    queues = tuple(make_queue(topic, connections) for topic in engines)
+    pool = BlockingConnectionPool.from_url(settings.rq_url, max_connections=100, timeout=30)
+    queues = tuple(make_queue(topic, Redis(connection_pool=pool)) for topic in engines)
     return WorkerParts(queues, tuple(engines.values()), tuple(beside), (nodes, fetching))
 
 

@@ -12,9 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 from orchestrator.callbacks.plan import Callback
+from orchestrator.callbacks.recordings import RecordingCallback
 from orchestrator.domain.commands import CreateParticipant, UpdateParticipant
-from orchestrator.domain.conference import Conference, Participant
+from orchestrator.domain.conference import Conference, Participant, RecordingSettings
+from orchestrator.domain.recording import (
+    Recording,
+)
 from orchestrator.errors import ApiError
+from orchestrator.recordings.service import UpdateRecording
 from orchestrator.store.accounts import Account, token_id
 
 Item = TypeVar("Item")
@@ -33,6 +38,19 @@ Operation = Literal[
     "list_calls",
     "fetch_call",
     "update_call",
+    "list_recordings",
+    "fetch_recording",
+    "delete_recording",
+    "list_call_recordings",
+    "start_call_recording",
+    "fetch_call_recording",
+    "update_call_recording",
+    "delete_call_recording",
+    "list_conference_recordings",
+    "start_conference_recording",
+    "fetch_conference_recording",
+    "update_conference_recording",
+    "delete_conference_recording",
 ]
 
 EVERY_OPERATION: Final[frozenset[Operation]] = frozenset(Operation.__args__)  # type: ignore[attr-defined]
@@ -146,8 +164,20 @@ class Dialect:
     render_error: Callable[[Asked, ApiError], Answer]
     serialize_callback: Callable[[Callback], Parameters]
     serialize_fetch: Callable[[Conference, Participant | None], Parameters]
+    parse_recording_start: Callable[[Form], RecordingSettings]
+    parse_recording_update: Callable[[Form], UpdateRecording]
+    render_recording: Callable[[Asked, Recording, str, str], Answer]
+    """(request, recording, the path's word for whose it is, base of absolute URLs)"""
+    render_recordings: Callable[[Asked, Page[Recording], str, str], Answer]
+    serialize_recording_callback: Callable[[RecordingCallback, str], Parameters]
+    """(callback, where the sound is)"""
     sign: Callable[[str, str, Parameters], Mapping[str, str]]
     """(AuthToken, URL, POST parameters) -> the headers by which a receiver knows that the request is ours."""
+
+    def recording_url(self, base: str, recording: Recording) -> str:
+        """Where a recording's sound is, without an end: absolute."""
+        accounts = f"{base}{self.prefixes[0]}/Accounts/{self.write_sid(recording.account_sid)}"
+        return f"{accounts}/Recordings/{self.write_sid(recording.recording_sid)}"
 
 
 class Dialects:
@@ -188,6 +218,11 @@ class Dialects:
     def serialize_callback(self, callback: Callback) -> Parameters:
         """A callback's parameters, in the dialect in which its URL was given."""
         return self.named(callback.settings.dialect).serialize_callback(callback)
+
+    def serialize_recording_callback(self, callback: RecordingCallback, base: str) -> Parameters:
+        """Likewise of a recording; `base`: of absolute URLs."""
+        dialect = self.named(callback.settings.dialect)
+        return dialect.serialize_recording_callback(callback, dialect.recording_url(base, callback.recording))
 
     def serialize_fetch(self, name: str, conference: Conference, participant: Participant | None) -> Parameters:
         """The parameters of a request for a document, in the dialect in which its URL was given."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from orchestrator.detection.decision import AnsweredBy
 from orchestrator.domain.conference import CallStatus, ConferenceStatus, EndReason, ParticipantStatus
+from orchestrator.domain.recording import RecordingSource, RecordingStatus
 
 Schema = Mapping[str, Any]
 
@@ -115,6 +116,27 @@ CALL: Final[Mapping[str, Schema]] = {
     "uri": TEXT,
     "subresource_uris": {"type": "object", "additionalProperties": TEXT},
 }
+RECORDING: Final[Mapping[str, Schema]] = {
+    "sid": sid("RE"),
+    "account_sid": sid("AC"),
+    "call_sid": nullable(sid("CA")),
+    "conference_sid": sid("CF"),
+    "status": {"type": "string", "enum": [str(status) for status in RecordingStatus]},
+    "source": {"type": "string", "enum": [str(source) for source in RecordingSource]},
+    "channels": {"type": "integer", "enum": [1, 2]},
+    "start_time": nullable(MOMENT),
+    "duration": nullable({"type": "string", "pattern": "^[0-9]+$", "description": "Seconds"}),
+    "date_created": MOMENT,
+    "date_updated": MOMENT,
+    "price": nullable(TEXT),
+    "price_unit": nullable(TEXT),
+    "error_code": nullable(NUMBER),
+    "encryption_details": {"type": "null"},
+    "api_version": TEXT,
+    "uri": TEXT,
+}
+OF_ACCOUNT: Final[Mapping[str, Schema]] = {"media_url": TEXT, "subresource_uris": object_of({})}
+OF_CALL: Final[Mapping[str, Schema]] = {"track": {"type": "string", "enum": ["inbound", "outbound", "both"]}}
 
 
 def _page(key: str, name: str) -> Schema:
@@ -131,6 +153,12 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "ParticipantPage": _page("participants", "Participant"),
     "Call": object_of(CALL),
     "CallPage": _page("calls", "Call"),
+    "Recording": object_of({**RECORDING, **OF_ACCOUNT}),
+    "RecordingPage": _page("recordings", "Recording"),
+    "CallRecording": object_of({**RECORDING, **OF_CALL}),
+    "CallRecordingPage": _page("recordings", "CallRecording"),
+    "ConferenceRecording": object_of(RECORDING),
+    "ConferenceRecordingPage": _page("recordings", "ConferenceRecording"),
 }
 
 ERROR: Final[Schema] = {

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
-from orchestrator.dialects import call_routes, routes, twilio
+from orchestrator.dialects import call_routes, recording_routes, routes, twilio
 from orchestrator.dialects.base import Operation
 from orchestrator.dialects.described import ERROR, REFUSALS, SCHEMAS, Schema
 from orchestrator.dialects.own import description as own
-from orchestrator.dialects.twilio import calls, schemas
+from orchestrator.dialects.twilio import calls, recordings, schemas
 from orchestrator.dialects.twilio import parameters as p
 
 PREFIX: Final = twilio.DIALECT.prefixes[0]
@@ -22,12 +22,18 @@ _NAMES: Final = {
     "<segment>": "{ConferenceSid}",
     "<reference>": "{CallSid}",
     "<call>": "{CallSid}",
+    "<conference>": "{ConferenceSid}",
+    "<recording>": "{RecordingSid}",
 }
 
 _IN_PATH: Final[Mapping[str, tuple[Schema, str]]] = {
     "AccountSid": (p.sid("AC").schema, "The account."),
     "ConferenceSid": (p.sid("CF").schema, "The conference."),
     "CallSid": ({"type": "string", "pattern": "^[^/]{1,128}$"}, "The participant's CallSid, or its label."),
+    "RecordingSid": (
+        {"type": "string", "pattern": "^(RE[0-9a-f]{32}|Twilio\\.CURRENT)$"},
+        "The recording; of a call or conference also `Twilio.CURRENT`, the one that is under way.",
+    ),
 }
 _OF_CALLS: Final = {"CallSid": (p.sid("CA").schema, "The call.")}
 _BY_NAME: Final = ({"type": "string", "pattern": "^[^/]{1,128}$"}, "The conference's SID, or its FriendlyName.")
@@ -35,7 +41,7 @@ _BY_NAME: Final = ({"type": "string", "pattern": "^[^/]{1,128}$"}, "The conferen
 _PAGING: Final[Mapping[str, Schema]] = {
     "PageSize": {"type": "integer", "minimum": 1, "default": 50, "description": "More than 1000 is 1000."},
     "Page": {"type": "integer", "minimum": 0, "default": 0},
-    "PageToken": {"type": "string", "pattern": "^P[AB](CF|CP)[0-9a-f]{32}$", "description": "From a page's links."},
+    "PageToken": {"type": "string", "pattern": "^P[AB](CF|CP|RE)[0-9a-f]{32}$", "description": "From a page's links."},
 }
 _DAY: Final[Schema] = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "description": "A day in UTC."}
 
@@ -81,6 +87,25 @@ CALL_FILTERS: Final[Mapping[str, Schema]] = {
     "Status": p.word(*calls.STATUSES).schema,
     "ParentCallSid": p.sid("CA").schema,
 }
+RECORDING_START: Final[Mapping[str, Schema]] = {
+    **{name: parser.schema for name, parser in recordings.START.items()},
+    **_callback_parameters(recordings.START_CALLBACKS),
+}
+CONFERENCE_START: Final[Mapping[str, Schema]] = {
+    name: schema for name, schema in RECORDING_START.items() if name not in ("RecordingChannels", "RecordingTrack")
+}
+RECORDING_UPDATE: Final[Mapping[str, Schema]] = {name: parser.schema for name, parser in recordings.UPDATE.items()}
+_MOMENT: Final[Schema] = {
+    "type": "string",
+    "description": "A day in UTC, or a moment: 2026-11-28T20:00:00Z.",
+}
+RECORDING_FILTERS: Final[Mapping[str, Schema]] = {**dict.fromkeys(recordings.FILTERS, _MOMENT), **_PAGING}
+ACCOUNT_FILTERS: Final[Mapping[str, Schema]] = {
+    "CallSid": p.sid("CA").schema,
+    "ConferenceSid": p.sid("CF").schema,
+    "IncludeSoftDeleted": p.boolean.schema,
+    **RECORDING_FILTERS,
+}
 
 OPERATIONS: Final[Mapping[Operation, Described]] = {
     "fetch_account": Described("The account, if the credentials are right", 200, "Account"),
@@ -100,13 +125,33 @@ OPERATIONS: Final[Mapping[Operation, Described]] = {
     "fetch_call": Described("A call, also one that has ended", 200, "Call"),
     "update_call": Described("End a call, or cancel it", 200, "Call", None, {"Status": calls.UPDATE.schema},
                              ("Status",)),
+    "list_recordings": Described("Recordings, newest first", 200, "RecordingPage", ACCOUNT_FILTERS),
+    "fetch_recording": Described(
+        "A recording; its sound is at the same path with .wav or .mp3 in place of .json, RequestedChannels=1 or 2, "
+        "in ranges", 200, "Recording"),
+    "delete_recording": Described("Delete a recording", 204, None),
+    "list_call_recordings": Described("A call's recordings", 200, "CallRecordingPage", RECORDING_FILTERS),
+    "start_call_recording": Described("Record a call", 201, "CallRecording", None, RECORDING_START),
+    "fetch_call_recording": Described("One of a call's recordings", 200, "CallRecording"),
+    "update_call_recording": Described("Pause, go on, stop", 200, "CallRecording", None, RECORDING_UPDATE,
+                                       ("Status",)),
+    "delete_call_recording": Described("Delete one of a call's recordings", 204, None),
+    "list_conference_recordings": Described("A conference's recordings", 200, "ConferenceRecordingPage",
+                                            RECORDING_FILTERS),
+    "start_conference_recording": Described("Record a conference in progress; Twilio has no such request", 201,
+                                            "ConferenceRecording", None, CONFERENCE_START),
+    "fetch_conference_recording": Described("One of a conference's recordings", 200, "ConferenceRecording"),
+    "update_conference_recording": Described("Pause, go on, stop", 200, "ConferenceRecording", None,
+                                             RECORDING_UPDATE, ("Status",)),
+    "delete_conference_recording": Described("Delete one of a conference's recordings", 204, None),
 }  # fmt: skip
 
 
 def build_document() -> dict[str, Any]:
     """The whole document."""
     paths: dict[str, dict[str, Any]] = {}
-    for verb, path, operation in (*routes.ROUTES, *call_routes.CALL_ROUTES):
+    every = (*routes.ROUTES, *call_routes.CALL_ROUTES, *recording_routes.RECORDING_ROUTES)
+    for verb, path, operation in every:
         whole = f"{PREFIX}/Accounts/<account>{path}.json"
         for placeholder, name in _NAMES.items():
             whole = whole.replace(placeholder, name)

@@ -5,6 +5,7 @@ Order of checks: credentials, path, required, formats, state.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -14,6 +15,7 @@ from flask import Blueprint, Response, g, request
 from orchestrator import logs
 from orchestrator.dialects.base import SUFFIXES, Answer, Asked, Operation
 from orchestrator.dialects.call_routes import CALL_ROUTES, CallResources
+from orchestrator.dialects.recording_routes import RECORDING_ROUTES, RecordingResources
 from orchestrator.dialects.twilio import paging, schemas
 from orchestrator.dialects.twilio.filters import parse_conference_filters
 from orchestrator.domain.commands import given_in
@@ -46,9 +48,11 @@ def make_blueprint(prefix: str, services: Services, pacing: Pacing) -> Blueprint
     """All routes under a dialect's prefix, bound to the objects they act on."""
     blueprint = Blueprint(f"resources {prefix}".replace(".", " "), __name__, url_prefix=f"{prefix}/Accounts/<account>")
     resources, calls = Resources(services, pacing), CallResources(services.calls, pacing)
-    acts: list[tuple[str, str, Operation, Callable[..., Answer]]] = [
+    recordings = RecordingResources(services.recordings, pacing)
+    acts: list[tuple[str, str, Operation, Callable[..., Answer | Response]]] = [
         *((*route, getattr(resources, route[2])) for route in ROUTES),
         *((*route, getattr(calls, route[2])) for route in CALL_ROUTES),
+        *((*route, getattr(recordings, route[2])) for route in RECORDING_ROUTES),
     ]
     for verb, path, operation, act in acts:
         view = _make_view(prefix, path, operation, act)
@@ -58,8 +62,11 @@ def make_blueprint(prefix: str, services: Services, pacing: Pacing) -> Blueprint
     return blueprint
 
 
-def _make_view(prefix: str, path: str, operation: Operation, act: Callable[..., Answer]) -> Callable[..., Response]:
-    last = next((name for name in ("segment", "reference", "call") if path.endswith(f"<{name}>")), None)
+def _make_view(
+    prefix: str, path: str, operation: Operation, act: Callable[..., Answer | Response]
+) -> Callable[..., Response]:
+    placeholder = re.search(r"<(\w+)>$", path)
+    last = placeholder[1] if placeholder else None
 
     def view(account: str, **segments: str) -> Response:
         asked: Asked = g.asked
@@ -71,7 +78,8 @@ def _make_view(prefix: str, path: str, operation: Operation, act: Callable[..., 
             raise MethodNotAllowed("Method not allowed")
         if last is not None:
             segments[last] = asked.unsuffixed(segments[last])
-        return to_response(act(asked, **segments))
+        answer = act(asked, **segments)
+        return answer if isinstance(answer, Response) else to_response(answer)
 
     return view
 

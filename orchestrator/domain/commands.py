@@ -82,14 +82,6 @@ NOT_SENT_YET: dict[str, str] = {
     "call_token": "Twilio's own proof that a call is forwarded: SIP has no header for it (wire-contract section 3.3)",
     "byoc": "Twilio's own trunks: validated and ignored, OUTBOUND_ROUTE decides",
     "client_notification_url": "push notifications: accepted and ignored",
-    "record": "recording: a later issue",
-    "recording_channels": "recording: a later issue",
-    "recording_track": "recording: a later issue",
-    "trim": "recording: a later issue",
-    "recording_callbacks": "recording: a later issue",
-    "conference_record": "recording: a later issue",
-    "conference_trim": "recording: a later issue",
-    "conference_recording_callbacks": "recording: a later issue",
 }
 
 

@@ -82,6 +82,16 @@ class CallbackSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    """How something is to be recorded, and who is told of it."""
+
+    channels: int = 1
+    track: str = "both"
+    trims: bool = True
+    callbacks: CallbackSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchRef:
     """Where a call lives. FreeSWITCH's own nouns stop here: `node` is a name of FREESWITCH_NODES, `channel_uuid`
     the call leg, `member_id` its number in the conference (unique on the node, new at every join)."""
@@ -108,7 +118,8 @@ class Conference:
     `end_reason` is set as soon as it is decided, `status` becomes `completed` when the last call has ended.
     `callbacks_fixed` turns true with the first join: from then on later callback settings are ignored.
     `coaches` are those who are members now. `announced_id` names the announcement to all whose end was told last,
-    `ending_label` is the label of `ending_call_sid`.
+    `ending_label` is the label of `ending_call_sid`. `recording`: it is recorded from its start on, as the first who
+    joined and asked for it before the start wants it.
     """
 
     conference_sid: str
@@ -130,6 +141,7 @@ class Conference:
     coaches: tuple[Coach, ...] = ()
     announced_id: str = ""
     ending_label: str | None = None
+    recording: RecordingSettings | None = None
 
     @property
     def has_started(self) -> bool:
@@ -158,6 +170,7 @@ class Participant:
     next call-progress callback. `detection_seconds`: how long it may take to find out who has picked up, 0 if nobody
     wants to know; `answered_by` is Twilio's word for whom it was. `announced_id` names the announcement whose end was
     told last.
+    `recording`: of the call, from its answer on; `conference_recording`: of the conference, from its start on.
     `options_json` holds the create parameters that have no field of their own.
     """
 
@@ -205,6 +218,8 @@ class Participant:
     answered_by: str | None = None
     call_sequence_number: int = 0
     announced_id: str = ""
+    recording: RecordingSettings | None = None
+    conference_recording: RecordingSettings | None = None
     options_json: str = "{}"
 
     @property

@@ -67,6 +67,21 @@ class RefreshSound:
     """Play the participant what is to be heard in place of the conference: that has changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordCall:
+    """Record the participant's call, which has been answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordConference:
+    """Record the conference, which has started."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndConferenceRecordings:
+    """End what listens to the conference for a recording: it would keep it alive."""
+
+
 Effect = (
     EndOthers
     | EndCall
@@ -77,6 +92,9 @@ Effect = (
     | UpdateWhispers
     | Beep
     | RefreshSound
+    | RecordCall
+    | RecordConference
+    | EndConferenceRecordings
 )
 
 
@@ -84,6 +102,26 @@ def effects_of(
     conference: Conference, participant: Participant, after: Conference, new: Participant
 ) -> tuple[Effect, ...]:
     """Return what a client has asked for and the switch could not do yet, and what follows for the others, in order."""
+    people = _of_people(conference, participant, after, new)
+    return (*people, *_of_recordings(conference, participant, after, new))
+
+
+def _of_recordings(
+    conference: Conference, participant: Participant, after: Conference, new: Participant
+) -> Iterator[Effect]:
+    if new.recording is not None and new.answered_at is not None and participant.answered_at is None:
+        yield RecordCall()
+    starts = after.status is ConferenceStatus.IN_PROGRESS and not conference.has_started
+    if starts and after.recording is not None and not after.is_ending:
+        yield RecordConference()
+    is_over = after.status is ConferenceStatus.COMPLETED
+    if is_over and conference.status is ConferenceStatus.IN_PROGRESS:
+        yield EndConferenceRecordings()
+
+
+def _of_people(
+    conference: Conference, participant: Participant, after: Conference, new: Participant
+) -> tuple[Effect, ...]:
     if after.is_ending and not conference.is_ending and after.live_count > 0:
         return (EndOthers(), *_of_an_end(conference, participant, new))
     if new.is_live and (new.removal_requested or after.is_ending) and new != participant:

@@ -151,6 +151,8 @@ def _joins(
         callbacks=conference.callbacks if conference.callbacks_fixed else participant.conference_callbacks,
         callbacks_fixed=True,
     )
+    if conference.recording is None and not conference.has_started:
+        conference = replace(conference, recording=participant.conference_recording)
     return conference, replace(participant, status=CONNECTED, joined_at=at), ParticipantJoined(at)
 
 

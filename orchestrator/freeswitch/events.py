@@ -38,7 +38,7 @@ Translator = Callable[[Headers, datetime], Event | None]
 
 SUBSCRIPTION: Final = (
     "CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE "
-    "BACKGROUND_JOB CUSTOM conference::maintenance"
+    "BACKGROUND_JOB RECORD_START RECORD_STOP CUSTOM conference::maintenance"
 )
 
 

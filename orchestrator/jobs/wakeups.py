@@ -154,6 +154,7 @@ def run_ready(name: str) -> None:
 
 CALLBACKS: Final = Topic("callbacks")
 PLAYBACK: Final = Topic("playback")
+RECORDINGS: Final = Topic("recordings")
 
 
 def make_queue(topic: Topic, connection: object) -> Queue:

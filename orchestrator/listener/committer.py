@@ -26,6 +26,7 @@ from orchestrator.listener.coaching import Send
 from orchestrator.listener.effects import Executor
 from orchestrator.listener.overdue import Overdue
 from orchestrator.listener.projector import Known, Placed, Projection, Serialize, may_end, project
+from orchestrator.recordings.recorder import Recorder
 from orchestrator.store.commits import CommitStore, Committed
 from orchestrator.store.lanes import Lane
 
@@ -45,6 +46,7 @@ class Committer:
     def __init__(
         self,
         store: CommitStore,
+        recorder: Recorder,
         serialize: Serialize,
         wake_callbacks: Wake,
         wake_sounds: Wake,
@@ -52,7 +54,7 @@ class Committer:
         send: Send,
     ) -> None:
         self.store = store
-        self.executor = Executor(store, send, wake_sounds, self.insist)
+        self.executor = Executor(store, recorder, send, wake_sounds, self.insist)
         self.commits = 0
         self._serialize = serialize
         self._wake_callbacks = wake_callbacks

@@ -19,7 +19,10 @@ from orchestrator.domain.effects import (
     Beep,
     Effect,
     EndCall,
+    EndConferenceRecordings,
     EndOthers,
+    RecordCall,
+    RecordConference,
     RefreshSound,
     StartConference,
     UpdateCoaching,
@@ -28,6 +31,9 @@ from orchestrator.domain.effects import (
     UpdateWhispers,
 )
 from orchestrator.domain.hearing import background_of, hears_conference, is_mixed
+from orchestrator.domain.recording import (
+    Recording,
+)
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.coach_mark import muting_of
 from orchestrator.freeswitch.commands import (
@@ -43,6 +49,8 @@ from orchestrator.freeswitch.commands import (
 )
 from orchestrator.freeswitch.files import BEEPS
 from orchestrator.listener.coaching import Coaching, Send
+from orchestrator.recordings.beginning import of_call, of_conference
+from orchestrator.recordings.recorder import Recorder
 from orchestrator.sids import channel_uuid_of
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.lanes import Lane
@@ -71,12 +79,15 @@ class Store(Protocol):
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """`commands` in order; `sounds`: CallSids whose background sound may have changed; `mixing`: of those who begin or
-    cease to coach; `former`: who coached before, if who whispers to whom may have changed."""
+    cease to coach; `former`: who coached before, if who whispers to whom may have changed; `recordings` begin,
+    unless they have; `ends_recordings`: those of the conference, which is over."""
 
     commands: tuple[SwitchCommand, ...] = ()
     sounds: tuple[str, ...] = ()
     mixing: tuple[str, ...] = ()
     former: tuple[Coach, ...] | None = None
+    recordings: tuple[Recording, ...] = ()
+    ends_recordings: bool = False
 
     @property
     def is_about_coaching(self) -> bool:
@@ -86,7 +97,14 @@ class Rendered:
     def __add__(self, other: Rendered) -> Rendered:
         """First these, then the others."""
         former = None if self.former is None and other.former is None else (*(self.former or ()), *(other.former or ()))
-        return Rendered(self.commands + other.commands, self.sounds + other.sounds, self.mixing + other.mixing, former)
+        return Rendered(
+            self.commands + other.commands,
+            self.sounds + other.sounds,
+            self.mixing + other.mixing,
+            former,
+            self.recordings + other.recordings,
+            self.ends_recordings or other.ends_recordings,
+        )
 
 
 def render(  # noqa: PLR0911 -- one for each effect
@@ -116,6 +134,28 @@ def render(  # noqa: PLR0911 -- one for each effect
             return Rendered((PlayToAll(sid, BEEPS[moment], beside=True),))
         case RefreshSound():
             return Rendered(sounds=(call_sid,))
+        case RecordCall():
+            return Rendered(recordings=tuple(_call_recordings([participant])))
+        case RecordConference():
+            return Rendered(recordings=tuple(_conference_recordings(conference)))
+        case EndConferenceRecordings():
+            return Rendered(ends_recordings=True)
+
+
+def _call_recordings(participants: Iterable[Participant]) -> Iterator[Recording]:
+    for one in participants:
+        if one.recording is not None and one.answered_at is not None:
+            yield of_call(one, one.recording)
+
+
+def _conference_recordings(conference: Conference) -> Iterator[Recording]:
+    if conference.recording is not None and conference.has_started and not conference.is_ending:
+        yield of_conference(conference, conference.recording)
+
+
+def recordings_due(conference: Conference, live: Iterable[Participant]) -> Rendered:
+    """Return those that have begun by now, unless something was lost."""
+    return Rendered(recordings=(*_call_recordings(live), *_conference_recordings(conference)))
 
 
 def _end_others(conference: Conference, participant: Participant, store: Store) -> Rendered:
@@ -163,9 +203,15 @@ class Executor:
     (reconciler.py); `complain` says so when the rest is done."""
 
     def __init__(
-        self, store: CommitStore, send: Send, wake_sounds: Callable[[Sequence[object]], None], insist: Insist
+        self,
+        store: CommitStore,
+        recorder: Recorder,
+        send: Send,
+        wake_sounds: Callable[[Sequence[object]], None],
+        insist: Insist,
     ) -> None:
         self._store = store
+        self._recorder = recorder
         self._send = send
         self._wake_sounds = wake_sounds
         self._insist = insist
@@ -191,6 +237,10 @@ class Executor:
             except NodeUnavailable as error:
                 self._away = error
                 log.info("coaching_not_settled", conference_sid=conference_sid, error=error.message)
+        for recording in rendered.recordings:
+            self._insist(partial(self._recorder.begin, recording, self._send))
+        if rendered.ends_recordings:
+            self._insist(partial(self._recorder.end_conference, conference_sid, self._send))
 
     def send_all(self, commands: Iterable[SwitchCommand]) -> None:
         """Send one after the other, whatever becomes of each."""

@@ -27,10 +27,13 @@ from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnav
 from orchestrator.freeswitch.commands import CoreUuid, SwitchCommand
 from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound, translate_event
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
+from orchestrator.freeswitch.recordings import OfPart, translate_recording
 from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot, look_at, parse_snapshot, take_snapshot
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.reconciler import Reconciler
+from orchestrator.recordings.recorder import Recorder
+from orchestrator.store.lanes import Lane
 from orchestrator.store.nodes import NodeStore
 
 QUEUE_LENGTH: Final = 20_000
@@ -67,6 +70,7 @@ class Listener:
         password: str,
         make_committer: Callable[[Callable[[float], None], Send], Committer],
         wake_sounds: Callable[[Sequence[EndedSound]], None],
+        recorder: Recorder,
         nodes: NodeStore,
         name: str,
     ) -> None:
@@ -75,6 +79,7 @@ class Listener:
         self._committer = make_committer(self._wait_for_store, self._send)
         self._reconciler = Reconciler(self._committer, self._send)
         self._wake_sounds = wake_sounds
+        self._recorder = recorder
         self._nodes = nodes
         self._name = name
         self._queue: Queue[Item] = Queue(QUEUE_LENGTH)
@@ -183,6 +188,8 @@ class Listener:
                 batch = read_batch(self._next_items())
                 batch.events += self._committer.overdue.take(datetime.now(UTC))
                 self._tolerate(self._committer.commit_events, batch.events)
+                for part in batch.parts:
+                    self._tolerate(self._note_part, part)
                 self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
                 if batch.last is not None:
                     self._tolerate(self._reconciler.reconcile, batch.last, self._address.name)
@@ -196,6 +203,10 @@ class Listener:
             work(*arguments, **more)
         except Unavailable as error:
             log.warning("broken_off", node=self._address.name, error=error.message)
+
+    def _note_part(self, part: OfPart) -> None:
+        """Of a recording. Missed or lost, a look makes up for it (recordings/look.py)."""
+        self._recorder.apply(Lane(part.file.conference_sid, part.file.recording_sid), part.event, self._send)
 
     def _send(self, command: SwitchCommand) -> str:
         """Run a command; returns what the switch says. Raises CommandRefused, NodeUnavailable."""
@@ -216,10 +227,12 @@ class Listener:
 
 @dataclass(slots=True)
 class Batch:
-    """What was read at once. `sounds` have ended on the switch; `last` comes after all events."""
+    """What was read at once. `sounds` have ended on the switch, `parts` of recordings have begun or ended; `last` comes
+    after all events."""
 
     events: list[Happened] = field(default_factory=list)
     sounds: list[EndedSound] = field(default_factory=list)
+    parts: list[OfPart] = field(default_factory=list)
     last: Snapshot | None = None
 
 
@@ -238,6 +251,10 @@ def read_batch(items: Sequence[Item]) -> Batch:
 
 
 def _read_event(headers: dict[str, str], batch: Batch) -> None:
+    part = translate_recording(headers)
+    if part is not None:
+        batch.parts.append(part)
+        return
     translated = translate_event(headers)
     if isinstance(translated, EndedSound):
         batch.sounds.append(translated)

@@ -18,7 +18,7 @@ from orchestrator.freeswitch.commands import ChannelExists, KillChannel, ListCon
 from orchestrator.freeswitch.snapshot import Member, Snapshot, is_outside, missed_events, parse_members
 from orchestrator.listener.coaching import Send, whispers_of
 from orchestrator.listener.committer import Committer
-from orchestrator.listener.effects import Rendered, Store, hearing_of, render
+from orchestrator.listener.effects import Rendered, Store, hearing_of, recordings_due, render
 
 Group = tuple[Conference, list[Participant]]
 
@@ -89,6 +89,8 @@ class Reconciler:
             rendered = lost_effects(conference, group, snapshot.members, self._store)
             if wanted - snapshot.whispers.keys():
                 rendered += Rendered(former=())
+            if snapshot.conference_sid is None:
+                rendered += recordings_due(conference, group)
             self._executor.do(conference.conference_sid, rendered)
         self._executor.send_all(
             KillChannel(channel_uuid)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.sandbox.caller_profile import CallerProfile
 from orchestrator.sandbox.channel import Channel
+from orchestrator.sandbox.phones import Answer
 from orchestrator.sandbox.session import Session
 
 if TYPE_CHECKING:
     from orchestrator.sandbox.node import Node
 
 PREFIX = "loopback/"
+NULL = "null/"
 # char name[128] in channel_on_init.
 _LONGEST_NAME = 127
 
@@ -34,6 +36,15 @@ def dial(node: Node, channel_uuid: str, variables: dict[str, str], address: str)
         leg.start()
     second.transfer(extension, dialplan)
     return first
+
+
+def dial_nobody(node: Node, channel_uuid: str, variables: dict[str, str], name: str) -> Session:
+    """`null/<name>`: a leg without a far end, answered at once, which says nothing (null_channel_outgoing_channel)."""
+    leg = _leg(node, channel_uuid, "outbound", name, name.removeprefix(NULL), variables)
+    leg.script, leg.phone_is_quiet = (Answer(),), True
+    node.add_session(leg)
+    leg.start()
+    return leg
 
 
 def _leg(

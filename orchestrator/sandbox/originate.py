@@ -131,6 +131,8 @@ def _dial(node: Node, request: Request) -> Session:
         if "mod_loopback" not in node.modules:
             raise Failure("CHAN_NOT_IMPLEMENTED")
         return loopback.dial(node, channel_uuid, request.variables, request.destination.removeprefix(loopback.PREFIX))
+    if request.destination.startswith(loopback.NULL):
+        return loopback.dial_nobody(node, channel_uuid, request.variables, request.destination)
     try:
         number, channel_name = _route(request.destination)
     except NoRoute:

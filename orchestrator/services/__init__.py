@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.recordings.service import Recordings
 from orchestrator.services.callback_log import CallbackLog
 from orchestrator.services.calls import CallService
 from orchestrator.services.conferences import ConferenceService
@@ -22,3 +23,4 @@ class Services:
     calls: CallService
     callback_log: CallbackLog
     credentials: Credentials
+    recordings: Recordings

@@ -22,7 +22,7 @@ import structlog
 from orchestrator import logs
 from orchestrator.dialling.destinations import Destinations
 from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, SHOWN, CreateParticipant
-from orchestrator.domain.conference import Conference, Participant, SwitchRef
+from orchestrator.domain.conference import Conference, Participant, RecordingSettings, SwitchRef
 from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NodeFull, NotFound, Unavailable
 from orchestrator.freeswitch.capacity import SHOWN_SECONDS
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
@@ -235,8 +235,25 @@ def _new_participant(conference: Conference, command: CreateParticipant) -> Part
         conference_callbacks=command.conference_callbacks,
         detection_callbacks=command.amd_callbacks,
         detection_seconds=command.machine_detection_timeout_seconds if command.machine_detection else 0,
+        recording=_call_recording(command),
+        conference_recording=_conference_recording(command),
         options_json=_stored_options(command),
     )
+
+
+def _call_recording(command: CreateParticipant) -> RecordingSettings | None:
+    if not command.record:
+        return None
+    channels = 2 if command.recording_channels == "dual" else 1
+    trims = command.trim == "trim-silence"
+    return RecordingSettings(channels, command.recording_track, trims, command.recording_callbacks)
+
+
+def _conference_recording(command: CreateParticipant) -> RecordingSettings | None:
+    if command.conference_record != "record-from-start":
+        return None
+    trims = command.conference_trim == "trim-silence"
+    return RecordingSettings(trims=trims, callbacks=command.conference_recording_callbacks)
 
 
 def _stored_options(command: CreateParticipant) -> str:

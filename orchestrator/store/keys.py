@@ -75,6 +75,13 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("lane:{SID}:KIND:lane", "string", "who works on the lane; `again` behind it: somebody has come meanwhile",
         "5 s, renewed while its worker lives"),
     Key("call:{CA}", "string", "ConferenceSid of the call", "7 days and CALL_RETENTION_DAYS after it was created"),
+    Key("conference:{CF}:recording:RE", "hash", "the Recording record and its `version`",
+        "40 days after it was deleted"),
+    Key("recording:{RE}", "string", "ConferenceSid of the recording", "as long as the recording"),
+    Key("recordings:{SID}", "zset", "ConferenceSid.RecordingSid of an account, call or conference, by creation (ms)",
+         "member removed by the first list after the recording is gone"),
+    Key("account:{AC}:recordings:bytes", "hash", "RecordingSid, or `all` -> bytes that are kept",
+        "field removed when the recording is deleted"),
     Key("node:{name}", "hash", "what the listener last saw: core_uuid, connected, seen_at, listener",
         "15 s after the listener's last word"),
     Key("node:{name}:dialled", "zset", "CallSid of calls that the node is about to have, by their creation (ms)",
@@ -243,3 +250,19 @@ def lanes_due(kind: str) -> str:
 
 def lane_lease(kind: str, sid: str, lane: str) -> str:
     return f"lane:{{{sid}}}:{kind}:{lane}"
+
+
+def recording(conference_sid: str, recording_sid: str) -> str:
+    return f"conference:{{{conference_sid}}}:recording:{recording_sid}"
+
+
+def recordings_of(subject_sid: str) -> str:
+    return f"recordings:{{{subject_sid}}}"
+
+
+def recording_index(recording_sid: str) -> str:
+    return f"recording:{{{recording_sid}}}"
+
+
+def account_recording_bytes(account_sid: str) -> str:
+    return f"account:{{{account_sid}}}:recordings:bytes"

@@ -1,4 +1,4 @@
-"""Conference and Participant as Redis hashes: one field per property, readable with HGETALL.
+"""Conference, Participant and Recording as Redis hashes: one field per property, readable with HGETALL.
 
 None is an empty string, a boolean `1` or `0`, a moment ISO 8601 in UTC; callback settings and coaches are JSON.
 """
@@ -20,7 +20,14 @@ from orchestrator.domain.conference import (
     EndReason,
     Participant,
     ParticipantStatus,
+    RecordingSettings,
     SwitchRef,
+)
+from orchestrator.domain.recording import (
+    Part,
+    Recording,
+    RecordingSource,
+    RecordingStatus,
 )
 
 Codec = tuple[Callable[[Any], str], Callable[[str], Any]]
@@ -41,6 +48,16 @@ def _decode_settings(text: str) -> CallbackSettings:
     return CallbackSettings(url, method, tuple(events), *dialect)
 
 
+def _encode_recording_settings(settings: RecordingSettings) -> str:
+    callbacks = settings.callbacks and _encode_settings(settings.callbacks)
+    return json.dumps([settings.channels, settings.track, settings.trims, callbacks])
+
+
+def _decode_recording_settings(text: str) -> RecordingSettings:
+    channels, track, trims, callbacks = json.loads(text)
+    return RecordingSettings(channels, track, trims, callbacks and _decode_settings(callbacks))
+
+
 def _encode_coaches(coaches: Sequence[Coach]) -> str:
     return json.dumps([[coach.call_sid, coach.coached_call_sid] for coach in coaches])
 
@@ -48,6 +65,20 @@ def _encode_coaches(coaches: Sequence[Coach]) -> str:
 def _decode_coaches(text: str) -> tuple[Coach, ...]:
     """An earlier release kept a member id between the two."""
     return tuple(Coach(row[0], row[-1]) for row in json.loads(text))
+
+
+def _encode_parts(parts: Sequence[Part]) -> str:
+    moments = ((part, part.started_at, part.ended_at) for part in parts)
+    return json.dumps(
+        [[part.number, part.fills_gap, *(at and at.isoformat() for at in times)] for part, *times in moments]
+    )
+
+
+def _decode_parts(text: str) -> tuple[Part, ...]:
+    return tuple(
+        Part(number, fills_gap, *(at and datetime.fromisoformat(at) for at in times))
+        for number, fills_gap, *times in json.loads(text)
+    )
 
 
 _TEXT: Final[Codec] = (str, str)
@@ -66,6 +97,11 @@ _BY_ANNOTATION: Final[dict[str, Codec]] = {
     "EndReason": (str, EndReason),
     "CallbackSettings": _SETTINGS,
     "tuple[Coach, ...]": (_encode_coaches, _decode_coaches),
+    "RecordingSettings": (_encode_recording_settings, _decode_recording_settings),
+    "RecordingStatus": (str, RecordingStatus),
+    "RecordingSource": (str, RecordingSource),
+    "tuple[Part, ...]": (_encode_parts, _decode_parts),
+    "tuple[tuple[str, int], ...]": (json.dumps, lambda text: tuple((name, size) for name, size in json.loads(text))),
 }
 
 
@@ -77,6 +113,7 @@ def _codec(annotation: str) -> Codec:
 
 _CONFERENCE: Final = {f.name: _codec(str(f.type)) for f in fields(Conference)}
 _PARTICIPANT: Final = {f.name: _codec(str(f.type)) for f in fields(Participant) if f.name != "switch"}
+_RECORDING: Final = {f.name: _codec(str(f.type)) for f in fields(Recording)}
 _SWITCH: Final = {f.name: _codec(str(f.type)) for f in fields(SwitchRef)}
 
 
@@ -99,6 +136,17 @@ def encode_participant(after: Participant, before: Participant | None = None) ->
     with them belong to the API: nobody else writes them, but that a commit clears what is fulfilled."""
     flat = _changes(_PARTICIPANT, before, after)
     return flat + _changes(_SWITCH, before.switch if before else None, after.switch)
+
+
+def encode_recording(after: Recording, before: Recording | None = None) -> list[str]:
+    """The fields that differ from `before` (all without it), as name, value, name, value …"""
+    return _changes(_RECORDING, before, after)
+
+
+def decode_recording(flat: Sequence[str]) -> tuple[Recording, int]:
+    """A Recording and its version from HGETALL's flat answer."""
+    raw = dict(zip(flat[::2], flat[1::2], strict=True))
+    return Recording(**_values(_RECORDING, raw)), int(raw["version"])
 
 
 def decode_conference(flat: Sequence[str]) -> tuple[Conference, int]:

@@ -36,6 +36,7 @@ from orchestrator.store.connection import connect
 from tests.bench.report import Row
 from tests.harness.freeswitch import FarEnd
 from tests.harness.stack import Stack
+from tests.unit.recorder import make_recorder
 
 PEOPLE = 20
 COPIES = 60
@@ -78,6 +79,7 @@ def measure(stack: Stack) -> list[Row]:
     greenswitch_rate, orjson_rate = _parse_rates(tape)
     committer = Committer(
         CommitStore(connect(url)),
+        make_recorder(connect(url)),
         serialize_callback,
         Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(url)), CALLBACKS).wake,
         Wakeups(make_queue(PLAYBACK, redis.Redis.from_url(url)), PLAYBACK).wake,

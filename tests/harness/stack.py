@@ -206,13 +206,14 @@ class Stack:
         self.environment = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("FREESWITCH_", "REDIS_", "TWILIO_", "ORCHESTRATOR_"))
+            if not name.startswith(("FREESWITCH_", "REDIS_", "TWILIO_", "ORCHESTRATOR_", "RECORDINGS_"))
         } | {
             "REDIS_URL": self.redis.start(),
             "ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
             "FREESWITCH_NODES": f"fs1=127.0.0.1:{self.switch.esl_port}",
             "FREESWITCH_PASSWORD": self.switch.password,
             "ORCHESTRATOR_BIND": self.bind,
+            "RECORDINGS_DIR": str(self.directory / "recordings"),
             "OUTBOUND_ROUTE": self.switch.outbound_route,
             "DETECTION_DIR": str(self.directory / "detection"),
             "CLIENT_ROUTE": self.switch.outbound_route.replace("{number}", "{name}"),

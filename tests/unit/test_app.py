@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,6 +43,8 @@ from orchestrator.listener.committer import Committer
 from orchestrator.outgoing.names import no_name, parse_literal
 from orchestrator.outgoing.networks import Address
 from orchestrator.outgoing.sip_targets import SipTargets
+from orchestrator.recordings.service import Recordings
+from orchestrator.recordings.storage import Directory
 from orchestrator.services import Services, confirmation
 from orchestrator.services.callback_log import CallbackLog
 from orchestrator.services.calls import CallService
@@ -63,6 +66,7 @@ from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, settled
 from tests.unit.patience import is_quick
+from tests.unit.recorder import make_recorder
 from tests.unit.records import ACCOUNT, NODE, OTHER_ACCOUNT, create
 
 TOKEN = "a" * 32
@@ -93,7 +97,9 @@ class Api:
         return self.web.open(BASE + path, method=method, **options)
 
 
-def make_api(url: str, script: Script | None = None, dialects: Dialects = DIALECTS) -> Api:
+def make_api(
+    url: str, script: Script | None = None, dialects: Dialects = DIALECTS, directory: str = "/no/such/recordings"
+) -> Api:
     heard: list[str] = []
     switch = FakeEsl(script or obedient(heard=heard))
     switch.start()
@@ -109,8 +115,10 @@ def make_api(url: str, script: Script | None = None, dialects: Dialects = DIALEC
     destinations = Destinations(routes, SipTargets(parse_only, lambda _: (), ()))
     woken: list[object] = []
 
+    recorder = make_recorder(client, woken, woken, directory)
+
     def make_committer(send: Send) -> Committer:
-        return Committer(CommitStore(client), serialize_callback, woken.extend, woken.extend, _gives_up, send)
+        return Committer(CommitStore(client), recorder, serialize_callback, woken.extend, woken.extend, _gives_up, send)
 
     sounds, quotas = PlaybackStore(client), QuotaStore(client)
     services = Services(
@@ -120,6 +128,7 @@ def make_api(url: str, script: Script | None = None, dialects: Dialects = DIALEC
         CallService(CallStore(client), store, nodes),
         CallbackLog(CallbackStore(client), ReceiverStore(client)),
         Credentials(AccountStore(client)),
+        Recordings(recorder, CommitStore(client), nodes, Directory(Path(directory) / "kept"), "https://api.example"),
     )
     media = MediaStore(client, 256 << 20)
     app = create_app(services, AccountStore(client), media, quotas, dialects)

@@ -29,5 +29,8 @@ DIALECT: Final = replace(
     render_error=errors.render_error,
     serialize_callback=callbacks.serialize_callback,
     serialize_fetch=callbacks.serialize_fetch,
+    render_recording=serializers.render_recording,
+    render_recordings=serializers.render_recordings,
+    serialize_recording_callback=callbacks.serialize_recording_callback,
     sign=signature.sign_request,
 )

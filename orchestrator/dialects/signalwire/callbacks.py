@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from orchestrator.callbacks.plan import Callback
+from orchestrator.callbacks.recordings import RecordingCallback
 from orchestrator.dialects.base import Parameters
 from orchestrator.dialects.signalwire.serializers import write_sid
-from orchestrator.dialects.twilio import callbacks
+from orchestrator.dialects.twilio import callbacks, recordings
 from orchestrator.domain.conference import Conference, Participant
 
 
@@ -17,6 +18,11 @@ def serialize_callback(callback: Callback) -> Parameters:
 def serialize_fetch(conference: Conference, participant: Participant | None) -> Parameters:
     """What goes along with a request for a document."""
     return _translated(callbacks.serialize_fetch(conference, participant))
+
+
+def serialize_recording_callback(callback: RecordingCallback, url: str) -> Parameters:
+    """What a client is told of a recording."""
+    return _translated(recordings.serialize_recording_callback(callback, url))
 
 
 def _translated(parameters: Parameters) -> Parameters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.dialects.base import EVERY_OPERATION, Dialect
-from orchestrator.dialects.twilio import callbacks, calls, errors, schemas, serializers, signature
+from orchestrator.dialects.twilio import callbacks, calls, errors, recordings, schemas, serializers, signature
 
 DIALECT: Final = Dialect(
     name="twilio",
@@ -30,5 +30,10 @@ DIALECT: Final = Dialect(
     render_error=errors.render_error,
     serialize_callback=callbacks.serialize_callback,
     serialize_fetch=callbacks.serialize_fetch,
+    parse_recording_start=recordings.parse_start,
+    parse_recording_update=recordings.parse_update,
+    render_recording=recordings.render_recording,
+    render_recordings=recordings.render_recordings,
+    serialize_recording_callback=recordings.serialize_recording_callback,
     sign=signature.sign_request,
 )

@@ -40,7 +40,7 @@ def parse_page(arguments: Any) -> PageRequest:
     token = arguments.get("PageToken", "")
     if not token:
         return PageRequest(size, page, None, None)
-    match = re.fullmatch(r"P([AB])((?:CF|CP)[0-9a-f]{32})", token, re.ASCII)
+    match = re.fullmatch(r"P([AB])((?:CF|CP|RE)[0-9a-f]{32})", token, re.ASCII)
     if match is None:
         raise BadParameter("PageToken: is not one that this API has given out")
     sid = match[2].replace("CP", "CA", 1)

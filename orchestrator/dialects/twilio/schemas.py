@@ -116,7 +116,7 @@ EMPTY_MEANS_SOMETHING: Final = "WaitUrl"
 """Silence; every other parameter that is sent empty is as if it were not there (SDKs send `CallSidToCoach=`)."""
 
 
-def _given(form: Form, name: str) -> list[str]:
+def given(form: Form, name: str) -> list[str]:
     """A parameter's values, but for those that are as if they were not there."""
     return [value for value in form.getlist(name) if value or name == EMPTY_MEANS_SOMETHING]
 
@@ -124,23 +124,24 @@ def _given(form: Form, name: str) -> list[str]:
 def parse_create(form: Form) -> CreateParticipant:
     """A create request. Order of checks: required, formats, then what goes with what."""
     for name, code in (("To", 21201), ("From", 21213)):
-        if not _given(form, name):
+        if not given(form, name):
             raise BadParameter(f"{name}: is required", code=code)
     fields: dict[str, Any] = {}
     for name, (field, parser) in CREATE.items():
-        if values := _given(form, name):
+        if values := given(form, name):
             fields[field] = parser(name, values)
     for row in CREATE_CALLBACKS:
-        fields[row.field] = _callback_settings(row, form)
+        fields[row.field] = callback_settings(row, form)
     _check_together(fields, form)
     return CreateParticipant(**fields)
 
 
-def _callback_settings(row: CallbackRow, form: Form) -> CallbackSettings | None:
-    given_method, given_words = _given(form, f"{row.url}Method"), _given(form, f"{row.url}Event")
+def callback_settings(row: CallbackRow, form: Form) -> CallbackSettings | None:
+    """Whom to tell of one kind of callback; None without a URL."""
+    given_method, given_words = given(form, f"{row.url}Method"), given(form, f"{row.url}Event")
     method = p.method(f"{row.url}Method", given_method) if given_method else "POST"
     events = p.words(*row.words)(f"{row.url}Event", given_words) if row.words else ()
-    target = p.url(row.url, _given(form, row.url) or [""])
+    target = p.url(row.url, given(form, row.url) or [""])
     return CallbackSettings(target, method, events or row.default) if target else None
 
 
@@ -170,7 +171,7 @@ def parse_update(form: Form) -> UpdateParticipant:
     """An update of a participant."""
     fields: dict[str, Any] = {}
     for name, (field, parser) in UPDATE.items():
-        if values := _given(form, name):
+        if values := given(form, name):
             fields[field] = parser(name, values)
     if fields.get("coaching") is False:
         fields.pop("call_sid_to_coach", None)
@@ -181,7 +182,7 @@ def parse_update(form: Form) -> UpdateParticipant:
 
 def parse_conference_update(form: Form) -> ConferenceUpdate:
     """An update of a conference. A Status other than `completed` is an error (`complete` is common)."""
-    status, url, method = (_given(form, name) for name in ("Status", "AnnounceUrl", "AnnounceMethod"))
+    status, url, method = (given(form, name) for name in ("Status", "AnnounceUrl", "AnnounceMethod"))
     if status:
         p.word("completed")("Status", status)
     return ConferenceUpdate(
@@ -193,7 +194,7 @@ def parse_conference_update(form: Form) -> ConferenceUpdate:
 
 def parse_flags(arguments: Form, names: Sequence[str]) -> dict[str, bool]:
     """List filters that are true or false, those that were given."""
-    return {name: p.boolean(name, values) for name in names if (values := _given(arguments, name))}
+    return {name: p.boolean(name, values) for name in names if (values := given(arguments, name))}
 
 
 def parse_conference_name(segment: str) -> str:

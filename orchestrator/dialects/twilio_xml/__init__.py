@@ -21,5 +21,7 @@ DIALECT: Final = replace(
     render_participants=serializers.render_participants,
     render_call=serializers.render_call,
     render_calls=serializers.render_calls,
+    render_recording=serializers.render_recording,
+    render_recordings=serializers.render_recordings,
     render_error=errors.render_error,
 )

@@ -9,8 +9,12 @@ from orchestrator.dialects import xml
 from orchestrator.dialects.base import Answer, Asked, Page
 from orchestrator.dialects.twilio.calls import serialize_call
 from orchestrator.dialects.twilio.paging import last_page
+from orchestrator.dialects.twilio.recordings import serialize_recording
 from orchestrator.dialects.twilio.serializers import serialize_account, serialize_conference, serialize_participant
 from orchestrator.domain.conference import Conference, Participant
+from orchestrator.domain.recording import (
+    Recording,
+)
 from orchestrator.store.accounts import Account
 
 _REST: Final = (
@@ -66,6 +70,19 @@ def render_calls(asked: Asked, page: Page[Participant]) -> Answer:
     rows = [serialize_call(asked, row) for row in page.rows]
     elements = xml.elements(_element("Call", values, tuple(values)) for values in rows)
     return as_xml(xml.element("Calls", elements, page_attributes(page)))
+
+
+def render_recording(asked: Asked, recording: Recording, where: str, base: str) -> Answer:
+    """A recording."""
+    values = serialize_recording(asked, recording, where, base)
+    return as_xml(_element("Recording", values, tuple(values)))
+
+
+def render_recordings(asked: Asked, page: Page[Recording], where: str, base: str) -> Answer:
+    """A page of recordings."""
+    values = [serialize_recording(asked, row, where, base) for row in page.rows]
+    rows = [_element("Recording", row, tuple(row)) for row in values]
+    return as_xml(xml.element("Recordings", xml.elements(rows), page_attributes(page)))
 
 
 def page_attributes(page: Page[Any]) -> list[tuple[str, object]]:

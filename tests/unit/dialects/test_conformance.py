@@ -19,15 +19,17 @@ import orchestrator
 from orchestrator.callbacks.plan import PLAN, Callback
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import EVERY_OPERATION, SUFFIXES, Dialect, Dialects
-from orchestrator.domain.conference import Participant, ParticipantStatus
+from orchestrator.domain.conference import Participant, ParticipantStatus, RecordingSettings
 from orchestrator.domain.hearing import background_of
 from orchestrator.media.program import Program as SoundProgram
 from orchestrator.media.program import Source
 from orchestrator.playback.state import Track
+from orchestrator.recordings.beginning import of_call
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.lanes import Lane
 from orchestrator.store.playback import PlaybackStore
+from orchestrator.store.recordings import RecordingStore
 from tests.unit.dialects import shout
 from tests.unit.dialects.twilio.test_callbacks import EXACT, callback
 from tests.unit.examples import AC, CA, CF, a_conference, a_participant
@@ -73,6 +75,19 @@ REQUESTS = {
     "list_calls": ("GET", "Calls"),
     "fetch_call": ("GET", "Calls/CA"),
     "update_call": ("POST", "Calls/CA"),
+    "list_recordings": ("GET", "Recordings"),
+    "fetch_recording": ("GET", "Recordings/RE"),
+    "delete_recording": ("DELETE", "Recordings/RE"),
+    "list_call_recordings": ("GET", "Calls/CA/Recordings"),
+    "start_call_recording": ("POST", "Calls/CA/Recordings"),
+    "fetch_call_recording": ("GET", "Calls/CA/Recordings/RE"),
+    "update_call_recording": ("POST", "Calls/CA/Recordings/RE"),
+    "delete_call_recording": ("DELETE", "Calls/CA/Recordings/RE"),
+    "list_conference_recordings": ("GET", "Conferences/CF/Recordings"),
+    "start_conference_recording": ("POST", "Conferences/CF/Recordings"),
+    "fetch_conference_recording": ("GET", "Conferences/CF/Recordings/RE"),
+    "update_conference_recording": ("POST", "Conferences/CF/Recordings/RE"),
+    "delete_conference_recording": ("DELETE", "Conferences/CF/Recordings/RE"),
 }
 
 
@@ -157,15 +172,20 @@ def test_what_is_not_there_is_refused(api: Api, way: Way) -> None:
 
 @every_way
 def test_what_a_dialect_does_not_offer_is_not_done(api: Api, way: Way, one: Participant) -> None:
-    """405, whoever asks; what it offers is found."""
+    """405, whoever asks; what it offers is found. The path of a recording without an end is its sound, unless one asks
+    for words."""
+    recording = of_call(one, RecordingSettings())
+    RecordingStore(api.redis).create(recording)
+    in_words = {**basic(way.dialect.write_sid(ACCOUNT), TOKEN), "Accept": "application/xml, application/json"}
     for operation in EVERY_OPERATION:
         method, path = REQUESTS[operation]
-        segments = path.replace("CF", one.conference_sid).replace("CA", one.call_sid).split("/") if path else []
+        path = path.replace("CF", one.conference_sid).replace("CA", one.call_sid).replace("RE", recording.recording_sid)
+        segments = path.split("/") if path else []
         if operation not in way.dialect.operations:
             data = {**GOOD, "Status": "completed", "Muted": "true", "Mute": "true"}
             assert ask(api, way, method, *segments, data=data).status_code == 405
         elif method == "GET":
-            response = ask(api, way, method, *segments)
+            response = ask(api, way, method, *segments, headers=in_words)
             assert response.status_code == 200
             assert way.dialect.write_sid(ACCOUNT) in response.text
     assert api.heard == []

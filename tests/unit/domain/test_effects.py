@@ -13,13 +13,17 @@ from orchestrator.domain.conference import (
     EndReason,
     Participant,
     ParticipantStatus,
+    RecordingSettings,
     SwitchRef,
 )
 from orchestrator.domain.effects import (
     Beep,
     Effect,
     EndCall,
+    EndConferenceRecordings,
     EndOthers,
+    RecordCall,
+    RecordConference,
     RefreshSound,
     StartConference,
     UpdateCoaching,
@@ -259,10 +263,10 @@ def test_an_end_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "whose", "expected"),
     [
-        (STARTED, {"hold": True}, (RefreshSound(),)),
-        (STARTED, {"hold_wanted": True}, (RefreshSound(),)),
+        (STARTED, {"hold": True}, (RefreshSound(), EndConferenceRecordings())),
+        (STARTED, {"hold_wanted": True}, (RefreshSound(), EndConferenceRecordings())),
         ({}, {"wait_url": ""}, (RefreshSound(),)),
-        (STARTED, {}, ()),
+        (STARTED, {}, (EndConferenceRecordings(),)),
     ],
 )
 def test_a_sound_does_not_outlive_a_conference_that_ends(
@@ -272,6 +276,31 @@ def test_a_sound_does_not_outlive_a_conference_that_ends(
     conference = a_conference(**changes | {"end_reason": EndReason.VIA_API, "live_count": 1, "present_count": 1})
 
     assert follows(conference, there(**whose), MemberRemoved(at(2))) == expected
+
+
+def test_a_call_is_recorded_from_its_answer_on() -> None:
+    """Once, also where the answer is told twice, and only if that was asked for."""
+    recorded = a_participant(recording=RecordingSettings())
+    first = apply(a_conference(), recorded, CallAnswered(at(1)))
+
+    assert RecordCall() in first.effects
+    assert RecordCall() not in follows(first.conference, first.participant, CallAnswered(at(2)))
+    assert RecordCall() not in follows(a_conference(), a_participant(), CallAnswered(at(1)))
+
+
+@pytest.mark.parametrize("asks", ["the first", "the second"])
+def test_a_conference_is_recorded_from_its_start_on(asks: str) -> None:
+    """Whoever of those who are there at the start has asked for it; nobody's music is in it."""
+    settings = RecordingSettings(trims=False)
+    who = {"the first": settings} if asks == "the first" else {"the second": settings}
+    one = arriving(conference_recording=who.get("the first"))
+    first = apply(a_conference(), one, MemberAdded(at(1), 7))
+    two = arriving(call_sid=COACHED, conference_recording=who.get("the second"))
+    second = apply(first.conference, two, MemberAdded(at(2), 8))
+
+    assert RecordConference() not in first.effects
+    assert RecordConference() in second.effects
+    assert second.conference.recording == settings
 
 
 @pytest.mark.parametrize("event", [AnnouncementEnded(at(2), "https://app.example/a", "one"), SpeechStarted(at(2))])

@@ -57,6 +57,7 @@ from orchestrator.store.connection import connect
 from orchestrator.store.lanes import Lane
 from tests.unit.lossy_proxy import LossyProxy
 from tests.unit.outbox import waiting
+from tests.unit.recorder import make_recorder
 from tests.unit.records import ACCOUNT, EVENTS, NODE, PROGRESS, create, new_participant
 
 TAPES = Path(__file__).parents[2] / "tapes"
@@ -97,7 +98,13 @@ class World:
         """As after a restart of the listener; or the API's, which sends by itself."""
         commits = CommitStore(self.commits_client or self.client)
         return Committer(
-            commits, serialize_callback, self.woken.extend, self.sounds.extend, self._sleep, send or self.send
+            commits,
+            make_recorder(self.client),
+            serialize_callback,
+            self.woken.extend,
+            self.sounds.extend,
+            self._sleep,
+            send or self.send,
         )
 
     def send(self, command: SwitchCommand) -> str:

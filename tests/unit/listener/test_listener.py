@@ -25,6 +25,7 @@ from orchestrator.store.commits import CommitStore
 from orchestrator.store.nodes import NodeStore
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, answer, event, reply, settled
 from tests.unit.listener.test_committer import World
+from tests.unit.recorder import make_recorder
 from tests.unit.records import NODE
 
 Start = Callable[..., FakeEsl]
@@ -111,7 +112,9 @@ def follow(fake_esl: Start, switch: Switch, world: World) -> Iterator[Callable[[
     def start(committer: Committer | None = None) -> Listener:
         address = NodeAddress(NODE, "127.0.0.1", server.port)
         make: Any = lambda _, send: committer or world.new_committer(send)  # noqa: E731 -- one expression
-        made = Listener(address, PASSWORD, make, world.sounds.extend, NodeStore(world.client), "test")
+        made = Listener(
+            address, PASSWORD, make, world.sounds.extend, make_recorder(world.client), NodeStore(world.client), "test"
+        )
         running.append((made, gevent.spawn(made.run)))
         settled(lambda: switch.snapshots() >= 1, "the first snapshot")
         return made
@@ -242,6 +245,7 @@ def test_a_full_queue_says_so_and_resynchronises(
 
     committer = Committer(
         Gated(world.client),
+        make_recorder(world.client),
         world.committer._serialize,
         world.woken.extend,
         world.sounds.extend,
@@ -281,7 +285,13 @@ def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl:
     server = fake_esl(switch.script)
     address = NodeAddress(NODE, "127.0.0.1", server.port)
     listener = Listener(
-        address, PASSWORD, lambda _, send: world.new_committer(send), world.sounds.extend, NodeStore(world.client), "x"
+        address,
+        PASSWORD,
+        lambda _, send: world.new_committer(send),
+        world.sounds.extend,
+        make_recorder(world.client),
+        NodeStore(world.client),
+        "x",
     )
     running = gevent.spawn(listener.run)
     settled(lambda: switch.peers and switch.snapshots(), "it follows")

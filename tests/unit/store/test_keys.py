@@ -10,38 +10,44 @@ from typing import Any
 import pytest
 import redis
 
-from orchestrator.domain.conference import Participant
+from orchestrator.domain.conference import CallbackSettings, Participant, RecordingSettings
 from orchestrator.domain.events import CallEnded, CallRang, MemberRemoved, ParticipantMuted
+from orchestrator.domain.recording_events import DeleteRequested, Processed, SourceEnded
 from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
 from orchestrator.lanes.engine import Engine
 from orchestrator.limits import DEFAULTS
+from orchestrator.recordings.beginning import of_call
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
-from orchestrator.store.lanes import Lane
+from orchestrator.store.lanes import Lane, LaneStore
 from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import OutboxStore, Tried
 from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.quotas import Admission, QuotaStore, Room
+from orchestrator.store.recordings import RecordingStore, lane_of
 from tests.unit.callbacks.bench import make_drainer, make_engine
 from tests.unit.callbacks.web import TOKEN, Answer, Web
 from tests.unit.listener.test_committer import NOW, World
 from tests.unit.outbox import port_of
+from tests.unit.recorder import make_recorder
 from tests.unit.records import ACCOUNT, EVENTS, PROGRESS
 
 _PARTS = {
     r"\{AC\}": r"\{AC[0-9a-f]{32}\}",
     r"\{CF\}": r"\{CF[0-9a-f]{32}\}",
     r"\{CA\}": r"\{CA[0-9a-f]{32}\}",
+    r"\{RE\}": r"\{RE[0-9a-f]{32}\}",
+    r"\{SID\}": r"\{(?:AC|CA|CF)[0-9a-f]{32}\}",
+    ":recording:RE": ":recording:RE[0-9a-f]{32}",
     ":token": ":[0-9a-f-]{36}",
     ":clip:ID": ":clip:[0-9a-f]{32}",
     ":note:AC:HASH": ":note:AC[0-9a-f]{32}:[0-9a-f]{64}",
     ":account:AC": ":account:AC[0-9a-f]{32}",
-    r"\{SID\}": r"\{CF[0-9a-f]{32}\}",
-    "KIND": "(?:callbacks|playback)",
+    "KIND": "(?:callbacks|playback|recordings)",
     r"\{name\}": r"\{[A-Za-z0-9_-]{1,32}\}",
     ":participant:CA": ":participant:CA[0-9a-f]{32}",
-    ":lane": ":(?:conference|CA[0-9a-f]{32})",
+    ":lane": ":(?:conference|(?:CA|RE)[0-9a-f]{32})",
 }
 
 
@@ -71,6 +77,8 @@ BY_TTL = {
     "playback:{CF}:lane",
     "playback:{CF}:lane:announcements",
     "lane:{SID}:KIND:lane",
+    "conference:{CF}:recording:RE",
+    "recording:{RE}",
     "media:{media}:clip:ID",
     "media:{media}:note:AC:HASH",
 }
@@ -129,6 +137,25 @@ def _count(client: redis.Redis, participant: Participant) -> None:
         assert quotas.reserve_session("fs1", participant.call_sid, Room(free_sessions=9, age_ms=1, per_second=9))
 
 
+def _record(client: redis.Redis, participant: Participant, url: str) -> None:
+    """A recording from its start to its end, told of, and deleted."""
+    recorder, store = make_recorder(client), RecordingStore(client)
+    recording = of_call(participant, RecordingSettings(callbacks=CallbackSettings(url, events=("completed",))))
+    lane = lane_of(recording)
+    recorder.begin(recording, lambda _: "+OK")
+    for event in (SourceEnded(NOW, is_closed=True), Processed(NOW, 1000, ((".wav", 16_044),))):
+        recorder.apply(lane, event, lambda _: "+OK")
+    assert store.kept_bytes(ACCOUNT) == 16_044
+
+
+def _delete(client: redis.Redis, participant: Participant) -> None:
+    store = RecordingStore(client)
+    (recording,) = store.list_of(participant.call_sid)
+    make_recorder(client).apply(lane_of(recording), DeleteRequested(NOW), lambda _: "+OK")
+    LaneStore(client, "recordings").release(lane_of(recording), "me", None)
+    assert store.kept_bytes(ACCOUNT) == 0
+
+
 @pytest.fixture
 def web() -> Any:
     made = Web()
@@ -160,6 +187,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     world.join(two, 2)
     world.apply(one, ParticipantMuted(NOW))
     _sound(client, Lane(one.conference_sid, one.call_sid))
+    _record(client, one, web.url())
     _check(client, seen)
     # A lane that is being delivered, and one that waits for another try.
     lanes = (Lane(one.conference_sid, "conference"), Lane(one.conference_sid, one.call_sid))
@@ -180,6 +208,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     _drain_all(client, engine)
     _drain_all(client, engine)
     _check(client, seen)
+    _delete(client, one)
     _media(client)
     NodeStore(client).look_again("fs1", one.conference_sid)
     _check(client, seen)
@@ -191,7 +220,8 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     stays = {
         "accounts", keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
         keys.lanes_due("playback"), keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
-        keys.media_account(ACCOUNT),
+        keys.media_account(ACCOUNT), keys.account_recording_bytes(ACCOUNT),
+        *(keys.recordings_of(sid) for sid in (ACCOUNT, one.call_sid)),
     }  # fmt: skip
     assert {name for name, ttl in left.items() if ttl == -1} == stays
     assert {_row(name).pattern for name, ttl in left.items() if ttl >= 0} | FOR_SECONDS == BY_TTL

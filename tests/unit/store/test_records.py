@@ -17,6 +17,7 @@ from orchestrator.domain.conference import (
     EndReason,
     Participant,
     ParticipantStatus,
+    RecordingSettings,
     SwitchRef,
 )
 from orchestrator.store.records import decode_conference, decode_participant, encode_conference, encode_participant
@@ -31,6 +32,7 @@ FULL_PARTICIPANT = a_participant(
     dialled_at=at(0.5), answered_at=at(1), joined_at=at(2), left_at=at(3), ended_at=at(4), hangup_cause="X",
     sip_status=486,
     progress_callbacks=PROGRESS, conference_callbacks=EVENTS, call_sequence_number=4, announced_id="one",
+    recording=RecordingSettings(2, "inbound", False, PROGRESS), conference_recording=RecordingSettings(),
     options_json='{"a":1}',
     switch=SwitchRef("n1", UUID, 7), updated_at=at(9),
 )  # fmt: skip
@@ -38,7 +40,7 @@ FULL_CONFERENCE = a_conference(
     status=ConferenceStatus.IN_PROGRESS, region="de1", end_reason=EndReason.VIA_API, ending_call_sid=COACHED,
     live_count=3, present_count=2, starter_count=1, callbacks=EVENTS, callbacks_fixed=True, sequence_number=9,
     coaches=(Coach(COACHED, "CA" + "3" * 32), Coach("CA" + "4" * 32, COACHED)),
-    announced_id="two", ending_label="customer", updated_at=at(9),
+    announced_id="two", ending_label="customer", recording=RecordingSettings(trims=False), updated_at=at(9),
 )  # fmt: skip
 
 
@@ -83,7 +85,7 @@ def test_only_what_has_changed_is_written(field: str) -> None:
 NEW = {
     "hold_wanted", "hold_url", "hold_method", "hold_number", "wait_url", "wait_method", "talking",
     "hold_dialect", "wait_dialect",
-    "beep_on_enter", "beep_on_exit", "announced_id",
+    "beep_on_enter", "beep_on_exit", "announced_id", "recording", "conference_recording",
 }  # fmt: skip
 
 
@@ -93,7 +95,7 @@ def test_a_record_of_an_earlier_release_has_the_defaults() -> None:
     old = [text for pair in zip(flat[::2], flat[1::2], strict=True) if pair[0] not in NEW for text in pair]
     read = decode_participant(old)
     flat = [*encode_conference(FULL_CONFERENCE), "version", "3"]
-    names = {"coaches", "announced_id", "ending_label"}
+    names = {"coaches", "announced_id", "ending_label", "recording"}
     known = [text for pair in zip(flat[::2], flat[1::2], strict=True) if pair[0] not in names for text in pair]
     conference, version = decode_conference(known)
 

@@ -1,0 +1,176 @@
+"""Whoever learns something of a recording has it written here, with the callbacks that follow, in one commit; and has
+the switch do what follows: the part that should be running runs, and no other.
+
+What is lost on the way (a crash, a switch that is away) a look makes up for (look.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from orchestrator.callbacks.recordings import (
+    RecordingCallback,
+    kept_recording_callback,
+    plan_recording_callbacks,
+)
+from orchestrator.domain.events import Event
+from orchestrator.domain.recording import (
+    ACTIVE,
+    FAILED,
+    Part,
+    Recording,
+)
+from orchestrator.domain.recording_events import (
+    PartRefused,
+    SourceEnded,
+)
+from orchestrator.domain.recording_transitions import (
+    apply,
+)
+from orchestrator.errors import Unavailable
+from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
+from orchestrator.freeswitch.commands import ChannelExists, KillChannel, SwitchCommand
+from orchestrator.freeswitch.recordings import LEG_GONE, JoinRecorder, PartFile, StartPart, StopPart
+from orchestrator.store.accounts import AccountStore
+from orchestrator.store.lanes import Lane
+from orchestrator.store.recordings import RecordingStore, VersionedRecording, lane_of
+
+Send = Callable[[SwitchCommand], str]
+"""To the recording's node. Raises CommandRefused, NodeUnavailable."""
+
+Serialize = Callable[[RecordingCallback], Sequence[tuple[str, str]]]
+Wake = Callable[[Sequence[object]], None]
+
+MOST_ROUNDS: Final = 20
+"""Somebody changes the same recording all the time."""
+
+log = structlog.get_logger("recordings")
+
+
+def parts_directory(directory: str) -> str:
+    """Where switches write. They and the workers share it."""
+    return f"{directory}/parts"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """`directory`: RECORDINGS_DIR. Not bound to a node: every method takes the way to the recording's."""
+
+    store: RecordingStore
+    accounts: AccountStore
+    serialize: Serialize
+    wake_callbacks: Wake
+    wake_looks: Wake
+    directory: str
+
+    def make_directory(self) -> None:
+        """For switches to write into, whoever they run as; if this cannot be, `orchestrator check` says so."""
+        directory = Path(parts_directory(self.directory))
+        with contextlib.suppress(OSError):
+            directory.mkdir(parents=True)
+            directory.chmod(0o777)
+
+    def begin(self, recording: Recording, send: Send) -> None:
+        """Write a new recording and have it begin; nothing if it is there already. Raises Unavailable."""
+        if not self.store.create(recording):
+            return
+        log.info("recording_begins", **names_of(recording), source=str(recording.source))
+        if self.has_room(recording.account_sid):
+            self.start_part(recording, send)
+        else:
+            self.apply(lane_of(recording), PartRefused(datetime.now(UTC), 1, "the account's quota is used up"), send)
+        self.wake_looks([lane_of(recording)])
+
+    def has_room(self, account_sid: str) -> bool:
+        """Whether the account may keep further recordings."""
+        most = self.accounts.load_limits(account_sid).kept_recording_megabytes
+        return self.store.kept_bytes(account_sid) < most * 1_000_000
+
+    def apply(self, lane: Lane, event: Event, send: Send) -> Recording | None:
+        """Write what an event changes; returns the recording as it is then, None if there is none. Raises
+        Unavailable."""
+        for _ in range(MOST_ROUNDS):
+            known = self.store.load(lane.sid, lane.name)
+            if known is None:
+                return None
+            after, told = apply(known.recording, event)
+            if after == known.recording and not told:
+                return after
+            if self._commit(known, after, told):
+                self._follow(known.recording, after, send)
+                return after
+        raise Unavailable("The recording is being changed by others: try again")
+
+    def end_conference(self, conference_sid: str, send: Send) -> None:
+        """A conference is over; so are its recordings. Raises Unavailable."""
+        for recording in self.store.list_of(conference_sid):
+            if recording.status in ACTIVE:
+                self.apply(lane_of(recording), SourceEnded(datetime.now(UTC)), send)
+
+    def _commit(self, before: VersionedRecording, after: Recording, told: Iterable[Event]) -> bool:
+        callbacks = plan_recording_callbacks(after, told)
+        kept = [kept_recording_callback(callback, self.serialize(callback)) for callback in callbacks]
+        if not self.store.commit(before, after, kept):
+            return False
+        if after.status is not before.recording.status:
+            level = log.error if after.status is FAILED else log.info
+            level("recording", **names_of(after), status=str(after.status), reason=after.reason or None)
+        if kept:
+            self.wake_callbacks([lane_of(after)])
+        return True
+
+    def _follow(self, before: Recording, after: Recording, send: Send) -> None:
+        was, runs = before.running_part, after.running_part
+        is_closed = was is not None and after.parts[was.number - 1].ended_at is not None
+        if was is not None and not is_closed and (runs is None or runs.number != was.number):
+            self._tell(send, StopPart(after.channel_uuid, self.path_of(after, was)))
+        if runs is not None and (was is None or runs.number != was.number):
+            self.start_part(after, send)
+        if after.is_of_conference and before.status in ACTIVE and after.status not in ACTIVE:
+            self._tell(send, KillChannel(after.channel_uuid))
+        if after.status is not before.status:
+            self.wake_looks([lane_of(after)])
+
+    def start_part(self, recording: Recording, send: Send) -> None:
+        """Have the part that should run begin, and note what the switch refuses. Raises Unavailable of the store."""
+        part = recording.running_part
+        if part is None:
+            return
+        try:
+            if recording.is_of_conference and send(ChannelExists(recording.channel_uuid)).strip() != "true":
+                send(JoinRecorder(recording.channel_uuid, recording.conference_sid))
+            send(StartPart(recording.channel_uuid, self.path_of(recording, part), not recording.is_of_conference))
+        except CommandRefused as error:
+            reason, now = str(error).strip()[:200], datetime.now(UTC)
+            log.warning("part_refused", **names_of(recording), part=part.number, error=reason)
+            event = SourceEnded(now, is_closed=True) if LEG_GONE in reason else PartRefused(now, part.number, reason)
+            self.apply(lane_of(recording), event, send)
+        except NodeUnavailable as error:
+            log.warning("part_not_begun", **names_of(recording), part=part.number, error=error.message)
+
+    def path_of(self, recording: Recording, part: Part) -> str:
+        """Where the switch writes a part."""
+        file = PartFile(recording.conference_sid, recording.recording_sid, part.number)
+        return f"{parts_directory(self.directory)}/{file.name}"
+
+    def _tell(self, send: Send, command: SwitchCommand) -> None:
+        try:
+            send(command)
+        except (CommandRefused, NodeUnavailable) as error:  # over already; or a look does it
+            log.info("order_refused", order=repr(command)[:200], error=str(error).strip()[:200])
+
+
+def names_of(recording: Recording) -> dict[str, str | None]:
+    """For the log."""
+    return {
+        "recording_sid": recording.recording_sid,
+        "conference_sid": recording.conference_sid,
+        "call_sid": recording.call_sid,
+    }

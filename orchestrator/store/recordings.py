@@ -1,0 +1,176 @@
+"""Recordings: each is a hash beside its conference, committed with its callbacks in one step, also after the
+conference's end; and which of them somebody has to look at, and when."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import redis
+
+from orchestrator.domain.changes import NewCallback
+from orchestrator.domain.recording import (
+    DELETED,
+    Recording,
+)
+from orchestrator.store import keys
+from orchestrator.store.connection import redis_errors
+from orchestrator.store.lanes import Lane
+from orchestrator.store.records import decode_recording, encode_recording
+from orchestrator.store.scripts import Script
+
+DELETED_SECONDS: Final = 40 * 24 * 3600
+"""How long a deleted recording is still named, as Twilio has it."""
+
+ROWS_PER_READ: Final = 50
+WAKE_GRACE_MS: Final = 2_000
+_DUE: Final = keys.lanes_due("recordings")
+_CALLBACKS_DUE: Final = keys.lanes_due("callbacks")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionedRecording:
+    """A recording as it was read, with the version that a commit has to find unchanged."""
+
+    recording: Recording
+    version: int
+
+
+def lane_of(recording: Recording) -> Lane:
+    """Of its callbacks; and its place on the list of those that are looked at."""
+    return Lane(recording.conference_sid, recording.recording_sid)
+
+
+class RecordingStore:
+    """The recordings of all accounts."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis: Any = client
+        self._create = Script(client, "recordings/create")
+        self._commit = Script(client, "recordings/commit")
+        self._count_bytes = Script(client, "recordings/count_bytes")
+
+    # ------------------------------------------------------------ write
+
+    def create(self, recording: Recording) -> bool:
+        """Write a new recording; False if it is there already. From now on somebody looks at it."""
+        sid, made_ms = recording.recording_sid, int(recording.created_at.timestamp() * 1000)
+        lane = lane_of(recording)
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.set(keys.recording_index(sid), recording.conference_sid)
+            for subject in (recording.account_sid, recording.call_sid or recording.conference_sid):
+                pipe.zadd(keys.recordings_of(subject), {f"{recording.conference_sid}.{sid}": made_ms})
+            pipe.zadd(_DUE, {str(lane): _now_ms() + WAKE_GRACE_MS}, nx=True)
+            pipe.execute()
+            made = self._create(
+                keys=[keys.recording(recording.conference_sid, sid)], args=[json.dumps(encode_recording(recording))]
+            )
+        return bool(made)
+
+    def commit(self, before: VersionedRecording, after: Recording, callbacks: Sequence[NewCallback]) -> bool:
+        """Write what has changed, if nobody has changed it since; False if somebody has. What lies in other slots
+        follows; should we die before it, the sweep that looks for callbacks finds these, too."""
+        sid, conference_sid = after.recording_sid, after.conference_sid
+        change = {
+            "fields": encode_recording(after, before.recording),
+            "expire": DELETED_SECONDS if after.status is DELETED else 0,
+            "keep": keys.RETENTION_SECONDS,
+            "callbacks": [[new.token, str(new.planned_ms), new.entry.decode()] for new in callbacks],
+        }
+        with redis_errors():
+            if callbacks:
+                self._redis.zadd(keys.OPEN_CONFERENCES, {conference_sid: _now_ms()}, nx=True)
+            done = self._commit(
+                keys=[
+                    keys.recording(conference_sid, sid),
+                    keys.lanes(conference_sid),
+                    keys.callback(conference_sid, ""),
+                    keys.conference_callbacks(conference_sid),
+                    keys.outbox(conference_sid, sid),
+                ],
+                args=[before.version, uuid.uuid4().hex, sid, json.dumps(change)],
+            )
+            if not done:
+                return False
+            self._index(before.recording, after, callbacks)
+        return True
+
+    def _index(self, before: Recording, after: Recording, callbacks: Sequence[NewCallback]) -> None:
+        pipe = self._redis.pipeline(transaction=False)
+        if callbacks:
+            index = keys.account_callbacks(after.account_sid)
+            pipe.zadd(index, {f"{after.conference_sid}.{new.token}": new.planned_ms for new in callbacks})
+            pipe.expire(index, keys.RETENTION_SECONDS)
+            pipe.zadd(_CALLBACKS_DUE, {str(lane_of(after)): _now_ms() + WAKE_GRACE_MS})
+        if after.status is not before.status:
+            pipe.zadd(_DUE, {str(lane_of(after)): _now_ms() + WAKE_GRACE_MS})
+        if after.sizes != before.sizes or after.status is DELETED:
+            size = 0 if after.status is DELETED else sum(bytes_ for _, bytes_ in after.sizes)
+            self._count_bytes(
+                keys=[keys.account_recording_bytes(after.account_sid)], args=[after.recording_sid, size], client=pipe
+            )
+        if after.status is DELETED:
+            pipe.expire(keys.recording_index(after.recording_sid), DELETED_SECONDS)
+        pipe.execute()
+
+    # ------------------------------------------------------------ read
+
+    def load(self, conference_sid: str, recording_sid: str) -> VersionedRecording | None:
+        """One recording."""
+        with redis_errors():
+            raw = self._redis.hgetall(keys.recording(conference_sid, recording_sid))
+        return _versioned(raw)
+
+    def find(self, recording_sid: str) -> VersionedRecording | None:
+        """One recording of which only its own SID is known."""
+        with redis_errors():
+            conference_sid = self._redis.get(keys.recording_index(recording_sid))
+        return self.load(conference_sid, recording_sid) if conference_sid else None
+
+    def list_of(self, subject_sid: str) -> Iterator[Recording]:
+        """Those of an account, a call or a conference, newest first; in chunks, so that a caller may stop early. What
+        is gone falls off the list."""
+        index, start = keys.recordings_of(subject_sid), 0
+        while True:
+            with redis_errors():
+                members = self._redis.zrevrange(index, start, start + ROWS_PER_READ - 1)
+                found = self._read(members)
+                gone = [member for member, row in found if row is None]
+                if gone:
+                    self._redis.zrem(index, *gone)
+            yield from (row.recording for _, row in found if row is not None)
+            if len(members) < ROWS_PER_READ:
+                return
+            start += len(members) - len(gone)
+
+    def _read(self, members: Sequence[str]) -> list[tuple[str, VersionedRecording | None]]:
+        pipe = self._redis.pipeline(transaction=False)
+        for member in members:
+            pipe.hgetall(keys.recording(*member.split(".")))
+        return [(member, _versioned(raw)) for member, raw in zip(members, pipe.execute(), strict=True)]
+
+    def kept_bytes(self, account_sid: str) -> int:
+        """How much of the account's recordings is kept."""
+        with redis_errors():
+            return int(self._redis.hget(keys.account_recording_bytes(account_sid), "all") or 0)
+
+    def load_made_at(self, recording_sid: str) -> datetime | None:
+        """When a recording was created; None if nothing is known of it."""
+        found = self.find(recording_sid)
+        return None if found is None else found.recording.created_at
+
+
+def _versioned(raw: dict[str, str]) -> VersionedRecording | None:
+    if "version" not in raw:
+        return None
+    return VersionedRecording(*decode_recording([text for pair in raw.items() for text in pair]))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
