@@ -16,9 +16,10 @@ from orchestrator.freeswitch.dial_string import PROFILE
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.freeswitch.whisper import MODULE, can_whisper
 from orchestrator.playback.output import FETCH_SECONDS
+from orchestrator.probes import build_memory, build_node_store, build_queue_probe
 from orchestrator.settings import Settings
 from orchestrator.store.memory import CREATE_SHARE
-from orchestrator.wiring import build_accounts, build_memory, build_node_store, build_nodes, build_queue_probe
+from orchestrator.wiring import build_accounts, build_nodes
 
 _RTP_NETWORKS: Final = re.compile(r'name="rtp-networks".*?cidr="([^"]*)"', re.DOTALL)
 _SOFIA_ROUTE: Final = re.compile(r"sofia/(?:gateway/(?P<gateway>[^/{]+)|(?P<profile>[^/{]+))/")

@@ -14,7 +14,6 @@ import gevent
 from flask import Flask
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue
 
@@ -33,16 +32,7 @@ from orchestrator.freeswitch.client import NodeUnavailable
 from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
-from orchestrator.jobs.wakeups import (
-    CALLBACKS,
-    PLAYBACK,
-    RECORDINGS,
-    BackgroundWaker,
-    Topic,
-    Wakeups,
-    make_queue,
-    use,
-)
+from orchestrator.jobs.wakeups import CALLBACKS, PLAYBACK, RECORDINGS, BackgroundWaker, Topic, Wakeups, make_queue, use
 from orchestrator.lanes.engine import Engine
 from orchestrator.lanes.sweep import Sweep
 from orchestrator.listener.coaching import Send
@@ -81,7 +71,6 @@ from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import DEADLINE_SECONDS, connect
 from orchestrator.store.lanes import LaneStore
 from orchestrator.store.media import MediaStore
-from orchestrator.store.memory import Memory
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import OutboxStore
 from orchestrator.store.playback import PlaybackStore
@@ -199,9 +188,9 @@ def build_detectors(settings: Settings) -> list[Detector]:
 
 def _build_detector(settings: Settings, address: NodeAddress) -> Detector:
     client = connect(settings.redis_url)
-    make_committer = _committer_maker(
-        settings, client, _start_waker(settings, CALLBACKS), _start_waker(settings, PLAYBACK), gevent.sleep
-    )
+    wake_callbacks, wake_sounds = _start_waker(settings, CALLBACKS), _start_waker(settings, PLAYBACK)
+    recorder = _build_recorder(settings, client, wake_callbacks, _start_waker(settings, RECORDINGS))
+    make_committer = _committer_maker(settings, client, recorder, wake_callbacks, wake_sounds, gevent.sleep)
     seen, name = NodeStore(client), f"{socket.gethostname()}:{os.getpid()}"
 
     def send(command: SwitchCommand) -> str:
@@ -303,26 +292,3 @@ def build_queue(settings: Settings, topic: Topic) -> Queue:
 def build_nodes(settings: Settings) -> Nodes:
     """Connections to every node, still to be started."""
     return Nodes(settings.freeswitch_nodes, settings.freeswitch_password)
-
-
-def build_memory(settings: Settings) -> Memory:
-    """For `orchestrator check`."""
-    return Memory(connect(settings.redis_url))
-
-
-def build_node_store(settings: Settings) -> NodeStore:
-    """For `orchestrator check`."""
-    return NodeStore(connect(settings.redis_url))
-
-
-def build_queue_probe(settings: Settings) -> Callable[[], str | None]:
-    """A test of RQ's Redis: None, or what is wrong."""
-
-    def probe() -> str | None:
-        try:
-            build_queue(settings, CALLBACKS).connection.ping()
-        except RedisError as error:
-            return type(error).__name__
-        return None
-
-    return probe
