@@ -32,6 +32,7 @@ FULL_PARTICIPANT = a_participant(
     dialled_at=at(0.5), answered_at=at(1), joined_at=at(2), left_at=at(3), ended_at=at(4), hangup_cause="X",
     sip_status=486,
     progress_callbacks=PROGRESS, conference_callbacks=EVENTS, call_sequence_number=4, announced_id="one",
+    detection_callbacks=PROGRESS, detection_seconds=30, answered_by="human",
     recording=RecordingSettings(2, "inbound", False, PROGRESS), conference_recording=RecordingSettings(),
     options_json='{"a":1}',
     switch=SwitchRef("n1", UUID, 7), updated_at=at(9),

@@ -184,7 +184,7 @@ def test_a_callback_is_made_of_three_parameters(name: str, row: tuple[str, tuple
 
     assert getattr(plain, field) == CallbackSettings(URL, "POST", default)
     assert getattr(full, field) == CallbackSettings(URL, "GET", words or default)
-    assert getattr(joined, field) == CallbackSettings(URL, "POST", words)
+    assert getattr(joined, field) == CallbackSettings(URL, "POST", words or default)
     assert empty == plain
     if words:
         refused(21626, f"{name}Event", (name, URL), (f"{name}Event", f"{words[0]} participant-join"))
