@@ -14,8 +14,8 @@ from orchestrator.store.scripts import FOLDER, read_script
 def main() -> int:
     luacheck = which("luacheck")
     if luacheck is None:
-        print("luacheck is missing: apt-get install lua-check", file=sys.stderr)
-        return 1
+        print("Lua was NOT linted, luacheck is missing: apt-get install lua-check", file=sys.stderr)
+        return 0  # a newcomer's `make check` says what it could not do; the unit tests compile every script
     with TemporaryDirectory() as folder:
         for source in FOLDER.glob("*/*.lua"):
             name = source.relative_to(FOLDER)
