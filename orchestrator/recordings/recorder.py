@@ -71,7 +71,7 @@ class Recorder:
     directory: str
 
     def make_directory(self) -> None:
-        """For switches to write into, whoever they run as; if this cannot be, `orchestrator check` says so."""
+        """For switches to write into, whoever they run as."""
         directory = Path(parts_directory(self.directory))
         with contextlib.suppress(OSError):
             directory.mkdir(parents=True)
