@@ -14,7 +14,7 @@ up: $(READY)
 	@$(BIN)/orchestrator up
 
 test: $(READY)
-	$(BIN)/pytest -q -n 2 tests/unit
+	$(BIN)/pytest -q -n 2 --reruns 1 -rfER tests/unit
 	$(BIN)/pytest -q -n 3 --dist loadfile --reruns 1 -rfER --ignore $(FLOODS) tests/scenarios
 	$(BIN)/pytest -q --reruns 1 -rfER $(FLOODS)
 
