@@ -65,6 +65,10 @@ def run_confined(command: Sequence[str], given: IO[bytes], limits: Limits) -> En
         return Ended(status, output.read() if status == 0 else b"", complaints.read(300).decode("utf-8", "replace"))
 
 
+KEEPS_NO_BYTECODE: Final = {"PYTHONDONTWRITEBYTECODE": "1"}
+"""A limit on the size of files would cut off a .pyc that it writes, and with it everybody's next start."""
+
+
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
     """Its exit status. Raises TimeoutExpired."""
     prompt = min(PROMPT_SECONDS, seconds)
@@ -97,7 +101,7 @@ def _popen(command: Sequence[str], files: tuple[IO[bytes], ...], limits: Limits)
             stdin=given,
             stdout=output,
             stderr=complaints,
-            env={name: os.environ[name] for name in SEEN if name in os.environ},
+            env={name: os.environ[name] for name in SEEN if name in os.environ} | KEEPS_NO_BYTECODE,
             preexec_fn=lambda: _confine(limits),
             start_new_session=True,
         )

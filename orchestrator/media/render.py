@@ -29,7 +29,7 @@ from orchestrator.twiml.voices import Speaker
 _LIMITS: Final = Limits(
     seconds=15, memory_bytes=1024**3, output_bytes=HEADER_BYTES + RATE * 2 * (decode.MAX_SECONDS + 60)
 )
-_DECODER: Final = (sys.executable, "-I", "-m", "orchestrator.media.decode")
+_DECODER: Final = (sys.executable, "-I", "-B", "-m", "orchestrator.media.decode")
 """-I: neither the working directory nor PYTHON… variables decide what is imported."""
 
 AT_ONCE: Final = max(os.cpu_count() or 1, 2)
