@@ -29,10 +29,10 @@ from orchestrator.freeswitch.leg_audio import (
     Answered,
     DetectionWanted,
     StartLegAudio,
-    StopLegAudio,
     parse_answered,
 )
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
+from orchestrator.freeswitch.recordings import StopWriting
 from orchestrator.sids import call_sid_of
 
 POLL_SECONDS: Final = 0.1
@@ -138,7 +138,7 @@ class Detector:
             if verdict is not None:
                 self._tell(answered, verdict)
             if not gone.is_set():
-                connection.api(StopLegAudio(channel_uuid, str(path)).render())
+                connection.api(StopWriting(channel_uuid, str(path)).render())
         except (CommandRefused, NodeUnavailable) as error:
             log.info("detection_broken_off", channel=channel_uuid, error=str(error).strip()[:200])
         finally:

@@ -87,15 +87,3 @@ class StartLegAudio:
     def render(self) -> str:
         """`uuid_record … start`."""
         return f"uuid_record {self.channel_uuid} start {self.path} {self.seconds} {{{HOW}}}"
-
-
-@dataclass(frozen=True, slots=True)
-class StopLegAudio:
-    """Write no more of it."""
-
-    channel_uuid: str
-    path: str
-
-    def render(self) -> str:
-        """`uuid_record … stop`."""
-        return f"uuid_record {self.channel_uuid} stop {self.path}"

@@ -84,8 +84,8 @@ class StartPart:
 
 
 @dataclass(frozen=True, slots=True)
-class StopPart:
-    """Close a file."""
+class StopWriting:
+    """Write no more of a leg into a file, and close it."""
 
     channel_uuid: str
     path: str

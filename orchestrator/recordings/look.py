@@ -44,7 +44,7 @@ from orchestrator.domain.recording_events import (
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import ChannelExists, KillChannel
 from orchestrator.freeswitch.nodes import Nodes
-from orchestrator.freeswitch.recordings import StopPart
+from orchestrator.freeswitch.recordings import StopWriting
 from orchestrator.recordings.process import Job, Outcome
 from orchestrator.recordings.recorder import Recorder, Send, names_of
 from orchestrator.recordings.storage import Storage
@@ -154,7 +154,7 @@ class Looks:
 
     def _stop(self, recording: Recording, part: Part, send: Send) -> None:
         try:
-            send(StopPart(recording.channel_uuid, self.recorder.path_of(recording, part)))
+            send(StopWriting(recording.channel_uuid, self.recorder.path_of(recording, part)))
         except CommandRefused as error:  # it is closed
             log.info("part_is_closed", **names_of(recording), part=part.number, error=str(error).strip()[:200])
 

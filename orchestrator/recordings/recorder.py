@@ -37,7 +37,7 @@ from orchestrator.domain.recording_transitions import (
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import ChannelExists, KillChannel, SwitchCommand
-from orchestrator.freeswitch.recordings import LEG_GONE, JoinRecorder, PartFile, StartPart, StopPart
+from orchestrator.freeswitch.recordings import LEG_GONE, JoinRecorder, PartFile, StartPart, StopWriting
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.lanes import Lane
 from orchestrator.store.recordings import RecordingStore, VersionedRecording, lane_of
@@ -130,7 +130,7 @@ class Recorder:
         was, runs = before.running_part, after.running_part
         is_closed = was is not None and after.parts[was.number - 1].ended_at is not None
         if was is not None and not is_closed and (runs is None or runs.number != was.number):
-            self._tell(send, StopPart(after.channel_uuid, self.path_of(after, was)))
+            self._tell(send, StopWriting(after.channel_uuid, self.path_of(after, was)))
         if runs is not None and (was is None or runs.number != was.number):
             self.start_part(after, send)
         if after.is_of_conference and before.status in ACTIVE and after.status not in ACTIVE:
