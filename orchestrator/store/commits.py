@@ -16,18 +16,13 @@ from orchestrator.domain.conference import Conference, ConferenceStatus, Partici
 from orchestrator.domain.events import OwedEnd
 from orchestrator.store import keys
 from orchestrator.store.accounts import AccountStore
+from orchestrator.store.callback_index import OUTBOX_DEPTH, WAKE_GRACE_MS, Dropped, index_callbacks, parse_dropped
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import decode_conference, decode_participant, encode_conference, encode_participant
 from orchestrator.store.scripts import Script
 
-OUTBOX_DEPTH = 10_000
-"""Callbacks that one lane may hold; the oldest become dead letters, and are counted."""
-
 FORGOTTEN_AT_ONCE = 500
 """Finished callbacks over the account's limit that one commit forgets at most."""
-
-WAKE_GRACE_MS = 2_000
-"""A woken lane is looked at by the sweep after this time, should its wake-up have been lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +31,7 @@ class Committed:
     lane. `contested`: CallSid and what is wanted of those who were just muted or unmuted against it."""
 
     lanes: tuple[str, ...] = ()
-    dropped: tuple[tuple[str, int], ...] = ()
+    dropped: Dropped = ()
     contested: tuple[tuple[str, bool], ...] = ()
 
 
@@ -148,24 +143,11 @@ class CommitStore:
         for change, one in done:
             after = change.after
             _count_off(pipe, change)
-            rows = {
-                f"{after.conference_sid}.{new.token}": new.planned_ms
-                for group in change.outbox.values()
-                for new in group
-            }
-            if rows:
-                index = keys.account_callbacks(after.account_sid)
-                pipe.zadd(index, rows)
-                pipe.zremrangebyscore(index, 0, now_ms - keys.RETENTION_SECONDS * 1000)
-                pipe.expire(index, keys.RETENTION_SECONDS)
+            planned = [new for group in change.outbox.values() for new in group]
+            index_callbacks(pipe, after.account_sid, after.conference_sid, planned, one.dropped)
             if one.lanes:
                 due = {f"{after.conference_sid}:{lane}": now_ms + WAKE_GRACE_MS for lane in one.lanes}
                 pipe.zadd(keys.lanes_due("callbacks"), due)
-            if one.dropped:
-                pipe.hincrby(keys.DROPPED, "depth", len(one.dropped))
-                dead = keys.account_dead(after.account_sid)
-                pipe.zadd(dead, {f"{after.conference_sid}.{token}": planned_ms for token, planned_ms in one.dropped})
-                pipe.expire(dead, keys.RETENTION_SECONDS)
             if after.status is ConferenceStatus.COMPLETED:
                 names = keys.account_names(after.account_sid)
                 self._release_name(keys=[names], args=[after.friendly_name, after.conference_sid], client=pipe)
@@ -260,9 +242,9 @@ def _render(change: Change, call_retention_seconds: int) -> tuple[list[str], byt
 def _committed(answer: Sequence[Any]) -> Committed | None:
     if int(answer[0]) == 0:
         return None
-    lanes, dropped, contested = ([str(item).split(" ") for item in part] for part in answer[1:])
+    _, lanes, dropped, contested = answer
     return Committed(
-        lanes=tuple(lane for (lane,) in lanes),
-        dropped=tuple((token, int(planned_ms)) for token, planned_ms in dropped),
-        contested=tuple((call_sid, wanted == "1") for call_sid, wanted in contested),
+        lanes=tuple(map(str, lanes)),
+        dropped=parse_dropped(dropped),
+        contested=tuple((call_sid, wanted == "1") for call_sid, wanted in (str(text).split(" ") for text in contested)),
     )

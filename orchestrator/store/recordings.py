@@ -19,6 +19,7 @@ from orchestrator.domain.recording import (
     Recording,
 )
 from orchestrator.store import keys
+from orchestrator.store.callback_index import OUTBOX_DEPTH, WAKE_GRACE_MS, Dropped, index_callbacks, parse_dropped
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.lanes import Lane
 from orchestrator.store.records import decode_recording, encode_recording
@@ -28,7 +29,6 @@ DELETED_SECONDS: Final = 40 * 24 * 3600
 """How long a deleted recording is still named, as Twilio has it."""
 
 ROWS_PER_READ: Final = 50
-WAKE_GRACE_MS: Final = 2_000
 _DUE: Final = keys.lanes_due("recordings")
 _CALLBACKS_DUE: Final = keys.lanes_due("callbacks")
 
@@ -81,12 +81,13 @@ class RecordingStore:
             "fields": encode_recording(after, before.recording),
             "expire": DELETED_SECONDS if after.status is DELETED else 0,
             "keep": keys.RETENTION_SECONDS,
+            "depth": OUTBOX_DEPTH,
             "callbacks": [[new.token, str(new.planned_ms), new.entry.decode()] for new in callbacks],
         }
         with redis_errors():
             if callbacks:
                 self._redis.zadd(keys.OPEN_CONFERENCES, {conference_sid: _now_ms()}, nx=True)
-            done = self._commit(
+            done, dropped = self._commit(
                 keys=[
                     keys.recording(conference_sid, sid),
                     keys.lanes(conference_sid),
@@ -98,15 +99,13 @@ class RecordingStore:
             )
             if not done:
                 return False
-            self._index(before.recording, after, callbacks)
+            self._index(before.recording, after, callbacks, parse_dropped(dropped))
         return True
 
-    def _index(self, before: Recording, after: Recording, callbacks: Sequence[NewCallback]) -> None:
+    def _index(self, before: Recording, after: Recording, callbacks: Sequence[NewCallback], dropped: Dropped) -> None:
         pipe = self._redis.pipeline(transaction=False)
+        index_callbacks(pipe, after.account_sid, after.conference_sid, callbacks, dropped)
         if callbacks:
-            index = keys.account_callbacks(after.account_sid)
-            pipe.zadd(index, {f"{after.conference_sid}.{new.token}": new.planned_ms for new in callbacks})
-            pipe.expire(index, keys.RETENTION_SECONDS)
             pipe.zadd(_CALLBACKS_DUE, {str(lane_of(after)): _now_ms() + WAKE_GRACE_MS})
         if after.status is not before.status:
             pipe.zadd(_DUE, {str(lane_of(after)): _now_ms() + WAKE_GRACE_MS})

@@ -17,7 +17,8 @@ from orchestrator.domain.conference import ConferenceStatus, Participant, Partic
 from orchestrator.sids import mint_sid
 from orchestrator.store import commits as commits_module
 from orchestrator.store import keys
-from orchestrator.store.commits import WAKE_GRACE_MS, CommitStore
+from orchestrator.store.callback_index import WAKE_GRACE_MS
+from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.lanes import Lane
 from orchestrator.store.outbox import OutboxStore

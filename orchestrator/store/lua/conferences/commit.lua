@@ -18,6 +18,7 @@
 -- {'CallSid 1' or 'CallSid 0' of those whose switch has just said the opposite of what is wanted…}}.
 
 -- include shared/freeing
+-- include shared/append_callbacks
 
 local change = cjson.decode(ARGV[3])
 local lanes, dropped, contested = {}, {}, {}
@@ -49,25 +50,9 @@ for _, row in ipairs(change.records) do
 end
 for _, id in ipairs(change.announced) do redis.call('HDEL', KEYS[7], id) end
 for _, row in ipairs(change.outbox) do
-  local key, tokens = KEYS[row.key], {}
-  for index, callback in ipairs(row.callbacks) do
-    local token, planned_ms, entry = callback[1], callback[2], callback[3]
-    redis.call('HSET', KEYS[5] .. token, 'entry', entry, 'lane', row.lane, 'state', 'waiting', 'reason', '',
-      'attempts', '0', 'planned_ms', planned_ms, 'since_ms', planned_ms)
-    redis.call('ZADD', KEYS[6], planned_ms, token)
-    tokens[index] = token
-  end
-  local length = redis.call('RPUSH', key, unpack(tokens))
-  if length == #tokens then
-    redis.call('SADD', KEYS[4], row.lane)
+  local keys = { lanes = KEYS[4], callback = KEYS[5], callbacks = KEYS[6], outbox = KEYS[row.key] }
+  if append_callbacks(keys, row.lane, row.callbacks, change.depth, change.keep, dropped) then
     lanes[#lanes + 1] = row.lane
-  end
-  while length > change.depth do
-    local token = redis.call('LPOP', key)
-    redis.call('HSET', KEYS[5] .. token, 'state', 'dead', 'reason', 'depth')
-    redis.call('EXPIRE', KEYS[5] .. token, change.keep)
-    dropped[#dropped + 1] = token .. ' ' .. (redis.call('HGET', KEYS[5] .. token, 'planned_ms') or '0')
-    length = length - 1
   end
 end
 if #change.outbox > 0 then

@@ -1,0 +1,41 @@
+"""What is kept of callbacks outside of their conference's slot, after the commit that planned them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from orchestrator.domain.changes import NewCallback
+from orchestrator.store import keys
+
+OUTBOX_DEPTH: Final = 10_000
+"""Callbacks that one lane may hold; the oldest become dead letters, and are counted."""
+
+WAKE_GRACE_MS: Final = 2_000
+"""A woken lane is looked at by the sweep after this time, should its wake-up have been lost."""
+
+Dropped = tuple[tuple[str, int], ...]
+"""Token and moment (ms) of callbacks that fell out of a full lane."""
+
+
+def parse_dropped(texts: Sequence[str]) -> Dropped:
+    """Read what `shared/append_callbacks.lua` says of those that it dropped."""
+    return tuple((token, int(planned_ms)) for token, planned_ms in (str(text).split(" ") for text in texts))
+
+
+def index_callbacks(
+    pipe: Any, account_sid: str, conference_sid: str, callbacks: Iterable[NewCallback], dropped: Dropped
+) -> None:
+    """List new callbacks with their account, and count those that fell out of a full lane for them."""
+    rows = {f"{conference_sid}.{new.token}": new.planned_ms for new in callbacks}
+    if rows:
+        index = keys.account_callbacks(account_sid)
+        pipe.zadd(index, rows)
+        pipe.zremrangebyscore(index, 0, int(time.time() * 1000) - keys.RETENTION_SECONDS * 1000)
+        pipe.expire(index, keys.RETENTION_SECONDS)
+    if dropped:
+        pipe.hincrby(keys.DROPPED, "depth", len(dropped))
+        dead = keys.account_dead(account_sid)
+        pipe.zadd(dead, {f"{conference_sid}.{token}": planned_ms for token, planned_ms in dropped})
+        pipe.expire(dead, keys.RETENTION_SECONDS)
