@@ -164,7 +164,7 @@ class Recorder:
         try:
             send(command)
         except (CommandRefused, NodeUnavailable) as error:  # over already; or a look does it
-            log.info("order_refused", order=repr(command)[:200], error=str(error).strip()[:200])
+            log.info("command_refused", command=repr(command)[:200], error=str(error).strip()[:200])
 
 
 def names_of(recording: Recording) -> dict[str, str | None]:

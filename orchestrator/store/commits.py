@@ -135,9 +135,9 @@ class CommitStore:
         return committed
 
     def _index(self, done: Sequence[tuple[Change, Committed]]) -> None:
-        """What lies in other slots than the conference. Should we die before it: lanes are found by the sweep's search,
-        a name is freed by the next create, a later create looks at calls that count for their account and have ended,
-        and a callback is missing in the account's list, not in its conference's."""
+        """What lies in other slots than the conference. Should we die before it: lanes are found, and a name is freed,
+        by the sweep's search; a later create looks at calls that count for their account and have ended, and a callback
+        is missing in the account's list, not in its conference's."""
         pipe = self._redis.pipeline(transaction=False)
         now_ms = int(time.time() * 1000)
         for change, one in done:

@@ -44,7 +44,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("account:{AC}:conferences", "zset", "ConferenceSid by created_at (ms)",
         "each create trims members whose conference has expired"),
     Key("account:{AC}:names", "hash", "FriendlyName -> ConferenceSid of the active conference",
-        "field removed when the conference completes; a stale one is replaced by the next create"),
+        "field removed when the conference completes; a stale one by the sweep or the next create"),
     Key("conferences:open", "zset", "ConferenceSid of every conference that is active or has callbacks waiting, by ms",
         "member removed by the sweep when both have ended"),
     Key("conference:{CF}", "hash", "the Conference record and its `version`", "7 days after it has completed"),

@@ -56,6 +56,7 @@ class OutboxStore(LaneStore):
         self._load = Script(client, "outbox/take")
         self._finish = Script(client, "outbox/finish_head")
         self._retry = Script(client, "outbox/retry_head")
+        self._release_name = Script(client, "conferences/release_name")
 
     def take(self, lane: Lane, owner: str, now_ms: int, note: str = "") -> Head | None:
         """Lease the lane and read its head; None if another has it, or if it is empty or has to wait."""
@@ -112,30 +113,36 @@ class OutboxStore(LaneStore):
 
     def save_forgotten(self, now_ms: int) -> int:
         """Put every lane that holds callbacks on the list of due ones, if it is not: a process may have died between
-        the commit and that. Also takes conferences off the open list that have nothing left to do, and has those that
-        go on among what lives of their account (they may be older than that list). Returns how many."""
+        the commit and that. Also frees the names of conferences that have ended, takes off the open list those that
+        have nothing left to do, and has those that go on among what lives of their account (they may be older than that
+        list). Returns how many lanes."""
         with redis_errors():
             opened = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1, withscores=True)
             pipe = self._redis.pipeline(transaction=False)
             for sid, _ in opened:
                 pipe.smembers(keys.lanes(sid))
-                pipe.hmget(keys.conference(sid), "status", "account_sid")
+                pipe.hmget(keys.conference(sid), "status", "account_sid", "friendly_name")
                 pipe.exists(keys.live_participants(sid))
             found = pipe.execute()
             waiting: dict[str, int] = {}
-            over = []
+            over, freeing = [], self._redis.pipeline(transaction=False)
             living: dict[str, dict[str, int]] = {}
-            for (sid, since_ms), names, (status, account_sid), unended in zip(
+            for (sid, since_ms), names, (status, account_sid, friendly_name), unended in zip(
                 opened, found[::3], found[1::3], found[2::3], strict=True
             ):
                 waiting.update({str(Lane(sid, name)): now_ms for name in names})
                 if status not in (None, "completed"):
                     living.setdefault(account_sid, {})[sid] = now_ms
+                elif status is not None:
+                    self._release_name(
+                        keys=[keys.account_names(account_sid)], args=[friendly_name, sid], client=freeing
+                    )
                 never_made = status is None and since_ms < now_ms - _UNKNOWN_FOR_MS
                 if not names and not unended and (status == "completed" or never_made):
                     over.append(sid)
             for account_sid, conferences in living.items():
                 self._redis.zadd(keys.account_live_conferences(account_sid), conferences, nx=True)
+            freeing.execute()
             if over:
                 self._redis.zrem(keys.OPEN_CONFERENCES, *over)
             return int(self._redis.zadd(self._due, waiting, nx=True)) if waiting else 0

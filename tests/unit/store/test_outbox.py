@@ -15,7 +15,7 @@ from orchestrator.store.lanes import LEASE_MS, Lane
 from orchestrator.store.outbox import Head, OutboxStore, Tried
 from tests.harness.polling import eventually
 from tests.unit.outbox import new, put, waiting
-from tests.unit.records import create
+from tests.unit.records import ACCOUNT, create
 
 NOW_MS = 1_000_000
 LATER_MS = NOW_MS + LEASE_MS + 1_000
@@ -297,6 +297,23 @@ def test_forgotten_lanes_are_put_on_the_list(client: redis.Redis, outbox: Outbox
     assert outbox.save_forgotten(NOW_MS) == 0
     assert outbox.list_due(NOW_MS, 100) == [lanes[0]]
     assert due_at(client, lanes[1]) == NOW_MS + 99_000
+
+
+def test_a_name_that_outlives_its_conference_is_freed(
+    client: redis.Redis, outbox: OutboxStore, made: Participant, lane: Lane
+) -> None:
+    """A listener died between its commit and that; callbacks that still wait do not keep the name."""
+    put(client, lane, new("1"))
+    names = keys.account_names(ACCOUNT)
+    outbox.save_forgotten(NOW_MS)
+    assert client.hvals(names) == [made.conference_sid], "it goes on"
+    client.hset(keys.conference(made.conference_sid), "status", "completed")
+    outbox.save_forgotten(NOW_MS)
+    assert client.hvals(names) == []
+    client.hset(names, "weekly", "CF" + "9" * 32)
+    outbox.save_forgotten(NOW_MS)
+
+    assert client.hvals(names) == ["CF" + "9" * 32], "it is another's by now"
 
 
 def test_conferences_that_are_over_and_delivered_leave_the_open_list(
