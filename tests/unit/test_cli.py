@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 from collections.abc import Callable, Iterator
 
 import pytest
 import redis
 import structlog
 
+from orchestrator import cli
 from orchestrator.cli import main
 from orchestrator.limits import TABLE
 from orchestrator.store.accounts import Account, AccountStore
@@ -16,6 +18,7 @@ from tests.unit.records import ACCOUNT
 from tests.unit.store.test_callbacks import Shelf
 
 TOKEN = "b" * 32
+NO_COMMANDS = {"printing"}
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -36,6 +39,10 @@ def run(redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def account(run: Run) -> str:
     assert run("account", "create", "--sid", ACCOUNT, "--token", TOKEN) == (0, f"{ACCOUNT} {TOKEN} active", "")
     return ACCOUNT
+
+
+def test_every_command_has_a_row_and_a_file_of_its_name() -> None:
+    assert {module.name for module in pkgutil.iter_modules(cli.__path__)} - NO_COMMANDS == set(cli.COMMANDS)
 
 
 def test_an_account_is_made_once_and_its_token_is_not_replaced_by_accident(run: Run, account: str) -> None:

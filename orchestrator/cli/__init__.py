@@ -1,0 +1,97 @@
+"""The command line: `orchestrator COMMAND …`. A command is a row here and a module of this package, which has
+`add_arguments(parser)` and `run(settings, options)`: the exit status.
+
+The module is imported once the command is known: for those that serve after gevent has patched the standard library,
+and a person's command does not wait for the imports of all the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gevent import monkey
+
+from orchestrator.errors import ApiError
+from orchestrator.settings import Settings, SettingsError, load_settings
+
+
+@dataclass(frozen=True)
+class Command:
+    """What `--help` says; whether it is made of greenlets, and logs to standard output; a setting that it needs."""
+
+    help: str
+    serves: bool = False
+    needs: str = ""
+
+
+COMMANDS: Final = {
+    "up": Command("run everything in the foreground, with a sandbox where something is missing", serves=True),
+    "api": Command("serve the REST API", serves=True, needs="freeswitch_nodes"),
+    "listen": Command("follow the nodes' events", serves=True, needs="freeswitch_nodes"),
+    "work": Command(
+        "deliver callbacks, load and play what people hear, finish recordings", serves=True, needs="freeswitch_nodes"
+    ),
+    "detect": Command("find out who picks up, on the nodes whose DETECTION_DIR this is", serves=True),
+    "sandbox": Command("run a simulated FreeSWITCH, or have its phones do something", serves=True),
+    "check": Command("say what is wrong with the settings, Redis and each node", serves=True),
+    "account": Command("manage accounts"),
+    "keys": Command("manage API keys, which are as good as the AuthToken"),
+    "callbacks": Command("see what became of callbacks, and send them again"),
+    "receivers": Command("see receivers that fail, and resume them"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status. What went wrong is one line on standard error."""
+    words = sys.argv[1:] if arguments is None else arguments
+    module: Any = None
+    parser = argparse.ArgumentParser(prog="orchestrator")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        one = commands.add_parser(name, help=command.help)
+        if list(words[:1]) == [name]:
+            module = _import(name, command)
+            module.add_arguments(one)
+    options = parser.parse_args(words)
+    try:
+        settings = load_settings()
+        _check_needs(options.command, settings)
+        _configure_logs(options.command, settings.log_level)
+        return int(module.run(settings, options))
+    except SettingsError as error:
+        problems = error.problems
+    except ApiError as error:
+        problems = [error.message]
+    for problem in problems:
+        print(f"orchestrator: {problem}", file=sys.stderr)
+    return 1
+
+
+def _import(name: str, command: Command) -> Any:
+    if command.serves:
+        # Before anything opens a socket.
+        monkey.patch_all()
+    return importlib.import_module(f"orchestrator.cli.{name}")
+
+
+def _check_needs(name: str, settings: Settings) -> None:
+    needed = COMMANDS[name].needs
+    if needed and not getattr(settings, needed):
+        raise SettingsError([f"{needed.upper()} is not set"])
+
+
+def _configure_logs(name: str, level: str) -> None:
+    """What is logged is no part of what a person's command prints."""
+    import structlog
+
+    from orchestrator.logs import configure_logs
+
+    if COMMANDS[name].serves:
+        configure_logs(name, level)
+    else:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))

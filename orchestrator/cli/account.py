@@ -1,0 +1,121 @@
+"""orchestrator account: make, list, suspend accounts; their tokens, and what they may take."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import secrets
+from dataclasses import replace
+
+import orjson
+
+from orchestrator.cli.printing import refuse
+from orchestrator.dialects.own import serializers
+from orchestrator.limits import MOST, TABLE
+from orchestrator.services.credentials import Credentials
+from orchestrator.settings import Settings
+from orchestrator.sids import is_sid, mint_sid
+from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.wiring import build_accounts
+
+TOKEN = re.compile(r"[A-Za-z0-9]{32,128}", re.ASCII)
+"""Too long to be guessed; some SDKs refuse anything but letters and digits before they send it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    create = actions.add_parser("create", help="make an account; prints its SID and AuthToken")
+    create.add_argument("--sid", help="a fixed AccountSid, else one is minted")
+    create.add_argument("--token", help="a fixed AuthToken, else one is minted")
+    create.add_argument("--name", default="", help="a name for operators")
+    listing = actions.add_parser("list", help="list accounts")
+    listing.add_argument("--json", action="store_true", help="with project ids, keys, and ids of the tokens")
+    for action, text in (
+        ("rotate-token", "give the account a new AuthToken; the old one is refused at once"),
+        ("secondary-token", "give it a second AuthToken, which is accepted beside the first and signs nothing yet"),
+        ("promote-token", "have the second AuthToken sign; the first is refused"),
+        ("suspend", "refuse the account's requests"),
+        ("resume", "accept them again"),
+    ):
+        actions.add_parser(action, help=text).add_argument("sid")
+    limits = actions.add_parser("limits", help="show what an account may take, or change it: a number, or `default`")
+    limits.add_argument("--account", required=True, help="AccountSid")
+    for row in TABLE:
+        limits.add_argument(row.option, metavar="N", dest=row.name, help=f"{row.bounds} (default {row.default:,})")
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    acts = {
+        "create": _create,
+        "limits": _limits,
+        "list": _list_accounts,
+        "secondary-token": _rotate,
+        "promote-token": _rotate,
+    }
+    return acts.get(options.action, _change)(build_accounts(settings), options)
+
+
+def _limits(accounts: AccountStore, options: argparse.Namespace) -> int:
+    if accounts.load_account(options.account) is None:
+        return refuse(f"there is no account {options.account}")
+    changed: dict[str, int | None] = {}
+    for row in TABLE:
+        text = getattr(options, row.name)
+        if text is None:
+            continue
+        if text != "default" and not (text.isascii() and text.isdigit() and int(text) <= MOST):
+            return refuse(f"{row.option} has to be a whole number up to {MOST:,}, or `default`")
+        changed[row.name] = None if text == "default" else int(text)
+    accounts.save_limits(options.account, changed)
+    limits = accounts.load_limits(options.account)
+    for row in TABLE:
+        print(f"{row.option:<26} {getattr(limits, row.name):>13,}  {row.bounds}; over it: {row.answer}")
+    return 0
+
+
+def _list_accounts(accounts: AccountStore, options: argparse.Namespace) -> int:
+    for known in accounts.list_accounts():
+        if options.json:
+            print(orjson.dumps(serializers.serialize_account(known)).decode())
+        else:
+            print(f"{known.account_sid} {known.status} {known.friendly_name!r}")
+    return 0
+
+
+def _create(accounts: AccountStore, options: argparse.Namespace) -> int:
+    sid = options.sid or mint_sid("AC")
+    if not is_sid("AC", sid):
+        return refuse("--sid has to be AC and 32 lower-case hexadecimal digits")
+    if options.token is not None and TOKEN.fullmatch(options.token) is None:
+        return refuse("--token has to be 32 to 128 letters and digits (twilio-go refuses others)")
+    existing = accounts.load_account(sid)
+    if existing is not None and options.token != existing.auth_token:
+        return refuse(f"account {sid} exists; rotate-token gives it a new token")
+    return _save(accounts, existing or Account(sid, options.token or secrets.token_hex(16), "active", options.name))
+
+
+def _change(accounts: AccountStore, options: argparse.Namespace) -> int:
+    found = accounts.load_account(options.sid)
+    if found is None:
+        return refuse(f"there is no account {options.sid}")
+    if options.action == "rotate-token":
+        return _save(accounts, replace(found, auth_token=secrets.token_hex(16)))
+    return _save(accounts, replace(found, status="suspended" if options.action == "suspend" else "active"))
+
+
+def _save(accounts: AccountStore, account: Account) -> int:
+    accounts.save_account(account)
+    print(f"{account.account_sid} {account.auth_token} {account.status}")
+    return 0
+
+
+def _rotate(accounts: AccountStore, options: argparse.Namespace) -> int:
+    """In two steps, so that nobody is locked out: a token beside the one that signs, then the other way round."""
+    credentials = Credentials(accounts)
+    if options.action == "secondary-token":
+        account = credentials.create_secondary_token(options.sid)
+        print(f"{account.account_sid} {account.secondary_token} {account.status}")
+    else:
+        account = credentials.promote_token(options.sid)
+        print(f"{account.account_sid} {account.auth_token} {account.status}")
+    return 0

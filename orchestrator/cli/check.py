@@ -1,0 +1,16 @@
+"""orchestrator check: say what is wrong with the settings, Redis and each node."""
+
+from __future__ import annotations
+
+import argparse
+
+from orchestrator.check import check
+from orchestrator.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    return check(settings)

@@ -1,0 +1,17 @@
+"""orchestrator listen: follow the nodes' events."""
+
+from __future__ import annotations
+
+import argparse
+
+from orchestrator.processes import run_listener
+from orchestrator.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    run_listener(settings)
+    return 0

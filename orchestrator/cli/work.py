@@ -1,0 +1,17 @@
+"""orchestrator work: deliver callbacks, load and play what people hear, finish recordings."""
+
+from __future__ import annotations
+
+import argparse
+
+from orchestrator.processes import run_worker
+from orchestrator.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    run_worker(settings)
+    return 0
