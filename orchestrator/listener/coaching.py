@@ -57,8 +57,9 @@ class Coaching:
         """
         doubtful = {pair.channel_uuid for coach in former for pair in _pairs_of(conference_sid, coach)}
         done: Wanted | None = None
+        concerned = set(calls)
         for _ in range(MOST_ROUNDS):
-            wanted = self._wanted(conference_sid, calls)
+            wanted = self._wanted(conference_sid, calls, concerned)
             if wanted == done:
                 return
             kept = {pair.channel_uuid for pair in wanted.whispers}
@@ -71,13 +72,16 @@ class Coaching:
             doubtful |= kept
             done = wanted
 
-    def _wanted(self, conference_sid: str, calls: Collection[str]) -> Wanted:
-        conferences, _ = self._store.load((), [conference_sid])
+    def _wanted(self, conference_sid: str, calls: Collection[str], concerned: set[str]) -> Wanted:
+        """What the state wants now. `concerned`: of whom it is known that they have to be looked at; all are added."""
+        conferences, people = self._store.load([(conference_sid, sid) for sid in sorted(concerned)], [conference_sid])
         if conference_sid not in conferences:
             return Wanted(frozenset(), ())
         conference = conferences[conference_sid].conference
-        concerned = {*calls, *(sid for coach in conference.coaches for sid in (coach.call_sid, coach.coached_call_sid))}
-        _, people = self._store.load([(conference_sid, sid) for sid in sorted(concerned)], ())
+        others = {sid for coach in conference.coaches for sid in (coach.call_sid, coach.coached_call_sid)} - concerned
+        if others:
+            people |= self._store.load([(conference_sid, sid) for sid in sorted(others)], ())[1]
+            concerned |= others
         commands = [command for sid in sorted(calls) if sid in people for command in _mixing(conference, people[sid])]
         return Wanted(whispers_of(conference, people.values()), tuple(commands))
 

@@ -151,17 +151,18 @@ class CommitStore:
             if after.status is ConferenceStatus.COMPLETED:
                 names = keys.account_names(after.account_sid)
                 self._release_name(keys=[names], args=[after.friendly_name, after.conference_sid], client=pipe)
-        pipe.execute()
-        for account_sid in dict.fromkeys(change.after.account_sid for change, _ in done if change.outbox):
-            self._forget_callbacks(account_sid)
+        accounts = list(dict.fromkeys(change.after.account_sid for change, _ in done if change.outbox))
+        for account_sid in accounts:
+            pipe.zcard(keys.account_callbacks(account_sid))
+        answers = pipe.execute()
+        for account_sid, count in zip(accounts, answers[len(answers) - len(accounts) :], strict=True):
+            self._forget_callbacks(account_sid, count - self._accounts.load_limits(account_sid).kept_callbacks)
 
-    def _forget_callbacks(self, account_sid: str) -> None:
+    def _forget_callbacks(self, account_sid: str, surplus: int) -> None:
         """Of the account's oldest callbacks as many as it has too many; those that still wait are kept."""
-        index = keys.account_callbacks(account_sid)
-        most = self._accounts.load_limits(account_sid).kept_callbacks
-        surplus = min(int(self._redis.zcard(index)) - most, FORGOTTEN_AT_ONCE)
         if surplus <= 0:
             return
+        index, surplus = keys.account_callbacks(account_sid), min(surplus, FORGOTTEN_AT_ONCE)
         oldest = [name.partition(".") for name in self._redis.zrange(index, 0, surplus - 1)]
         pipe = self._redis.pipeline(transaction=False)
         for sid, _, token in oldest:

@@ -23,19 +23,27 @@ class Script:
     """A script by its name (`outbox/take`), called with as many keys and arguments as its head says."""
 
     def __init__(self, client: redis.Redis, name: str) -> None:
-        text = read_script(name)
+        self._text = read_script(name)
         self._name = name
-        self._counts = {kind: count_parameters(text, kind) for kind in ("KEYS", "ARGV")}
-        self._run: Any = client.register_script(text)
+        self._counts = {kind: count_parameters(self._text, kind) for kind in ("KEYS", "ARGV")}
+        self._run: Any = client.register_script(self._text)
         self.sha: str = self._run.sha
 
     def __call__(self, keys: Sequence[str], args: Sequence[Any] = (), client: Any = None) -> Any:
-        """Run it, or have `client`, a pipeline, run it. Raises TypeError if a key or an argument is missing."""
+        """Run it, or have `client`, a pipeline, run it. Raises TypeError if a key or an argument is missing.
+
+        A pipeline carries the text of what it runs first, and the hash of what it runs again. redis-py would ask before
+        every pipeline whether Redis knows the script (redis/client.py, load_scripts): a round trip for each commit.
+        """
         for kind, given in (("KEYS", keys), ("ARGV", args)):
             least, most = self._counts[kind]
             if not least <= len(given) <= most:
                 raise TypeError(f"{self._name}.lua: {len(given)} {kind}")
-        return self._run(keys=keys, args=args, client=client)
+        if client is None:
+            return self._run(keys=keys, args=args)
+        text = ("EVAL", self._text)
+        is_there = any(command[0][:2] == text for command in client.command_stack)
+        return client.execute_command(*(("EVALSHA", self.sha) if is_there else text), len(keys), *keys, *args)
 
 
 @cache

@@ -56,10 +56,12 @@ def test_a_change_from_an_older_version_is_refused_and_changes_nothing(
     change.after = replace(change.after, status=ConferenceStatus.COMPLETED, live_count=0, sequence_number=9)
     change.outbox["conference"] = [new("1")]
     store.request_removal(ACCOUNT, sid, made.call_sid)
-    before = {key: (client.dump(key), client.ttl(key)) for key in client.scan_iter()}
+    before = {key: (client.dump(key), client.pttl(key)) for key in client.scan_iter()}
 
     assert commits.commit([change]) == [None]
-    assert {key: (client.dump(key), client.ttl(key)) for key in client.scan_iter()} == before
+    after = {key: (client.dump(key), client.pttl(key)) for key in client.scan_iter()}
+    assert {key: body for key, (body, _) in after.items()} == {key: body for key, (body, _) in before.items()}
+    assert all(before[key][1] - 60_000 < ttl <= before[key][1] for key, (_, ttl) in after.items())
 
 
 def test_of_many_commits_from_one_version_one_counts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -67,3 +68,20 @@ def test_an_open_end_takes_none_or_many(client: redis.Redis) -> None:
 def test_a_head_whose_numbers_have_a_hole_is_refused() -> None:
     with pytest.raises(ValueError, match="numbered"):
         count_parameters("-- Does.\n-- KEYS[1] one\n-- KEYS[3] three\n\nreturn 1", "KEYS")
+
+
+def test_a_pipeline_runs_scripts_without_asking_first(client: redis.Redis) -> None:
+    """Also where Redis has just been started and knows none; the text goes out once."""
+    take = Script(client, "lanes/take")
+    client.script_flush()
+    client.config_resetstat()
+    pipe: Any = client.pipeline(transaction=False)
+    for owner in ("one", "two", "one"):
+        take(["lease"], [owner, 1000], client=pipe)
+
+    assert pipe.execute() == [1, 0, 1]
+    stats: Any = client.info("commandstats")
+    assert {name: row["calls"] for name, row in stats.items() if "eval" in name or "script" in name} == {
+        "cmdstat_eval": 1,
+        "cmdstat_evalsha": 2,
+    }
