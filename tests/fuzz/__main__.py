@@ -129,7 +129,6 @@ def run(switch: str, options: argparse.Namespace, directory: Path) -> int:
         web.put("/loop.xml", LOOPING.format(url=web.put_tone(2600, 0.3)))
         web.put_tone(2600, 2)
         stack.start()
-        stack.set_limits(stack.account_sid, kept_parameter_bytes=1_000_000_000)
         world = World(stack, web)
         ends_at = time.monotonic() + options.minutes * 60
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from twilio.rest import Client
 
 from orchestrator.embedded_redis import EmbeddedRedis
-from orchestrator.limits import TABLE
+from orchestrator.limits import MOST, TABLE
 from tests.harness.freeswitch import REPOSITORY, EslSocket, FarEnd, FreeSwitch, FreeSwitchError
 from tests.harness.polling import eventually
 from tests.harness.receiver import Receiver
@@ -221,7 +221,7 @@ class Stack:
         self.switch.start()
         self.receiver.start()
         self.orchestrator("account", "create", "--sid", self.account_sid, "--token", self.auth_token)
-        self.set_limits(self.account_sid, **dict.fromkeys((row.name for row in TABLE), 1_000_000))
+        self.set_limits(self.account_sid, **dict.fromkeys((row.name for row in TABLE), MOST))
         self.api = self._process("api")
         self.listener = self._process("listen")
         (self.directory / "detection").mkdir(mode=0o700, exist_ok=True)
@@ -260,7 +260,7 @@ class Stack:
         return done.stdout
 
     def set_limits(self, account_sid: str, **limits: int) -> None:
-        """What an account may take; that of the stack may take a million of everything unless a test says less."""
+        """What an account may take; that of the stack has no limit that a test could meet unless it says so."""
         options = [text for row in TABLE if row.name in limits for text in (row.option, str(limits[row.name]))]
         self.orchestrator("account", "limits", "--account", account_sid, *options)
 
