@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Sequence
 
 import gevent
 import orjson
@@ -12,7 +13,7 @@ from flask import Blueprint, Flask, Response, g, request
 from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import HTTPException
 
-from orchestrator import logs
+from orchestrator import logs, metrics
 from orchestrator.authentication import Authenticator, is_open
 from orchestrator.connections import let_wait
 from orchestrator.dialects import DIALECTS, cors, openapi, routes
@@ -22,6 +23,7 @@ from orchestrator.errors import ApiError, BadParameter, MethodNotAllowed, QuotaR
 from orchestrator.forms import MAX_BODY_BYTES, check_request, too_large
 from orchestrator.media import serve
 from orchestrator.pacing import Pacing
+from orchestrator.request_log import RequestLog
 from orchestrator.services import Services
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.media import MediaStore
@@ -39,8 +41,10 @@ def create_app(
     media: MediaStore,
     quotas: QuotaStore,
     dialects: Dialects = DIALECTS,
+    problems: Callable[[], Sequence[str]] = tuple,
 ) -> Flask:
-    """The WSGI application: all dialects, our own API, audio for the switches, and a health path."""
+    """The WSGI application: all dialects, our own API, audio for the switches, and health paths. `problems`: what the
+    deployment lacks."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
@@ -56,11 +60,14 @@ def create_app(
         if not is_open(request):
             g.account = authenticator.authenticate(request, g.asked)
             logs.bind(g.account.account_sid)
+            logs.bind_asker(request.authorization.username if request.authorization else None)
             pacing.take_request(g.account.account_sid, g.account.limits)
 
     app.before_request(lambda: check_request(request))
     app.after_request(cors.allow)
     app.after_request(_tell_name)
+    request_log = RequestLog()
+    app.after_request(lambda response: _account_for(response, request_log))
     app.teardown_request(_stop_deadline)
     app.teardown_request(lambda _: logs.start())
     for prefix in dialects.prefixes:
@@ -78,13 +85,17 @@ def create_app(
 
     @app.get("/healthz")
     def health() -> Response:
-        """This process answers; `orchestrator check` looks at what is behind it."""
+        """This process answers; `/readyz` and `orchestrator check` look at what is behind it."""
         return Response("ok\n", mimetype="text/plain")
+
+    @app.get("/readyz")
+    def ready() -> Response:
+        """Whether the deployment can do its work, and what it lacks."""
+        lacking = problems()
+        return Response("\n".join(lacking or ("ready",)) + "\n", 503 if lacking else 200, mimetype="text/plain")
 
     @app.errorhandler(ApiError)
     def refuse(error: ApiError) -> Response:
-        if error.http_status >= 500:
-            log.warning("request_failed", status=error.http_status, code=error.code, error=error.message)
         return _answer_error(error)
 
     @app.errorhandler(QuotaReached)
@@ -127,6 +138,7 @@ def _read_path(dialects: Dialects) -> None:
 
 def _answer_error(error: ApiError) -> Response:
     """In the words of the request's dialect."""
+    g.refusal = error
     return routes.to_response(g.asked.dialect.render_error(g.asked, error))
 
 
@@ -134,6 +146,22 @@ def _name_request() -> None:
     """The client gets the name, and every line of the log that is due to the request has it."""
     g.request_id = f"RQ{uuid.uuid4().hex}"
     logs.start(g.request_id)
+
+
+def _account_for(response: Response, request_log: RequestLog) -> Response:
+    """Count the request, and tell of it if it was refused. Wrong credentials have lines of their own, by address."""
+    route = str(request.url_rule.endpoint) if request.url_rule else "none"
+    route = route.rpartition(".")[2]
+    metrics.REQUESTS.labels(route, request.method, response.status_code).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(time.monotonic() - g.asked_at)
+    if response.status_code >= 400 and response.status_code != 401 and route != "ready":
+        account, error = g.get("account"), g.get("refusal")
+        who = account.account_sid if account else request.remote_addr or ""
+        told = {"code": error.code, "error": error.message[:300]} if error else {}
+        request_log.refused(
+            who, request.method, request.path, response.status_code, address=request.remote_addr, **told
+        )
+    return response
 
 
 def _tell_name(response: Response) -> Response:

@@ -21,7 +21,7 @@ from orchestrator.errors import AccountSuspended, AuthenticationFailed
 from orchestrator.sids import is_sid
 from orchestrator.store.accounts import Account, AccountStore, digest
 
-OPEN_PATHS: Final = frozenset({"/healthz", "/openapi", "/openapi.json"})
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/openapi", "/openapi.json"})
 OPEN_PREFIXES: Final = ("/media/", "/openapi/")
 """What switches fetch, by names that cannot be guessed; and how this API is described."""
 

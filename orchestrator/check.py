@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 from orchestrator.errors import ApiError
 from orchestrator.freeswitch.client import CommandRefused
-from orchestrator.freeswitch.commands import CoreUuid, FetchFile, FindConferences, FindContext, FindLists, SipStatus
+from orchestrator.freeswitch.commands import (
+    CoreUuid,
+    FetchFile,
+    FileExists,
+    FindConferences,
+    FindContext,
+    FindLists,
+    ModuleExists,
+    SipStatus,
+)
 from orchestrator.freeswitch.dial_string import PROFILE
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.freeswitch.whisper import MODULE, can_whisper
 from orchestrator.playback.output import FETCH_SECONDS
-from orchestrator.probes import build_memory, build_node_store, build_queue_probe
+from orchestrator.probes import build_backlog, build_memory, build_node_store, build_processes, build_queue_probe
 from orchestrator.settings import Settings
+from orchestrator.store.connection import reason_of
 from orchestrator.store.memory import CREATE_SHARE
 from orchestrator.wiring import build_accounts, build_nodes
 
 _RTP_NETWORKS: Final = re.compile(r'name="rtp-networks".*?cidr="([^"]*)"', re.DOTALL)
 _SOFIA_ROUTE: Final = re.compile(r"sofia/(?:gateway/(?P<gateway>[^/{]+)|(?P<profile>[^/{]+))/")
 _DOWN: Final = re.compile(r"^Status\s+DOWN", re.MULTILINE)
+MODULES: Final = ("mod_conference", "mod_dptools", "mod_http_cache", "mod_sndfile", "mod_sofia", "mod_tone_stream")
+"""Without one of them calls or sounds fail; mod_loopback, which only coaching needs, has a line of its own."""
+
+LATE_SECONDS: Final = 60.0
+"""Workers that live look at a lane within a second of its time."""
+
+_LIKENESS: Final = 0.9
+_FOREIGN: Final = ("FREESWITCH_", "REDIS_")
+"""Beside ours there are those of freeswitch-conf and of compose.yaml, which begin so."""
+
+WORDS: Final = {True: "ok", False: "WRONG", None: "mind"}
+"""None: to be looked at, and nothing that this deployment lacks."""
+
+Line = tuple[bool | None, str]
 NOBODY: Final = "255.255.255.255/32"
 """What freeswitch-conf/vars.xml puts in place of no network."""
 
@@ -31,9 +57,10 @@ NOBODY: Final = "255.255.255.255/32"
 def check(settings: Settings) -> int:
     """Print what was found; returns the exit status."""
     failed = False
-    for is_fine, text in (*_settings(settings), _speech(settings), *_redis(settings), *_nodes(settings)):
-        print(f"{'ok' if is_fine else 'WRONG'}  {text}")
-        failed = failed or not is_fine
+    lines = (*_settings(settings), *misspelt(os.environ), _speech(settings), *_redis(settings), *_nodes(settings))
+    for is_fine, text in lines:
+        print(f"{WORDS[is_fine]:<5}  {text}")
+        failed = failed or is_fine is False
     return 1 if failed else 0
 
 
@@ -52,7 +79,16 @@ def _settings(settings: Settings) -> Iterator[tuple[bool, str]]:
     yield True, f"CLIENT_ROUTE {settings.client_route or 'is not set: client: addresses cannot be dialled'}"
 
 
-def _redis(settings: Settings) -> Iterator[tuple[bool, str]]:
+def misspelt(environment: Iterable[str]) -> Iterator[tuple[bool, str]]:
+    """Variables that are nobody's setting, and nearly one of ours."""
+    known = [name.upper() for name in Settings.model_fields]
+    for name in sorted(environment):
+        near = difflib.get_close_matches(name, known, 1, _LIKENESS)
+        if near and name not in known and not name.startswith(_FOREIGN):
+            yield False, f"{name} is set, and no setting: {near[0]}?"
+
+
+def _redis(settings: Settings) -> Iterator[Line]:
     try:
         accounts = build_accounts(settings).list_accounts()
         yield (
@@ -61,8 +97,10 @@ def _redis(settings: Settings) -> Iterator[tuple[bool, str]]:
             + ("" if accounts else ": make one with `orchestrator account create`"),
         )
         yield _memory(settings)
+        yield _keeping(settings)
+        yield from _work(settings)
     except ApiError as error:
-        yield False, f"Redis: {error.message}"
+        yield False, f"Redis: {reason_of(error)}"
     problem = build_queue_probe(settings)()
     yield problem is None, "RQ's Redis " + ("answers" if problem is None else f"is not reachable: {problem}")
 
@@ -81,6 +119,34 @@ def _memory(settings: Settings) -> tuple[bool, str]:
     )
 
 
+def _keeping(settings: Settings) -> tuple[bool, str]:
+    """Without an append-only file a restart of Redis loses what was acknowledged since its last snapshot."""
+    if build_memory(settings).appends():
+        return True, "Redis writes an append-only file"
+    return False, "Redis has appendonly no: calls and callbacks are lost when it restarts; set appendonly yes"
+
+
+def _work(settings: Settings) -> Iterator[Line]:
+    """Who lives, and what waits for them."""
+    kinds = build_processes(settings).count_kinds()
+    workers, apis = kinds.get("work", 0), kinds.get("api", 0)
+    yield bool(workers), f"{workers} worker(s)" + ("" if workers else ": callbacks and music wait (orchestrator work)")
+    yield True, f"{apis} API process(es)"
+    backlog = build_backlog(settings)
+    for kind, lanes, late_seconds in backlog.lanes():
+        yield (
+            late_seconds <= LATE_SECONDS,
+            f"{lanes} lane(s) of {kind} wait"
+            + (f", the oldest {late_seconds:.0f} s beyond its time" if late_seconds > LATE_SECONDS else ""),
+        )
+    for account_sid in backlog.accounts():
+        dead = backlog.count_dead(account_sid)
+        if dead:
+            yield None, f"account {account_sid} has {dead} dead letter(s): `orchestrator callbacks list --state dead`"
+        for host in backlog.paused_receivers(account_sid):
+            yield None, f"account {account_sid}: receiver {host} fails and is paused (`orchestrator receivers list`)"
+
+
 def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
     nodes = build_nodes(settings)
     nodes.start()
@@ -89,8 +155,10 @@ def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
             core_uuid = nodes.get(address.name).send(CoreUuid()).strip()
             yield True, f"node {address.name} answers, core {core_uuid}"
         except (ApiError, CommandRefused) as error:
-            yield False, f"node {address.name}: {error}"
+            yield False, f"node {address.name}: {nodes.get(address.name).problem or error}"
             continue
+        yield from modules_of(nodes.get(address.name))
+        yield from music_of(settings, nodes.get(address.name))
         yield _media(settings, nodes.get(address.name))
         yield _rtp(nodes.get(address.name))
         yield _conference(nodes.get(address.name))
@@ -147,6 +215,28 @@ def routes_of(settings: Settings, node: Node) -> Iterator[tuple[bool, str]]:
             yield False, f"node {node.address.name}: gateway {which} of {name} is down"
         else:
             yield True, f"node {node.address.name} has the {kind} {which} of {name}"
+
+
+def modules_of(node: Node) -> Iterator[tuple[bool, str]]:
+    """A line for each module that is missing."""
+    for module in MODULES:
+        if node.send(ModuleExists(module)).strip() != "true":
+            yield False, f"node {node.address.name} has not loaded {module} (freeswitch-conf, modules.conf.xml)"
+
+
+def music_of(settings: Settings, node: Node) -> Iterator[tuple[bool, str]]:
+    """STOCK_MUSIC, where it is a file of the node's or one of its streams."""
+    music, name = settings.stock_music, node.address.name
+    if music.startswith("/"):
+        found = node.send(FileExists(music)).strip() == "true"
+        yield (
+            found,
+            f"node {name} has the file {music} of STOCK_MUSIC"
+            if found
+            else (f"node {name} has no file {music}, which STOCK_MUSIC names: silence on hold"),
+        )
+    elif music.startswith("local_stream://") and node.send(ModuleExists("mod_local_stream")).strip() != "true":
+        yield False, f"node {name} has not loaded mod_local_stream, which STOCK_MUSIC needs"
 
 
 def _whispers(node: Node) -> tuple[bool, str]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -18,12 +20,20 @@ import orjson
 import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars, unbind_contextvars
 
+from orchestrator import metrics
+
 _NAMES: Final = {"RQ": "request_id", "AC": "account_sid", "CF": "conference_sid", "CA": "call_sid"}
 _SID: Final = re.compile(r"(RQ|AC|CF|CA)[0-9a-f]{32}", re.ASCII)
 
+_KEY_SID: Final = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 
-def configure_logs(process: str, level: str = "info") -> None:
-    """Send structlog's and the libraries' lines to standard output; `process` names the sender."""
+_MOST_TEXT: Final = 400
+_trouble: deque[tuple[int, str, str, str]] = deque(maxlen=20)
+
+
+def configure_logs(process: str, level: str = "info", *, to_errors: bool = False) -> None:
+    """Send structlog's lines to standard output, those of a command whose output is its answer to standard error;
+    `process` names the sender."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(name)s %(message)r")
 
@@ -38,12 +48,35 @@ def configure_logs(process: str, level: str = "info") -> None:
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _note_trouble,
             structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=repr)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.BytesLoggerFactory((sys.stderr if to_errors else sys.stdout).buffer),
         cache_logger_on_first_use=True,
     )
+
+
+def _note_trouble(_: object, level: str, line: Any) -> Any:
+    """Count a line that tells of trouble, and keep it for the console. Its event is always a word of ours."""
+    if level in ("warning", "error", "exception", "critical"):
+        name = "error" if level == "exception" else level
+        metrics.LOG_LINES.labels(name, line["event"]).inc()
+        told = {key: value for key, value in line.items() if key not in ("event", "level", "timestamp", "process")}
+        text = orjson.dumps(told, default=repr).decode()[:_MOST_TEXT]
+        _trouble.append((int(time.time() * 1000), name, line["event"], text))
+    return line
+
+
+def recent_trouble() -> list[tuple[int, str, str, str]]:
+    """The last warnings and errors of this process: when (ms), level, event, and the rest as JSON."""
+    return list(_trouble)
+
+
+def bind_asker(username: str | None) -> None:
+    """Have further lines of this greenlet say with which API key they are asked for; the AuthToken is not named."""
+    if username and _KEY_SID.fullmatch(username):
+        bind_contextvars(asked_with=username)
 
 
 def start(*sids: str) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from orchestrator.errors import Unavailable
+from orchestrator.health import Readiness
 from orchestrator.jobs.wakeups import CALLBACKS
 from orchestrator.settings import Settings
-from orchestrator.store.connection import connect, redis_errors
+from orchestrator.store.backlog import Backlog
+from orchestrator.store.connection import connect, reason_of, redis_errors
 from orchestrator.store.memory import Memory
 from orchestrator.store.nodes import NodeStore
+from orchestrator.store.processes import ProcessStore
 from orchestrator.wiring import build_queue
 
 
@@ -31,7 +34,24 @@ def build_queue_probe(settings: Settings) -> Callable[[], str | None]:
             with redis_errors():
                 build_queue(settings, CALLBACKS).connection.ping()
         except Unavailable as error:
-            return type(error.__cause__ or error).__name__
+            return reason_of(error)
         return None
 
     return probe
+
+
+def build_processes(settings: Settings) -> ProcessStore:
+    """Which processes live."""
+    return ProcessStore(connect(settings.redis_url))
+
+
+def build_backlog(settings: Settings) -> Backlog:
+    """What waits."""
+    return Backlog(connect(settings.redis_url))
+
+
+def build_readiness(settings: Settings) -> Readiness:
+    """Whether the deployment can do its work."""
+    client = connect(settings.redis_url)
+    names = [address.name for address in settings.freeswitch_nodes]
+    return Readiness(names, NodeStore(client), ProcessStore(client), build_queue_probe(settings))

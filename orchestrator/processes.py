@@ -11,8 +11,11 @@ import structlog
 from gunicorn.app.base import BaseApplication
 
 from orchestrator import wiring
+from orchestrator.health_server import serve
 from orchestrator.jobs.worker import work_for_ever
 from orchestrator.media.syscalls import make_undumpable
+from orchestrator.probes import build_processes, build_readiness
+from orchestrator.reporter import Reporter
 from orchestrator.server import IDLE_SECONDS, MOST_HEADER_BYTES, MOST_HEADERS, ApiWorker
 from orchestrator.settings import Settings
 
@@ -50,7 +53,8 @@ class _Api(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 
     def load(self) -> Any:
         """Runs in the worker, after the fork: sockets must not be shared between processes."""
-        app, nodes = wiring.build_api(self._settings)
+        app, nodes = wiring.build_api(self._settings, build_readiness(self._settings).problems)
+        Reporter(build_processes(self._settings), "api").start()
         nodes.start()
         nodes.watch_capacity()
         return app
@@ -65,25 +69,38 @@ def run_api(settings: Settings, workers: int) -> None:
     _Api(settings, workers).run()
 
 
+def _report(settings: Settings, kind: str) -> Reporter:
+    """Have the others, and whoever asks, know that this process lives."""
+    reporter = Reporter(build_processes(settings), kind)
+    reporter.start()
+    if settings.health_bind:
+        serve(settings.health_bind, build_readiness(settings))
+    return reporter
+
+
 def run_listener(settings: Settings) -> None:
     """Follow every node."""
+    reporter = _report(settings, "listen")
     listeners = wiring.build_listeners(settings)
     for listener in listeners:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, listener.stop)
     log.info("listener_starting", nodes=[address.name for address in settings.freeswitch_nodes])
     gevent.joinall([gevent.spawn(listener.run) for listener in listeners], raise_error=True)
+    reporter.stop()
     log.info("listener_stopped")
 
 
 def run_detector(settings: Settings) -> None:
     """Find out who picks up, on every node."""
+    reporter = _report(settings, "detect")
     detectors = wiring.build_detectors(settings)
     for detector in detectors:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, detector.stop)
     log.info("detector_starting", nodes=[address.name for address in settings.freeswitch_nodes])
     gevent.joinall([gevent.spawn(detector.run) for detector in detectors], raise_error=True)
+    reporter.stop()
     log.info("detector_stopped")
 
 
@@ -93,6 +110,7 @@ def run_worker(settings: Settings) -> None:
     Its passwords and tokens are no business of the programs that it starts over strangers' bytes."""
     make_undumpable()
     parts = wiring.build_worker(settings)
+    reporter = _report(settings, "work")
     for nodes in parts.nodes:
         nodes.start()
     loop = gevent.Greenlet(work_for_ever, parts.queues, parts.stop, gevent.sleep)
@@ -105,4 +123,5 @@ def run_worker(settings: Settings) -> None:
     loop.get()
     for nodes in parts.nodes:
         nodes.stop()
+    reporter.stop()
     log.info("worker_stopped")

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     recordings_keep_days: int = Field(
         0, ge=0, le=36_500, description="after so many days recordings are deleted; 0: never"
     )
+    health_bind: str = Field(
+        "", description="where `listen`, `work` and `detect` answer /healthz and /readyz; empty: nowhere"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @field_validator("freeswitch_nodes", mode="before")
@@ -181,9 +184,11 @@ class Settings(BaseSettings):
             raise ValueError("is not redis://host:port/number, rediss://… or unix://…")
         return value
 
-    @field_validator("orchestrator_bind")
+    @field_validator("orchestrator_bind", "health_bind")
     @classmethod
-    def _check_bind(cls, value: str) -> str:
+    def _check_bind(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.field_name == "health_bind":
+            return value
         match = _BIND.fullmatch(value)
         if match is None or int(match["port"]) > 65535:
             raise ValueError(f"'{value}' is not host:port")

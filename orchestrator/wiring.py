@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,8 +84,8 @@ def build_accounts(settings: Settings) -> AccountStore:
     return AccountStore(connect(settings.redis_url))
 
 
-def build_api(settings: Settings) -> tuple[Flask, Nodes]:
-    """The API process: its WSGI application, and the nodes that it keeps connections to."""
+def build_api(settings: Settings, problems: Callable[[], Sequence[str]]) -> tuple[Flask, Nodes]:
+    """The API process: its WSGI application, and the nodes that it keeps connections to. `problems`: for `/readyz`."""
     client = connect(settings.redis_url)
     kept = settings.call_retention_seconds
     store = ConferenceStore(client, kept)
@@ -105,7 +105,7 @@ def build_api(settings: Settings) -> tuple[Flask, Nodes]:
         Recordings(recorder, CommitStore(client), nodes, _place(settings).open(), settings.public_url),
     )
     media = MediaStore(client, settings.media_megabytes << 20)
-    return create_app(services, accounts, media, quotas), nodes
+    return create_app(services, accounts, media, quotas, problems=problems), nodes
 
 
 def _build_recorder(settings: Settings, client: Redis, wake_callbacks: Wake, wake_looks: Wake) -> Recorder:

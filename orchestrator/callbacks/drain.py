@@ -13,7 +13,7 @@ import gevent
 import orjson
 import structlog
 
-from orchestrator import logs
+from orchestrator import logs, metrics
 from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Result, Sender, receiver_of
 from orchestrator.callbacks.entry import Entry
@@ -213,6 +213,9 @@ def _now_ms() -> int:
 
 
 def _log_attempt(entry: Entry, number: int, result: Result) -> None:
+    outcome = "delivered" if result.failure is None else f"http-{result.status}" if result.status else "no-answer"
+    metrics.ATTEMPTS.labels(outcome).inc()
+    metrics.ATTEMPT_SECONDS.observe(result.milliseconds / 1000)
     log.info(
         "callback_attempt",
         attempt=number,

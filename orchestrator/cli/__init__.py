@@ -22,10 +22,12 @@ from orchestrator.settings import Settings, SettingsError, load_settings
 
 @dataclass(frozen=True)
 class Command:
-    """What `--help` says; whether it is made of greenlets, and logs to standard output; a setting that it needs."""
+    """What `--help` says; whether it is made of greenlets; whether it logs to standard output, where others have their
+    answer; a setting that it needs."""
 
     help: str
     serves: bool = False
+    logs: bool = True
     needs: str = ""
 
 
@@ -38,11 +40,11 @@ COMMANDS: Final = {
     ),
     "detect": Command("find out who picks up, on the nodes whose DETECTION_DIR this is", serves=True),
     "sandbox": Command("run a simulated FreeSWITCH, or have its phones do something", serves=True),
-    "check": Command("say what is wrong with the settings, Redis and each node", serves=True),
-    "account": Command("manage accounts"),
-    "keys": Command("manage API keys, which are as good as the AuthToken"),
-    "callbacks": Command("see what became of callbacks, and send them again"),
-    "receivers": Command("see receivers that fail, and resume them"),
+    "check": Command("say what is wrong with the settings, Redis and each node", serves=True, logs=False),
+    "account": Command("manage accounts", logs=False),
+    "keys": Command("manage API keys, which are as good as the AuthToken", logs=False),
+    "callbacks": Command("see what became of callbacks, and send them again", logs=False),
+    "receivers": Command("see receivers that fail, and resume them", logs=False),
 }
 
 
@@ -87,11 +89,6 @@ def _check_needs(name: str, settings: Settings) -> None:
 
 def _configure_logs(name: str, level: str) -> None:
     """What is logged is no part of what a person's command prints."""
-    import structlog
-
     from orchestrator.logs import configure_logs
 
-    if COMMANDS[name].serves:
-        configure_logs(name, level)
-    else:
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    configure_logs(name, level, to_errors=not COMMANDS[name].logs)

@@ -161,6 +161,16 @@ class ModuleExists:
         return f"module_exists {self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class FileExists:
+    """Answers `true` or `false` (mod_commands.c, file_exists_function)."""
+
+    path: str
+
+    def render(self) -> str:
+        return f"file_exists {self.path}"
+
+
 EXIT_HOOK = "api_hangup_hook"
 """Channel variable: an API command that FreeSWITCH runs when the leg has hung up (switch_core_state_machine.c)."""
 

@@ -10,6 +10,7 @@ import gevent
 import structlog
 from gevent.event import Event
 
+from orchestrator import metrics
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.capacity import READ_SECONDS, Capacity, parse_status
 from orchestrator.freeswitch.client import REPLY_SECONDS, CommandRefused, EventSocket, NodeUnavailable
@@ -33,6 +34,7 @@ class Node:
         self._greenlet: gevent.Greenlet[[], None] | None = None
         self.tried = Event()
         self.capacity: Capacity | None = None
+        self.problem = ""  # why it is away: for operators, not for clients
 
     @property
     def is_connected(self) -> bool:
@@ -59,16 +61,19 @@ class Node:
                 connection.connect()
             except NodeUnavailable as error:
                 log.warning("node_unreachable", node=self.address.name, error=error.message)
+                self.problem = error.message
                 self.tried.set()
                 self._stopping.wait(backoff)
                 backoff = min(backoff * 2, LAST_BACKOFF_SECONDS)
                 continue
             self._socket = connection
+            self.problem = ""
             self.tried.set()
             backoff = FIRST_BACKOFF_SECONDS
             log.info("node_connected", node=self.address.name)
             connection.wait_closed()
-            log.warning("node_disconnected", node=self.address.name)
+            if not self._stopping.is_set():
+                log.warning("node_disconnected", node=self.address.name)
             self._stopping.wait(backoff)  # a node that lets us in and drops us is not hammered
 
     def watch_capacity(self) -> None:
@@ -89,7 +94,18 @@ class Node:
 
     def send(self, command: SwitchCommand, seconds: float = REPLY_SECONDS) -> str:
         """Run a command now and return FreeSWITCH's text. Raises NodeUnavailable, CommandRefused."""
-        return self._connection().api(command.render(), seconds)
+        name, kind, began = self.address.name, type(command).__name__, time.monotonic()
+        outcome = "failed"
+        try:
+            text = self._connection().api(command.render(), seconds)
+            outcome = "ok"
+        except CommandRefused:
+            outcome = "refused"
+            raise
+        finally:
+            metrics.COMMANDS.labels(name, kind, outcome).inc()
+            metrics.COMMAND_SECONDS.labels(name).observe(time.monotonic() - began)
+        return text
 
     def start_job(self, command: SwitchCommand, job_uuid: str) -> None:
         """Run a command in the background. Raises NodeUnavailable, CommandRefused."""

@@ -15,9 +15,10 @@ from typing import Final, TypeVar
 
 import structlog
 
-from orchestrator import logs
+from orchestrator import logs, metrics
+from orchestrator.domain.calls import call_status, talked_seconds
 from orchestrator.domain.changes import Change, Versioned
-from orchestrator.domain.conference import Conference, without_fulfilled_wishes
+from orchestrator.domain.conference import Conference, Participant, without_fulfilled_wishes
 from orchestrator.domain.effects import UpdateMember
 from orchestrator.domain.events import Happened
 from orchestrator.errors import Unavailable
@@ -26,6 +27,7 @@ from orchestrator.listener.coaching import Send
 from orchestrator.listener.effects import Executor
 from orchestrator.listener.overdue import Overdue
 from orchestrator.listener.projector import Known, Placed, Projection, Serialize, may_end, project
+from orchestrator.outgoing.addressing import shown_address
 from orchestrator.recordings.recorder import Recorder
 from orchestrator.store.commits import CommitStore, Committed
 from orchestrator.store.lanes import Lane
@@ -183,6 +185,21 @@ class Committer:
             self.forget([next(iter(known.conferences))])
 
 
+def _log_end(call: Participant) -> None:
+    """Tell the whole of a call in its last line: whom it was between, and how it ended."""
+    status = call_status(call)
+    metrics.CALLS_ENDED.labels(str(status)).inc()
+    log.info(
+        "call_ended",
+        status=status,
+        to=shown_address(call.to),
+        cause=call.hangup_cause,
+        sip_status=call.sip_status,
+        seconds=talked_seconds(call),
+        **{"from": shown_address(call.from_)},
+    )
+
+
 def _log(change: Change, committed: Committed) -> None:
     sid = change.after.conference_sid
     for subject, event, was, status in change.transitions:
@@ -191,6 +208,10 @@ def _log(change: Change, committed: Committed) -> None:
         call_sid = "" if participant is None else subject
         with logs.bound(change.after.account_sid, sid, call_sid):
             log.info("transition", what=event, was=was, status=status, cause=cause)
+    for call_sid, (before, after) in change.participants.items():
+        if after.ended_at is not None and before.ended_at is None:
+            with logs.bound(change.after.account_sid, sid, call_sid):
+                _log_end(after)
     if committed.dropped:
         with logs.bound(change.after.account_sid, sid):
             log.error("callbacks_dropped", reason="depth", count=len(committed.dropped))

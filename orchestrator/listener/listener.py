@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ import structlog
 from gevent.event import Event as Signal
 from gevent.queue import Empty, Full, Queue
 
+from orchestrator import metrics
 from orchestrator.domain.events import Happened
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
@@ -180,6 +182,7 @@ class Listener:
             if self._dropped == 0 or not self._resync.is_set():
                 log.error("events_dropped", node=self._address.name, queue=QUEUE_LENGTH)
             self._dropped += 1
+            metrics.EVENTS_DROPPED.labels(self._address.name).inc()
             self._resync.set()
 
     def _apply_for_ever(self) -> None:
@@ -188,6 +191,7 @@ class Listener:
                 batch = read_batch(self._next_items())
                 batch.events += self._committer.overdue.take(datetime.now(UTC))
                 self._tolerate(self._committer.commit_events, batch.events)
+                _measure(self._address.name, batch.events)
                 for part in batch.parts:
                     self._tolerate(self._note_part, part)
                 self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
@@ -248,6 +252,16 @@ def read_batch(items: Sequence[Item]) -> Batch:
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             log.error("event_unreadable", error=repr(error)[:200])
     return batch
+
+
+def _measure(node: str, events: Sequence[Happened]) -> None:
+    """Count what was committed, a batch at once, and how late its oldest event was."""
+    if not events:
+        return
+    for name, number in Counter(type(item.event).__name__ for item in events).items():
+        metrics.EVENTS.labels(node, name).inc(number)
+    lag = time.time() - min(item.event.at for item in events).timestamp()
+    metrics.EVENT_LAG_SECONDS.labels(node).observe(max(0.0, lag))
 
 
 def _read_event(headers: dict[str, str], batch: Batch) -> None:

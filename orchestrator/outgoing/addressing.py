@@ -53,6 +53,11 @@ def without_password(url: str) -> str:
     return re.sub(r"^([a-z]+://[^/?#@]*?):[^/?#]*@", r"\1:***@", url, flags=re.IGNORECASE)
 
 
+def shown_address(address: str) -> str:
+    """Whom a call is between, for logs: a SIP URI without password and custom parameters, where secrets are."""
+    return re.sub(r"^(sips?:[^@:]*):[^@]*@", r"\1@", address.partition("?")[0])[:200]
+
+
 def shown(url: str) -> str:
     """A URL for logs: without userinfo, query and fragment, where secrets are."""
     try:

@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from orchestrator import metrics
 from orchestrator.callbacks.recordings import (
     RecordingCallback,
     kept_recording_callback,
@@ -120,6 +121,7 @@ class Recorder:
         if not self.store.commit(before, after, kept):
             return False
         if after.status is not before.recording.status:
+            metrics.RECORDINGS.labels(str(after.status)).inc()
             level = log.error if after.status is FAILED else log.info
             level("recording", **names_of(after), status=str(after.status), reason=after.reason or None)
         if kept:

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.sandbox import control
@@ -113,6 +114,11 @@ def _module_exists(node: Node, argument: str) -> str:
     return "true" if argument in node.modules else "false"
 
 
+def _file_exists(node: Node, argument: str) -> str:
+    """It is on the machine of the sandbox itself."""
+    return "true" if argument and Path(argument).exists() else "false"
+
+
 def _unload(node: Node, argument: str) -> str:
     """unload_function, of a module that is there."""
     node.modules.discard(argument)
@@ -165,6 +171,7 @@ COMMANDS: dict[str, Callable[[Node, str], str]] = (
         "create_uuid": _create_uuid,
         "echo": _echo,
         "expand": _expand,
+        "file_exists": _file_exists,
         "fsctl": _fsctl,
         "global_getvar": _global_getvar,
         "hostname": _hostname,

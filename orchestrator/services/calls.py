@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
+import structlog
+
+from orchestrator import logs
 from orchestrator.domain.calls import ON_THE_WAY, call_status
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import CallNotInProgress, NotFound
@@ -14,6 +17,8 @@ from orchestrator.services.confirmation import act_until, end_call
 from orchestrator.store.calls import CallFilter, CallStore
 from orchestrator.store.conference_list import Place, Seen
 from orchestrator.store.conferences import ConferenceStore
+
+log = structlog.get_logger("calls")
 
 
 class CallService:
@@ -51,6 +56,8 @@ class CallService:
             raise CallNotInProgress(f"Call is not in-progress. Cannot be {status}: it is {call_status(call)}")
         node = self._nodes.get_connected(call.switch.node)
         self._conferences.request_removal(account_sid, call.conference_sid, call_sid)
+        logs.bind(call.conference_sid, call_sid)
+        log.info("call_end_asked", status=status)
 
         def is_over() -> bool:
             nonlocal call

@@ -6,16 +6,22 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
+import structlog
+
+from orchestrator import logs
 from orchestrator.domain.conference import TWILIO, Conference, ConferenceStatus
 from orchestrator.errors import ConferenceNotInProgress
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.commands import HangUpMembers
 from orchestrator.freeswitch.nodes import Nodes
+from orchestrator.outgoing.addressing import shown
 from orchestrator.services.confirmation import act_until, end_call
 from orchestrator.store.conference_list import ConferenceFilter, Place, Seen
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.lanes import Lane
 from orchestrator.store.playback import CONFERENCE_LANE, PlaybackStore
+
+log = structlog.get_logger("conferences")
 
 
 class ConferenceService:
@@ -57,6 +63,8 @@ class ConferenceService:
             raise ConferenceNotInProgress("AnnounceUrl: the conference is not in progress")
         lane = Lane(conference_sid, CONFERENCE_LANE)
         self._sounds.add_announcement(lane, url, method, dialect)
+        logs.bind(conference_sid)
+        log.info("announcement_asked", url=shown(url))
         self._wake_sounds([lane])
         return conference
 
@@ -64,6 +72,8 @@ class ConferenceService:
         """End every call of the conference; returns when it is completed. Raises NotFound, Unavailable."""
         node = self._nodes.get_connected(self._store.load_conference(account_sid, conference_sid).node)
         conference = self._store.request_end(account_sid, conference_sid)
+        logs.bind(conference_sid)
+        log.info("end_asked")
 
         def is_completed() -> bool:
             nonlocal conference

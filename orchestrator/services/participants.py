@@ -30,6 +30,7 @@ from orchestrator.freeswitch.dial_string import Originate
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.freeswitch.whisper import require_whispers
 from orchestrator.limits import Limits
+from orchestrator.outgoing.addressing import shown_address
 from orchestrator.services.confirmation import act_until, end_call
 from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
 from orchestrator.store.accounts import AccountStore
@@ -101,7 +102,12 @@ class ParticipantService:
             # It may dial all the same: then the listener ends the leg, because the client is told that there is none.
             gevent.spawn(contextvars.copy_context().run, self._take_back, participant)
             raise Unavailable("The switch does not dial at present") from error
-        log.info("participant_created")
+        log.info(
+            "participant_created",
+            to=shown_address(participant.to),
+            **{"from": shown_address(participant.from_)},
+            label=command.label,
+        )
         return participant, 0
 
     @contextlib.contextmanager
@@ -193,6 +199,7 @@ class ParticipantService:
         """End the participant's call, ringing or not; returns when that has happened. Raises NotFound, Unavailable."""
         participant = self._store.load_participant(account_sid, conference_sid, reference)
         logs.bind(participant.call_sid)
+        log.info("removal_asked")
         node = self._nodes.get_connected(participant.switch.node)
         call_sid = participant.call_sid
         self._store.request_removal(account_sid, conference_sid, call_sid)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -42,6 +42,7 @@ from orchestrator.freeswitch.nodes import Node, Nodes
 from orchestrator.freeswitch.whisper import require_whispers
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
+from orchestrator.outgoing.addressing import shown
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.lanes import Lane
 from orchestrator.store.nodes import NodeStore
@@ -86,6 +87,7 @@ class UpdateService:
         logs.bind(participant.call_sid)
         if update == UpdateParticipant():
             return participant
+        _log_wish(update)
         if update.announce_url and not participant.is_present:
             raise BadParameter("AnnounceUrl: the participant is not in the conference yet", code=16099)
         event = self._modification(participant, update, dialect)
@@ -114,6 +116,7 @@ class UpdateService:
         so."""
         participant, before = self._store.request_muted(account_sid, conference_sid, reference, muted)
         logs.bind(participant.call_sid)
+        log.info("mute_asked", muted=muted)
         member_id = participant.switch.member_id
         try:
             if participant.coaching:
@@ -253,6 +256,12 @@ class UpdateService:
             if _exit_hook_of(participant) == command:
                 break
         return participant
+
+
+def _log_wish(update: UpdateParticipant) -> None:
+    """Tell what is done to a person; the request and its account are in the line, and a mute has one of its own."""
+    asked = {field.name: value for field in fields(update) if (value := getattr(update, field.name)) is not None}
+    log.info("update_asked", **{name: shown(str(v)) if "url" in name else v for name, v in asked.items()})
 
 
 def _exit_hook_of(participant: Participant) -> SetExitHook:

@@ -39,3 +39,9 @@ def redis_errors() -> Iterator[None]:
         raise StoreFull("The data store is full") from error
     except redis.RedisError as error:
         raise Unavailable(f"The data store is not reachable: {type(error).__name__}") from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Why Redis could not be used, in its own words: for operators. Clients are told only that it could not."""
+    cause = error.__cause__
+    return f"{type(cause).__name__}: {str(cause)[:200]}" if isinstance(cause, redis.RedisError) else str(error)

@@ -16,6 +16,9 @@ RETENTION_SECONDS: Final = 7 * 24 * 3600
 NODE_SECONDS: Final = 15
 """A node whose listener has said nothing for this long is shown as unknown."""
 
+PROCESS_SECONDS: Final = 5
+"""A process that has said nothing for this long is gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -90,6 +93,11 @@ KEYS: Final[tuple[Key, ...]] = (
         "15 s after its last sign of life"),
     Key("node:{name}:looks", "zset", "conferences whose coaching the listener looks at again, by when (s)",
         "member removed when it does, 1.5 to 2.5 s after a change; a minute after the last"),
+    Key("processes", "zset", "host:pid of every process, by its last sign of life (ms)",
+        "member removed when it stops, or a day after its death"),
+    Key("process:{host:pid}", "hash",
+        "what a process says of itself: kind, started_ms, seen_ms, metrics (Prometheus' text), trouble (JSON)",
+        "when it stops; 5 s after its last sign of life"),
     Key("playback:{CF}:lane", "hash", "what is played to a CallSid, or to all (`conference`): state (JSON), ended",
         "removed when there is nothing to play; a day after it was last written"),
     Key("playback:{CF}:lane:announcements", "list", "announcements that wait (JSON)",
@@ -108,6 +116,7 @@ KEYS: Final[tuple[Key, ...]] = (
 )  # fmt: skip
 
 ACCOUNTS: Final = "accounts"
+PROCESSES: Final = "processes"
 OPEN_CONFERENCES: Final = "conferences:open"
 DROPPED: Final = "callbacks:dropped"
 CONFERENCE_LANE: Final = "conference"
@@ -218,6 +227,10 @@ def node_dialled(name: str) -> str:
 
 def node_detector(name: str) -> str:
     return f"node:{{{name}}}:detector"
+
+
+def process(name: str) -> str:
+    return f"process:{{{name}}}"
 
 
 def media_clip(media_id: str) -> str:

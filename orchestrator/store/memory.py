@@ -42,3 +42,8 @@ class Memory:
         with redis_errors():
             found = self._redis.info("memory")
         return str(found["maxmemory_policy"]) if found["maxmemory"] else ""
+
+    def appends(self) -> bool:
+        """True if Redis writes every change to a file."""
+        with redis_errors():
+            return bool(self._redis.info("persistence")["aof_enabled"])

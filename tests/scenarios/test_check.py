@@ -6,10 +6,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
 from tests.harness.freeswitch import NODE_CONFIGURATION, FreeSwitch
+from tests.harness.polling import eventually
 from tests.harness.stack import Stack
 
 
@@ -29,6 +32,24 @@ def test_a_route_by_a_sip_profile_that_the_node_does_not_have(stack: Stack) -> N
 
     assert "WRONG  node fs1 has no profile nobody, which SIP_ROUTE names" in found
     assert "WRONG" not in check(stack)
+
+
+def test_what_else_a_deployment_lacks(own_stack: Stack) -> None:
+    """A setting that is nearly one, music that is not there, a password that is wrong, and workers that are dead."""
+    found = check(own_stack, ALOWED_PRIVATE_NETWORKS="10.0.0.0/8", STOCK_MUSIC="/nonexistent.wav")
+
+    assert "WRONG  ALOWED_PRIVATE_NETWORKS is set, and no setting: ALLOWED_PRIVATE_NETWORKS?" in found
+    assert "WRONG  node fs1 has no file /nonexistent.wav, which STOCK_MUSIC names" in found
+    assert "refuses FREESWITCH_PASSWORD" in check(own_stack, FREESWITCH_PASSWORD="wrong")
+    for worker in own_stack.workers:
+        worker.kill_9()
+    eventually(lambda: "WRONG  0 worker(s)" in check(own_stack), "it is known that no worker lives", seconds=10)
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"{own_stack.base_url}/readyz", timeout=5)
+    assert "no worker runs" in refused.value.read().decode()
+    for worker in own_stack.workers:
+        worker.start()
+    own_stack.await_ready()
 
 
 def test_a_node_without_what_every_call_needs(stack: Stack, switch_name: str, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ FORBIDDEN = {
     "redis": ("services/participants.py", "from redis.exceptions import RedisError"),
     "rq": ("store/outbox.py", "from rq import Queue"),
     "greenswitch": ("listener/listener.py", "import greenswitch"),
+    "prometheus": ("listener/projector.py", "import prometheus_client"),
     "flask": ("listener/listener.py", "from flask import g"),
 }
 """Contract -> a file, and one line that this contract alone forbids in it."""

@@ -17,6 +17,7 @@ from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
 from orchestrator.lanes.engine import Engine
 from orchestrator.limits import DEFAULTS
 from orchestrator.recordings.beginning import of_call
+from orchestrator.reporter import Reporter
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.lanes import Lane, LaneStore
@@ -24,6 +25,7 @@ from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import OutboxStore, Tried
 from orchestrator.store.playback import PlaybackStore
+from orchestrator.store.processes import ProcessStore
 from orchestrator.store.quotas import Admission, QuotaStore, Room
 from orchestrator.store.recordings import RecordingStore, lane_of
 from tests.unit.callbacks.bench import make_drainer, make_engine
@@ -46,6 +48,7 @@ _PARTS = {
     ":account:AC": ":account:AC[0-9a-f]{32}",
     "KIND": "(?:callbacks|playback|recordings)",
     r"\{name\}": r"\{[A-Za-z0-9_-]{1,32}\}",
+    r"\{host:pid\}": r"\{[A-Za-z0-9._-]+:\d+\}",
     ":participant:CA": ":participant:CA[0-9a-f]{32}",
     ":lane": ":(?:conference|(?:CA|RE)[0-9a-f]{32})",
 }
@@ -72,6 +75,7 @@ BY_TTL = {
     "node:{name}:looks",
     "node:{name}:detector",
     "node:{name}:dialled",
+    "process:{host:pid}",
     "account:{AC}:kept",
     "account:{AC}:tallies",
     "playback:{CF}:lane",
@@ -85,7 +89,13 @@ BY_TTL = {
 """Rows whose lifetime is a TTL, at the latest when what they tell of is over; the other rows name an owner."""
 
 
-FOR_SECONDS = {"node:{name}", "node:{name}:detector", "node:{name}:dialled", "lane:{SID}:KIND:lane"}
+FOR_SECONDS = {
+    "process:{host:pid}",
+    "node:{name}",
+    "node:{name}:detector",
+    "node:{name}:dialled",
+    "lane:{SID}:KIND:lane",
+}
 """Those of them that a slow machine may not see any more at the end."""
 
 RQS = ("rq:", "callbacks:ready", "callbacks:woken", "playback:ready", "playback:woken")
@@ -171,6 +181,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     world = World(client)
     AccountStore(client).save_account(Account(ACCOUNT, TOKEN, "active"))
     NodeStore(client).save_node("fs1", connected="1")
+    Reporter(ProcessStore(client), "work").once()
     NodeStore(client).save_detector("fs1", calls="0")
     wakeups = Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0")), CALLBACKS)
     engine = make_engine(make_drainer(client), wakeups)
@@ -218,7 +229,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     OutboxStore(client).save_forgotten(int(time.time() * 1000))
     left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
     stays = {
-        "accounts", keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
+        "accounts", keys.PROCESSES, keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
         keys.lanes_due("playback"), keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
         keys.media_account(ACCOUNT), keys.account_recording_bytes(ACCOUNT),
         *(keys.recordings_of(sid) for sid in (ACCOUNT, one.call_sid)),

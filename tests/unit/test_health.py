@@ -1,0 +1,183 @@
+"""What a deployment lacks is said by /readyz of every process, and by `check`, within 5 s."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import cast
+
+import gevent
+import pytest
+import redis
+import structlog
+from structlog.testing import capture_logs
+
+from orchestrator import logs, metrics
+from orchestrator.check import misspelt, modules_of, music_of
+from orchestrator.errors import Unavailable
+from orchestrator.freeswitch.addresses import NodeAddress
+from orchestrator.freeswitch.nodes import Node, Nodes
+from orchestrator.health import Readiness
+from orchestrator.health_server import answer, serve
+from orchestrator.reporter import Reporter
+from orchestrator.settings import Settings
+from orchestrator.store import keys
+from orchestrator.store.backlog import Backlog
+from orchestrator.store.nodes import NodeStore
+from orchestrator.store.processes import ProcessStore
+from tests.harness.stack import free_port
+from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, reply
+from tests.unit.test_check import Gateways
+
+
+def make_readiness(client: redis.Redis, *nodes: str) -> Readiness:
+    return Readiness(nodes, NodeStore(client), ProcessStore(client), lambda: None)
+
+
+def test_all_that_is_missing_has_a_line(client: redis.Redis) -> None:
+    """No worker, a node that nobody follows."""
+    status, text = answer("/readyz", make_readiness(client, "fs1")) or ("", "")
+
+    assert status.startswith("503")
+    assert [line.split(":")[0] for line in text.splitlines()] == ["no worker runs", "node fs1 has no listener"]
+
+
+def test_a_deployment_that_is_whole_is_ready(client: redis.Redis) -> None:
+    Reporter(ProcessStore(client), "work").once()
+    NodeStore(client).save_node("fs1", connected="1")
+
+    assert answer("/readyz", make_readiness(client, "fs1")) == ("200 OK", "ready\n")
+    assert answer("/healthz", make_readiness(client)) == ("200 OK", "ok\n")
+    assert answer("/other", make_readiness(client)) is None
+
+
+def test_redis_away_is_the_one_line() -> None:
+    class Away(NodeStore):
+        def load_node(self, name: str) -> dict[str, str]:
+            raise Unavailable("The data store is not reachable")
+
+    class Gone(ProcessStore):
+        def count_kinds(self) -> dict[str, int]:
+            raise Unavailable("The data store is not reachable")
+
+    nobody: redis.Redis = redis.Redis()
+    found = Readiness(["fs1"], Away(nobody), Gone(nobody), lambda: "x").problems()
+    assert found == ["Redis: The data store is not reachable"]
+
+
+def test_a_process_that_dies_is_gone_within_five_seconds(client: redis.Redis) -> None:
+    """RQ would show it for eight minutes. One that stops as it should is gone at once."""
+    store = ProcessStore(client)
+    reporter = Reporter(store, "work")
+    reporter.once()
+    (report,) = store.list_processes()
+
+    assert store.count_kinds() == {"work": 1}
+    assert "orchestrator_redis_seconds_count" in report.metrics
+    assert 0 < client.pttl(keys.process(report.name)) <= 5_000
+    client.delete(keys.process(report.name))  # as its end does
+    assert store.count_kinds() == {}
+    reporter.once()
+    reporter.stop()
+    assert client.zcard(keys.PROCESSES) == 0
+
+
+def test_trouble_is_counted_and_kept_for_operators(capfd: pytest.CaptureFixture[str]) -> None:
+    """The last lines of warning and error, not those of information."""
+
+    def counted() -> float | None:
+        labels = {"level": "error", "event": "it_broke"}
+        return metrics.REGISTRY.get_sample_value("orchestrator_log_lines_total", labels)
+
+    logs.configure_logs("test", to_errors=True)
+    try:
+        before = counted()
+        log = structlog.get_logger("test")
+        log.error("it_broke", what="<b>")
+        log.info("all_well")
+        after = counted()
+    finally:
+        structlog.reset_defaults()
+    said = capfd.readouterr()
+
+    assert (before, after) == (None, 1.0)
+    assert logs.recent_trouble()[-1][1:] == ("error", "it_broke", '{"what":"<b>"}')
+    assert said.out == ""
+    assert '"it_broke"' in said.err
+
+
+def test_a_health_server_answers_over_http(client: redis.Redis) -> None:
+    """And is alive while what is behind it is not ready."""
+    server = serve("127.0.0.1:0", make_readiness(client, "fs1"))
+
+    def ask(path: str) -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}{path}", timeout=5) as found:
+                return int(found.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    try:
+        pool = gevent.get_hub().threadpool
+        assert [pool.apply(ask, (path,)) for path in ("/healthz", "/readyz", "/x")] == [200, 503, 404]
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("name", ["ALOWED_PRIVATE_NETWORKS", "OUTBOUND_ROUT", "CALLBACK_RETRY_SECOND"])
+def test_a_setting_that_is_nearly_one_is_wrong(name: str) -> None:
+    (line,) = misspelt([name])
+
+    assert line[0] is False
+    assert name in line[1]
+    assert any(field.upper() in line[1] for field in Settings.model_fields)
+
+
+def test_what_is_nobodys_or_is_right_is_not() -> None:
+    assert list(misspelt(["PATH", "HOME", "REDIS_URL", "REDIS_PASSWORD", "FREESWITCH_NODE", "LOG_LEVEL", "TERM"])) == []
+
+
+def test_modules_and_music_that_a_node_lacks_are_named() -> None:
+    """STOCK_MUSIC is a file of the node's, not of ours."""
+    node = cast(Node, Gateways("false"))
+    missing = [text for _, text in modules_of(node)]
+    music = list(music_of(Settings(stock_music="/nonexistent.wav"), node))
+
+    assert len(missing) == 6
+    assert "node fs1 has not loaded mod_conference" in missing[0]
+    assert [(fine, "/nonexistent.wav" in text) for fine, text in music] == [(False, True)]
+    assert list(modules_of(cast(Node, Gateways("true")))) == []
+
+
+def test_lanes_that_wait_beyond_their_time_are_known(client: redis.Redis) -> None:
+    client.zadd(keys.lanes_due("callbacks"), {"CF:a": time.time() * 1000 - 90_000, "CF:b": time.time() * 1000 + 9_000})
+    ((kind, number, late), *others) = Backlog(client).lanes()
+
+    assert (kind, number, round(late / 10)) == ("callbacks", 2, 9)
+    assert [row[1:] for row in others] == [(0, 0.0)] * 2
+
+
+def test_a_refused_password_is_told_from_a_dead_port(fake_esl: Callable[[Script], FakeEsl]) -> None:
+    """In one line; and who has been let in does not warn of a disconnection when it goes."""
+
+    def refuse(peer: Peer) -> None:
+        peer.say("Content-Type: auth/request\n\n")
+        peer.hear()
+        peer.say(reply("-ERR invalid"))
+
+    closed = NodeAddress("closed", "127.0.0.1", free_port())
+    refusing = NodeAddress("refusing", "127.0.0.1", fake_esl(refuse).port)
+    away = Nodes([closed, refusing], PASSWORD)
+    away.start()
+    said = [away.get(name).problem for name in ("closed", "refusing")]
+    away.stop()
+    here = Nodes([NodeAddress("here", "127.0.0.1", fake_esl(obedient()).port)], PASSWORD)
+    with capture_logs() as lines:
+        here.start()
+        here.stop()
+
+    assert "Connection refused" in said[0]
+    assert "refuses FREESWITCH_PASSWORD" in said[1]
+    assert [line["event"] for line in lines] == ["node_connected"]
