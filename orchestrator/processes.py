@@ -10,7 +10,7 @@ import gevent
 import structlog
 from gunicorn.app.base import BaseApplication
 
-from orchestrator import wiring
+from orchestrator import followers, wiring
 from orchestrator.health_server import serve
 from orchestrator.jobs.worker import work_for_ever
 from orchestrator.media.syscalls import make_undumpable
@@ -79,14 +79,13 @@ def _report(settings: Settings, kind: str) -> Reporter:
 
 
 def run_listener(settings: Settings) -> None:
-    """Follow every node."""
+    """Follow this process's share of the nodes."""
     reporter = _report(settings, "listen")
-    listeners = wiring.build_listeners(settings)
-    for listener in listeners:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            gevent.signal_handler(number, listener.stop)
+    share = followers.build_share(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, share.stop)
     log.info("listener_starting", nodes=[address.name for address in settings.freeswitch_nodes])
-    gevent.joinall([gevent.spawn(listener.run) for listener in listeners], raise_error=True)
+    share.run()
     reporter.stop()
     log.info("listener_stopped")
 
@@ -94,7 +93,7 @@ def run_listener(settings: Settings) -> None:
 def run_detector(settings: Settings) -> None:
     """Find out who picks up, on every node."""
     reporter = _report(settings, "detect")
-    detectors = wiring.build_detectors(settings)
+    detectors = followers.build_detectors(settings)
     for detector in detectors:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, detector.stop)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import gevent
 from flask import Flask
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
@@ -23,13 +20,9 @@ from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import LANES_AT_ONCE as DRAINED_AT_ONCE
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
-from orchestrator.detection.detector import Detector
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialling.destinations import LOOKUP_SECONDS, Destinations
 from orchestrator.errors import Unavailable
-from orchestrator.freeswitch.addresses import NodeAddress
-from orchestrator.freeswitch.client import NodeUnavailable
-from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.jobs.wakeups import CALLBACKS, PLAYBACK, RECORDINGS, BackgroundWaker, Topic, Wakeups, make_queue, use
@@ -37,7 +30,6 @@ from orchestrator.lanes.engine import Engine
 from orchestrator.lanes.sweep import Sweep
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer, Wake
-from orchestrator.listener.listener import Listener
 from orchestrator.media.fetch import Fetcher
 from orchestrator.media.load import ProgramLoader
 from orchestrator.media.render import Renderer
@@ -70,6 +62,7 @@ from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import DEADLINE_SECONDS, connect
 from orchestrator.store.lanes import LaneStore
+from orchestrator.store.leases import Lease
 from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import OutboxStore
@@ -90,10 +83,10 @@ def build_api(settings: Settings, problems: Callable[[], Sequence[str]]) -> tupl
     kept = settings.call_retention_seconds
     store = ConferenceStore(client, kept)
     nodes = build_nodes(settings)
-    sounds = _start_waker(settings, PLAYBACK)
-    callbacks = _start_waker(settings, CALLBACKS)
-    recorder = _build_recorder(settings, client, callbacks, _start_waker(settings, RECORDINGS))
-    make_committer = _committer_maker(settings, client, recorder, callbacks, sounds, _give_up)
+    sounds = start_waker(settings, PLAYBACK)
+    callbacks = start_waker(settings, CALLBACKS)
+    recorder = build_recorder(settings, client, callbacks, start_waker(settings, RECORDINGS))
+    make_committer = committer_maker(settings, client, recorder, callbacks, sounds, _give_up)
     accounts, quotas, sound_store = AccountStore(client), QuotaStore(client, kept), PlaybackStore(client)
     services = Services(
         ConferenceService(store, nodes, sound_store, sounds),
@@ -108,7 +101,8 @@ def build_api(settings: Settings, problems: Callable[[], Sequence[str]]) -> tupl
     return create_app(services, accounts, media, quotas, problems=problems), nodes
 
 
-def _build_recorder(settings: Settings, client: Redis, wake_callbacks: Wake, wake_looks: Wake) -> Recorder:
+def build_recorder(settings: Settings, client: Redis, wake_callbacks: Wake, wake_looks: Wake) -> Recorder:
+    """For every process that has to do with recordings."""
     serialize = partial(DIALECTS.serialize_recording_callback, base=settings.public_url)
     stores = (RecordingStore(client), AccountStore(client))
     return Recorder(*stores, serialize, wake_callbacks, wake_looks, settings.recordings_dir)
@@ -131,14 +125,16 @@ def _give_up(seconds: float) -> None:
     raise Unavailable("The data store is not reachable")
 
 
-def _committer_maker(
+def committer_maker(
     settings: Settings,
     client: Redis,
     recorder: Recorder,
     wake_callbacks: Wake,
     wake_sounds: Wake,
     wait: Callable[[float], object],
+    lease: Lease | None = None,
 ) -> Callable[[Send], Committer]:
+    """Makes committers for whoever writes facts: with the way to a node, and its lease if it is a listener's."""
     return lambda send: Committer(
         CommitStore(client, settings.call_retention_seconds),
         recorder,
@@ -147,10 +143,12 @@ def _committer_maker(
         wake_sounds,
         wait,
         send,
+        lease,
     )
 
 
-def _start_waker(settings: Settings, topic: Topic) -> Wake:
+def start_waker(settings: Settings, topic: Topic) -> Wake:
+    """Wakes lanes of a topic in the background."""
     waker = BackgroundWaker(Wakeups(build_queue(settings, topic), topic))
     waker.start()
     return waker.wake
@@ -160,49 +158,6 @@ def build_callback_log(settings: Settings) -> CallbackLog:
     """For the API and the command line."""
     client = connect(settings.redis_url)
     return CallbackLog(CallbackStore(client), ReceiverStore(client))
-
-
-def build_listeners(settings: Settings) -> list[Listener]:
-    """The listener process: one listener per node, each with its own socket and its own view of the store."""
-    return [_build_listener(settings, address) for address in settings.freeswitch_nodes]
-
-
-def _build_listener(settings: Settings, address: NodeAddress) -> Listener:
-    client = connect(settings.redis_url)
-    wake_callbacks, wake_sounds = _start_waker(settings, CALLBACKS), _start_waker(settings, PLAYBACK)
-    recorder = _build_recorder(settings, client, wake_callbacks, _start_waker(settings, RECORDINGS))
-
-    def make_committer(wait: Callable[[float], None], send: Send) -> Committer:
-        return _committer_maker(settings, client, recorder, wake_callbacks, wake_sounds, wait)(send)
-
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    return Listener(
-        address, settings.freeswitch_password, make_committer, wake_sounds, recorder, NodeStore(client), name
-    )
-
-
-def build_detectors(settings: Settings) -> list[Detector]:
-    """The detector process: one detector per node, which commits what it finds out itself."""
-    return [_build_detector(settings, address) for address in settings.freeswitch_nodes]
-
-
-def _build_detector(settings: Settings, address: NodeAddress) -> Detector:
-    client = connect(settings.redis_url)
-    wake_callbacks, wake_sounds = _start_waker(settings, CALLBACKS), _start_waker(settings, PLAYBACK)
-    recorder = _build_recorder(settings, client, wake_callbacks, _start_waker(settings, RECORDINGS))
-    make_committer = _committer_maker(settings, client, recorder, wake_callbacks, wake_sounds, gevent.sleep)
-    seen, name = NodeStore(client), f"{socket.gethostname()}:{os.getpid()}"
-
-    def send(command: SwitchCommand) -> str:
-        raise NodeUnavailable("who has picked up asks nothing of the switch")
-
-    return Detector(
-        address,
-        settings.freeswitch_password,
-        Path(settings.detection_dir),
-        lambda found: make_committer(send).commit_events([found]),
-        lambda calls: seen.save_detector(address.name, detector=name, calls=str(calls)),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +182,9 @@ def build_worker(settings: Settings) -> WorkerParts:
     wakeups = {topic: Wakeups(build_queue(settings, topic), topic) for topic in (PLAYBACK, CALLBACKS, RECORDINGS)}
     outbox, stored = OutboxStore(client), PlaybackStore(client)
     nodes, fetching = build_nodes(settings), build_nodes(settings)
-    recorder = _build_recorder(settings, client, wakeups[CALLBACKS].wake, wakeups[RECORDINGS].wake)
+    recorder = build_recorder(settings, client, wakeups[CALLBACKS].wake, wakeups[RECORDINGS].wake)
     wakes = (wakeups[CALLBACKS].wake, wakeups[PLAYBACK].wake)
-    make_committer = _committer_maker(settings, client, recorder, *wakes, _give_up)
+    make_committer = committer_maker(settings, client, recorder, *wakes, _give_up)
     commits, media = CommitStore(client), MediaStore(client, settings.media_megabytes << 20)
     output = Output(commits, media, nodes, fetching, settings.media_url, settings.stock_music)
     report_end = AnnouncementEnds(commits, nodes, make_committer).report

@@ -1,7 +1,8 @@
 """Makes events facts: load what is known, project, commit in one step, wake who delivers, have the switch do its part.
 
-The listener keeps one for its node; API and workers make one for each fact that they write. What the switch has to do
-because of a fact is done here, whoever wrote the fact: no caller sees it, so none can forget it.
+A listener keeps one for its lease of a node; API and workers make one for each fact that they write, and need no lease
+(adr/0020). What the switch has to do because of a fact is done here, whoever wrote the fact: no caller sees it, so none
+can forget it.
 
 The cache makes an event cost no read. A commit names the version it was computed from; if a client's request has
 changed the conference meanwhile, the commit is refused, the state is loaded again and the same events are applied
@@ -31,6 +32,7 @@ from orchestrator.outgoing.addressing import shown_address
 from orchestrator.recordings.recorder import Recorder
 from orchestrator.store.commits import CommitStore, Committed
 from orchestrator.store.lanes import Lane
+from orchestrator.store.leases import Lease
 
 CACHED_CONFERENCES: Final = 5_000
 RETRY_SECONDS: Final = 0.2
@@ -54,8 +56,10 @@ class Committer:
         wake_sounds: Wake,
         sleep: Sleep,
         send: Send,
+        lease: Lease | None = None,
     ) -> None:
         self.store = store
+        self._lease = lease
         self.executor = Executor(store, recorder, send, wake_sounds, self.insist)
         self.commits = 0
         self._serialize = serialize
@@ -67,7 +71,7 @@ class Committer:
     def commit_events(self, events: Sequence[Happened]) -> None:
         """Make events facts, in order, and have the switch do what follows. Waits for Redis.
 
-        Raises NodeUnavailable, when all is committed, if the switch could not be told.
+        Raises NodeUnavailable, when all is committed, if the switch could not be told; LeaseLost.
         """
         left = list(events)
         while left:
@@ -83,6 +87,12 @@ class Committer:
         """Make the whispers of a conference what its state says now. Raises Unavailable."""
         if conference.coaches:
             self.executor.coaching.settle(conference.conference_sid, former=conference.coaches)
+
+    def fence(self) -> None:
+        """Close the node's conferences to whoever followed it before. Waits for Redis. Raises LeaseLost."""
+        lease = self._lease
+        if lease is not None:
+            self.insist(lambda: self.store.fence(lease.node, lease.epoch))
 
     # ------------------------------------------------------------ the loop
 
@@ -120,7 +130,7 @@ class Committer:
         changes = list(projection.changes.values())
         if not changes:
             return {}
-        answers = self.insist(lambda: self.store.commit(changes))
+        answers = self.insist(lambda: self._write(changes))
         committed: dict[str, Committed] = {}
         for change, answer in zip(changes, answers, strict=True):
             sid = change.after.conference_sid
@@ -132,6 +142,12 @@ class Committer:
             self._remember(change)
             _log(change, answer)
         return committed
+
+    def _write(self, changes: Sequence[Change]) -> list[Committed | None]:
+        if self._lease is None:
+            return self.store.commit(changes)
+        self._lease.check()
+        return self.store.commit(changes, self._lease.epoch)
 
     def _wake(self, committed: dict[str, Committed]) -> None:
         lanes = [Lane(sid, name) for sid, answer in committed.items() for name in answer.lanes]

@@ -1,41 +1,40 @@
-"""Follows a node: reads its events, and hands them to the committer, snapshots to the reconciler. One per node.
+"""Follows a node: reads its events, and hands them to the committer, snapshots to the reconciler. One for each lease.
 
 The socket's reader only appends to a queue. `Committer` takes whatever has come, and writes each conference that has
 changed in one atomic step together with its sequence numbers and callbacks. Nothing is acknowledged to the switch, so
 whatever is lost between the two (a crash, Redis away, a full queue) is made up by a snapshot through the same path.
+Whoever has lost the lease drops what it has read: the next one's snapshot knows.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, ParamSpec, cast
+from typing import Final, ParamSpec
 
 import gevent
-import orjson
 import structlog
 from gevent.event import Event as Signal
 from gevent.queue import Empty, Full, Queue
 
 from orchestrator import metrics
-from orchestrator.domain.events import Happened
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnavailable
 from orchestrator.freeswitch.commands import CoreUuid, SwitchCommand
-from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound, translate_event
+from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
-from orchestrator.freeswitch.recordings import OfPart, translate_recording
-from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot, look_at, parse_snapshot, take_snapshot
+from orchestrator.freeswitch.recordings import OfPart
+from orchestrator.freeswitch.snapshot import look_at, take_snapshot
+from orchestrator.listener.batch import Item, measure, read_batch
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.reconciler import Reconciler
 from orchestrator.recordings.recorder import Recorder
-from orchestrator.store.lanes import Lane
+from orchestrator.store.lanes import Lane, LeaseLost
+from orchestrator.store.leases import Lease
 from orchestrator.store.nodes import NodeStore
 
 QUEUE_LENGTH: Final = 20_000
@@ -53,7 +52,6 @@ AUDIT_SECONDS: Final = 15.0
 SECOND_LOOK_SECONDS: Final = 2.5
 """After a (re)connect, whatever is looked at in between: calls too young for the first snapshot are old enough then."""
 
-Item = bytes | RawSnapshot
 Arguments = ParamSpec("Arguments")
 
 log = structlog.get_logger("listener")
@@ -64,7 +62,7 @@ class StoppedWhileWaiting(Exception):
 
 
 class Listener:
-    """Follows one node for ever. `run` returns after `stop`."""
+    """Follows one node. `run` returns after `stop`, or when the lease is another's."""
 
     def __init__(
         self,
@@ -75,6 +73,7 @@ class Listener:
         recorder: Recorder,
         nodes: NodeStore,
         name: str,
+        lease: Lease,
     ) -> None:
         self._address = address
         self._password = password
@@ -84,6 +83,7 @@ class Listener:
         self._recorder = recorder
         self._nodes = nodes
         self._name = name
+        self._lease = lease
         self._queue: Queue[Item] = Queue(QUEUE_LENGTH)
         self._dropped = 0
         self._stopping = Signal()
@@ -103,8 +103,12 @@ class Listener:
                 connection.connect()
                 self._follow(connection)
                 backoff = FIRST_BACKOFF_SECONDS
+                if self._stopping.is_set():
+                    worker.join(STOP_SECONDS)  # it may have something to tell the switch
             except (NodeUnavailable, CommandRefused) as error:
                 log.warning("node_unreachable", node=self._address.name, error=str(error))
+            except LeaseLost:
+                self.stop()
             finally:
                 connection.close()
                 self._socket = None
@@ -147,8 +151,9 @@ class Listener:
                 return
 
     def _report(self, core_uuid: str) -> None:
-        """Tell operators that this node is followed. Redis being away is not the node's trouble."""
+        """Tell operators that this node is followed. Redis being away is not the node's trouble. Raises LeaseLost."""
         try:
+            self._lease.check()
             self._nodes.save_node(
                 self._address.name,
                 core_uuid=core_uuid,
@@ -175,7 +180,9 @@ class Listener:
     # ------------------------------------------------------------ events
 
     def _take(self, item: Item) -> None:
-        """Queue an item. On the reader's greenlet: must not block."""
+        """Queue an item. On the reader's greenlet: must not block. What comes after `stop` is for whoever is next."""
+        if self._stopping.is_set():
+            return
         try:
             self._queue.put_nowait(item)
         except Full:
@@ -187,11 +194,12 @@ class Listener:
 
     def _apply_for_ever(self) -> None:
         try:
+            self._committer.fence()
             while not (self._stopping.is_set() and self._queue.empty()):
                 batch = read_batch(self._next_items())
                 batch.events += self._committer.overdue.take(datetime.now(UTC))
                 self._tolerate(self._committer.commit_events, batch.events)
-                _measure(self._address.name, batch.events)
+                measure(self._address.name, batch.events)
                 for part in batch.parts:
                     self._tolerate(self._note_part, part)
                 self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
@@ -200,6 +208,9 @@ class Listener:
         except StoppedWhileWaiting:
             # What has not been written is made up by the next listener's snapshot.
             log.warning("stopped_while_store_away", node=self._address.name, queued=self._queue.qsize())
+        except LeaseLost:
+            log.error("lease_lost", node=self._address.name, epoch=self._lease.epoch, queued=self._queue.qsize())
+            self.stop()
 
     def _tolerate(self, work: Callable[Arguments, None], *arguments: Arguments.args, **more: Arguments.kwargs) -> None:
         """Do some work. What the switch could not be told is repeated by the next audit."""
@@ -213,7 +224,14 @@ class Listener:
         self._recorder.apply(Lane(part.file.conference_sid, part.file.recording_sid), part.event, self._send)
 
     def _send(self, command: SwitchCommand) -> str:
-        """Run a command; returns what the switch says. Raises CommandRefused, NodeUnavailable."""
+        """Run a command; returns what the switch says. It cannot see who has the lease, so we look.
+
+        Raises CommandRefused, LeaseLost; NodeUnavailable, also while nobody can say whose the lease is.
+        """
+        try:
+            self._lease.check()
+        except Unavailable as error:
+            raise NodeUnavailable(f"Node {self._address.name} may be another listener's") from error
         connection = self._socket
         if connection is None:
             raise NodeUnavailable(f"Node {self._address.name} is away")
@@ -227,59 +245,3 @@ class Listener:
             while len(items) < BATCH_LENGTH and isinstance(items[-1], bytes):
                 items.append(self._queue.get_nowait())
         return items
-
-
-@dataclass(slots=True)
-class Batch:
-    """What was read at once. `sounds` have ended on the switch, `parts` of recordings have begun or ended; `last` comes
-    after all events."""
-
-    events: list[Happened] = field(default_factory=list)
-    sounds: list[EndedSound] = field(default_factory=list)
-    parts: list[OfPart] = field(default_factory=list)
-    last: Snapshot | None = None
-
-
-def read_batch(items: Sequence[Item]) -> Batch:
-    """Translate what was read. What cannot be read is logged and dropped: the next audit makes up for it."""
-    batch = Batch()
-    for item in items:
-        try:
-            if isinstance(item, RawSnapshot):
-                batch.last = parse_snapshot(item)
-            else:
-                _read_event(parse_event(item), batch)
-        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
-            log.error("event_unreadable", error=repr(error)[:200])
-    return batch
-
-
-def _measure(node: str, events: Sequence[Happened]) -> None:
-    """Count what was committed, a batch at once, and how late its oldest event was."""
-    if not events:
-        return
-    for name, number in Counter(type(item.event).__name__ for item in events).items():
-        metrics.EVENTS.labels(node, name).inc(number)
-    lag = time.time() - min(item.event.at for item in events).timestamp()
-    metrics.EVENT_LAG_SECONDS.labels(node).observe(max(0.0, lag))
-
-
-def _read_event(headers: dict[str, str], batch: Batch) -> None:
-    part = translate_recording(headers)
-    if part is not None:
-        batch.parts.append(part)
-        return
-    translated = translate_event(headers)
-    if isinstance(translated, EndedSound):
-        batch.sounds.append(translated)
-    elif translated is not None:
-        batch.events.append(translated)
-
-
-def parse_event(body: bytes) -> dict[str, str]:
-    """Return an event's headers. A far end may have put bytes into one that are no UTF-8: the others count all the
-    same."""
-    try:
-        return cast(dict[str, str], orjson.loads(body))
-    except orjson.JSONDecodeError:
-        return cast(dict[str, str], orjson.loads(body.decode("utf-8", "replace")))

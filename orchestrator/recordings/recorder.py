@@ -41,6 +41,7 @@ from orchestrator.freeswitch.commands import ChannelExists, KillChannel, SwitchC
 from orchestrator.freeswitch.recordings import LEG_GONE, JoinRecorder, PartFile, StartPart, StopWriting
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.lanes import Lane
+from orchestrator.store.leases import Lease
 from orchestrator.store.recordings import RecordingStore, VersionedRecording, lane_of
 
 Send = Callable[[SwitchCommand], str]
@@ -62,7 +63,8 @@ def parts_directory(directory: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """`directory`: RECORDINGS_DIR. Not bound to a node: every method takes the way to the recording's."""
+    """`directory`: RECORDINGS_DIR. Not bound to a node: every method takes the way to the recording's. `lease`: that of
+    the listener whose recorder this is; every method raises LeaseLost if another has it."""
 
     store: RecordingStore
     accounts: AccountStore
@@ -70,6 +72,7 @@ class Recorder:
     wake_callbacks: Wake
     wake_looks: Wake
     directory: str
+    lease: Lease | None = None
 
     def make_directory(self) -> None:
         """For switches to write into, whoever they run as."""
@@ -80,6 +83,8 @@ class Recorder:
 
     def begin(self, recording: Recording, send: Send) -> None:
         """Write a new recording and have it begin; nothing if it is there already. Raises Unavailable."""
+        if self.lease is not None:
+            self.lease.check()
         if not self.store.create(recording):
             return
         log.info("recording_begins", **names_of(recording), source=str(recording.source))
@@ -118,7 +123,11 @@ class Recorder:
     def _commit(self, before: VersionedRecording, after: Recording, told: Iterable[Event]) -> bool:
         callbacks = plan_recording_callbacks(after, told)
         kept = [kept_recording_callback(callback, self.serialize(callback)) for callback in callbacks]
-        if not self.store.commit(before, after, kept):
+        epoch = None
+        if self.lease is not None:
+            self.lease.check()
+            epoch = self.lease.epoch
+        if not self.store.commit(before, after, kept, epoch):
             return False
         if after.status is not before.recording.status:
             metrics.RECORDINGS.labels(str(after.status)).inc()

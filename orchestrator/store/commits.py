@@ -18,6 +18,7 @@ from orchestrator.store import keys
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callback_index import OUTBOX_DEPTH, WAKE_GRACE_MS, Dropped, index_callbacks, parse_dropped
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.lanes import LeaseLost
 from orchestrator.store.records import decode_conference, decode_participant, encode_conference, encode_participant
 from orchestrator.store.scripts import Script
 
@@ -42,6 +43,7 @@ class CommitStore:
         self._call_retention_seconds = call_retention_seconds
         self._redis: Any = client
         self._commit = Script(client, "conferences/commit")
+        self._fence = Script(client, "conferences/fence")
         self._release_name = Script(client, "conferences/release_name")
         self._accounts = AccountStore(client)
 
@@ -110,10 +112,28 @@ class CommitStore:
         with redis_errors():
             return [OwedEnd(**orjson.loads(text)) for text in self._redis.hvals(keys.owed(conference_sid))]
 
-    def commit(self, changes: Sequence[Change]) -> list[Committed | None]:
-        """Write each change if nobody has changed its conference since; None where somebody has.
+    def fence(self, node: str, epoch: int) -> None:
+        """Close every open conference on a node to listeners of older epochs: before the first commit of this one.
+
+        Raises LeaseLost if there is a newer epoch.
+        """
+        with redis_errors():
+            sids = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1)
+            pipe = self._redis.pipeline(transaction=False)
+            for sid in sids:
+                pipe.hget(keys.conference(sid), "node")
+            here = [sid for sid, where in zip(sids, pipe.execute(), strict=True) if where == node]
+            for sid in here:
+                self._fence(keys=[keys.conference(sid)], args=[epoch], client=pipe)
+            if not all(pipe.execute()):
+                raise LeaseLost(node)
+
+    def commit(self, changes: Sequence[Change], epoch: int | None = None) -> list[Committed | None]:
+        """Write each change if nobody has changed its conference since; None where somebody has. `epoch`: of the
+        listener's lease; whoever writes what a client wants has none (adr/0020).
 
         After `Unavailable` the same changes may be committed again: what was done is not done twice.
+        Raises LeaseLost if there is a newer epoch.
         """
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
@@ -126,8 +146,15 @@ class CommitStore:
                 pipe.zadd(keys.OPEN_CONFERENCES, late, nx=True)
             for change in changes:
                 names, body = _render(change, self._call_retention_seconds)
-                self._commit(keys=names, args=[change.before.version, change.commit_id, body], client=pipe)
-            committed = [_committed(answer) for answer in pipe.execute()[-len(changes) :]]
+                arguments = [change.before.version, change.commit_id, body, "" if epoch is None else epoch]
+                self._commit(keys=names, args=arguments, client=pipe)
+            answers = pipe.execute()[-len(changes) :]
+            refused = sum(int(answer[0]) == -1 for answer in answers)
+            if refused:
+                node = changes[0].after.node
+                self._redis.hincrby(keys.COMMITS_REFUSED, node, refused)
+                raise LeaseLost(node)
+            committed = [_committed(answer) for answer in answers]
             done = [(change, one) for change, one in zip(changes, committed, strict=True) if one is not None]
             # Each command is tried; those that Redis has no memory for are made up for as if we had died here.
             with contextlib.suppress(redis.OutOfMemoryError):

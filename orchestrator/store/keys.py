@@ -87,6 +87,11 @@ KEYS: Final[tuple[Key, ...]] = (
         "field removed when the recording is deleted"),
     Key("node:{name}", "hash", "what the listener last saw: core_uuid, connected, seen_at, listener",
         "15 s after the listener's last word"),
+    Key("node:{name}:lease", "hash", "who follows the node, in which epoch, and until when (ms; 0: given back)",
+        "when the node is removed"),
+    Key("listeners", "zset", "listener processes by when (ms) they count as dead", "2 s after the last one has died"),
+    Key("commits:refused", "hash", "node -> commits of listeners whose lease was another's by then",
+        "for ever; one field per node"),
     Key("node:{name}:dialled", "zset", "CallSid of calls that the node is about to have, by their creation (ms)",
         "5 s after the last one"),
     Key("node:{name}:detector", "hash", "the detector that listens to the node's calls: detector, calls",
@@ -119,6 +124,8 @@ ACCOUNTS: Final = "accounts"
 PROCESSES: Final = "processes"
 OPEN_CONFERENCES: Final = "conferences:open"
 DROPPED: Final = "callbacks:dropped"
+LISTENERS: Final = "listeners"
+COMMITS_REFUSED: Final = "commits:refused"
 CONFERENCE_LANE: Final = "conference"
 MEDIA: Final = "media:{media}:"
 """All media share a slot of a Redis Cluster: their total is bounded, and only one slot can count it exactly."""
@@ -219,6 +226,10 @@ def call(call_sid: str) -> str:
 
 def node(name: str) -> str:
     return f"node:{{{name}}}"
+
+
+def node_lease(name: str) -> str:
+    return f"node:{{{name}}}:lease"
 
 
 def node_dialled(name: str) -> str:

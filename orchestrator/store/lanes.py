@@ -19,7 +19,7 @@ _AFTER_LEASE_MS: Final = 500
 
 
 class LeaseLost(Exception):
-    """Somebody else works on the lane by now: stop, and write nothing."""
+    """Somebody else has the lane, or the node, by now: stop, and write nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from orchestrator.domain.recording import (
 from orchestrator.store import keys
 from orchestrator.store.callback_index import OUTBOX_DEPTH, WAKE_GRACE_MS, Dropped, index_callbacks, parse_dropped
 from orchestrator.store.connection import redis_errors
-from orchestrator.store.lanes import Lane
+from orchestrator.store.lanes import Lane, LeaseLost
 from orchestrator.store.records import decode_recording, encode_recording
 from orchestrator.store.scripts import Script
 
@@ -73,9 +73,19 @@ class RecordingStore:
             )
         return bool(made)
 
-    def commit(self, before: VersionedRecording, after: Recording, callbacks: Sequence[NewCallback]) -> bool:
+    def commit(
+        self,
+        before: VersionedRecording,
+        after: Recording,
+        callbacks: Sequence[NewCallback],
+        epoch: int | None = None,
+    ) -> bool:
         """Write what has changed, if nobody has changed it since; False if somebody has. What lies in other slots
-        follows; should we die before it, the sweep that looks for callbacks finds these, too."""
+        follows; should we die before it, the sweep that looks for callbacks finds these, too. `epoch`: of the
+        listener's lease.
+
+        Raises LeaseLost if there is a newer epoch.
+        """
         sid, conference_sid = after.recording_sid, after.conference_sid
         change = {
             "fields": encode_recording(after, before.recording),
@@ -94,9 +104,12 @@ class RecordingStore:
                     keys.callback(conference_sid, ""),
                     keys.conference_callbacks(conference_sid),
                     keys.outbox(conference_sid, sid),
+                    keys.conference(conference_sid),
                 ],
-                args=[before.version, uuid.uuid4().hex, sid, json.dumps(change)],
+                args=[before.version, uuid.uuid4().hex, sid, json.dumps(change), "" if epoch is None else epoch],
             )
+            if done == -1:
+                raise LeaseLost(conference_sid)
             if not done:
                 return False
             self._index(before.recording, after, callbacks, parse_dropped(dropped))

@@ -26,8 +26,9 @@ from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import CallbackSettings, Conference, Participant, SwitchRef
 from orchestrator.freeswitch.events import SUBSCRIPTION
 from orchestrator.jobs.wakeups import CALLBACKS, PLAYBACK, Wakeups, make_queue
+from orchestrator.listener.batch import read_batch
 from orchestrator.listener.committer import Committer
-from orchestrator.listener.listener import BATCH_LENGTH, read_batch
+from orchestrator.listener.listener import BATCH_LENGTH
 from orchestrator.logs import configure_logs
 from orchestrator.sids import channel_uuid_of, mint_sid
 from orchestrator.store.commits import CommitStore

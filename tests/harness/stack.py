@@ -72,6 +72,13 @@ class Process:
             self._process.wait()
             self._process = None
 
+    def freeze(self) -> None:
+        """Stop it where it stands, as a machine that swaps or is moved does."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def stop(self, seconds: float = 15.0) -> int:
         """SIGTERM; returns the exit status."""
         if self._process is None:
@@ -187,7 +194,7 @@ class RealSwitch(FreeSwitch):
 class Stack:
     """A running service. `client` is the unmodified Twilio SDK, pointed at it."""
 
-    def __init__(self, switch: Switch, directory: Path, workers: int = 1) -> None:
+    def __init__(self, switch: Switch, directory: Path, workers: int = 1, listeners: int = 1) -> None:
         self.switch = switch
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -197,6 +204,7 @@ class Stack:
         self.receiver = Receiver(self.auth_token)
         self.bind = f"127.0.0.1:{free_port()}"
         self._workers = workers
+        self._listeners = listeners
 
     @property
     def base_url(self) -> str:
@@ -224,10 +232,12 @@ class Stack:
         self.set_limits(self.account_sid, **dict.fromkeys((row.name for row in TABLE), MOST))
         self.api = self._process("api")
         self.listener = self._process("listen")
+        others = [self._process("listen", f"listen{number}") for number in range(1, self._listeners)]
+        self.listeners = [self.listener, *others]
         (self.directory / "detection").mkdir(mode=0o700, exist_ok=True)
         self.detector = self._process("detect")
         self.workers = [self._process("work", f"work{number}") for number in range(self._workers)]
-        for process in (self.api, self.listener, self.detector, *self.workers):
+        for process in (self.api, *self.listeners, self.detector, *self.workers):
             process.start()
         self.await_ready()
 
@@ -269,7 +279,7 @@ class Stack:
         return subprocess.run(command, env=self.environment, capture_output=True, timeout=30, check=False).returncode
 
     def stop(self) -> None:
-        for process in (self.api, self.listener, self.detector, *self.workers):
+        for process in (self.api, *self.listeners, self.detector, *self.workers):
             process.kill_9()
         self.receiver.stop()
         self.switch.stop()

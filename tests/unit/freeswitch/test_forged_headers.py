@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.freeswitch.client import EventSocket, parse_headers
 from orchestrator.freeswitch.events import translate_event
-from orchestrator.listener.listener import parse_event
+from orchestrator.listener.batch import parse_event
 from tests.harness.freeswitch import FreeSwitch, find_freeswitch
 from tests.unit.fake_esl import settled
 

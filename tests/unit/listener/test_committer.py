@@ -6,7 +6,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ import redis
 
 from orchestrator.callbacks.entry import Entry
 from orchestrator.dialects.twilio.callbacks import serialize_callback
-from orchestrator.domain.conference import ConferenceStatus, Participant, ParticipantStatus
+from orchestrator.domain.conference import ConferenceStatus, Participant, ParticipantStatus, RecordingSettings
 from orchestrator.domain.events import (
     CallAnswered,
     CallEnded,
@@ -31,6 +31,7 @@ from orchestrator.domain.events import (
     ParticipantMuted,
     ParticipantUnmuted,
 )
+from orchestrator.domain.recording_events import SourceEnded
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.freeswitch.coach_mark import COACH_MARK, ReadCoachMark, UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import (
@@ -54,7 +55,9 @@ from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
-from orchestrator.store.lanes import Lane
+from orchestrator.store.lanes import Lane, LeaseLost
+from orchestrator.store.leases import Lease, LeaseStore
+from orchestrator.store.recordings import lane_of
 from orchestrator.store.scripts import read_script
 from tests.unit.lossy_proxy import LossyProxy
 from tests.unit.outbox import waiting
@@ -95,8 +98,16 @@ class World:
         self.store = ConferenceStore(self.client)
         self.committer = self.new_committer()
 
-    def new_committer(self, send: Send | None = None) -> Committer:
-        """As after a restart of the listener; or the API's, which sends by itself."""
+    def lease(self) -> Lease:
+        """A lease of the node, from whoever has it now."""
+        leases = LeaseStore(self.client)
+        self.client.hset(keys.node_lease(NODE), "until_ms", "0")
+        made = leases.take(NODE, "test")
+        assert made is not None
+        return made
+
+    def new_committer(self, send: Send | None = None, lease: Lease | None = None) -> Committer:
+        """As after a restart of the listener; or the API's, which sends by itself and has no lease."""
         commits = CommitStore(self.commits_client or self.client)
         return Committer(
             commits,
@@ -106,6 +117,7 @@ class World:
             self.sounds.extend,
             self._sleep,
             send or self.send,
+            lease,
         )
 
     def send(self, command: SwitchCommand) -> str:
@@ -713,3 +725,69 @@ def test_of_too_many_callbacks_the_oldest_finished_are_forgotten(world: World) -
     assert done not in world.client.zrange(keys.conference_callbacks(one.conference_sid), 0, -1)
     for token in waits:
         assert world.client.hget(keys.callback(one.conference_sid, token), "state") == "waiting"
+
+
+# ------------------------------------------------------------ leases
+
+
+def test_a_listener_whose_node_is_another_s_writes_nothing(world: World) -> None:
+    """It was frozen between the look at its lease and the write, and does not know. What it tried is counted."""
+    one = world.create()
+    first = world.lease()
+    world.committer = world.new_committer(lease=first)
+    world.join(one)
+    second = world.lease()
+    world.new_committer(lease=second).fence()
+    before = world.client.hgetall(keys.conference(one.conference_sid))
+    first.trusted_until = float("inf")
+
+    with pytest.raises(LeaseLost):
+        world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+    assert world.load(one).status is ParticipantStatus.CONNECTED
+    assert world.client.hgetall(keys.conference(one.conference_sid)) == before
+    assert world.kinds(one.conference_sid) == ["participant-join"]
+    assert world.client.hgetall(keys.COMMITS_REFUSED) == {NODE: "1"}
+    with pytest.raises(LeaseLost):
+        world.committer.fence()
+
+
+def test_a_listener_that_doubts_its_lease_asks_before_it_writes(world: World) -> None:
+    """And writes nothing: not even a conference that nobody has closed to it is touched."""
+    one = world.create()
+    world.committer = world.new_committer(lease=(first := world.lease()))
+    world.lease()
+    first.trusted_until = 0.0
+
+    with pytest.raises(LeaseLost):
+        world.join(one)
+    assert world.load(one).status is ParticipantStatus.QUEUED
+    assert not world.client.exists(keys.COMMITS_REFUSED)
+
+
+def test_the_next_listener_and_clients_go_on(world: World) -> None:
+    """What a client wants is no news of the switch, and needs no lease."""
+    one = world.create()
+    world.committer = world.new_committer(lease=world.lease())
+    world.join(one)
+    world.committer = world.new_committer(lease=world.lease())
+    world.committer.fence()
+    world.modify(one, beep_on_exit=True)
+    assert world.load(one).beep_on_exit
+    world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+
+    assert world.kinds(one.conference_sid)[-1] == "conference-end"
+
+
+def test_a_recording_is_closed_to_older_listeners_with_its_conference(world: World) -> None:
+    """Its parts are told by the same switch."""
+    one = world.create(recording=RecordingSettings())
+    first = world.lease()
+    recorder = replace(make_recorder(world.client), lease=first)
+    world.join(one)
+    (recording,) = recorder.store.list_of(one.call_sid)
+    world.new_committer(lease=world.lease()).fence()
+    first.trusted_until = float("inf")
+
+    with pytest.raises(LeaseLost):
+        recorder.apply(lane_of(recording), SourceEnded(NOW, is_closed=True), world.send)
+    assert [each.status for each in recorder.store.list_of(one.call_sid)] == [recording.status]

@@ -17,8 +17,9 @@ from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot
 from orchestrator.freeswitch.whisper import Whisper
 from orchestrator.listener import listener as listener_module
+from orchestrator.listener.batch import parse_event, read_batch
 from orchestrator.listener.committer import Committer
-from orchestrator.listener.listener import Listener, parse_event, read_batch
+from orchestrator.listener.listener import Listener
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.commits import CommitStore
@@ -113,7 +114,14 @@ def follow(fake_esl: Start, switch: Switch, world: World) -> Iterator[Callable[[
         address = NodeAddress(NODE, "127.0.0.1", server.port)
         make: Any = lambda _, send: committer or world.new_committer(send)  # noqa: E731 -- one expression
         made = Listener(
-            address, PASSWORD, make, world.sounds.extend, make_recorder(world.client), NodeStore(world.client), "test"
+            address,
+            PASSWORD,
+            make,
+            world.sounds.extend,
+            make_recorder(world.client),
+            NodeStore(world.client),
+            "test",
+            world.lease(),
         )
         running.append((made, gevent.spawn(made.run)))
         settled(lambda: switch.snapshots() >= 1, "the first snapshot")
@@ -238,10 +246,10 @@ def test_a_full_queue_says_so_and_resynchronises(
     made = [world.create(f"name {number}") for number in range(20)]
 
     class Gated(CommitStore):
-        def commit(self, changes: Any) -> Any:
+        def commit(self, changes: Any, epoch: int | None = None) -> Any:
             blocked.set()
             gate.wait()
-            return super().commit(changes)
+            return super().commit(changes, epoch)
 
     committer = Committer(
         Gated(world.client),
@@ -292,6 +300,7 @@ def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl:
         make_recorder(world.client),
         NodeStore(world.client),
         "x",
+        world.lease(),
     )
     running = gevent.spawn(listener.run)
     settled(lambda: switch.peers and switch.snapshots(), "it follows")
@@ -301,6 +310,27 @@ def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl:
     running.get(timeout=5)
 
     assert world.load(one).status is ParticipantStatus.CONNECTING
+
+
+def test_who_has_lost_the_node_tells_the_switch_nothing_and_ends(
+    switch: Switch, world: World, follow: Callable[[], Listener]
+) -> None:
+    """What it had read is dropped: whoever has the node now learns it from the switch."""
+    one = world.create()
+    listener = follow()
+    settled(lambda: NodeStore(world.client).load_node(NODE), "it follows")
+    world.client.delete(keys.node(NODE))
+    world.lease()
+    listener._lease.trusted_until = 0.0
+    with capture_logs() as logs:
+        world.client.delete(*world.client.keys("conference:*"))  # a leg that is a stray by now: it would be ended
+        switch.fire(one, "CHANNEL_CREATE")
+        settled(lambda: listener._socket is None, "it ends")
+
+    assert f"api uuid_kill {one.switch.channel_uuid}" not in switch.heard
+    assert "lease_lost" in [row["event"] for row in logs]
+    assert not world.client.exists(keys.node(NODE)), "nor does it say that it follows the node"
+    assert len(switch.peers) == 1, "nor does it come back"
 
 
 def test_what_follows_is_done_by_the_listener(switch: Switch, world: World, follow: Callable[[], Listener]) -> None:

@@ -138,11 +138,11 @@ def test_an_announcement_that_comes_while_the_conference_ends_is_told_or_refused
     lane, sounds = Lane(one.conference_sid, "conference"), PlaybackStore(world.client)
     commit, calls = world.committer.store.commit, list[Sequence[Change]]()
 
-    def commit_late(changes: Sequence[Change]) -> list[Committed | None]:
+    def commit_late(changes: Sequence[Change], epoch: int | None = None) -> list[Committed | None]:
         if not calls:
             sounds.add_announcement(lane, SAY, "POST")
         calls.append(changes)
-        return commit(changes)
+        return commit(changes, epoch)
 
     world.committer.store.commit = commit_late  # type: ignore[method-assign]
     world.apply(one, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))

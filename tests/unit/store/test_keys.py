@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from orchestrator.domain.conference import CallbackSettings, Participant, RecordingSettings
-from orchestrator.domain.events import CallEnded, CallRang, MemberRemoved, ParticipantMuted
+from orchestrator.domain.events import CallEnded, CallRang, MemberRemoved, ParticipantMuted, ParticipantUnmuted
 from orchestrator.domain.recording_events import DeleteRequested, Processed, SourceEnded
 from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
 from orchestrator.lanes.engine import Engine
@@ -20,7 +20,8 @@ from orchestrator.recordings.beginning import of_call
 from orchestrator.reporter import Reporter
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
-from orchestrator.store.lanes import Lane, LaneStore
+from orchestrator.store.lanes import Lane, LaneStore, LeaseLost
+from orchestrator.store.leases import LeaseStore
 from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.outbox import OutboxStore, Tried
@@ -33,7 +34,7 @@ from tests.unit.callbacks.web import TOKEN, Answer, Web
 from tests.unit.listener.test_committer import NOW, World
 from tests.unit.outbox import port_of
 from tests.unit.recorder import make_recorder
-from tests.unit.records import ACCOUNT, EVENTS, PROGRESS
+from tests.unit.records import ACCOUNT, EVENTS, NODE, PROGRESS
 
 _PARTS = {
     r"\{AC\}": r"\{AC[0-9a-f]{32}\}",
@@ -74,6 +75,7 @@ BY_TTL = {
     "node:{name}",
     "node:{name}:looks",
     "node:{name}:detector",
+    "listeners",
     "node:{name}:dialled",
     "process:{host:pid}",
     "account:{AC}:kept",
@@ -91,6 +93,7 @@ BY_TTL = {
 
 FOR_SECONDS = {
     "process:{host:pid}",
+    "listeners",
     "node:{name}",
     "node:{name}:detector",
     "node:{name}:dialled",
@@ -166,6 +169,18 @@ def _delete(client: redis.Redis, participant: Participant) -> None:
     assert store.kept_bytes(ACCOUNT) == 0
 
 
+def _fence(world: World, participant: Participant) -> None:
+    """A commit of a listener whose lease is another's by now."""
+    first = world.lease()
+    world.committer = world.new_committer(lease=first)
+    second = world.lease()
+    world.new_committer(lease=second).fence()
+    first.trusted_until = float("inf")
+    with pytest.raises(LeaseLost):
+        world.apply(participant, ParticipantUnmuted(NOW))
+    world.committer = world.new_committer(lease=second)
+
+
 @pytest.fixture
 def web() -> Any:
     made = Web()
@@ -183,6 +198,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     NodeStore(client).save_node("fs1", connected="1")
     Reporter(ProcessStore(client), "work").once()
     NodeStore(client).save_detector("fs1", calls="0")
+    LeaseStore(client).attend("test")
     wakeups = Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0")), CALLBACKS)
     engine = make_engine(make_drainer(client), wakeups)
     settings: dict[str, Any] = {
@@ -214,6 +230,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     client.delete(keys.retry(one.conference_sid, "conference"))
     refused = len(web.asked) + 1
     web.answer = lambda _: Answer(404 if len(web.asked) == refused else 200)
+    _fence(world, one)
     for participant in (one, two):
         world.apply(participant, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
     _drain_all(client, engine)
@@ -230,6 +247,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
     stays = {
         "accounts", keys.PROCESSES, keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
+        keys.COMMITS_REFUSED, keys.node_lease(NODE),
         keys.lanes_due("playback"), keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
         keys.media_account(ACCOUNT), keys.account_recording_bytes(ACCOUNT),
         *(keys.recordings_of(sid) for sid in (ACCOUNT, one.call_sid)),

@@ -14,21 +14,26 @@
 --   records: [{key: index into KEYS, fields: [f, v…], expire: s or 0,
 --              call: {sid: CallSid, ended: bool, left: bool, label: '', muted: bool}, of a participant only}],
 --   outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry]…]}], announced: [id…]}
--- Returns {0} if the version is another one; {1, {lanes to wake…}, {'token planned_ms' of what fell out of one…},
--- {'CallSid 1' or 'CallSid 0' of those whose switch has just said the opposite of what is wanted…}}.
+-- ARGV[4] epoch of the listener's lease; '' if it is no listener's
+-- Returns {-1} if there is a newer epoch; {0} if the version is another one; {1, {lanes to wake…},
+-- {'token planned_ms' of what fell out of one…}, {'CallSid 1' or 'CallSid 0' of those whose switch has just said the
+-- opposite of what is wanted…}}.
 
 -- include shared/freeing
 -- include shared/append_callbacks
+-- include shared/fence
 
+local stamp = redis.call('HMGET', KEYS[1], 'version', 'epoch')
+if is_fenced(stamp[2], ARGV[4]) then return {-1} end
 local change = cjson.decode(ARGV[3])
 local lanes, dropped, contested = {}, {}, {}
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then
+if stamp[1] ~= ARGV[1] then
   if redis.call('HGET', KEYS[1], 'commit_id') ~= ARGV[2] then return {0} end
   for _, row in ipairs(change.outbox) do lanes[#lanes + 1] = row.lane end
   return {1, lanes, dropped, contested}
 end
 if #change.conference > 0 then redis.call('HSET', KEYS[1], unpack(change.conference)) end
-redis.call('HSET', KEYS[1], 'commit_id', ARGV[2])
+redis.call('HSET', KEYS[1], 'commit_id', ARGV[2], 'epoch', ARGV[4] ~= '' and ARGV[4] or stamp[2] or '')
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 if change.expire > 0 then redis.call('EXPIRE', KEYS[1], change.expire) end
 for _, row in ipairs(change.records) do

@@ -5,16 +5,21 @@
 -- KEYS[3] callback without its token
 -- KEYS[4] callbacks of the conference
 -- KEYS[5] outbox
+-- KEYS[6] conference
 -- ARGV[1] expected version
 -- ARGV[2] commit id
 -- ARGV[3] lane
 -- ARGV[4] change (JSON): {fields: [f, v…], expire: s or 0, keep: s, depth: n,
 --   callbacks: [[token, planned ms, entry]…]}
--- Returns {0, {}} if the version is another one, else {1, {'token planned_ms' of what fell out of the lane…}}.
+-- ARGV[5] epoch of the listener's lease; '' if it is no listener's
+-- Returns {-1, {}} if there is a newer epoch; {0, {}} if the version is another one, else
+-- {1, {'token planned_ms' of what fell out of the lane…}}.
 
 -- include shared/freeing
 -- include shared/append_callbacks
+-- include shared/fence
 
+if is_fenced(redis.call('HGET', KEYS[6], 'epoch'), ARGV[5]) then return {-1, {}} end
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then
   return {redis.call('HGET', KEYS[1], 'commit_id') == ARGV[2] and 1 or 0, {}}
 end

@@ -1,0 +1,72 @@
+"""Several listeners: one of them follows the node, another takes over, and whoever comes back too late does nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.sids import channel_uuid_of
+from orchestrator.store.connection import connect
+from orchestrator.store.leases import LeaseStore
+from tests.conftest import make_switch
+from tests.harness.freeswitch import FarEnd
+from tests.harness.polling import eventually
+from tests.harness.stack import Process, Stack
+
+TAKEN_OVER_SECONDS = 5.0
+"""On an idle machine 3 s; here others are at work."""
+
+
+@pytest.fixture
+def pair(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
+    """A service with two listeners."""
+    running = Stack(make_switch(switch_name, tmp_path / "switch"), tmp_path, listeners=2)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def follower(stack: Stack) -> Process | None:
+    """The listener that follows the node."""
+    owner = LeaseStore(connect(stack.environment["REDIS_URL"])).load_owner("fs1")
+    return next((one for one in stack.listeners if f":{one.pid}:" in owner), None)
+
+
+def test_a_listener_is_frozen_and_another_is_killed(pair: Stack) -> None:
+    """Each time the other has the node within seconds, and tells what happened meanwhile. The frozen one comes back to
+    the events that it had not read, and changes nothing: one join and one leave for everybody, in order."""
+    stack = pair
+    participants = stack.client().conferences("two listeners").participants
+    people = [participants.create(to=FarEnd.ANSWERS, label=f"p{i}", **stack.call_settings()) for i in range(4)]
+    sid = people[0].conference_sid
+    stack.receiver.await_kind(sid, "participant-join", 4)
+    frozen = follower(stack)
+    assert frozen is not None
+    other = next(one for one in stack.listeners if one is not frozen)
+    frozen.freeze()
+    stack.switch.api(f"uuid_kill {channel_uuid_of(people[0].call_sid)}")
+    stack.receiver.await_kind(sid, "participant-leave", 1, TAKEN_OVER_SECONDS)
+    assert follower(stack) is other
+    stack.switch.api(f"uuid_kill {channel_uuid_of(people[1].call_sid)}")
+    stack.receiver.await_kind(sid, "participant-leave", 2)
+    frozen.thaw()
+    eventually(lambda: '"lease_lost"' in frozen.log(), "it learns that the node is another's")
+
+    other.kill_9()
+    stack.switch.api(f"uuid_kill {channel_uuid_of(people[2].call_sid)}")
+    stack.receiver.await_kind(sid, "participant-leave", 3, TAKEN_OVER_SECONDS)
+    stack.client().conferences(sid).update(status="completed")
+    stack.receiver.await_kind(sid, "conference-end")
+
+    received = stack.receiver.of(sid)
+    assert [int(one.parameters["SequenceNumber"]) for one in received] == list(range(1, len(received) + 1))
+    for kind in ("participant-join", "participant-leave"):
+        assert Counter(one.parameters["CallSid"] for one in received if one.kind == kind) == Counter(
+            one.call_sid for one in people
+        ), kind
+    assert received[-1].kind == "conference-end"
