@@ -24,6 +24,21 @@ from orchestrator.twiml.voices import LANGUAGES
 HERE = Path(__file__).parent
 
 
+QUESTIONS = {
+    "Which conferences are open?": "redis-cli ZREVRANGE conferences:open 0 -1",
+    "Who is in this one, and what is known of one of them?": "redis-cli ZRANGE conference:{CF…}:participants 0 -1\n"
+    "redis-cli HGETALL conference:{CF…}:participant:CA…",
+    "Which callbacks wait, since when (ms)?": "redis-cli ZRANGE lanes:callbacks:due 0 9 WITHSCORES",
+    "What is at the head of this lane, and what became of it so far?": "redis-cli LRANGE outbox:{CF…}:conference 0 0\n"
+    "redis-cli HGETALL callback:{CF…}:TOKEN",
+    "Which of its receivers fail, how many dead letters are there?": "redis-cli HGETALL account:{AC…}:receivers\n"
+    "redis-cli ZCARD account:{AC…}:dead",
+    "Does somebody follow the node, and which processes live?": "redis-cli HGETALL node:{fs1}\n"
+    "redis-cli ZRANGE processes 0 -1 WITHSCORES",
+}
+"""What operators ask at night. tests/unit/test_operators.py asks a Redis."""
+
+
 def redis_schema() -> str:
     """One row for each key."""
     rows = [f"| `{key.pattern}` | {key.type} | {key.holds} | {key.lifetime} |" for key in KEYS]
@@ -45,8 +60,18 @@ def redis_schema() -> str:
             "|---|---|---|---|",
             *(row for topic in (PLAYBACK, CALLBACKS) for row in _topic_rows(topic)),
             "",
+            "## By hand",
+            "",
+            "In compose: `docker compose exec redis redis-cli …`. SIDs stand in braces as written here; in a shell put",
+            "the key in quotes. Nothing here changes anything.",
+            *(line for question, lines in QUESTIONS.items() for line in ("", question, "", *_indented(lines))),
+            "",
         ]
     )
+
+
+def _indented(lines: str) -> list[str]:
+    return [f"    {line}" for line in lines.splitlines()]
 
 
 def _topic_rows(topic: Topic) -> list[str]:

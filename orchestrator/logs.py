@@ -53,7 +53,7 @@ def configure_logs(process: str, level: str = "info", *, to_errors: bool = False
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.BytesLoggerFactory((sys.stderr if to_errors else sys.stdout).buffer),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=not to_errors,
     )
 
 

@@ -55,12 +55,14 @@ from orchestrator.services.credentials import Credentials
 from orchestrator.services.participants import ParticipantService
 from orchestrator.services.updates import UpdateService
 from orchestrator.settings import Settings
+from orchestrator.store.account_removal import AccountRemoval
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callbacks import CallbackStore
 from orchestrator.store.calls import CallStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import DEADLINE_SECONDS, connect
+from orchestrator.store.history import History
 from orchestrator.store.lanes import LaneStore
 from orchestrator.store.leases import Lease
 from orchestrator.store.media import MediaStore
@@ -75,6 +77,16 @@ from orchestrator.store.recordings import RecordingStore
 def build_accounts(settings: Settings) -> AccountStore:
     """For the command line."""
     return AccountStore(connect(settings.redis_url))
+
+
+def build_account_removal(settings: Settings) -> AccountRemoval:
+    """For the command line and the console."""
+    return AccountRemoval(connect(settings.redis_url))
+
+
+def build_history(settings: Settings) -> History:
+    """For the command line and the console."""
+    return History(connect(settings.redis_url))
 
 
 def build_api(settings: Settings, problems: Callable[[], Sequence[str]]) -> tuple[Flask, Nodes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ COMMANDS: Final = {
     "account": Command("manage accounts", logs=False),
     "keys": Command("manage API keys, which are as good as the AuthToken", logs=False),
     "callbacks": Command("see what became of callbacks, and send them again", logs=False),
+    "conferences": Command("see conferences: list, show", logs=False),
+    "calls": Command("see calls: list, show, and export them before they go", logs=False),
+    "follow": Command("see what happens in a conference, as it happens", logs=False),
     "receivers": Command("see receivers that fail, and resume them", logs=False),
 }
 
@@ -64,7 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings()
         _check_needs(options.command, settings)
         _configure_logs(options.command, settings.log_level)
-        return int(module.run(settings, options))
+        return _run(module, settings, options)
+    except BrokenPipeError:
+        # `… | head` has seen enough. What is left in the buffer is thrown away, so that Python does not complain, too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except SettingsError as error:
         problems = error.problems
     except ApiError as error:
@@ -72,6 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for problem in problems:
         print(f"orchestrator: {problem}", file=sys.stderr)
     return 1
+
+
+def _run(module: Any, settings: Settings, options: argparse.Namespace) -> int:
+    """Run it, and find out now whether somebody still reads what it has printed."""
+    status = int(module.run(settings, options))
+    sys.stdout.flush()
+    return status
 
 
 def _import(name: str, command: Command) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import secrets
+import sys
 from dataclasses import replace
 
 import orjson
@@ -15,8 +16,9 @@ from orchestrator.limits import MOST, TABLE
 from orchestrator.services.credentials import Credentials
 from orchestrator.settings import Settings
 from orchestrator.sids import is_sid, mint_sid
+from orchestrator.store.account_removal import AccountRemoval
 from orchestrator.store.accounts import Account, AccountStore
-from orchestrator.wiring import build_accounts
+from orchestrator.wiring import build_account_removal, build_accounts
 
 TOKEN = re.compile(r"[A-Za-z0-9]{32,128}", re.ASCII)
 """Too long to be guessed; some SDKs refuse anything but letters and digits before they send it."""
@@ -38,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("resume", "accept them again"),
     ):
         actions.add_parser(action, help=text).add_argument("sid")
+    delete = actions.add_parser("delete", help="delete it and all that is kept of it, for ever")
+    delete.add_argument("sid")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
     limits = actions.add_parser("limits", help="show what an account may take, or change it: a number, or `default`")
     limits.add_argument("--account", required=True, help="AccountSid")
     for row in TABLE:
@@ -47,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: Settings, options: argparse.Namespace) -> int:
     acts = {
         "create": _create,
+        "delete": lambda accounts, options: _delete(build_account_removal(settings), accounts, options),
         "limits": _limits,
         "list": _list_accounts,
         "secondary-token": _rotate,
@@ -100,7 +106,21 @@ def _change(accounts: AccountStore, options: argparse.Namespace) -> int:
         return refuse(f"there is no account {options.sid}")
     if options.action == "rotate-token":
         return _save(accounts, replace(found, auth_token=secrets.token_hex(16)))
-    return _save(accounts, replace(found, status="suspended" if options.action == "suspend" else "active"))
+    account = replace(found, status="suspended" if options.action == "suspend" else "active")
+    accounts.save_account(account)
+    print(f"{account.account_sid} {account.status}")
+    return 0
+
+
+def _delete(removal: AccountRemoval, accounts: AccountStore, options: argparse.Namespace) -> int:
+    if accounts.load_account(options.sid) is None:
+        return refuse(f"there is no account {options.sid}")
+    if not options.yes:
+        print(f"Delete {options.sid}, its conferences, calls and callbacks? Type its SID: ", end="", file=sys.stderr)
+        if sys.stdin.readline().strip() != options.sid:
+            return refuse("nothing is deleted")
+    print(f"{options.sid} deleted, {removal.delete(options.sid)} keys")
+    return 0
 
 
 def _save(accounts: AccountStore, account: Account) -> int:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
 from typing import Final
 
-from orchestrator.cli.printing import print_json
+from orchestrator.cli.printing import print_json, print_rows
 from orchestrator.dialects.own import schemas, serializers
 from orchestrator.dialects.own.serializers import iso
 from orchestrator.services.callback_log import CallbackLog
 from orchestrator.settings import Settings
-from orchestrator.store.callbacks import CallbackFilter
+from orchestrator.store.callbacks import CallbackFilter, KeptCallback
 from orchestrator.wiring import build_callback_log
 
-LISTED: Final = 200
+PAGE: Final = 200
 _FILTERS: Final = ("conference", "call", "kind", "state", "after", "before")
 
 
@@ -25,7 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--account", required=True, help="AccountSid")
         for name in _FILTERS:
             one.add_argument(f"--{name}", default="")
-        one.add_argument("id", nargs="?" if action == "replay" else "*", help="CF….token")
+        if action == "replay":
+            one.add_argument("id", nargs="?", help="CF….token")
+        else:
+            one.add_argument("--limit", type=int, default=0, help="at most so many (default: all)")
+            one.add_argument("--json", action="store_true", help="a line of JSON each")
     show = actions.add_parser("show", help="one callback with its attempts")
     show.add_argument("--account", required=True, help="AccountSid")
     show.add_argument("id", help="CF….token")
@@ -43,11 +50,21 @@ def _show(callback_log: CallbackLog, options: argparse.Namespace) -> None:
 
 
 def _list(callback_log: CallbackLog, options: argparse.Namespace) -> None:
-    page = callback_log.list_callbacks(options.account, _wanted(options), LISTED)
-    for row in page.callbacks:
-        print(row.callback_id, row.kind, row.state, row.reason or "-", f"attempts={row.attempts_made}")
-    if page.next_after is not None:
-        print("there are more: narrow it down with --conference, --kind, --state, --before", file=sys.stderr)
+    rows: Iterable[KeptCallback] = _pages(callback_log, options.account, _wanted(options))
+    if options.limit:
+        rows = islice(rows, options.limit)
+    columns = ("date_created", "kind", "state", "reason", "attempts_made", "id", "url")
+    print_rows(columns, map(serializers.serialize_callback, rows), options.json)
+
+
+def _pages(callback_log: CallbackLog, account_sid: str, wanted: CallbackFilter) -> Iterator[KeptCallback]:
+    place: tuple[int, str] | None = None
+    while True:
+        page = callback_log.list_callbacks(account_sid, wanted, PAGE, place)
+        yield from page.callbacks
+        if page.next_after is None:
+            return
+        place = (page.next_after.planned_ms, page.next_after.callback_id)
 
 
 def _replay(callback_log: CallbackLog, options: argparse.Namespace) -> None:
@@ -55,9 +72,15 @@ def _replay(callback_log: CallbackLog, options: argparse.Namespace) -> None:
     if options.id:
         print_json(serializers.serialize_callback(callback_log.replay(options.account, options.id)))
         return
-    replayed = callback_log.replay_all(options.account, wanted)
-    rest = replayed.next_after_ms
-    print(f"{replayed.number} replayed" + (f", and there are more: add --after {iso(rest)}" if rest else ""))
+    number = 0
+    while True:
+        replayed = callback_log.replay_all(options.account, wanted)
+        number += replayed.number
+        if replayed.next_after_ms is None:
+            break
+        print(f"{number} so far, up to {iso(replayed.next_after_ms)}", file=sys.stderr)
+        wanted = replace(wanted, after_ms=replayed.next_after_ms)
+    print(f"{number} replayed")
 
 
 def _wanted(options: argparse.Namespace) -> CallbackFilter:

@@ -1,0 +1,77 @@
+"""Deletes an account with all that is kept of it: what docs/redis-schema.md promises to end with the account."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import redis
+
+from orchestrator.errors import Conflict
+from orchestrator.store import keys
+from orchestrator.store.connection import redis_errors
+
+_AT_ONCE: Final = 200
+
+
+class AccountRemoval:
+    """Of an account that is suspended, so that nothing is added meanwhile, and has no live calls and no recordings:
+    those are ended and deleted first, with their callbacks, and their audio is not in Redis."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis: Any = client
+
+    def delete(self, account_sid: str) -> int:
+        """Delete it; returns how many keys there were. After a failure it may be repeated. Raises Conflict,
+        Unavailable."""
+        with redis_errors():
+            self._check(account_sid)
+            calls = [name.partition(":")[0] for name in self._redis.zrange(keys.account_kept(account_sid), 0, -1)]
+            gone = self._delete_calls(calls)
+            for sid in self._redis.zrange(keys.account_conferences(account_sid), 0, -1):
+                gone += self._delete_conference(sid)
+            own = (
+                keys.account_live, keys.account_live_conferences, keys.account_dialling, keys.account_kept,
+                keys.account_tallies, keys.account_conferences, keys.account_names, keys.account_callbacks,
+                keys.account_dead, keys.account_receivers, keys.account_recording_bytes, keys.recordings_of,
+            )  # fmt: skip
+            gone += int(self._redis.unlink(*(key(account_sid) for key in own)))
+            gone += int(self._redis.unlink(keys.account(account_sid)))
+            self._redis.srem(keys.ACCOUNTS, account_sid)
+        return gone
+
+    def _check(self, account_sid: str) -> None:
+        if self._redis.hget(keys.account(account_sid), "status") != "suspended":
+            raise Conflict(f"The account {account_sid} is active: suspend it first")
+        if self._redis.zcard(keys.account_live(account_sid)):
+            raise Conflict(f"The account {account_sid} has live calls: end its conferences first")
+        if int(self._redis.hget(keys.account_recording_bytes(account_sid), "all") or 0):
+            raise Conflict(f"The account {account_sid} has recordings: delete them first")
+
+    def _delete_calls(self, calls: list[str]) -> int:
+        gone = 0
+        for start in range(0, len(calls), _AT_ONCE):
+            some = calls[start : start + _AT_ONCE]
+            pipe = self._redis.pipeline(transaction=False)
+            for call_sid in some:
+                pipe.get(keys.call(call_sid))
+            for call_sid, sid in zip(some, pipe.execute(), strict=True):
+                pipe.unlink(keys.call(call_sid))
+                pipe.unlink(keys.participant(sid or "", call_sid))
+            gone += sum(pipe.execute())
+        return gone
+
+    def _delete_conference(self, sid: str) -> int:
+        tokens = self._redis.zrange(keys.conference_callbacks(sid), 0, -1)
+        lanes = self._redis.smembers(keys.lanes(sid))
+        pipe = self._redis.pipeline(transaction=False)
+        for token in tokens:
+            pipe.unlink(keys.callback(sid, token))
+        for lane in lanes:
+            pipe.unlink(keys.outbox(sid, lane), keys.retry(sid, lane))
+        parts = (
+            keys.conference, keys.live_participants, keys.labels, keys.owed, keys.lanes, keys.conference_callbacks,
+        )  # fmt: skip
+        pipe.unlink(*(key(sid) for key in parts))
+        gone = int(sum(pipe.execute()))
+        self._redis.zrem(keys.OPEN_CONFERENCES, sid)
+        return gone

@@ -1,0 +1,155 @@
+"""What operators see of conferences and calls, whoever's they are, also after their end. Reads only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import redis
+
+from orchestrator.domain.calls import call_status
+from orchestrator.domain.conference import Conference, Participant
+from orchestrator.sids import is_sid
+from orchestrator.store import keys
+from orchestrator.store.connection import redis_errors
+from orchestrator.store.records import decode_conference, decode_participant
+
+ROWS_PER_READ: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened in a conference: when, what, and to which call ('' to the conference)."""
+
+    at: datetime
+    what: str
+    call_sid: str = ""
+    detail: str = ""
+
+
+class History:
+    """Conferences and calls of all accounts."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis: Any = client
+
+    def load_conference(self, conference_sid: str) -> Conference | None:
+        """A conference, also one that has ended; None if it is not known any more."""
+        with redis_errors():
+            raw = self._redis.hgetall(keys.conference(conference_sid))
+        return decode_conference(_flat(raw))[0] if "version" in raw else None
+
+    def list_open(self) -> list[str]:
+        """ConferenceSids of those that are active or have callbacks waiting, the newest first."""
+        with redis_errors():
+            return list(self._redis.zrevrange(keys.OPEN_CONFERENCES, 0, -1))
+
+    def list_accounts(self) -> list[str]:
+        """Every AccountSid."""
+        with redis_errors():
+            return sorted(self._redis.smembers(keys.ACCOUNTS))
+
+    def list_conferences(self, account_sid: str) -> Iterator[Conference]:
+        """An account's conferences that are kept, the newest first; read in chunks."""
+        start = 0
+        while True:
+            with redis_errors():
+                sids = self._redis.zrevrange(keys.account_conferences(account_sid), start, start + ROWS_PER_READ - 1)
+                rows = self._hashes([keys.conference(sid) for sid in sids])
+            yield from (decode_conference(_flat(raw))[0] for raw in rows if "version" in raw)
+            if len(sids) < ROWS_PER_READ:
+                return
+            start += ROWS_PER_READ
+
+    def load_call(self, call_sid: str) -> Participant | None:
+        """A call, live or not; None if it is not known any more."""
+        with redis_errors():
+            sid = self._redis.get(keys.call(call_sid))
+            raw = self._redis.hgetall(keys.participant(sid, call_sid)) if sid else {}
+        return decode_participant(_flat(raw)) if "status" in raw else None
+
+    def list_calls(
+        self, account_sid: str, after_ms: float = 0, before_ms: float = float("inf")
+    ) -> Iterator[Participant]:
+        """An account's calls that are kept, in order of their creation; read in chunks."""
+        start = 0
+        while True:
+            with redis_errors():
+                names = self._redis.zrangebyscore(
+                    keys.account_kept(account_sid), after_ms, before_ms, start=start, num=ROWS_PER_READ
+                )
+                yield from self._calls([name.partition(":")[0] for name in names])
+            if len(names) < ROWS_PER_READ:
+                return
+            start += ROWS_PER_READ
+
+    def list_people(self, conference: Conference) -> list[Participant]:
+        """All who were ever called for a conference and are still kept, in order of their creation: of its account's
+        calls those between its creation and its end."""
+        since = conference.created_at.timestamp() * 1000 - 1_000
+        over = conference.status == "completed"
+        until = conference.updated_at.timestamp() * 1000 + 1_000 if over else time.time() * 1000 + 1_000
+        found = self.list_calls(conference.account_sid, since, until)
+        return [call for call in found if call.conference_sid == conference.conference_sid]
+
+    def find(self, text: str) -> list[str]:
+        """ConferenceSids for a ConferenceSid, CallSid, FriendlyName, label or number, the newest first: of SIDs any,
+        otherwise of conferences that are open, and of each account's last two hundred calls."""
+        text = text.strip()
+        if is_sid("CF", text):
+            return [text] if self.load_conference(text) else []
+        if is_sid("CA", text):
+            call = self.load_call(text)
+            return [call.conference_sid] if call else []
+        found: dict[str, None] = {}
+        for account_sid in self.list_accounts():
+            for index, conference in enumerate(self.list_conferences(account_sid)):
+                if conference.friendly_name == text:
+                    found[conference.conference_sid] = None
+                if index >= ROWS_PER_READ:
+                    break
+            with redis_errors():
+                names = self._redis.zrevrange(keys.account_kept(account_sid), 0, ROWS_PER_READ - 1)
+                calls = self._calls([name.partition(":")[0] for name in names])
+            found |= {call.conference_sid: None for call in calls if text in (call.label, call.to, call.from_)}
+        return list(found)
+
+    def _calls(self, call_sids: Sequence[str]) -> list[Participant]:
+        pipe = self._redis.pipeline(transaction=False)
+        for call_sid in call_sids:
+            pipe.get(keys.call(call_sid))
+        pairs = [(sid, call) for sid, call in zip(pipe.execute(), call_sids, strict=True) if sid]
+        rows = self._hashes([keys.participant(sid, call) for sid, call in pairs])
+        return [decode_participant(_flat(raw)) for raw in rows if "status" in raw]
+
+    def _hashes(self, names: Sequence[str]) -> list[dict[str, str]]:
+        pipe = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipe.hgetall(name)
+        return list(pipe.execute())
+
+
+def timeline(conference: Conference, people: Sequence[Participant]) -> list[Moment]:
+    """What is known to have happened, in order, from the records: what was only passing is in its callbacks."""
+    found = [Moment(conference.created_at, "conference created")]
+    for call in people:
+        sid, cause = call.call_sid, f"{call.hangup_cause or ''} {call.sip_status or ''}".strip()
+        steps = (
+            (call.created_at, "created", call.label or ""),
+            (call.dialled_at, "dialled", call.to),
+            (call.answered_at, "answered", call.answered_by or ""),
+            (call.joined_at, "joined", ""),
+            (call.left_at, "left", ""),
+            (call.ended_at, f"ended: {call_status(call)}", cause),
+        )
+        found += [Moment(at, what, sid, detail) for at, what, detail in steps if at is not None]
+    if conference.status == "completed":
+        found.append(Moment(conference.updated_at, "conference ended", "", str(conference.end_reason or "")))
+    return sorted(found, key=lambda moment: moment.at)
+
+
+def _flat(raw: dict[str, str]) -> list[str]:
+    return [text for pair in raw.items() for text in pair]
