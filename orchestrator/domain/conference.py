@@ -249,7 +249,12 @@ class Participant:
 
 
 def without_fulfilled_wishes(participant: Participant) -> Participant:
-    """Return the participant without the wishes that the switch has fulfilled; the store's commit does the same."""
+    """Return the participant without the wishes that the switch has fulfilled; the store's commit does the same.
+
+    Of whoever is no member the switch has not said anything yet: it may have been told two wishes in another order.
+    """
+    if participant.switch.member_id is None:
+        return participant
     muted = None if participant.muted_wanted is participant.muted else participant.muted_wanted
     hold = None if participant.hold_wanted is participant.hold else participant.hold_wanted
     if (muted, hold) == (participant.muted_wanted, participant.hold_wanted):

@@ -396,6 +396,22 @@ def test_a_mute_asked_for_before_the_join_is_sent_at_the_join(world: World) -> N
     assert sent == [MuteMember(one.conference_sid, 7, True), DeafenMember(one.conference_sid, 7, True)]
 
 
+@pytest.mark.parametrize("last", [True, False])
+def test_of_two_mutes_at_once_before_the_join_the_last_wish_decides(world: World, last: bool) -> None:
+    """The switch has heard the earlier one last, and lets the leg join so; what was answered meanwhile is no proof that
+    the last one was fulfilled."""
+    one = world.create(muted=last)
+    world.apply(one, CallInitiated(NOW))
+    for muted in (not last, last):
+        world.store.request_muted(ACCOUNT, one.conference_sid, one.call_sid, muted)
+    world.apply(one, CallAnswered(NOW))
+    sent = world.apply(one, MemberAdded(NOW, 7, muted=not last))
+
+    unmute = UnmuteUnlessCoach(one.switch.channel_uuid, one.conference_sid, 7)
+    assert sent[0] == (MuteMember(one.conference_sid, 7, True) if last else unmute)
+    assert world.load(one).muted_as_asked is last
+
+
 def test_a_fulfilled_wish_is_not_repeated_at_the_join(world: World) -> None:
     """Early media: muted and unmuted again before the answer. At the join nothing is left to be done."""
     one = world.create()

@@ -40,12 +40,13 @@ for _, row in ipairs(change.records) do
   local key, call = KEYS[row.key], row.call
   if #row.fields > 0 then redis.call('HSET', key, unpack(row.fields)) end
   if call then
-    local known = redis.call('HMGET', key, 'muted', 'muted_wanted', 'hold', 'hold_wanted')
-    if known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
+    local known = redis.call('HMGET', key, 'muted', 'muted_wanted', 'hold', 'hold_wanted', 'member_id')
+    local is_member = (known[5] or '') ~= ''
+    if is_member and known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
     if call.muted and known[2] and known[2] ~= '' and known[1] ~= known[2] then
       contested[#contested + 1] = call.sid .. ' ' .. known[2]
     end
-    if known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
+    if is_member and known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
     if call.left and call.label ~= '' and redis.call('HGET', KEYS[3], call.label) == call.sid then
       redis.call('HDEL', KEYS[3], call.label)
     end
