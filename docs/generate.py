@@ -15,7 +15,7 @@ from orchestrator.limits import TABLE
 from orchestrator.media.content import BARE, UNKNOWN, WRITTEN
 from orchestrator.media.decode import CODECS, FORMATS
 from orchestrator.media.errors import MEANINGS
-from orchestrator.pacing import REFUSAL_SECONDS
+from orchestrator.services.pacing import REFUSAL_SECONDS
 from orchestrator.store.keys import KEYS
 from orchestrator.twiml.document import ATTRIBUTES, CONTENTS, FORBIDDEN
 from orchestrator.twiml.ssml import ELEMENTS, SPELT

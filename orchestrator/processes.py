@@ -11,12 +11,12 @@ import structlog
 from gunicorn.app.base import BaseApplication
 
 from orchestrator import followers, wiring
+from orchestrator.api.server import IDLE_SECONDS, MOST_HEADER_BYTES, MOST_HEADERS, ApiWorker
 from orchestrator.health_server import serve
 from orchestrator.jobs.worker import work_for_ever
 from orchestrator.media.syscalls import make_undumpable
 from orchestrator.probes import build_processes, build_readiness
 from orchestrator.reporter import Reporter
-from orchestrator.server import IDLE_SECONDS, MOST_HEADER_BYTES, MOST_HEADERS, ApiWorker
 from orchestrator.settings import Settings
 
 log = structlog.get_logger("processes")

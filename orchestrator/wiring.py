@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
 
-from orchestrator.app import create_app
+from orchestrator.api.app import create_app
 from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import LANES_AT_ONCE as DRAINED_AT_ONCE

@@ -11,8 +11,8 @@ from orchestrator.dialects.base import Answer, Asked, Operation
 from orchestrator.dialects.twilio import paging
 from orchestrator.dialects.twilio.calls import parse_filters, parse_update
 from orchestrator.errors import NotFound
-from orchestrator.pacing import Pacing
 from orchestrator.services.calls import CallService
+from orchestrator.services.pacing import Pacing
 from orchestrator.sids import is_sid
 
 CALL_ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (

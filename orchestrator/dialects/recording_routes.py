@@ -19,8 +19,8 @@ from orchestrator.domain.recording import (
     Recording,
 )
 from orchestrator.errors import NotFound, Unavailable
-from orchestrator.pacing import Pacing
 from orchestrator.recordings.service import CURRENT, Media, Recordings
+from orchestrator.services.pacing import Pacing
 from orchestrator.sids import is_sid
 
 RECORDING_ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (

@@ -21,8 +21,8 @@ from orchestrator.dialects.twilio.filters import parse_conference_filters
 from orchestrator.domain.commands import given_in
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import ApiError, MethodNotAllowed, NotFound
-from orchestrator.pacing import Pacing
 from orchestrator.services import Services
+from orchestrator.services.pacing import Pacing
 from orchestrator.sids import is_sid
 
 _CONFERENCES: Final = "/Conferences"

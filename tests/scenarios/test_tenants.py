@@ -21,7 +21,7 @@ import pytest
 import redis
 import requests
 
-from orchestrator.pacing import REFUSAL_SECONDS
+from orchestrator.services.pacing import REFUSAL_SECONDS
 from orchestrator.sids import channel_uuid_of
 from orchestrator.store import keys
 from tests.bench import neighbours

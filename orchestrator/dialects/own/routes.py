@@ -17,8 +17,8 @@ from orchestrator.dialects.own.serializers import (
     serialize_receiver,
 )
 from orchestrator.errors import BadParameter, TokenNeeded
-from orchestrator.pacing import Pacing
 from orchestrator.services import Services
+from orchestrator.services.pacing import Pacing
 from orchestrator.sids import is_sid
 from orchestrator.store.quotas import QuotaStore
 

@@ -30,11 +30,11 @@ from orchestrator.store import keys
 from orchestrator.store.lanes import Lane
 from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.recordings import RecordingStore
+from tests.unit.api.test_app import GOOD, TOKEN, Api, basic, make_api, present, stop
 from tests.unit.dialects import shout
 from tests.unit.dialects.twilio.test_callbacks import EXACT, callback
 from tests.unit.examples import AC, CA, CF, a_conference, a_participant
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT, create
-from tests.unit.test_app import GOOD, TOKEN, Api, basic, make_api, present, stop
 
 ALL = Dialects(*DIALECTS, shout.DIALECT, default=DIALECTS.named("twilio"))
 FOLDER = Path(orchestrator.__file__).parent / "dialects"

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from orchestrator import authentication
+from orchestrator.api import authentication
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.described import ACCOUNT, CONFERENCE, PARTICIPANT
 from orchestrator.dialects.openapi import build_document
@@ -35,8 +35,8 @@ from orchestrator.store import keys
 from orchestrator.store.callbacks import Attempt, KeptCallback
 from orchestrator.store.receivers import Receiver
 from tests.unit import records
+from tests.unit.api.test_app import Api, basic, make_api, present, stop
 from tests.unit.examples import AC, CF, a_conference, a_participant
-from tests.unit.test_app import Api, basic, make_api, present, stop
 
 REQUESTS: Final = int(os.environ.get("OPENAPI_REQUESTS", "100"))
 DOCUMENT: Final = build_document()

@@ -11,15 +11,15 @@ import redis
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from orchestrator import authentication
+from orchestrator.api import authentication
 from orchestrator.dialects.own import schemas
 from orchestrator.errors import BadParameter
 from orchestrator.store.callbacks import CallbackFilter
 from orchestrator.store.outbox import State
 from tests.harness.polling import eventually
+from tests.unit.api.test_app import TOKEN, Api, basic, is_error, make_api, stop
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT
 from tests.unit.store.test_callbacks import NOW, Shelf
-from tests.unit.test_app import TOKEN, Api, basic, is_error, make_api, stop
 
 BASE = f"/v1/Accounts/{ACCOUNT}"
 CF, CA = "CF" + "0" * 32, "CA" + "0" * 32

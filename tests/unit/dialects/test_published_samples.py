@@ -18,8 +18,8 @@ from orchestrator.dialects.signalwire.serializers import write_sid
 from orchestrator.domain.conference import Participant
 from orchestrator.store import keys
 from orchestrator.store.conferences import ConferenceStore
+from tests.unit.api.test_app import Api, basic, make_api, present, stop
 from tests.unit.records import ACCOUNT, create
-from tests.unit.test_app import Api, basic, make_api, present, stop
 
 NULLABLE = {"label", "call_sid_to_coach", "queue_time", "next_page_uri", "previous_page_uri"}
 """Printed as null in one sample and as a text in another."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator import authentication
+from orchestrator.api import authentication
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import SIGNED_WITH
 from orchestrator.dialects.signalwire.serializers import write_sid
@@ -14,8 +14,8 @@ from orchestrator.errors import Conflict, NotFound
 from orchestrator.services.credentials import Credentials
 from orchestrator.store import accounts as accounts_module
 from orchestrator.store.accounts import MOST_KEYS, AccountStore, token_id
+from tests.unit.api.test_app import TOKEN, Api, basic, is_error, make_api, stop
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT
-from tests.unit.test_app import TOKEN, Api, basic, is_error, make_api, stop
 
 KEYS = f"/v1/Accounts/{ACCOUNT}/Keys"
 

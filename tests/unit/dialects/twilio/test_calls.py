@@ -14,9 +14,9 @@ from orchestrator.dialects.twilio.calls import Calls, formatted, parse_filters, 
 from orchestrator.domain.conference import Participant, ParticipantStatus
 from orchestrator.errors import BadParameter
 from orchestrator.store import keys
+from tests.unit.api.test_app import BASE, Api, basic, make_api, stop
 from tests.unit.examples import AC, CA, START, a_participant, at
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT, create
-from tests.unit.test_app import BASE, Api, basic, make_api, stop
 
 ASKED = DIALECTS.asked("GET", f"/2010-04-01/Accounts/{AC}/Calls.json", "")
 

@@ -11,8 +11,8 @@ from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.lanes import Lane
 from orchestrator.store.playback import PlaybackStore
+from tests.unit.api.test_app import Api, is_error, make_api, present, stop
 from tests.unit.records import ACCOUNT, create
-from tests.unit.test_app import Api, is_error, make_api, present, stop
 
 URL = "https://app.example/x"
 

@@ -7,11 +7,11 @@ import redis
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from orchestrator.request_log import LINES_IN_ALL, LINES_PER_SECOND, RequestLog
+from orchestrator.api.request_log import LINES_IN_ALL, LINES_PER_SECOND, RequestLog
 from orchestrator.services.credentials import Credentials
 from orchestrator.store.accounts import AccountStore
+from tests.unit.api.test_app import Api, basic, make_api
 from tests.unit.records import ACCOUNT
-from tests.unit.test_app import Api, basic, make_api
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_what_succeeds_leaves_none(api: Api) -> None:
 def test_a_flood_is_counted_and_others_are_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one account a few lines a second, of all together fifty; how many are not told is in the next line."""
     now = [0.0]
-    monkeypatch.setattr("orchestrator.request_log.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("orchestrator.api.request_log.time.monotonic", lambda: now[0])
     log = RequestLog()
     with capture_logs() as lines:
         for _ in range(1_000):

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse, create_environ
 from werkzeug.wrappers import Response
 
-from orchestrator import authentication, pacing
-from orchestrator.app import create_app
+from orchestrator.api import authentication
+from orchestrator.api.app import create_app
+from orchestrator.api.forms import MAX_BODY_BYTES
 from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.twilio import paging
@@ -32,7 +33,6 @@ from orchestrator.dialling.destinations import Destinations
 from orchestrator.domain.conference import Participant
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.errors import Unavailable
-from orchestrator.forms import MAX_BODY_BYTES
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
 from orchestrator.freeswitch.dial_string import Routes
@@ -45,7 +45,7 @@ from orchestrator.outgoing.networks import Address
 from orchestrator.outgoing.sip_targets import SipTargets
 from orchestrator.recordings.service import Recordings
 from orchestrator.recordings.storage import Directory
-from orchestrator.services import Services, confirmation
+from orchestrator.services import Services, confirmation, pacing
 from orchestrator.services.callback_log import CallbackLog
 from orchestrator.services.calls import CallService
 from orchestrator.services.conferences import ConferenceService

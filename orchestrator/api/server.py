@@ -23,10 +23,10 @@ from gunicorn.http import get_parser
 from gunicorn.util import close
 from gunicorn.workers.ggevent import GeventWorker
 
-from orchestrator.connections import IN_ALL, Connection, Connections, client_address, mark
+from orchestrator.api.connections import IN_ALL, Connection, Connections, client_address, mark
+from orchestrator.api.forms import MAX_BODY_BYTES
 from orchestrator.dialects.twilio.errors import error_body
 from orchestrator.errors import ApiError, BadParameter, RequestTooSlow
-from orchestrator.forms import MAX_BODY_BYTES
 from orchestrator.outgoing.networks import Network
 
 HEADER_SECONDS: Final = 5.0

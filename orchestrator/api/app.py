@@ -14,17 +14,17 @@ from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import HTTPException
 
 from orchestrator import logs, metrics
-from orchestrator.authentication import Authenticator, is_open
-from orchestrator.connections import let_wait
+from orchestrator.api.authentication import Authenticator, is_open
+from orchestrator.api.connections import let_wait
+from orchestrator.api.forms import MAX_BODY_BYTES, check_request, too_large
+from orchestrator.api.request_log import RequestLog
 from orchestrator.dialects import DIALECTS, cors, openapi, routes
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.own import routes as own
 from orchestrator.errors import ApiError, BadParameter, MethodNotAllowed, QuotaReached, Unavailable
-from orchestrator.forms import MAX_BODY_BYTES, check_request, too_large
 from orchestrator.media import serve
-from orchestrator.pacing import Pacing
-from orchestrator.request_log import RequestLog
 from orchestrator.services import Services
+from orchestrator.services.pacing import Pacing
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.media import MediaStore
 from orchestrator.store.quotas import QuotaStore

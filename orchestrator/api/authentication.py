@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 from flask import Request
 
-from orchestrator.connections import let_wait
+from orchestrator.api.connections import let_wait
 from orchestrator.dialects.base import Asked
 from orchestrator.errors import AccountSuspended, AuthenticationFailed
 from orchestrator.sids import is_sid

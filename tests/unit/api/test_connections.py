@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from orchestrator.connections import Connection, Connections, client_address, let_wait, mark
+from orchestrator.api.connections import Connection, Connections, client_address, let_wait, mark
 from orchestrator.outgoing.networks import parse_networks
 
 PROXIES = parse_networks("10.0.0.0/24,fd00::/64")

@@ -1,0 +1,1 @@
+"""What serves HTTP: connections, forms, who asks, and the Flask app that asks the dialects."""
