@@ -18,7 +18,8 @@ class PartStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class PartEnded(Event):
-    """The switch has closed a part's file, because it was told to or, `source_ended`, because the leg has ended."""
+    """The switch has closed a part's file, because it was told to or, `source_ended`, because its leg has ended:
+    the call, or only what listens to a conference."""
 
     number: int
     source_ended: bool = False

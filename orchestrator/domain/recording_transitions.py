@@ -74,7 +74,7 @@ def _part_ended(recording: Recording, event: Event) -> Told:
         for part in recording.parts
     )
     recording = replace(recording, parts=parts)
-    if ended.source_ended:
+    if ended.source_ended and not recording.is_of_conference:
         return _stopped(recording, event)
     return _closed(recording), ()
 

@@ -29,6 +29,10 @@ CONFERENCE_VARIABLE: Final = "orchestrator_conference_sid"
 """Channel variable that tells every CHANNEL_ event which conference its leg belongs to."""
 
 PROFILE: Final = "orchestrator"
+
+ENDS_WITH_THE_LAST: Final = "mandatory_member_endconf"
+"""Member flag: with the last of those who have it the switch ends the conference, whatever else is in it: a leg that
+records would keep it alive (conference_member.c, conference_member_del)."""
 """The conference profile in freeswitch-conf."""
 
 TIMEOUT_BUFFER_SECONDS: Final = 5
@@ -107,7 +111,7 @@ class Originate:
         pairs += [(name, _spelt(name, value)) for name, value in self._texts()]
         variables = ",".join(f"{name}={value}" for name, value in pairs)
         checks = "" if self.destination.behind_nat else _escaped(RTP_CHECK_ON_JOIN) + ","
-        join = f"{checks}conference:{self.participant.conference_sid}@{PROFILE}"
+        join = f"{checks}conference:{self.participant.conference_sid}@{PROFILE}+flags{{{ENDS_WITH_THE_LAST}}}"
         return f"originate {{{variables}}}{self.destination.dialled} {join} inline"
 
     def _variables(self) -> list[tuple[str, str]]:

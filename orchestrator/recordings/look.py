@@ -107,32 +107,42 @@ class Looks:
     # ------------------------------------------------------------ while it is recorded
 
     def _watch(self, recording: Recording, send: Send) -> float | None:
-        lane, now = lane_of(recording), datetime.now(UTC)
         is_up = send(ChannelExists(recording.channel_uuid)).strip() == "true"
         if self._is_over(recording) or (not is_up and not recording.is_of_conference):
-            if is_up and recording.is_of_conference:
-                send(KillChannel(recording.channel_uuid))
-                return SOON_SECONDS
-            self.recorder.apply(lane, SourceEnded(now, is_closed=not is_up), send)
-            return SOON_SECONDS
+            return self._end(recording, send, is_up=is_up)
         if recording.status is not IN_PROGRESS:
             return self._close(recording, send, is_up=is_up)
+        if is_up:
+            return self._watch_part(recording, send)
+        if self._is_somebody_there(recording, send):
+            self._go_on(recording, recording.parts[-1], send)
+        return LOOK_SECONDS
+
+    def _end(self, recording: Recording, send: Send, *, is_up: bool) -> float | None:
+        if is_up and recording.is_of_conference:
+            send(KillChannel(recording.channel_uuid))
+        else:
+            self.recorder.apply(lane_of(recording), SourceEnded(datetime.now(UTC), is_closed=not is_up), send)
+        return SOON_SECONDS
+
+    def _watch_part(self, recording: Recording, send: Send) -> float | None:
         part = recording.running_part
-        if part is None or not is_up:
-            broken = recording.parts[-1]
+        if part is None:
+            self._go_on(recording, recording.parts[-1], send)
         elif part.started_at is None and not self._is_written(recording, part):
             self.recorder.start_part(recording, send)
             return SOON_SECONDS
-        elif self._grows(recording, part):
-            if part.started_at is None:
-                self.recorder.apply(lane, PartStarted(now, part.number), send)
-            return LOOK_SECONDS
-        else:
-            broken = part
+        elif not self._grows(recording, part):
             self._stop(recording, part, send)
-        log.error("recording_broken_off", **names_of(recording), part=broken.number)
-        self.recorder.apply(lane, RecordingInterrupted(now, broken.number), send)
+            self._go_on(recording, part, send)
+        elif part.started_at is None:
+            self.recorder.apply(lane_of(recording), PartStarted(datetime.now(UTC), part.number), send)
         return LOOK_SECONDS
+
+    def _go_on(self, recording: Recording, broken: Part, send: Send) -> None:
+        """In another file, in which what has been missed is silence."""
+        log.error("recording_broken_off", **names_of(recording), part=broken.number)
+        self.recorder.apply(lane_of(recording), RecordingInterrupted(datetime.now(UTC), broken.number), send)
 
     def _is_over(self, recording: Recording) -> bool:
         """What is recorded has ended, as far as our state knows."""
@@ -141,6 +151,11 @@ class Looks:
         if call_sid is not None:
             return call_sid not in participants or participants[call_sid].ended_at is not None
         return sid not in conferences or conferences[sid].conference.status is ConferenceStatus.COMPLETED
+
+    def _is_somebody_there(self, recording: Recording, send: Send) -> bool:
+        """In the conference or on the way to it, as the switch knows: we may not have heard yet that it is over."""
+        people = self.commits.list_live(recording.conference_sid)
+        return any(send(ChannelExists(person.switch.channel_uuid)).strip() == "true" for person in people)
 
     def _close(self, recording: Recording, send: Send, *, is_up: bool) -> float | None:
         """Paused or stopped: its last file is to be closed, and we have to know it."""

@@ -120,7 +120,8 @@ class RecordingStore:
         index_callbacks(pipe, after.account_sid, after.conference_sid, callbacks, dropped)
         if callbacks:
             pipe.zadd(_CALLBACKS_DUE, {str(lane_of(after)): _now_ms() + WAKE_GRACE_MS})
-        if after.status is not before.status:
+        has_ceased = before.running_part is not None and after.running_part is None
+        if has_ceased or after.status is not before.status:
             pipe.zadd(_DUE, {str(lane_of(after)): _now_ms() + WAKE_GRACE_MS})
         if after.sizes != before.sizes or after.status is DELETED:
             size = 0 if after.status is DELETED else sum(bytes_ for _, bytes_ in after.sizes)

@@ -13,15 +13,10 @@ from orchestrator.recordings.wav import RATE
 from tests.harness.polling import eventually
 from tests.harness.room import Room
 from tests.harness.sound import HEARD_DBFS, frame_levels
-from tests.harness.tape import EVERY_WORD, MUSIC, auth, await_told, download, finished, hz_of, now
+from tests.harness.tape import MUSIC, auth, await_told, callbacks, download, finished, hz_of, now, start
 
 LENGTH_SECONDS = 0.4
 """How exact a length is that begins and ends with requests of ours."""
-
-
-def callbacks(room: Room, prefix: str = "recording") -> dict[str, Any]:
-    words = EVERY_WORD if prefix == "recording" else ["in-progress", "completed", "failed", "absent"]
-    return {f"{prefix}_status_callback": room.stack.receiver.url(), f"{prefix}_status_callback_event": words}
 
 
 def refusal(request: Any) -> tuple[int, int]:
@@ -132,21 +127,6 @@ def test_calls_by_track_and_channels(room: Room) -> None:
 
 def recordings_url(room: Room, sid: str) -> str:
     return f"{room.stack.base_url}/2010-04-01/Accounts/{room.stack.account_sid}/Recordings/{sid}"
-
-
-def start(room: Room, parent: Any, **settings: Any) -> Any:
-    """Of a conference twilio-python has no word for it."""
-    if hasattr(parent.recordings, "create"):
-        return parent.recordings.create(**callbacks(room), **settings)
-    asked = {
-        "Trim": settings.get("trim", "do-not-trim"),
-        "RecordingStatusCallback": room.stack.receiver.url(),
-        "RecordingStatusCallbackEvent": " ".join(EVERY_WORD),
-    }
-    url = f"{room.stack.base_url}/2010-04-01/Accounts/{room.stack.account_sid}/Conferences/{room.conference_sid}"
-    answer = requests.post(f"{url}/Recordings.json", data=asked, auth=auth(room.stack), timeout=5)
-    assert answer.status_code == 201, answer.text
-    return parent.recordings(answer.json()["sid"]).fetch()
 
 
 def test_pauses(room: Room) -> None:

@@ -7,7 +7,6 @@ than one as shipped. Where the moment of a death matters, a part is rigged to ki
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,36 +21,10 @@ from twilio.base.exceptions import TwilioRestException
 from tests.conftest import make_switch
 from tests.harness.freeswitch import EslSocket, FreeSwitchError
 from tests.harness.polling import eventually
+from tests.harness.rigged import HurriedStack, await_death, repair, rig
 from tests.harness.room import Person, Room
-from tests.harness.stack import Process, Stack
+from tests.harness.stack import Stack
 from tests.harness.web import Answer, Web
-
-RIGGED = """
-from gevent import monkey
-monkey.patch_all()
-import os, sys
-
-def die(*_, **__):
-    os.killpg(0, 9)
-
-{patch}
-from orchestrator.cli import main
-sys.exit(main([{command!r}]))
-"""
-
-HURRIES = """
-import orchestrator.jobs.wakeups
-import orchestrator.listener.listener
-import orchestrator.playback.state
-import orchestrator.store.outbox
-import orchestrator.store.lanes
-orchestrator.jobs.wakeups.WOKEN_SECONDS = 1
-orchestrator.listener.listener.AUDIT_SECONDS = 1.0
-orchestrator.playback.state.LATE_MS = 1_000
-orchestrator.store.outbox.LEASE_MS = 3_000
-orchestrator.store.lanes.LEASE_MS = 3_000
-"""
-"""Waits that only make a test longer: for the next audit, a missed end of a sound, a dead worker's leases and jobs."""
 
 DIES_WHEN_THE_START_IS_WRITTEN = """
 import orchestrator.listener.effects
@@ -81,19 +54,6 @@ orchestrator.playback.announcement_ends.Outcomes.tell = lambda *arguments: (tell
 """
 
 
-class HurriedStack(Stack):
-    """A service that need not be waited for."""
-
-    def _process(self, command: str, name: str | None = None) -> Process:
-        process = super()._process(command, name)
-        process.command = rigged(command, HURRIES)
-        return process
-
-
-def rigged(command: str, *patches: str) -> list[str]:
-    return [sys.executable, "-c", RIGGED.format(patch="\n".join(patches), command=command), command]
-
-
 @pytest.fixture(scope="module")
 def stack(switch_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A service to be broken again and again."""
@@ -114,36 +74,6 @@ def room(stack: Stack) -> Iterator[Room]:
     repair(stack)
     if made.conference_sid:
         made.end()
-
-
-def repair(stack: Stack) -> None:
-    broken = False
-    for process in (stack.api, stack.listener, *stack.workers):
-        whole = rigged(process.command[-1], HURRIES)
-        if process.command != whole or not is_alive(process):
-            process.kill_9()
-            process.command = whole
-            process.start()
-            broken = True
-    if broken:
-        stack.await_ready()
-
-
-def is_alive(process: Process) -> bool:
-    started = process._process
-    return started is not None and started.poll() is None
-
-
-def rig(process: Process, patch: str) -> None:
-    """Start a part anew, with an accident built in."""
-    process.kill_9()
-    process.command = rigged(process.command[-1], HURRIES, patch)
-    process.start()
-
-
-def await_death(process: Process) -> None:
-    eventually(lambda: not is_alive(process), f"{process.name} has died", 15)
-    process.kill_9()
 
 
 def kill_workers(stack: Stack) -> None:

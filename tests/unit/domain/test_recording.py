@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -80,9 +81,19 @@ def test_from_start_to_end() -> None:
 
 def test_a_source_that_ends_ends_it() -> None:
     """The file is closed by the switch itself, with the leg: nothing more is waited for."""
-    recording, told = after(begun(), PartStarted(at(0), 1), PartEnded(at(5), 1, source_ended=True))
+    of_call = replace(begun(), call_sid=mint_sid("CA"))
+    recording, told = after(of_call, PartStarted(at(0), 1), PartEnded(at(5), 1, source_ended=True))
 
     assert (recording.status, told) == ("processing", ["Started", "Stopped"])
+
+
+def test_a_conference_goes_on_without_the_leg_that_listened() -> None:
+    """Only its part has ended; whether somebody is still there a look finds out."""
+    recording, told = after(begun(), PartStarted(at(0), 1), PartEnded(at(5), 1, source_ended=True))
+    assert (recording.status, running(recording), told) == ("in-progress", None, ["Started"])
+
+    recording, told = after(recording, RecordingInterrupted(at(6), 1))
+    assert (running(recording), recording.parts[1].fills_gap, told) == (2, True, [])
 
 
 def test_a_source_that_ended_while_nobody_looked() -> None:

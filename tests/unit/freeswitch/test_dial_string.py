@@ -43,7 +43,7 @@ HOSTILE = st.one_of(
 )  # fmt: skip
 
 
-JOIN = f"execute_extension:join\\sXML\\sorchestrator,conference:{CF}@orchestrator"
+JOIN = f"execute_extension:join\\sXML\\sorchestrator,conference:{CF}@orchestrator+flags{{mandatory_member_endconf}}"
 RTP_VARIABLES = [
     "disable_rtp_auto_adjust", "execute_on_answer_rtp", "execute_on_audio_change",
 ]  # fmt: skip
