@@ -1,15 +1,20 @@
-"""`python -m orchestrator.recordings.process`: a job (JSON) on standard input -> what came of it (JSON) on its output.
+"""`python -m orchestrator.recordings.process`: jobs on standard input -> what came of each on its output, JSON lines.
 
 A process of its own, because a worker's loop must not stand still meanwhile; it gives way to everything else. What it
-reads our own switches have written. Done twice it leaves what it leaves done once, so a killed one is begun again.
+reads our own switches have written. Done twice a job leaves what it leaves done once, so one that was killed is begun
+again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
 import tempfile
+import time
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -22,14 +27,16 @@ from orchestrator.domain.recording import (
 )
 from orchestrator.recordings import sound
 from orchestrator.recordings.sound import Piece
-from orchestrator.recordings.storage import Place, Storage
+from orchestrator.recordings.storage import SCRATCH, Place, Storage
 from orchestrator.recordings.wav import RATE, SAMPLE_BYTES, Pcm
 
 SHORTEST: Final = RATE // 10
 """Less than a tenth of a second is nothing."""
 
 NICE: Final = 10
-NOT_NOW: Final = 3
+
+ABANDONED_SECONDS: Final = 3600.0
+"""What a job has left lying for so long nobody works on: the worker would have ended it long ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +107,47 @@ def _keep(
                 sound.write_wav(body, first, last, output)
             else:
                 sound.write_mp3(body.read(first, last), body.channels, output)
-        storage.put(f"{job.name}{which}.{kind}", path)
         sizes.append((f"{which}.{kind}", path.stat().st_size))
+        storage.put(f"{job.name}{which}.{kind}", path)
     return sizes
 
 
+_open = lru_cache(maxsize=1)(Place.open)
+"""It is the same in every job, and a bucket's client takes its time to be made."""
+
+
+def do(job: Job) -> Outcome:
+    """Do a job in a directory of its own, which is gone afterwards. Raises OSError: try again later."""
+    kept = Path(job.directory) / "kept"
+    scratch = kept / SCRATCH
+    scratch.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(scratch)
+    with tempfile.TemporaryDirectory(dir=scratch) as directory:
+        return process(job, _open(Place(kept, job.bucket, job.endpoint, job.key)), Path(directory))
+
+
+def remove_abandoned(scratch: Path) -> None:
+    """What jobs have left whose process was killed."""
+    for left in scratch.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # done this moment
+            if left.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _answer(line: bytes) -> bytes:
+    try:
+        return orjson.dumps(asdict(do(Job.load(line))))
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the worker logs it, and tries again
+        return orjson.dumps({"error": f"{type(error).__name__}: {error}"[:300]})
+
+
 def main() -> int:
-    """The exit status: 0, or NOT_NOW with the reason on standard error."""
+    """Until there are no further jobs."""
     die_with_parent()
     os.nice(NICE)
-    job = Job.load(sys.stdin.buffer.read())
-    place = Place(Path(job.directory) / "kept", job.bucket, job.endpoint, job.key)
-    scratch = Path(job.directory) / "scratch"
-    try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=scratch) as directory:
-            outcome = process(job, place.open(), Path(directory))
-    except OSError as error:
-        sys.stderr.write(str(error)[:300])
-        return NOT_NOW
-    sys.stdout.buffer.write(orjson.dumps(asdict(outcome)))
+    for line in sys.stdin.buffer:
+        sys.stdout.buffer.write(_answer(line) + b"\n")
+        sys.stdout.buffer.flush()
     return 0
 
 

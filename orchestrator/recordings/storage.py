@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +17,15 @@ from orchestrator.recordings.sealed import Unsealable, parse_key, seal, unseal
 
 CHUNK_BYTES: Final = 1 << 16
 
+SCRATCH: Final = ".scratch"
+"""Where files are made, in the directory in which they are kept: so that they can be moved."""
+
 
 class Storage(Protocol):
     """A place for files."""
 
     def put(self, name: str, path: Path) -> None:
-        """Keep a file, in place of one of that name."""
+        """Keep a file, in place of one of that name; it may be gone from where it was."""
         ...
 
     def read(self, name: str, first: int, count: int) -> Iterator[bytes]:
@@ -59,19 +60,12 @@ class Directory:
         self._directory = directory
 
     def put(self, name: str, path: Path) -> None:
-        """Copied beside its place, written to the disk, and renamed."""
+        """Written to the disk, moved, and the move written, too."""
         target = self._directory / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            with path.open("rb") as source, beside.open("xb") as output:
-                while chunk := source.read(1 << 20):
-                    output.write(chunk)
-                output.flush()
-                os.fsync(output.fileno())
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+        _write_to_disk(path)
+        path.replace(target)
+        _write_to_disk(target.parent)
 
     def read(self, name: str, first: int, count: int) -> Iterator[bytes]:
         """In chunks."""
@@ -86,6 +80,14 @@ class Directory:
         (self._directory / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             (self._directory / name).parent.rmdir()
+
+
+def _write_to_disk(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 class Bucket:
@@ -141,10 +143,13 @@ class Sealed:
 
     def put(self, name: str, path: Path) -> None:
         """Sealed beside it first."""
-        with tempfile.NamedTemporaryFile(dir=path.parent) as output, path.open("rb") as source:
-            seal(self._key, source, path.stat().st_size, output)  # type: ignore[arg-type]  # its wrapper is one
-            output.flush()
-            self._storage.put(name, Path(output.name))
+        beside = path.with_name(f"{path.name}.sealed")
+        try:
+            with beside.open("wb") as output, path.open("rb") as source:
+                seal(self._key, source, path.stat().st_size, output)
+            self._storage.put(name, beside)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def read(self, name: str, first: int, count: int) -> Iterator[bytes]:
         """Only the pieces that are needed."""
