@@ -21,17 +21,20 @@ _LINES: Final = {
     "sessions": re.compile(r"^(\d+) session\(s\) - peak", re.MULTILINE | re.ASCII),
     "most_sessions": re.compile(r"^(\d+) session\(s\) max", re.MULTILINE | re.ASCII),
     "per_second": re.compile(r"^-?\d+ session\(s\) per Sec out of max (\d+)", re.MULTILINE | re.ASCII),
+    "idle_percent": re.compile(r"^min idle cpu [\d.]+/(\d+)", re.MULTILINE | re.ASCII),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What a node said at `read_at` (time.monotonic, before it was asked)."""
+    """What a node said at `read_at` (time.monotonic, before it was asked). `status` says what a HEARTBEAT event does
+    every 20 s (switch_core.c, send_heartbeat), and whenever it is asked. `idle_percent`: of its host's CPUs."""
 
     sessions: int
     most_sessions: int
     per_second: int
     read_at: float
+    idle_percent: int = 100
 
     @property
     def free_sessions(self) -> int:

@@ -38,6 +38,10 @@ class NodeUnavailable(Unavailable):
     """The node cannot be reached, has dropped the connection, or does not answer in time."""
 
 
+class NodeDown(NodeUnavailable):
+    """The node's host is there and says that nobody listens: FreeSWITCH does not run."""
+
+
 class CommandRefused(Exception):
     """FreeSWITCH answered `-ERR …`; the text is its own."""
 
@@ -89,7 +93,8 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
                 self.authenticate()
         except (OSError, NotConnectedError) as error:
             self.close()
-            raise NodeUnavailable(f"Node {self._name} is not reachable: {error}") from error
+            kind = NodeDown if isinstance(error, ConnectionRefusedError) else NodeUnavailable
+            raise kind(f"Node {self._name} is not reachable: {error}") from error
         except NodeUnavailable:
             self.close()
             raise

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import cast
 
 import orjson
@@ -17,7 +18,15 @@ from orchestrator.freeswitch.events import EndedSound, translate_event
 from orchestrator.freeswitch.recordings import OfPart, translate_recording
 from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot, parse_snapshot
 
-Item = bytes | RawSnapshot
+
+@dataclass(frozen=True, slots=True)
+class NodeLost:
+    """The node is gone, and all that it had."""
+
+    at: datetime
+
+
+Item = bytes | RawSnapshot | NodeLost
 
 log = structlog.get_logger("listener")
 
@@ -30,7 +39,7 @@ class Batch:
     events: list[Happened] = field(default_factory=list)
     sounds: list[EndedSound] = field(default_factory=list)
     parts: list[OfPart] = field(default_factory=list)
-    last: Snapshot | None = None
+    last: Snapshot | NodeLost | None = None
 
 
 def read_batch(items: Sequence[Item]) -> Batch:
@@ -40,6 +49,8 @@ def read_batch(items: Sequence[Item]) -> Batch:
         try:
             if isinstance(item, RawSnapshot):
                 batch.last = parse_snapshot(item)
+            elif isinstance(item, NodeLost):
+                batch.last = item
             else:
                 _read_event(parse_event(item), batch)
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:

@@ -22,13 +22,15 @@ from gevent.queue import Empty, Full, Queue
 from orchestrator import metrics
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
-from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnavailable
-from orchestrator.freeswitch.commands import CoreUuid, SwitchCommand
+from orchestrator.freeswitch.capacity import parse_status
+from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeDown, NodeUnavailable
+from orchestrator.freeswitch.commands import CoreUuid, Status, SwitchCommand
 from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
 from orchestrator.freeswitch.recordings import OfPart
 from orchestrator.freeswitch.snapshot import look_at, take_snapshot
-from orchestrator.listener.batch import Item, measure, read_batch
+from orchestrator.listener.absence import Absence
+from orchestrator.listener.batch import Item, NodeLost, measure, read_batch
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.reconciler import Reconciler
@@ -48,6 +50,9 @@ STOP_SECONDS: Final = 10.0
 BATCH_LENGTH: Final = 500
 AUDIT_SECONDS: Final = 15.0
 """How often a snapshot looks for ghosts while nothing is wrong."""
+
+PROBE_SECONDS: Final = 1.0
+"""How often a node has to answer something. One that hangs, and keeps its socket, is away 1.5 s later at the latest."""
 
 SECOND_LOOK_SECONDS: Final = 2.5
 """After a (re)connect, whatever is looked at in between: calls too young for the first snapshot are old enough then."""
@@ -89,6 +94,7 @@ class Listener:
         self._stopping = Signal()
         self._resync = Signal()
         self._socket: EventSocket | None = None
+        self._absence = Absence()
 
     # ------------------------------------------------------------ running
 
@@ -105,8 +111,11 @@ class Listener:
                 backoff = FIRST_BACKOFF_SECONDS
                 if self._stopping.is_set():
                     worker.join(STOP_SECONDS)  # it may have something to tell the switch
+                else:
+                    self._note_absence(NodeUnavailable("the connection was dropped"))
             except (NodeUnavailable, CommandRefused) as error:
                 log.warning("node_unreachable", node=self._address.name, error=str(error))
+                self._note_absence(error)
             except LeaseLost:
                 self.stop()
             finally:
@@ -130,6 +139,7 @@ class Listener:
         connection.command(f"event json {SUBSCRIPTION}")
         core_uuid = connection.api(CoreUuid().render()).strip()
         self._socket = connection
+        self._absence.end()
         gevent.spawn(connection.keep_awake)
         log.info("node_connected", node=self._address.name, core_uuid=core_uuid)
         second_look_at = time.monotonic() + SECOND_LOOK_SECONDS
@@ -139,9 +149,9 @@ class Listener:
             now = time.monotonic()
             due = second_look_at if now < second_look_at else now + AUDIT_SECONDS
             while connection.connected and time.monotonic() < due and not self._resync.is_set():
-                self._report(core_uuid)
+                self._report(connected="1", core_uuid=core_uuid, **_probe(connection))
                 self._look_again(connection)
-                self._resync.wait(1.0)
+                self._resync.wait(PROBE_SECONDS)
             self._await_room(connection)
 
     def _await_room(self, connection: EventSocket) -> None:
@@ -150,14 +160,20 @@ class Listener:
             if not self._queue.full():
                 return
 
-    def _report(self, core_uuid: str) -> None:
-        """Tell operators that this node is followed. Redis being away is not the node's trouble. Raises LeaseLost."""
+    def _note_absence(self, error: Exception) -> None:
+        """Say that the node is away; if that means that it is gone, end what it had."""
+        with contextlib.suppress(LeaseLost):  # found by whoever applies
+            self._report(connected="0", problem=str(error)[:200])
+        if self._absence.is_loss(time.monotonic(), is_down=isinstance(error, NodeDown)):
+            self._take(NodeLost(datetime.now(UTC)))
+
+    def _report(self, **facts: str) -> None:
+        """Tell operators how this node is. Redis being away is not the node's trouble. Raises LeaseLost."""
         try:
             self._lease.check()
             self._nodes.save_node(
                 self._address.name,
-                core_uuid=core_uuid,
-                connected="1",
+                **facts,
                 listener=self._name,
                 queued=str(self._queue.qsize()),
                 dropped=str(self._dropped),
@@ -203,7 +219,9 @@ class Listener:
                 for part in batch.parts:
                     self._tolerate(self._note_part, part)
                 self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
-                if batch.last is not None:
+                if isinstance(batch.last, NodeLost):
+                    self._tolerate(self._reconciler.lose_node, batch.last.at, self._address.name)
+                elif batch.last is not None:
                     self._tolerate(self._reconciler.reconcile, batch.last, self._address.name)
         except StoppedWhileWaiting:
             # What has not been written is made up by the next listener's snapshot.
@@ -245,3 +263,18 @@ class Listener:
             while len(items) < BATCH_LENGTH and isinstance(items[-1], bytes):
                 items.append(self._queue.get_nowait())
         return items
+
+
+def _probe(connection: EventSocket) -> dict[str, str]:
+    """Have the node answer something: how loaded it is. Raises NodeUnavailable of one that hangs; CommandRefused."""
+    text = connection.api(Status().render())
+    try:
+        load = parse_status(text, time.monotonic())
+    except ValueError as error:
+        log.error("capacity_unknown", error=str(error))
+        return {}
+    return {
+        "sessions": str(load.sessions),
+        "most_sessions": str(load.most_sessions),
+        "idle_percent": str(load.idle_percent),
+    }

@@ -6,6 +6,7 @@ Legs on a node that must not be there are ended: nobody could remove them, and n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import structlog
 
@@ -53,6 +54,15 @@ class Reconciler:
             unended = insist(lambda: self._store.list_unended(node))
         self._end_strays(snapshot, everybody)
         self._repeat(unended, snapshot)
+
+    def lose_node(self, at: datetime, node: str) -> None:
+        """End every call that the node had: it is not there any more. Raises NodeUnavailable, for it is told, too."""
+        unended = self._committer.insist(lambda: self._store.list_unended(node))
+        everybody = [participant for _, group in unended for participant in group]
+        self._committer.forget(conference.conference_sid for conference, _ in unended)
+        if everybody:
+            log.error("node_lost", node=node, conferences=len(unended), calls=len(everybody))
+        self._committer.commit_events(missed_events(Snapshot(at), everybody, Nothing()))
 
     def _load_group(self, conference_sid: str) -> list[Group]:
         found, _ = self._store.load((), [conference_sid])
@@ -118,6 +128,22 @@ class Reconciler:
             return parse_members(self._send(ListConference(conference_sid)))
         except CommandRefused:
             return {}
+
+
+class Nothing:
+    """What a node that is lost answers."""
+
+    def is_alive(self, channel_uuid: str) -> bool:
+        """No."""
+        return False
+
+    def is_coach(self, channel_uuid: str) -> bool:
+        """No."""
+        return False
+
+    def list_members(self, conference_sid: str) -> Mapping[str, Member]:
+        """Nobody."""
+        return {}
 
 
 def lost_effects(

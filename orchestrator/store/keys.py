@@ -13,8 +13,12 @@ from typing import Final
 RETENTION_SECONDS: Final = 7 * 24 * 3600
 """How long a completed conference stays readable, and a call unless CALL_RETENTION_DAYS says otherwise."""
 
-NODE_SECONDS: Final = 15
-"""A node whose listener has said nothing for this long is shown as unknown."""
+NODE_SECONDS: Final = 5
+"""A node of which no listener has said anything for this long is shown as unknown. One that lives says it each second,
+or, while the node does not answer, after each try."""
+
+DETECTOR_SECONDS: Final = 15
+"""The same of a detector."""
 
 PROCESS_SECONDS: Final = 5
 """A process that has said nothing for this long is gone."""
@@ -85,8 +89,9 @@ KEYS: Final[tuple[Key, ...]] = (
          "member removed by the first list after the recording is gone"),
     Key("account:{AC}:recordings:bytes", "hash", "RecordingSid, or `all` -> bytes that are kept",
         "field removed when the recording is deleted"),
-    Key("node:{name}", "hash", "what the listener last saw: core_uuid, connected, seen_at, listener, queued, dropped",
-        "15 s after the listener's last word"),
+    Key("node:{name}", "hash",
+        "what the listener last saw: connected, problem, core_uuid, listener, queued, dropped, sessions, most_sessions",
+        "5 s after the listener's last word"),
     Key("node:{name}:lease", "hash", "who follows the node, in which epoch, and until when (ms; 0: given back)",
         "when the node is removed"),
     Key("listeners", "zset", "listener processes by when (ms) they count as dead", "2 s after the last one has died"),

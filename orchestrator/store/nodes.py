@@ -19,7 +19,7 @@ MOST_LOOKS: Final = 100
 
 
 class NodeStore:
-    """One hash per node; it vanishes when its listener falls silent."""
+    """One hash per node; it vanishes when all listeners are silent."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
@@ -42,7 +42,7 @@ class NodeStore:
         with redis_errors():
             pipe = self._redis.pipeline(transaction=True)
             pipe.hset(keys.node_detector(name), mapping=facts)
-            pipe.expire(keys.node_detector(name), keys.NODE_SECONDS)
+            pipe.expire(keys.node_detector(name), keys.DETECTOR_SECONDS)
             pipe.execute()
 
     def load_detector(self, name: str) -> dict[str, str]:

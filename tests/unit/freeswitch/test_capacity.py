@@ -19,7 +19,9 @@ Current Stack Size/Max 240K/8192K
 
 def test_a_status_is_read() -> None:
     """Also while more has been asked for in a second than it makes."""
-    assert parse_status(STATUS, 7.0) == Capacity(sessions=4, most_sessions=100, per_second=5, read_at=7.0)
+    assert parse_status(STATUS, 7.0) == Capacity(
+        sessions=4, most_sessions=100, per_second=5, read_at=7.0, idle_percent=99
+    )
 
 
 @pytest.mark.parametrize("text", ["", "-ERR no reply\n", STATUS.replace("session(s) max", "sessions")])

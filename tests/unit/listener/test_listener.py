@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,7 @@ from orchestrator.store import keys
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.nodes import NodeStore
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, answer, event, reply, settled
+from tests.unit.freeswitch.test_capacity import STATUS
 from tests.unit.listener.test_committer import World
 from tests.unit.recorder import make_recorder
 from tests.unit.records import NODE
@@ -41,6 +43,8 @@ class Switch:
         self.heard: list[str] = []
         self.peers: list[Peer] = []
         self.marked: set[str] = set()
+        self.hangs = False
+        self.server: FakeEsl
 
     def script(self, peer: Peer) -> None:
         peer.welcome()
@@ -54,6 +58,10 @@ class Switch:
                 peer.say(answer(json.dumps({"row_count": len(self.channels), "rows": self.channels})))
             elif command == "api conference json_list":
                 peer.say(answer(json.dumps(self.conferences)))
+            elif command == "api status":
+                if self.hangs:
+                    continue
+                peer.say(answer(STATUS))
             elif command.startswith("api show channels like"):
                 peer.say(answer('{"row_count":0}'))
             elif command.endswith(" json_list"):
@@ -108,7 +116,7 @@ def world(client: redis.Redis) -> World:
 def follow(fake_esl: Start, switch: Switch, world: World) -> Iterator[Callable[[], Listener]]:
     """Starts a listener on the scripted switch."""
     running: list[tuple[Listener, Any]] = []
-    server = fake_esl(switch.script)
+    server = switch.server = fake_esl(switch.script)
 
     def start(committer: Committer | None = None) -> Listener:
         address = NodeAddress(NODE, "127.0.0.1", server.port)
@@ -285,6 +293,59 @@ def test_operators_see_that_a_node_is_followed(switch: Switch, world: World, fol
 
     assert seen["connected"] == "1"
     assert seen["listener"] == "test"
+
+
+def test_a_node_that_hangs_is_away_within_three_seconds(
+    switch: Switch, world: World, follow: Callable[[], Listener]
+) -> None:
+    """It keeps its socket, and answers nothing. Operators see it, and how loaded it was before."""
+    follow()
+    seen = settled(lambda: NodeStore(world.client).load_node(NODE), "the node's hash")
+    assert {"sessions": "4", "most_sessions": "100", "idle_percent": "99"}.items() <= seen.items()
+    switch.hangs = True
+    hung_at = time.monotonic()
+    settled(lambda: NodeStore(world.client).load_node(NODE).get("connected") == "0", "it is away")
+
+    assert time.monotonic() - hung_at < 3.0
+
+
+def test_a_node_that_is_gone_loses_its_calls_and_its_names_are_free(
+    switch: Switch, world: World, follow: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not come back: one leave for each join, the end, and somebody may be called elsewhere."""
+    monkeypatch.setattr("orchestrator.listener.absence.DOWN_SECONDS", 0.3)
+    one, ringing = world.create("name"), world.create("name")
+    switch.holds(one, 1)
+    switch.channels.append({"uuid": ringing.switch.channel_uuid, "direction": "outbound", "callstate": "RINGING",
+                            "name": "sofia/internal/x"})  # fmt: skip
+    follow()
+    settled(lambda: world.load(one).is_present and world.load(ringing).status is ParticipantStatus.RINGING, "known")
+    switch.server.stop()
+    settled(lambda: world.load(ringing).ended_at is not None, "its calls have ended")
+
+    assert sorted(world.kinds(one.conference_sid)) == [
+        "conference-end", "participant-join", "participant-leave", "participant-leave"
+    ]  # fmt: skip
+    assert world.kinds(one.conference_sid)[-1] == "conference-end"
+    assert world.store.find_name(one.account_sid, "name") is None
+
+
+def test_a_node_that_is_away_for_a_moment_loses_nothing(
+    switch: Switch, world: World, follow: Callable[[], Listener]
+) -> None:
+    """Its connections broke, and for a second it could not be reached."""
+    one = world.create("name")
+    switch.holds(one, 1)
+    follow()
+    settled(lambda: world.load(one).is_present, "it has joined")
+    switch.server.stop()
+    gevent.sleep(1.0)  # nothing may happen: there is nothing to wait for
+    looks = switch.snapshots()
+    switch.server.start()
+    settled(lambda: switch.snapshots() > looks, "it is back")
+
+    assert world.load(one).is_present
+    assert world.kinds(one.conference_sid) == ["participant-join"]
 
 
 def test_stopping_finishes_what_was_read(switch: Switch, world: World, fake_esl: Start) -> None:
