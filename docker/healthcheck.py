@@ -15,6 +15,7 @@ arguments = pathlib.Path("/proc/1/cmdline").read_bytes().split(b"\0")
 SERVED = {
     b"api": "ORCHESTRATOR_BIND",
     b"up": "ORCHESTRATOR_BIND",
+    b"console": "CONSOLE_BIND",
     b"listen": "HEALTH_BIND",
     b"work": "HEALTH_BIND",
     b"detect": "HEALTH_BIND",

@@ -1,5 +1,5 @@
 """What this process counts, in Prometheus' words. `store/processes.py` carries it to the console, which shows that of
-all processes (docs/adr/0020).
+all processes (docs/adr/0022).
 
 No label names a tenant: a series costs memory for ever, and tenants come and go. Whoever is called a thousand times a
 second counts a batch at once.
@@ -9,8 +9,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the text
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
 ProcessCollector(registry=REGISTRY)
 
@@ -54,9 +62,6 @@ ATTEMPTS: Final = Counter(
 )
 ATTEMPT_SECONDS: Final = Histogram(
     "orchestrator_callback_attempt_seconds", "How long attempts took", buckets=_SLOW, registry=REGISTRY
-)
-FETCHES: Final = Counter(
-    "orchestrator_media_fetches", "Audio and documents that were asked for", ["outcome"], registry=REGISTRY
 )
 RECORDINGS: Final = Counter(
     "orchestrator_recordings", "Recordings by what became of them", ["status"], registry=REGISTRY

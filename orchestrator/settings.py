@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orchestrator.callbacks.retry import Schedule
@@ -17,9 +15,10 @@ from orchestrator.freeswitch.files import STOCK_MUSIC
 from orchestrator.outgoing.networks import Network, parse_networks
 from orchestrator.recordings.sealed import parse_key
 from orchestrator.running import running_settings
+from orchestrator.setting_values import check_command, check_media_url, check_redis_url, parse_nodes
 
-_NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:]*:[0-9a-f:.]*", re.ASCII)
+SHORTEST_TOKEN = 16
 _PATH = r"^(/[A-Za-z0-9_.-]+)*$"  # it becomes part of a command
 _BIND = re.compile(r"(?P<host>[^\s]+):(?P<port>\d{1,5})", re.ASCII)
 
@@ -114,22 +113,18 @@ class Settings(BaseSettings):
     health_bind: str = Field(
         "", description="where `listen`, `work` and `detect` answer /healthz and /readyz; empty: nowhere"
     )
+    console_bind: str = Field("127.0.0.1:8081", description="where `orchestrator console` listens")
+    console_token: str = Field(
+        "",
+        description="what operators log in with at the console, and Prometheus sends; empty: on loopback only",
+        repr=False,
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @field_validator("freeswitch_nodes", mode="before")
     @classmethod
     def _parse_nodes(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        nodes = []
-        for text in filter(None, (part.strip() for part in value.split(","))):
-            match = _NODE.fullmatch(text)
-            if match is None or int(match["port"]) > 65535:
-                raise ValueError(f"'{text}' is not name=host:port")
-            nodes.append(NodeAddress(match["name"], match["host"], int(match["port"])))
-        if len({node.name for node in nodes}) < len(nodes):
-            raise ValueError("two nodes have the same name")
-        return tuple(nodes)
+        return parse_nodes(value) if isinstance(value, str) else value
 
     @field_validator("allowed_private_networks", "trusted_proxies", mode="before")
     @classmethod
@@ -175,16 +170,9 @@ class Settings(BaseSettings):
     def _check_redis(cls, value: str, info: ValidationInfo) -> str:
         if not value and info.field_name == "queue_redis_url":
             return value
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            raise ValueError("is not redis://host:port/number, rediss://… or unix://…")
-        return value
+        return check_redis_url(value)
 
-    @field_validator("orchestrator_bind", "health_bind")
+    @field_validator("orchestrator_bind", "health_bind", "console_bind")
     @classmethod
     def _check_bind(cls, value: str, info: ValidationInfo) -> str:
         if not value and info.field_name == "health_bind":
@@ -206,14 +194,7 @@ class Settings(BaseSettings):
     @field_validator("orchestrator_media_url")
     @classmethod
     def _check_media_url(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if value and not (usable and re.fullmatch(r"[A-Za-z0-9._~:/\[\]-]+", value, re.ASCII)):
-            raise ValueError("is not http://host:port or https://host:port, with a path if need be")
-        return value
+        return check_media_url(value)
 
     @field_validator("stock_music")
     @classmethod
@@ -225,13 +206,7 @@ class Settings(BaseSettings):
     @field_validator("tts_command")
     @classmethod
     def _check_tts(cls, value: str) -> str:
-        try:
-            words = [word.format(language="", gender="", voice="") for word in shlex.split(value)]
-        except (ValueError, LookupError, AttributeError):
-            words = []
-        if not words or not words[0]:
-            raise ValueError("is not a command with no other placeholders than {voice}, {language} and {gender}")
-        return value
+        return check_command(value)
 
     @field_validator("recordings_dir")
     @classmethod
@@ -246,6 +221,15 @@ class Settings(BaseSettings):
         if value:
             parse_key(value)
         return value
+
+    @model_validator(mode="after")
+    def _check_console(self) -> Settings:
+        host = self.console_bind.rpartition(":")[0].strip("[]")
+        if self.console_token and len(self.console_token) < SHORTEST_TOKEN:
+            raise ValueError(f"CONSOLE_TOKEN: needs {SHORTEST_TOKEN} characters (openssl rand -hex 24)")
+        if not self.console_token and host not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError("CONSOLE_TOKEN: is needed where CONSOLE_BIND is not loopback (openssl rand -hex 24)")
+        return self
 
     @property
     def bind_host(self) -> str:

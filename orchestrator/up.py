@@ -105,6 +105,8 @@ def up(settings: Settings) -> int:
         # The callbacks of people who try it go to this machine; a real installation lists its own networks, or none.
         environment.setdefault("ALLOWED_PRIVATE_NETWORKS", "127.0.0.0/8,::1/128")
         environment.setdefault("RECORDINGS_DIR", str((DATA / "recordings").resolve()))
+        settings = settings.model_copy(update={"console_bind": _console_bind(settings)})
+        environment["CONSOLE_BIND"] = settings.console_bind
         if "REDIS_URL" not in os.environ:
             redis = EmbeddedRedis(DATA / "redis")
             environment["REDIS_URL"] = redis.start()
@@ -147,9 +149,21 @@ def _children(settings: Settings, environment: dict[str, str]) -> list[Child]:
         children.append(Child("sandbox", ["sandbox", "--port", str(port)], environment))
     directory = environment.setdefault("DETECTION_DIR", str((DATA / "detection").resolve()))
     Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("listen", "work", "detect", "api"):
+    for name in ("listen", "work", "detect", "api", "console"):
         children.append(Child(name, [name], environment))
     return children
+
+
+def _console_bind(settings: Settings) -> str:
+    """Where the console listens: unless it is named, another port where its usual one is taken."""
+    if "CONSOLE_BIND" in os.environ:
+        return settings.console_bind
+    host, _, port = settings.console_bind.rpartition(":")
+    try:
+        _check_port(host, int(port))
+    except CannotStart:
+        return f"{host}:{free_port()}"
+    return settings.console_bind
 
 
 def _check_port(host: str, port: int) -> None:
@@ -213,6 +227,7 @@ def _welcome(settings: Settings, account: Account, receiver: str, redis: Embedde
         callbacks    sent to {receiver} are shown below, with their signature checked
         networks     callbacks and fetches may go to {networks} besides the Internet (ALLOWED_PRIVATE_NETWORKS)
         logs         {DATA}/api.log, listen.log, work.log
+        console      http://{settings.console_bind}/
         operators    type in this folder: {python.parent}/orchestrator check, … callbacks list --account {sid}
 
         Paste into another terminal, in this folder.

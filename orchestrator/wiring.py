@@ -92,15 +92,24 @@ def build_history(settings: Settings) -> History:
 def build_api(settings: Settings, problems: Callable[[], Sequence[str]]) -> tuple[Flask, Nodes]:
     """The API process: its WSGI application, and the nodes that it keeps connections to. `problems`: for `/readyz`."""
     client = connect(settings.redis_url)
+    nodes = build_nodes(settings)
+    services = build_services(settings, nodes)
+    media = MediaStore(client, settings.media_megabytes << 20)
+    quotas = QuotaStore(client, settings.call_retention_seconds)
+    return create_app(services, AccountStore(client), media, quotas, problems=problems), nodes
+
+
+def build_services(settings: Settings, nodes: Nodes) -> Services:
+    """All that the API and the console can do."""
+    client = connect(settings.redis_url)
     kept = settings.call_retention_seconds
     store = ConferenceStore(client, kept)
-    nodes = build_nodes(settings)
     sounds = start_waker(settings, PLAYBACK)
     callbacks = start_waker(settings, CALLBACKS)
     recorder = build_recorder(settings, client, callbacks, start_waker(settings, RECORDINGS))
     make_committer = committer_maker(settings, client, recorder, callbacks, sounds, _give_up)
     accounts, quotas, sound_store = AccountStore(client), QuotaStore(client, kept), PlaybackStore(client)
-    services = Services(
+    return Services(
         ConferenceService(store, nodes, sound_store, sounds),
         ParticipantService(store, nodes, _build_destinations(settings), quotas, accounts),
         UpdateService(store, nodes, NodeStore(client), sound_store, make_committer, sounds),
@@ -109,8 +118,6 @@ def build_api(settings: Settings, problems: Callable[[], Sequence[str]]) -> tupl
         Credentials(accounts),
         Recordings(recorder, CommitStore(client), nodes, _place(settings).open(), settings.public_url),
     )
-    media = MediaStore(client, settings.media_megabytes << 20)
-    return create_app(services, accounts, media, quotas, problems=problems), nodes
 
 
 def build_recorder(settings: Settings, client: Redis, wake_callbacks: Wake, wake_looks: Wake) -> Recorder:

@@ -40,6 +40,7 @@ COMMANDS: Final = {
         "deliver callbacks, load and play what people hear, finish recordings", serves=True, needs="freeswitch_nodes"
     ),
     "detect": Command("find out who picks up, on the nodes whose DETECTION_DIR this is", serves=True),
+    "console": Command("show operators what lives, and have them act; serve /metrics", serves=True),
     "sandbox": Command("run a simulated FreeSWITCH, or have its phones do something", serves=True),
     "check": Command("say what is wrong with the settings, Redis and each node", serves=True, logs=False),
     "account": Command("manage accounts", logs=False),

@@ -128,6 +128,10 @@ class AccountStore:
             pipe.execute()
         self._cache.pop(account_sid, None)
 
+    def forget(self, account_sid: str) -> None:
+        """Read an account again before the next answer: it has been deleted."""
+        self._cache.pop(account_sid, None)
+
     def list_accounts(self) -> list[Account]:
         """Every account, by SID."""
         with redis_errors():

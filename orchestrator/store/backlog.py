@@ -50,6 +50,13 @@ class Backlog:
         """Receivers of an account that have failed for long, and are tried at times only."""
         return [receiver.host for receiver in self._receivers.list_receivers(account_sid) if receiver.pauses]
 
+    def media(self) -> tuple[float, float]:
+        """Bytes of audio that are kept, and how many pieces were dropped to make room."""
+        with redis_errors():
+            kept = self._redis.hget(keys.MEDIA_BYTES, "all")
+            dropped = self._redis.hvals(keys.MEDIA_DROPPED)
+        return float(kept or 0), float(sum(map(int, dropped)))
+
     def dropped(self) -> dict[str, int]:
         """Callbacks that were ever given up, by reason."""
         with redis_errors():

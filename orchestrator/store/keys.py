@@ -108,6 +108,8 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("process:{host:pid}", "hash",
         "what a process says of itself: kind, started_ms, seen_ms, metrics (Prometheus' text), trouble (JSON)",
         "when it stops; 5 s after its last sign of life"),
+    Key("operators:audit", "list", "what operators did by the console (JSON), the newest first",
+        "for ever; at most 1,000"),
     Key("playback:{CF}:lane", "hash", "what is played to a CallSid, or to all (`conference`): state (JSON), ended",
         "removed when there is nothing to play; a day after it was last written"),
     Key("playback:{CF}:lane:announcements", "list", "announcements that wait (JSON)",
@@ -126,6 +128,7 @@ KEYS: Final[tuple[Key, ...]] = (
 )  # fmt: skip
 
 ACCOUNTS: Final = "accounts"
+AUDIT: Final = "operators:audit"
 PROCESSES: Final = "processes"
 OPEN_CONFERENCES: Final = "conferences:open"
 DROPPED: Final = "callbacks:dropped"

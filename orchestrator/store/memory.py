@@ -37,6 +37,12 @@ class Memory:
             self._read_at = now
         return self._share
 
+    def bytes(self) -> tuple[float, float]:
+        """What is used, and `maxmemory` (0: none)."""
+        with redis_errors():
+            found = self._redis.info("memory")
+        return float(found["used_memory"]), float(found["maxmemory"])
+
     def policy(self) -> str:
         """What Redis does when it is used up; '' where there is no `maxmemory`."""
         with redis_errors():

@@ -13,7 +13,7 @@ from orchestrator.settings import Settings
 from tests.harness.freeswitch import NODE_CONFIGURATION, REPOSITORY
 
 FILES: Final = ("compose.yaml", "compose.host-network.yaml")
-OURS: Final = ("api", "listener", "worker")
+OURS: Final = ("api", "console", "detector", "listener", "worker")
 SERVICES: Final = (*OURS, "freeswitch", "redis")
 FIXED: Final = {
     "ORCHESTRATOR_BIND",  # in the image: all addresses of the container

@@ -20,6 +20,7 @@ from orchestrator.recordings.beginning import of_call
 from orchestrator.reporter import Reporter
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.store.audit import AuditStore, Deed
 from orchestrator.store.lanes import Lane, LaneStore, LeaseLost
 from orchestrator.store.leases import LeaseStore
 from orchestrator.store.media import MediaStore
@@ -135,6 +136,12 @@ def _sound(client: redis.Redis, lane: Lane) -> None:
     sounds.save(lane, "me", "state", taken=1)
 
 
+def _operate(client: redis.Redis) -> None:
+    """What processes say of themselves, and operators did."""
+    Reporter(ProcessStore(client), "work").once()
+    AuditStore(client).add(Deed.now("127.0.0.1", "mute", "CA", "muted"))
+
+
 def _media(client: redis.Redis) -> None:
     """A clip and a note, and a clip that had to make room."""
     media = MediaStore(client, 4 * 2 * 1_224)
@@ -196,7 +203,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     world = World(client)
     AccountStore(client).save_account(Account(ACCOUNT, TOKEN, "active"))
     NodeStore(client).save_node("fs1", connected="1")
-    Reporter(ProcessStore(client), "work").once()
+    _operate(client)
     NodeStore(client).save_detector("fs1", calls="0")
     LeaseStore(client).attend("test")
     wakeups = Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0")), CALLBACKS)
@@ -246,7 +253,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     OutboxStore(client).save_forgotten(int(time.time() * 1000))
     left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
     stays = {
-        "accounts", keys.PROCESSES, keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
+        "accounts", keys.PROCESSES, keys.AUDIT, keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
         keys.COMMITS_REFUSED, keys.node_lease(NODE),
         keys.lanes_due("playback"), keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
         keys.media_account(ACCOUNT), keys.account_recording_bytes(ACCOUNT),

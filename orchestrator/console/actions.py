@@ -1,0 +1,98 @@
+"""What an operator does by the console: a row each, with the question that is asked before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from orchestrator.domain.commands import UpdateParticipant
+from orchestrator.errors import NotFound
+from orchestrator.services import Services
+from orchestrator.store.accounts import AccountStore
+from orchestrator.store.callbacks import CallbackFilter
+from orchestrator.store.history import History
+
+Given = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What actions are done with."""
+
+    services: Services
+    accounts: AccountStore
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`question` names what is given; `needs` are its names; `do` returns what came of it."""
+
+    question: str
+    button: str
+    needs: tuple[str, ...]
+    do: Callable[[Hands, Given], str]
+
+
+def _end(hands: Hands, given: Given) -> str:
+    conference = hands.history.load_conference(given["conference"])
+    if conference is None:
+        raise NotFound("The conference was not found")
+    hands.services.conferences.end_conference(conference.account_sid, conference.conference_sid)
+    return "ended"
+
+
+def _owner(hands: Hands, given: Given) -> tuple[str, str, str]:
+    call = hands.history.load_call(given["call"])
+    if call is None:
+        raise NotFound("The call was not found")
+    return call.account_sid, call.conference_sid, call.call_sid
+
+
+def _remove(hands: Hands, given: Given) -> str:
+    hands.services.participants.remove_participant(*_owner(hands, given))
+    return "removed"
+
+
+def _mute(hands: Hands, given: Given) -> str:
+    hands.services.updates.update_participant(*_owner(hands, given), UpdateParticipant(muted=True))
+    return "muted"
+
+
+def _unmute(hands: Hands, given: Given) -> str:
+    hands.services.updates.update_participant(*_owner(hands, given), UpdateParticipant(muted=False))
+    return "unmuted"
+
+
+def _resume(hands: Hands, given: Given) -> str:
+    hands.services.callback_log.resume_receiver(given["account"], given["host"])
+    return "resumed"
+
+
+def _replay(hands: Hands, given: Given) -> str:
+    replayed = hands.services.callback_log.replay_all(given["account"], CallbackFilter(state="dead"))
+    return f"{replayed.number} replayed" + ("" if replayed.next_after_ms is None else ", there are more")
+
+
+def _set_status(status: str) -> Callable[[Hands, Given], str]:
+    def change(hands: Hands, given: Given) -> str:
+        account = hands.accounts.load_account(given["account"])
+        if account is None:
+            raise NotFound("The account was not found")
+        hands.accounts.save_account(replace(account, status=status))
+        return status
+
+    return change
+
+
+ACTIONS: Final[Mapping[str, Action]] = {
+    "end": Action("End conference {conference} and hang up on everybody in it?", "End it", ("conference",), _end),
+    "remove": Action("Hang up on {call}?", "Hang up", ("call",), _remove),
+    "mute": Action("Mute {call}?", "Mute", ("call",), _mute),
+    "unmute": Action("Let {call} be heard again?", "Unmute", ("call",), _unmute),
+    "resume": Action("Send to {host} again, for account {account}?", "Resume", ("account", "host"), _resume),
+    "replay": Action("Send all dead letters of {account} again?", "Replay", ("account",), _replay),
+    "suspend": Action("Refuse all requests of {account}?", "Suspend", ("account",), _set_status("suspended")),
+    "admit": Action("Accept requests of {account} again?", "Resume", ("account",), _set_status("active")),
+}

@@ -1,0 +1,171 @@
+"""The operators' API, under /v1 on the console: accounts, what they may take, their keys, nodes. The same code as the
+command line's; described by the table below in /openapi.json."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from typing import Any, Final
+
+import orjson
+from flask import Blueprint, Response, request
+
+from orchestrator.console.reader import Reader
+from orchestrator.console.views import conference_row, person_row
+from orchestrator.dialects.own.serializers import serialize_account, serialize_key
+from orchestrator.errors import BadParameter, NotFound
+from orchestrator.limits import MOST, TABLE
+from orchestrator.services.credentials import Credentials
+from orchestrator.sids import mint_sid
+from orchestrator.store.account_removal import AccountRemoval
+from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.store.history import timeline
+
+OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
+    ("GET", "/v1/Accounts", "List accounts with what they have now", ()),
+    ("POST", "/v1/Accounts", "Make an account; its AuthToken is told this once", ("FriendlyName",)),
+    ("GET", "/v1/Accounts/{AccountSid}", "One account, without its tokens", ()),
+    ("POST", "/v1/Accounts/{AccountSid}", "Suspend, resume (Status=suspended, active), rename",
+     ("Status", "FriendlyName")),
+    ("DELETE", "/v1/Accounts/{AccountSid}", "Delete a suspended account and all that is kept of it", ()),
+    ("GET", "/v1/Accounts/{AccountSid}/Limits", "What it may take", ()),
+    ("POST", "/v1/Accounts/{AccountSid}/Limits", "Change what it may take: a number, or `default`",
+     tuple(row.name for row in TABLE)),
+    ("GET", "/v1/Accounts/{AccountSid}/Keys", "Its API keys", ()),
+    ("POST", "/v1/Accounts/{AccountSid}/Keys", "Make an API key; its secret is told this once", ("FriendlyName",)),
+    ("DELETE", "/v1/Accounts/{AccountSid}/Keys/{KeySid}", "Refuse a key from now on", ()),
+    ("GET", "/v1/Nodes", "Every node, and what its listener last said", ()),
+    ("GET", "/v1/Conferences", "Conferences that are not over", ()),
+    ("GET", "/v1/Conferences/{ConferenceSid}", "One, also after its end: its calls, and what happened", ()),
+)  # fmt: skip
+"""Verb, path, summary, and the parameters of its form."""
+
+
+def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemoval) -> Blueprint:
+    """All routes."""
+    blueprint, credentials = Blueprint("admin", __name__), Credentials(accounts)
+
+    def shown(account: Account) -> dict[str, Any]:
+        return serialize_account(account)
+
+    @blueprint.get("/v1/Accounts")
+    def list_accounts() -> Response:
+        takings = {row.account_sid: asdict(row) for row in reader.accounts()}
+        known = accounts.list_accounts()
+        return _json({"accounts": [{**shown(one), "now": takings.get(one.account_sid)} for one in known]})
+
+    @blueprint.post("/v1/Accounts")
+    def create_account() -> Response:
+        name = request.form.get("FriendlyName", "")[:64]
+        account = Account(mint_sid("AC"), secrets.token_hex(16), "active", name)
+        accounts.save_account(account)
+        return _json({**shown(account), "auth_token": account.auth_token}, 201)
+
+    @blueprint.get("/v1/Accounts/<sid>")
+    def fetch_account(sid: str) -> Response:
+        return _json(shown(credentials.load_account(sid)))
+
+    @blueprint.post("/v1/Accounts/<sid>")
+    def update_account(sid: str) -> Response:
+        account = credentials.load_account(sid)
+        status = request.form.get("Status", account.status)
+        if status not in ("active", "suspended"):
+            raise BadParameter("Status: takes active and suspended")
+        name = request.form.get("FriendlyName", account.friendly_name)[:64]
+        accounts.save_account(replace(account, status=status, friendly_name=name))
+        return _json(shown(credentials.load_account(sid)))
+
+    @blueprint.delete("/v1/Accounts/<sid>")
+    def delete_account(sid: str) -> Response:
+        credentials.load_account(sid)
+        removal.delete(sid)
+        accounts.forget(sid)
+        return Response(status=204)
+
+    @blueprint.get("/v1/Accounts/<sid>/Limits")
+    def fetch_limits(sid: str) -> Response:
+        return _json(asdict(credentials.load_account(sid).limits))
+
+    @blueprint.post("/v1/Accounts/<sid>/Limits")
+    def change_limits(sid: str) -> Response:
+        credentials.load_account(sid)
+        accounts.save_limits(sid, _parse_limits(request.form))
+        return _json(asdict(accounts.load_limits(sid)))
+
+    @blueprint.get("/v1/Accounts/<sid>/Keys")
+    def list_keys(sid: str) -> Response:
+        return _json({"keys": [serialize_key(key) for key in credentials.list_keys(sid)]})
+
+    @blueprint.post("/v1/Accounts/<sid>/Keys")
+    def create_key(sid: str) -> Response:
+        key, secret = credentials.create_key(sid, request.form.get("FriendlyName", "")[:64])
+        return _json({**serialize_key(key), "secret": secret}, 201)
+
+    @blueprint.delete("/v1/Accounts/<sid>/Keys/<key_sid>")
+    def revoke_key(sid: str, key_sid: str) -> Response:
+        credentials.revoke_key(sid, key_sid)
+        return Response(status=204)
+
+    @blueprint.get("/v1/Nodes")
+    def list_nodes() -> Response:
+        return _json({"nodes": [asdict(node) for node in reader.nodes()]})
+
+    @blueprint.get("/v1/Conferences")
+    def list_conferences() -> Response:
+        return _json({"conferences": [asdict(row) for row in reader.overview.conferences()]})
+
+    @blueprint.get("/v1/Conferences/<sid>")
+    def fetch_conference(sid: str) -> Response:
+        conference = reader.history.load_conference(sid)
+        if conference is None:
+            raise NotFound(f"The conference {sid[:40]} was not found")
+        people = reader.history.list_people(conference)
+        moments = [asdict(moment) for moment in timeline(conference, people)]
+        return _json({**conference_row(conference), "calls": list(map(person_row, people)), "timeline": moments})
+
+    document = orjson.dumps(build_document())
+
+    @blueprint.get("/openapi.json")
+    def describe() -> Response:
+        return Response(document, mimetype="application/json")
+
+    return blueprint
+
+
+def _parse_limits(form: Mapping[str, str]) -> dict[str, int | None]:
+    changed: dict[str, int | None] = {}
+    known = {row.name for row in TABLE}
+    for name, text in form.items():
+        if name not in known:
+            raise BadParameter(f"{name[:64]}: is no limit")
+        if text != "default" and not (text.isascii() and text.isdigit() and int(text) <= MOST):
+            raise BadParameter(f"{name}: has to be a whole number up to {MOST:,}, or `default`")
+        changed[name] = None if text == "default" else int(text)
+    return changed
+
+
+def build_document() -> dict[str, Any]:
+    """The operators' API in OpenAPI 3.1."""
+    paths: dict[str, dict[str, Any]] = {}
+    for verb, path, summary, form in OPERATIONS:
+        in_path = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
+        parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path]
+        body = {"type": "object", "properties": {name: {"type": "string"} for name in form}}
+        content = {"application/x-www-form-urlencoded": {"schema": body}}
+        operation: dict[str, Any] = {"summary": summary, "parameters": parameters}
+        operation |= {"requestBody": {"content": content}} if form else {}
+        operation["responses"] = {"default": {"description": "JSON; an error has code and message"}}
+        paths.setdefault(path, {})[verb.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Conference orchestrator: operators", "version": version("conference-orchestrator")},
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status=status, mimetype="application/json")

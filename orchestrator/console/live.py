@@ -1,0 +1,98 @@
+"""The live page: read and rendered once for all who watch, sent to them where it has changed, at most once a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import gevent
+import structlog
+from gevent.event import Event
+
+from orchestrator.errors import ApiError, Unavailable
+
+INTERVAL_SECONDS = 0.5
+"""How often Redis is asked while somebody watches; seldomer where that takes long, for a sixth of a core at most."""
+
+SENT_SECONDS = 1.0
+MOST_VIEWERS = 100
+KEEP_SECONDS = 15.0
+"""A comment now and then: a connection whose browser has gone is found out."""
+
+Render = Callable[[], Mapping[str, str]]
+"""Section -> its HTML."""
+
+log = structlog.get_logger("console")
+
+
+class TooManyViewers(Unavailable):
+    """More browsers watch than may."""
+
+
+class Live:
+    """One per page that changes. Nobody watches: nothing is read."""
+
+    def __init__(self, render: Render) -> None:
+        self._render = render
+        self._sections: dict[str, tuple[int, str]] = {}
+        self._changed = Event()
+        self._viewers = 0
+        self._running = False
+
+    def watch(self) -> Iterator[str]:
+        """Server-sent events: sections that have changed since this viewer saw them. Raises TooManyViewers."""
+        if self._viewers >= MOST_VIEWERS:
+            raise TooManyViewers(f"{MOST_VIEWERS} browsers watch already")
+        return self._watch()
+
+    def _watch(self) -> Iterator[str]:
+        seen: dict[str, int] = {}
+        self._viewers += 1
+        self._start()
+        try:
+            yield "retry: 2000\n\n"
+            while True:
+                news = [(name, *row) for name, row in self._sections.items() if seen.get(name) != row[0]]
+                seen.update({name: number for name, number, _ in news})
+                yield "".join(_event(name, html) for name, _, html in news) or ": here\n\n"
+                changed = self._changed
+                if news:
+                    gevent.sleep(SENT_SECONDS)
+                else:
+                    changed.wait(KEEP_SECONDS)
+        finally:
+            self._viewers -= 1
+
+    def _start(self) -> None:
+        if not self._running:
+            self._running = True
+            gevent.spawn(self._run)
+
+    def _run(self) -> None:
+        try:
+            while self._viewers:
+                began = time.monotonic()
+                try:
+                    self._look()
+                except ApiError as error:
+                    log.warning("console_not_read", error=error.message)
+                gevent.sleep(max(INTERVAL_SECONDS, 5 * (time.monotonic() - began)))
+        finally:
+            self._running = False
+
+    def _look(self) -> None:
+        """Read once, and tell whoever waits of what is new."""
+        is_new = False
+        for name, html in self._render().items():
+            number, before = self._sections.get(name, (0, ""))
+            if html != before:
+                self._sections[name] = (number + 1, html)
+                is_new = True
+        if is_new:
+            changed, self._changed = self._changed, Event()
+            changed.set()
+
+
+def _event(name: str, html: str) -> str:
+    lines = "".join(f"data: {line}\n" for line in html.splitlines())
+    return f"event: {name}\n{lines}\n"

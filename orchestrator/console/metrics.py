@@ -1,0 +1,99 @@
+"""`/metrics` for the whole deployment: what each process counts, as it last said, and what Redis shows of the rest.
+
+Each process' figures carry its name, so that Prometheus sees a restart as such and nothing is added up twice
+(docs/adr/0022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from orchestrator.console.reader import Reader
+from orchestrator.store.processes import ProcessReport
+
+Labels = Sequence[str]
+
+
+class _Collected(Collector):
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def exposition(reader: Reader) -> bytes:
+    """All of it as text. Raises Unavailable."""
+    registry = CollectorRegistry()
+    processes = reader.processes.list_processes()
+    registry.register(_Collected([*merge(processes), *deployment(reader, processes)]))
+    return generate_latest(registry)
+
+
+def merge(processes: Iterable[ProcessReport]) -> Iterator[Metric]:
+    """Every process' figures under its own name and kind."""
+    found: dict[str, Metric] = {}
+    for process in processes:
+        own = {"kind": process.kind, "instance": process.name}
+        for family in text_string_to_metric_families(process.metrics):
+            kept = found.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            for sample in family.samples:
+                kept.add_sample(sample.name, {**sample.labels, **own}, sample.value)
+    yield from found.values()
+
+
+def deployment(reader: Reader, processes: Sequence[ProcessReport]) -> Iterator[Metric]:
+    """What no process counts: what there is now."""
+    kinds: dict[Labels, float] = {(kind,): 0.0 for kind in ("api", "listen", "work", "detect")}
+    for process in processes:
+        kinds[(process.kind,)] = kinds.get((process.kind,), 0.0) + 1
+    yield _gauge("orchestrator_processes", "Processes that live", ["kind"], kinds)
+    nodes = reader.nodes()
+    for name, text, read in _NODE_GAUGES:
+        yield _gauge(name, text, ["node"], {(node.name,): read(node.facts) for node in nodes})
+    lanes = reader.backlog.lanes()
+    yield _gauge("orchestrator_lanes", "Lanes that wait or are worked on", ["lane"], {(k,): n for k, n, _ in lanes})
+    late: dict[Labels, float] = {(kind,): seconds for kind, _, seconds in lanes}
+    yield _gauge("orchestrator_lanes_late_seconds", "How late the oldest lane is", ["lane"], late)
+    ready: dict[Labels, float] = {(topic,): number for topic, number in reader.ready().items()}
+    yield _gauge("orchestrator_wakeups_ready", "Lanes that wait for a job", ["lane"], ready)
+    yield from _live(reader)
+    dead = CounterMetricFamily("orchestrator_callbacks_dead", "Callbacks that were given up", labels=["reason"])
+    for reason, number in reader.backlog.dropped().items():
+        dead.add_metric([reason], number)
+    yield dead
+    for name, text, value in reader.redis_figures():
+        yield _gauge(name, text, [], {(): value})
+
+
+def _live(reader: Reader) -> Iterator[Metric]:
+    live = reader.overview.conferences()
+    statuses: dict[Labels, float] = {(status,): 0.0 for status in ("init", "in-progress")}
+    for conference in live:
+        statuses[(conference.status,)] = statuses.get((conference.status,), 0.0) + 1
+    yield _gauge("orchestrator_conferences", "Conferences that are not over", ["status"], statuses)
+    people = float(sum(conference.people for conference in live))
+    yield _gauge("orchestrator_participants", "People in conferences, or on their way", [], {(): people})
+    accounts = reader.accounts()
+    dialling = float(sum(account.dialling for account in accounts))
+    yield _gauge("orchestrator_dialling", "Calls that are not answered", [], {(): dialling})
+    paused = float(sum(len(account.paused) for account in accounts))
+    yield _gauge("orchestrator_receivers_paused", "Receivers that have failed for long", [], {(): paused})
+
+
+def _gauge(name: str, text: str, labels: Labels, values: dict[Labels, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for row, value in values.items():
+        family.add_metric(row, value)
+    return family
+
+
+_NODE_GAUGES: Sequence[tuple[str, str, Callable[[dict[str, str]], float]]] = (
+    ("orchestrator_node_up", "The node is followed", lambda facts: float(facts.get("connected") == "1")),
+    ("orchestrator_node_queued", "Events that wait to be committed", lambda facts: float(facts.get("queued", 0))),
+)

@@ -1,0 +1,96 @@
+"""All that the console reads, from Redis only: it costs the switch and the API nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.store.accounts import AccountStore
+from orchestrator.store.backlog import Backlog
+from orchestrator.store.history import History
+from orchestrator.store.memory import Memory
+from orchestrator.store.nodes import NodeStore
+from orchestrator.store.overview import LiveConference, LivePerson, Overview, Takings
+from orchestrator.store.processes import LogLine, ProcessStore
+from orchestrator.store.recordings import RecordingStore
+
+PEOPLE_SHOWN = 50
+"""Conferences whose people are on the live page; of the others there are counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSeen:
+    """A node of FREESWITCH_NODES and what its listener and detector last said; `facts` empty: nobody follows it."""
+
+    name: str
+    facts: dict[str, str]
+    detector: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A warning or an error of some process."""
+
+    process: str
+    kind: str
+    line: LogLine
+
+
+@dataclass(slots=True)
+class Reader:
+    """One for the process. `ready`: how many lanes wait for a job, by topic."""
+
+    node_names: Sequence[str]
+    node_store: NodeStore
+    processes: ProcessStore
+    overview: Overview
+    backlog: Backlog
+    account_store: AccountStore
+    history: History
+    recordings: RecordingStore
+    memory: Memory
+    ready: Callable[[], Mapping[str, int]]
+    _people: dict[str, tuple[str, list[LivePerson]]] = field(default_factory=dict)
+
+    def nodes(self) -> list[NodeSeen]:
+        """Every node of the settings."""
+        return [
+            NodeSeen(name, self.node_store.load_node(name), self.node_store.load_detector(name))
+            for name in self.node_names
+        ]
+
+    def accounts(self) -> list[Takings]:
+        """What each account has now."""
+        accounts = {account.account_sid: account for account in self.account_store.list_accounts()}
+        names = {sid: (account.friendly_name, account.status) for sid, account in accounts.items()}
+        paused = {sid: self.backlog.paused_receivers(sid) for sid in accounts}
+        return self.overview.accounts(names, paused)
+
+    def people_of(self, conferences: Sequence[LiveConference]) -> dict[str, list[LivePerson]]:
+        """Of the first PEOPLE_SHOWN conferences; read again where the version says that something has changed."""
+        shown = {row.conference_sid: row.version for row in conferences[:PEOPLE_SHOWN]}
+        stale = [sid for sid, version in shown.items() if self._people.get(sid, ("", []))[0] != version]
+        found = self.overview.people(stale) if stale else {}
+        self._people = {
+            sid: (version, found[sid]) if sid in found else self._people[sid] for sid, version in shown.items()
+        }
+        return {sid: people for sid, (_, people) in self._people.items()}
+
+    def trouble(self) -> list[Trouble]:
+        """The last warnings and errors of all processes, the newest first."""
+        found = [
+            Trouble(process.name, process.kind, line)
+            for process in self.processes.list_processes()
+            for line in process.trouble
+        ]
+        return sorted(found, key=lambda one: one.line.at_ms, reverse=True)[:20]
+
+    def redis_figures(self) -> Iterator[tuple[str, str, float]]:
+        """Redis' memory as gauges."""
+        used, most = self.memory.bytes()
+        yield "orchestrator_redis_memory_bytes", "What Redis uses", used
+        yield "orchestrator_redis_memory_most_bytes", "Redis' maxmemory; 0: none", most
+        kept, dropped = self.backlog.media()
+        yield "orchestrator_media_bytes", "Audio that is kept", kept
+        yield "orchestrator_media_dropped", "Pieces of audio that were dropped to make room", dropped
+        yield "orchestrator_redis_appends", "Redis writes an append-only file", float(self.memory.appends())

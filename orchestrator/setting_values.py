@@ -1,0 +1,59 @@
+"""Values of settings that take more than a pattern to read. Each raises ValueError with what has to be written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from urllib.parse import urlsplit
+
+from orchestrator.freeswitch.addresses import NodeAddress
+
+_NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
+
+
+def parse_nodes(value: str) -> tuple[NodeAddress, ...]:
+    """`name=host:port`, separated by commas."""
+    nodes = []
+    for text in filter(None, (part.strip() for part in value.split(","))):
+        match = _NODE.fullmatch(text)
+        if match is None or int(match["port"]) > 65535:
+            raise ValueError(f"'{text}' is not name=host:port")
+        nodes.append(NodeAddress(match["name"], match["host"], int(match["port"])))
+    if len({node.name for node in nodes}) < len(nodes):
+        raise ValueError("two nodes have the same name")
+    return tuple(nodes)
+
+
+def check_redis_url(value: str) -> str:
+    """A URL that redis-py takes."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("is not redis://host:port/number, rediss://… or unix://…")
+    return value
+
+
+def check_media_url(value: str) -> str:
+    """A base URL; it becomes part of a command."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if value and not (usable and re.fullmatch(r"[A-Za-z0-9._~:/\[\]-]+", value, re.ASCII)):
+        raise ValueError("is not http://host:port or https://host:port, with a path if need be")
+    return value
+
+
+def check_command(value: str) -> str:
+    """A command with the placeholders of TTS_COMMAND."""
+    try:
+        words = [word.format(language="", gender="", voice="") for word in shlex.split(value)]
+    except (ValueError, LookupError, AttributeError):
+        words = []
+    if not words or not words[0]:
+        raise ValueError("is not a command with no other placeholders than {voice}, {language} and {gender}")
+    return value

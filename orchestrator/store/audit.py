@@ -1,0 +1,51 @@
+"""The last thousand things that operators did by the console."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+import redis
+
+from orchestrator.store import keys
+from orchestrator.store.connection import redis_errors
+
+MOST: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """When (ISO 8601), from which address, what, of what, and what came of it."""
+
+    at: str
+    address: str
+    action: str
+    target: str
+    outcome: str
+
+    @classmethod
+    def now(cls, address: str, action: str, target: str, outcome: str) -> Deed:
+        """One of this moment."""
+        return cls(datetime.now(UTC).isoformat(timespec="milliseconds"), address, action, target, outcome)
+
+
+class AuditStore:
+    """Newest first."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis: Any = client
+
+    def add(self, deed: Deed) -> None:
+        """Keep it."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.lpush(keys.AUDIT, orjson.dumps(deed).decode())
+            pipe.ltrim(keys.AUDIT, 0, MOST - 1)
+            pipe.execute()
+
+    def list(self, most: int = 200) -> list[Deed]:
+        """The newest of them."""
+        with redis_errors():
+            return [Deed(**orjson.loads(text)) for text in self._redis.lrange(keys.AUDIT, 0, most - 1)]

@@ -1,0 +1,348 @@
+"""The console as an operator's browser and Prometheus meet it: what is shown, who is let in, what is done and noted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import gevent
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from orchestrator.console import security
+from orchestrator.console.app import create_console
+from orchestrator.console.live import Live
+from orchestrator.console.run import build_parts
+from orchestrator.domain.events import CallAnswered, CallEnded, MemberAdded, MemberRemoved
+from orchestrator.reporter import Reporter
+from orchestrator.settings import Settings
+from orchestrator.sids import mint_sid
+from orchestrator.store import keys
+from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.nodes import NodeStore
+from orchestrator.store.processes import ProcessStore
+from orchestrator.store.receivers import ReceiverStore
+from orchestrator.wiring import build_nodes, build_services
+from tests.unit.fake_esl import PASSWORD, FakeEsl, obedient
+from tests.unit.listener.test_committer import NOW, World
+from tests.unit.records import ACCOUNT, EVENTS, create
+from tests.unit.store.test_callbacks import Shelf
+
+EVIL = "<script>alert(1)</script>"
+TOKEN = "t" * 24
+BROWSER = {"Accept": "text/html"}
+OURS = {**BROWSER, "Origin": "http://localhost"}
+
+
+@dataclass
+class Console:
+    web: FlaskClient
+    client: redis.Redis
+    heard: list[str]
+
+    def page(self, path: str, status: int = 200) -> str:
+        answer = self.web.get(path, headers=BROWSER)
+        assert answer.status_code == status, answer.text
+        return answer.text
+
+
+def make_console(redis_url: str, client: redis.Redis, token: str = "") -> Console:
+    heard: list[str] = []
+    switch = FakeEsl(obedient(heard=heard))
+    switch.start()
+    settings = Settings(
+        redis_url=redis_url,
+        freeswitch_nodes=f"fs1=127.0.0.1:{switch.port}",
+        freeswitch_password=PASSWORD,
+        console_token=token,
+        recordings_dir="/no/such/recordings",
+    )
+    nodes = build_nodes(settings)
+    nodes.start()
+    parts = build_parts(settings, build_services(settings, nodes))
+    AccountStore(client).save_account(Account(ACCOUNT, "a" * 32, "active", EVIL))
+    return Console(create_console(parts, token).test_client(), client, heard)
+
+
+@pytest.fixture
+def console(redis_url: str, client: redis.Redis) -> Console:
+    return make_console(redis_url, client)
+
+
+@pytest.fixture
+def live(client: redis.Redis) -> tuple[World, str, str]:
+    """Somebody in a conference: the world, ConferenceSid, CallSid."""
+    world = World(client)
+    person = create(ConferenceStore(client), name=EVIL, label=EVIL, conference_callbacks=EVENTS)
+    client.zadd(keys.account_kept(ACCOUNT), {f"{person.call_sid}:100": int(person.created_at.timestamp() * 1000)})
+    world.apply(person, CallAnswered(NOW), MemberAdded(NOW, 1))
+    return world, person.conference_sid, person.call_sid
+
+
+# ------------------------------------------------------------ what is shown
+
+
+def test_the_live_page_shows_all_that_lives(
+    console: Console, live: tuple[World, str, str], client: redis.Redis
+) -> None:
+    """Nodes, processes, lanes, accounts, conferences with their people; whatever comes from outside stays text."""
+    NodeStore(client).save_node("fs1", connected="1", listener="host:1", queued="3")
+    Reporter(ProcessStore(client), "work").once()
+    page = console.page("/")
+
+    assert EVIL not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 3
+    assert f"/conferences/{live[1]}" in page
+    assert "1 conferences, 1 people" in page
+    assert "host:1" in page
+    assert "work 1" in page
+    assert ACCOUNT in page
+
+
+def test_a_conference_has_a_page_also_after_its_end(console: Console, live: tuple[World, str, str]) -> None:
+    """Its calls, what happened when, its callbacks; found by any of its names."""
+    _, sid, call_sid = live
+    assert "End the conference" in console.page(f"/conferences/{sid}")
+    found = console.web.get(f"/search?q={call_sid}", headers=BROWSER)
+    page = console.page(f"/conferences/{sid}")
+
+    assert found.headers["Location"] == f"/conferences/{sid}"
+    assert EVIL not in page
+    assert "participant-join" in page
+    assert "answered" in page
+    assert console.page("/conferences/CF" + "0" * 32, 404)
+    assert "0 for" in console.page("/search?q=nobody")
+
+
+def test_scripts_and_styles_come_from_here_and_from_nowhere_else(console: Console) -> None:
+    answer = console.web.get("/", headers=BROWSER)
+    policy = answer.headers["Content-Security-Policy"]
+
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "style=" not in answer.text
+    assert "onclick" not in answer.text
+    assert "http://" not in answer.text.replace("http://www.w3.org", "")
+    for name in ("htmx.min.js", "sse.min.js", "console.css", "icon.svg"):
+        assert f"/static/{name}" in answer.text
+        assert console.web.get(f"/static/{name}").status_code == 200
+
+
+# ------------------------------------------------------------ who is let in
+
+
+def test_without_a_token_it_answers_to_loopback_only(console: Console) -> None:
+    """A name that a stranger has led here is refused (DNS rebinding)."""
+    assert console.web.get("/", headers={"Host": "evil.example"}).status_code == 403
+    assert console.web.get("/", headers={"Host": "127.0.0.1:8081"}).status_code == 200
+    assert console.web.get("/", headers={"Host": "[::1]:8081"}).status_code == 200
+
+
+def test_a_token_is_asked_for_and_a_session_follows(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(security, "WRONG_SECONDS", 0.01)
+    console = make_console(redis_url, client, TOKEN)
+    web = console.web
+
+    assert web.get("/", headers=BROWSER).headers["Location"] == "/login"
+    assert [web.get(path).status_code for path in ("/metrics", "/v1/Accounts", "/events")] == [401] * 3
+    assert [web.get(path).status_code for path in ("/healthz", "/static/console.css", "/login")] == [200] * 3
+    assert web.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert web.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert web.post("/login", data={"token": "wrong"}, headers=OURS).status_code == 401
+    admitted = web.post("/login", data={"token": TOKEN}, headers=OURS)
+    cookie = admitted.headers["Set-Cookie"]
+    assert admitted.headers["Location"] == "/"
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert TOKEN not in cookie
+    assert web.get("/", headers=BROWSER).status_code == 200
+    web.set_cookie(security.COOKIE, f"{int(time.time()) + 9999999}.{'0' * 64}")
+    assert web.get("/", headers=BROWSER).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_another_sites_page_changes_nothing(console: Console, headers: dict[str, str]) -> None:
+    answer = console.web.post("/do/suspend", data={"account": ACCOUNT}, headers=headers)
+
+    assert answer.status_code == 403
+    assert console.client.hget(keys.account(ACCOUNT), "status") == "active"
+
+
+def test_a_token_is_needed_beyond_loopback() -> None:
+    with pytest.raises(ValueError, match="CONSOLE_TOKEN"):
+        Settings(console_bind="0.0.0.0:8081")
+    with pytest.raises(ValueError, match="CONSOLE_TOKEN"):
+        Settings(console_token="short")
+    assert Settings(console_bind="0.0.0.0:8081", console_token=TOKEN)
+
+
+# ------------------------------------------------------------ what is done
+
+
+def test_each_action_asks_first_is_done_and_is_noted(
+    console: Console, live: tuple[World, str, str], client: redis.Redis
+) -> None:
+    """By a page with a question, which works without scripts; with a line in the audit log."""
+    _, _, call_sid = live
+    question = console.page(f"/ask/mute?call={call_sid}&back=/conferences/x")
+    assert f"Mute {call_sid}?" in question
+    assert console.heard == []
+    done = console.web.post("/do/mute", data={"call": call_sid, "back": "//evil.example"}, headers=OURS)
+
+    assert done.headers["Location"] == "/"
+    assert any(" mute " in line or "muted" in line for line in console.heard), console.heard
+    assert "muted" in console.page("/audit")
+    client.hset(keys.account(ACCOUNT), "status", "active")
+    for action, status in (("suspend", "suspended"), ("admit", "active")):
+        assert console.web.post(f"/do/{action}", data={"account": ACCOUNT}, headers=OURS).status_code == 303
+        assert client.hget(keys.account(ACCOUNT), "status") == status
+    assert console.page("/audit").count("<td>127.0.0.1</td>") == 3
+
+
+def test_what_fails_is_said_and_noted(console: Console) -> None:
+    answer = console.web.post("/do/remove", data={"call": mint_sid("CA")}, headers=OURS)
+
+    assert answer.status_code == 404
+    assert "was not found" in answer.text
+    assert "failed: The call was not found" in console.page("/audit")
+    assert console.web.post("/do/remove", data={}, headers=OURS).status_code == 400
+    assert console.web.post("/do/nothing", data={}, headers=OURS).status_code == 404
+
+
+def test_dead_letters_and_paused_receivers_are_shown_and_put_right(console: Console, client: redis.Redis) -> None:
+    shelf = Shelf(client)
+    shelf.put("11111111-1111-1111-1111-111111111111")
+    shelf.settle("dead", "http-404")
+    store = ReceiverStore(client)
+    store.save_failure(ACCOUNT, "h:80", 0, 1)
+    for number in range(25):
+        store.save_failure(ACCOUNT, "h:80", number, 120_000 + number)
+    page = console.page("/")
+
+    assert f"/ask/replay?account={ACCOUNT}" in page
+    assert "host=h%3A80" in page or "host=h:80" in page
+    assert console.web.post("/do/replay", data={"account": ACCOUNT}, headers=OURS).status_code == 303
+    assert console.web.post("/do/resume", data={"account": ACCOUNT, "host": "h:80"}, headers=OURS).status_code == 303
+    assert client.zcard(keys.account_dead(ACCOUNT)) == 0
+    assert store.list_receivers(ACCOUNT) == []
+    assert "1 replayed" in console.page("/audit")
+
+
+# ------------------------------------------------------------ programs
+
+
+def test_metrics_of_all_processes_and_of_what_is_there(
+    console: Console, live: tuple[World, str, str], client: redis.Redis
+) -> None:
+    """Every process under its own name; no label names a tenant."""
+    Reporter(ProcessStore(client), "work").once()
+    NodeStore(client).save_node("fs1", connected="1", queued="2")
+    text = console.web.get("/metrics").text
+
+    for line in (
+        'orchestrator_processes{kind="work"} 1.0',
+        'orchestrator_processes{kind="api"} 0.0',
+        'orchestrator_node_up{node="fs1"} 1.0',
+        'orchestrator_node_queued{node="fs1"} 2.0',
+        "orchestrator_participants 1.0",
+        "orchestrator_redis_appends",
+        'orchestrator_redis_seconds_count{instance="',
+        'kind="work"',
+    ):
+        assert line in text, line
+    assert "AC1111" not in text
+    assert EVIL not in text
+
+
+def test_the_operators_api_makes_changes_and_deletes_accounts(console: Console) -> None:
+    """What the command line does, by the same code."""
+    web = console.web
+    made = web.post("/v1/Accounts", data={"FriendlyName": "new"}).get_json()
+    sid = made["account_sid"]
+    path = f"/v1/Accounts/{sid}"
+
+    assert len(made["auth_token"]) == 32
+    assert {row["account_sid"] for row in web.get("/v1/Accounts").get_json()["accounts"]} == {ACCOUNT, sid}
+    assert "auth_token" not in web.get(path).get_json()
+    assert web.post(f"{path}/Limits", data={"live_participants": "7"}).get_json()["live_participants"] == 7
+    assert web.post(f"{path}/Limits", data={"live_participants": "x"}).status_code == 400
+    assert web.post(f"{path}/Limits", data={"nonsense": "1"}).status_code == 400
+    key = web.post(f"{path}/Keys", data={"FriendlyName": "ci"}).get_json()
+    assert [row["sid"] for row in web.get(f"{path}/Keys").get_json()["keys"]] == [key["sid"]]
+    assert web.delete(f"{path}/Keys/{key['sid']}").status_code == 204
+    assert web.delete(path).status_code == 409
+    assert web.post(path, data={"Status": "asleep"}).status_code == 400
+    assert web.post(path, data={"Status": "suspended"}).get_json()["status"] == "suspended"
+    assert web.delete(path).status_code == 204
+    assert web.get(path).status_code == 404
+    assert "DELETE" in console.page("/audit")
+
+
+def test_the_operators_api_is_described(console: Console) -> None:
+    """Every route of it, and no other."""
+    document = console.web.get("/openapi.json").get_json()
+    described = {
+        (verb.upper(), path.replace("{AccountSid}", "<sid>").replace("{ConferenceSid}", "<sid>"))
+        for path, verbs in document["paths"].items()
+        for verb in verbs
+    }
+    served = {
+        (verb, rule.rule)
+        for rule in console.web.application.url_map.iter_rules()
+        for verb in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule.startswith("/v1/")
+    }
+
+    assert {(verb, path.replace("{KeySid}", "<key_sid>")) for verb, path in described} == served
+
+
+# ------------------------------------------------------------ as it happens
+
+
+def _events(live: Live) -> Iterator[str]:
+    return (text for text in live.watch() if text.startswith("event:"))
+
+
+def test_what_changes_is_sent_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read once for all who watch; what has not changed is not sent again; nobody watches: nothing is read."""
+    monkeypatch.setattr("orchestrator.console.live.INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr("orchestrator.console.live.SENT_SECONDS", 0.01)
+    monkeypatch.setattr("orchestrator.console.live.KEEP_SECONDS", 5.0)
+    shown, reads = {"a": "1", "b": "1\n2"}, [0]
+
+    def render() -> dict[str, str]:
+        reads[0] += 1
+        return dict(shown)
+
+    page = Live(render)
+    first, second = _events(page), _events(page)
+    with gevent.Timeout(10):
+        assert next(first) == "event: a\ndata: 1\n\nevent: b\ndata: 1\ndata: 2\n\n"
+        assert next(second) == "event: a\ndata: 1\n\nevent: b\ndata: 1\ndata: 2\n\n"
+        shown["a"] = "2"
+        assert next(first) == next(second) == "event: a\ndata: 2\n\n"
+    assert reads[0] > 1
+    first.close()  # type: ignore[attr-defined]  # a generator
+    second.close()  # type: ignore[attr-defined]
+    gevent.sleep(0.05)
+    before = reads[0]
+    gevent.sleep(0.05)
+    assert reads[0] <= before + 1
+
+
+def test_a_conference_that_ends_stays_on_its_page(console: Console, live: tuple[World, str, str]) -> None:
+    world, sid, call_sid = live
+    person = ConferenceStore(console.client).load_participant(ACCOUNT, sid, call_sid)
+    world.apply(person, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+    page = console.page(f"/conferences/{sid}")
+
+    assert "completed" in page
+    assert "End the conference" not in page
+    assert "0 conferences" in console.page("/")
