@@ -1,4 +1,4 @@
-# make up | test | test-freeswitch | check | clients | openapi | bench | chaos | fuzz; each does its own set-up.
+# make up | test | test-freeswitch | check | clients | browser | openapi | bench | chaos | fuzz; each does its own set-up.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -8,7 +8,7 @@ SEED   ?= 1
 # Scenarios that load the machine, and measure what the others notice of it: nothing runs beside them.
 FLOODS := tests/scenarios/test_connections.py
 
-.PHONY: up test test-freeswitch check clients openapi bench chaos fuzz clean
+.PHONY: up test test-freeswitch check clients browser openapi bench chaos fuzz clean
 
 up: $(READY)
 	@$(BIN)/orchestrator up
@@ -37,6 +37,12 @@ clients: $(READY)
 	var/clients/py6/bin/pip install --quiet --disable-pip-version-check signalwire==2.1.1 twilio==6.54.0
 	npm install --silent --no-audit --no-fund --prefix var/clients/node twilio@6.3.1 @signalwire/compatibility-api@3.2.0
 	$(BIN)/pytest -q tests/scenarios/test_clients.py
+
+# The console in a real browser, and axe's look at it; needs npm, and chromium on the PATH.
+browser: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check playwright==1.65.2
+	npm install --silent --no-audit --no-fund --prefix var/browser axe-core@4.14.1
+	$(BIN)/pytest -q tests/scenarios/test_console.py
 
 # 5,000 random requests drawn from the OpenAPI document.
 openapi: $(READY)

@@ -84,7 +84,7 @@ def misspelt(environment: Iterable[str]) -> Iterator[tuple[bool, str]]:
     known = [name.upper() for name in Settings.model_fields]
     for name in sorted(environment):
         near = difflib.get_close_matches(name, known, 1, _LIKENESS)
-        if near and name not in known and not name.startswith(_FOREIGN):
+        if near and name.removesuffix("_FILE") not in known and not name.startswith(_FOREIGN):
             yield False, f"{name} is set, and no setting: {near[0]}?"
 
 

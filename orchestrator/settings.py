@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -262,11 +263,25 @@ class Settings(BaseSettings):
         return self.orchestrator_media_url.rstrip("/") or self.public_url
 
 
+def _from_files(named: set[str]) -> dict[str, str]:
+    """Settings that are in files, as secrets of containers are: NAME_FILE instead of NAME. Raises SettingsError."""
+    found: dict[str, str] = {}
+    for name in Settings.model_fields:
+        path = os.environ.get(f"{name.upper()}_FILE", "")
+        if path and name.upper() not in named:
+            try:
+                found[name] = Path(path).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsError([f"{name.upper()}_FILE: {path} cannot be read: {error}"]) from error
+    return found
+
+
 def load_settings() -> Settings:
     """Read the environment, and what it leaves open from the `up` that runs in this folder, so that a command typed
     beside it finds its Redis and its switch. Raises SettingsError naming each wrong variable."""
     named = {name.upper() for name in os.environ}
     beside = {name.lower(): value for name, value in running_settings().items() if name not in named}
+    beside |= _from_files(named)
     try:
         return Settings(**beside)  # type: ignore[arg-type]  # texts, as the environment has them
     except ValidationError as error:

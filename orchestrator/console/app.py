@@ -11,6 +11,7 @@ from flask import Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from orchestrator import logs
 from orchestrator.console import admin, metrics
 from orchestrator.console.actions import ACTIONS, Action, Hands
 from orchestrator.console.live import Live
@@ -46,6 +47,7 @@ def create_console(parts: Parts, token: str) -> Flask:
     hands = Hands(parts.services, parts.reader.account_store, parts.reader.history)
     app.before_request(lambda: door.check(request))
     app.after_request(_harden)
+    app.teardown_request(lambda _: logs.start())
 
     @app.get("/")
     def home() -> str:

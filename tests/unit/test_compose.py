@@ -12,9 +12,10 @@ import yaml
 from orchestrator.settings import Settings
 from tests.harness.freeswitch import NODE_CONFIGURATION, REPOSITORY
 
-FILES: Final = ("compose.yaml", "compose.host-network.yaml")
+FILES: Final = ("compose.yaml", "compose.host-network.yaml", "compose.metrics.yaml")
 OURS: Final = ("api", "console", "detector", "listener", "worker")
 SERVICES: Final = (*OURS, "freeswitch", "redis")
+METRICS: Final = ("grafana", "prometheus")
 FIXED: Final = {
     "ORCHESTRATOR_BIND",  # in the image: all addresses of the container
     "FREESWITCH_ESL_PORT",  # what is published or connected to has its usual number inside the container
@@ -95,11 +96,14 @@ def test_every_setting_of_the_node_is_in_its_readme() -> None:
     assert settings_in(document, "| Variable |") == settings_of_nodes()
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_no_container_has_more_than_it_needs(service: str) -> None:
+@pytest.mark.parametrize(
+    ("service", "file"),
+    [*((name, "compose.yaml") for name in SERVICES), *((name, "compose.metrics.yaml") for name in METRICS)],
+)
+def test_no_container_has_more_than_it_needs(service: str, file: str) -> None:
     """No capabilities and no way back to them, nothing to write to but memory and volumes, bounds on memory, processes
     and threads."""
-    asked = services_of("compose.yaml")[service]
+    asked = services_of(file)[service]
 
     assert asked["cap_drop"] == ["ALL"]
     assert asked.get("cap_add", []) == (["SYS_NICE"] if service == "freeswitch" else [])
@@ -111,11 +115,12 @@ def test_no_container_has_more_than_it_needs(service: str) -> None:
 
 def test_images_are_named_by_the_operator() -> None:
     """With a digest, which no file of ours could know: there is no default that would be taken without one."""
-    images = [service["image"] for service in services_of("compose.yaml").values()]
+    files = ("compose.yaml", "compose.metrics.yaml")
+    images = [service["image"] for file in files for service in services_of(file).values()]
     images += re.findall(r"BASE_IMAGE: (\S+)", text_of("compose.yaml"))
 
     foreign = [image for image in images if "ORCHESTRATOR_IMAGE" not in image]
-    assert len(foreign) == 3
+    assert len(foreign) == 5
     assert all(re.match(r"\$\{[A-Z_]+:\?", image) for image in foreign)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
@@ -181,3 +182,18 @@ def test_private_networks_are_a_comma_separated_list(monkeypatch: pytest.MonkeyP
     for text in ("10.1.0.1/16", "10.1.0.0/33", "localhost"):
         with pytest.raises(SettingsError, match=f"ALLOWED_PRIVATE_NETWORKS: .*'{text}'"):
             load(monkeypatch, ALLOWED_PRIVATE_NETWORKS=text)
+
+
+def test_a_setting_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As secrets of containers are; the variable itself comes first, and a file that is not there is said."""
+    secret = tmp_path / "secret"
+    secret.write_text("from a file\n")
+    monkeypatch.delenv("FREESWITCH_PASSWORD", raising=False)
+    monkeypatch.setenv("FREESWITCH_PASSWORD_FILE", str(secret))
+    assert load_settings().freeswitch_password == "from a file"
+    monkeypatch.setenv("FREESWITCH_PASSWORD", "named")
+    assert load_settings().freeswitch_password == "named"
+    monkeypatch.delenv("FREESWITCH_PASSWORD")
+    monkeypatch.setenv("FREESWITCH_PASSWORD_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(SettingsError, match="FREESWITCH_PASSWORD_FILE"):
+        load_settings()

@@ -123,6 +123,7 @@ def test_scripts_and_styles_come_from_here_and_from_nowhere_else(console: Consol
 
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+    assert answer.headers["Referrer-Policy"] == "same-origin"  # or the Origin of our own forms would be null
     assert "style=" not in answer.text
     assert "onclick" not in answer.text
     assert "http://" not in answer.text.replace("http://www.w3.org", "")
