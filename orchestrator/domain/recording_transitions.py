@@ -17,6 +17,7 @@ from orchestrator.domain.recording import (
     PAUSED,
     PROCESSING,
     STOPPED,
+    TOO_SHORT,
     Part,
     Recording,
     RecordingStatus,
@@ -44,6 +45,9 @@ from orchestrator.domain.recording_events import (
 
 MOST_PARTS: Final = 500
 """Whatever is paused, or breaks off, more often than this ends there, with what there is."""
+
+MUST_BE_SOMETHING_SECONDS: Final = 2.0
+"""What was recorded for longer and is empty was not short: a full disk, a file that somebody has removed."""
 
 UNWRITTEN: Final = 20500
 """There was something to record, and it could not be kept; Twilio has no code of its own for that."""
@@ -138,11 +142,22 @@ def _closed(recording: Recording) -> Recording:
 
 def _processed(recording: Recording, event: Event) -> Told:
     processed = cast(Processed, event)
+    if processed.error_code == TOO_SHORT and _open_seconds(recording) > MUST_BE_SOMETHING_SECONDS:
+        return _failed(recording, event, "nothing of it was written")
     if processed.error_code is not None:
         absent = replace(recording, status=ABSENT, error_code=processed.error_code, duration_ms=0)
         return absent, (RecordingAbsent(event.at),)
     completed = replace(recording, status=COMPLETED, duration_ms=processed.duration_ms, sizes=processed.sizes)
     return completed, (RecordingCompleted(event.at),)
+
+
+def _open_seconds(recording: Recording) -> float:
+    """How long its files were open."""
+    return sum(
+        (part.ended_at - part.started_at).total_seconds()
+        for part in recording.parts
+        if part.started_at and part.ended_at
+    )
 
 
 def _processing_failed(recording: Recording, event: Event) -> Told:

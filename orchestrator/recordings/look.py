@@ -98,8 +98,7 @@ class Looks:
             try:
                 return self._watch(recording, self.nodes.get(recording.node).send)
             except NodeUnavailable as error:
-                log.info("recording_not_watched", **names_of(recording), error=error.message)
-                return LOOK_SECONDS
+                return self._without_node(recording, error.message)
         if recording.status is PROCESSING:
             return self._process(recording)
         return self._tidy(recording)
@@ -117,6 +116,15 @@ class Looks:
         if self._is_somebody_there(recording, send):
             self._go_on(recording, recording.parts[-1], send)
         return LOOK_SECONDS
+
+    def _without_node(self, recording: Recording, reason: str) -> float | None:
+        """What is over need not wait for its node to come back, if that writes no more."""
+        log.info("recording_not_watched", **names_of(recording), error=reason)
+        part = recording.open_part
+        if not self._is_over(recording) or (part is not None and self._grows(recording, part)):
+            return LOOK_SECONDS
+        self.recorder.apply(lane_of(recording), SourceEnded(datetime.now(UTC), is_closed=True), _nobody)
+        return SOON_SECONDS
 
     def _end(self, recording: Recording, send: Send, *, is_up: bool) -> float | None:
         if is_up and recording.is_of_conference:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import gevent
+import structlog
 from gevent.event import Event as Signal
 
 from orchestrator.sandbox.clock import FRAME_SECONDS, FRAMES_PER_SECOND
@@ -33,6 +34,8 @@ _BUFFER_BYTES = 65536
 _FRAMES_AT_ONCE = 5
 _HEADER_BYTES = 44
 _FORMATS = {".wav": _HEADER_BYTES, ".raw": 0}
+
+log = structlog.get_logger(__name__)
 
 Tones = frozenset[int]
 SILENCE: Tones = frozenset()
@@ -81,9 +84,9 @@ class Recording:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._file = target.open("wb", _BUFFER_BYTES if self.buffered else 0)
+            self._file.write(bytes(self._header_bytes))
         except OSError as error:
             raise CannotRecord(str(error)) from error
-        self._file.write(bytes(self._header_bytes))
         self._until = time.monotonic()
         self.is_open = True
 
@@ -117,8 +120,10 @@ class Recording:
         wanted, start = frames * FRAME_SAMPLES, self.samples % _BLOCK_SAMPLES
         width = _BYTES_PER_SAMPLE * len(tones)
         repeated = sound * ((start + wanted) // _BLOCK_SAMPLES + 1)
-        self._file.write(repeated[start * width : (start + wanted) * width])
-        self.samples += wanted
+        try:
+            self.samples += self._file.write(repeated[start * width : (start + wanted) * width]) // width
+        except OSError as error:  # a full disk ends no recording (record_callback: `Error writing`)
+            log.warning("recording_not_written", path=self.path, error=str(error))
 
     def close(self) -> None:
         """Write the rest and the header."""

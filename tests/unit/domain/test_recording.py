@@ -10,6 +10,7 @@ import pytest
 from orchestrator.domain.events import Event
 from orchestrator.domain.recording import (
     SILENT,
+    TOO_SHORT,
     Recording,
     RecordingSource,
     RecordingStatus,
@@ -171,6 +172,17 @@ def test_nothing_in_it() -> None:
     )
 
     assert (recording.status, recording.error_code, told[-1]) == ("absent", 16102, "Absent")
+
+
+def test_an_empty_file_of_a_long_recording_is_no_short_one() -> None:
+    """A disk was full, or somebody has removed it: that has failed, and must not pass for a call of a moment."""
+    recording, _ = after(begun(), PartStarted(at(0), 1), SourceEnded(at(9), True))
+    failed, told = after(recording, Processed(at(10), error_code=TOO_SHORT))
+    assert (failed.status, failed.error_code, told) == ("failed", 20500, ["Failed"])
+
+    recording, _ = after(begun(), PartStarted(at(0), 1), SourceEnded(at(1), True))
+    absent, told = after(recording, Processed(at(2), error_code=TOO_SHORT))
+    assert (absent.status, absent.error_code, told) == ("absent", 16101, ["Absent"])
 
 
 def test_processing_is_tried_again() -> None:
