@@ -5,8 +5,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 MINUTES ?= 5
 SEED   ?= 1
-# Scenarios that load the machine, and measure what the others notice of it: nothing runs beside them.
-FLOODS := tests/scenarios/test_connections.py
+# Scenarios that measure when something happens, some while they load the machine: nothing runs beside them.
+ALONE  := tests/scenarios/test_connections.py tests/scenarios/test_calls_per_second.py
 
 .PHONY: up test test-freeswitch check clients browser openapi bench chaos fuzz clean
 
@@ -15,8 +15,8 @@ up: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest -q -n 2 --reruns 1 -rfER tests/unit
-	$(BIN)/pytest -q -n 3 --dist loadfile --reruns 1 -rfER --ignore $(FLOODS) tests/scenarios
-	$(BIN)/pytest -q --reruns 1 -rfER $(FLOODS)
+	$(BIN)/pytest -q -n 3 --dist loadfile --reruns 1 -rfER $(addprefix --ignore=,$(ALONE)) tests/scenarios
+	$(BIN)/pytest -q --reruns 1 -rfER $(ALONE)
 
 # What the real switch says is recorded anew; a line that differs is a change of its, or of the scripts.
 test-freeswitch: $(READY)

@@ -16,7 +16,7 @@ from orchestrator.media.content import BARE, UNKNOWN, WRITTEN
 from orchestrator.media.decode import CODECS, FORMATS
 from orchestrator.media.errors import MEANINGS
 from orchestrator.services.pacing import REFUSAL_SECONDS
-from orchestrator.store.keys import KEYS
+from orchestrator.store.schema import KEYS
 from orchestrator.twiml.document import ATTRIBUTES, CONTENTS, FORBIDDEN
 from orchestrator.twiml.ssml import ELEMENTS, SPELT
 from orchestrator.twiml.voices import LANGUAGES
@@ -46,7 +46,7 @@ def redis_schema() -> str:
         [
             "# Redis keys",
             "",
-            "Drawn from `orchestrator/store/keys.py` by `python docs/generate.py`. Keys of one conference share the",
+            "Drawn from `orchestrator/store/schema.py` by `python docs/generate.py`. Keys of one conference share the",
             "hash tag `{CF…}`, those of one account `{AC…}`, all media `{media}`: every Lua script stays in one slot",
             "of a Redis Cluster.",
             "",

@@ -29,6 +29,9 @@ class Limits:
     live_participants: int = _limit(500, LIVE, "calls that have been created and have not ended")
     live_conferences: int = _limit(200, LIVE, "conferences that have not ended")
     dialling: int = _limit(100, LIVE, "calls that have not been answered yet")
+    calls_per_second: int = _limit(
+        1, None, "calls that are dialled in a second", "a create is `queued`, and its call dialled in its turn"
+    )
     creates_per_second: int = _limit(30, RATE, "creates of participants, those included that are refused then")
     kept_participants: int = _limit(
         100_000,

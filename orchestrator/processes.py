@@ -10,7 +10,7 @@ import gevent
 import structlog
 from gunicorn.app.base import BaseApplication
 
-from orchestrator import followers, wiring
+from orchestrator import followers, wiring, wiring_worker
 from orchestrator.api.server import IDLE_SECONDS, MOST_HEADER_BYTES, MOST_HEADERS, ApiWorker
 from orchestrator.health_server import serve
 from orchestrator.jobs.worker import work_for_ever
@@ -108,7 +108,7 @@ def run_worker(settings: Settings) -> None:
 
     Its passwords and tokens are no business of the programs that it starts over strangers' bytes."""
     make_undumpable()
-    parts = wiring.build_worker(settings)
+    parts = wiring_worker.build_worker(settings)
     reporter = _report(settings, "work")
     for nodes in parts.nodes:
         nodes.start()

@@ -37,7 +37,9 @@ COMMANDS: Final = {
     "api": Command("serve the REST API", serves=True, needs="freeswitch_nodes"),
     "listen": Command("follow the nodes' events", serves=True, needs="freeswitch_nodes"),
     "work": Command(
-        "deliver callbacks, load and play what people hear, finish recordings", serves=True, needs="freeswitch_nodes"
+        "dial calls that wait, deliver callbacks, play what people hear, finish recordings",
+        serves=True,
+        needs="freeswitch_nodes",
     ),
     "detect": Command("find out who picks up, on the nodes whose DETECTION_DIR this is", serves=True),
     "console": Command("show operators what lives, and have them act; serve /metrics", serves=True),

@@ -1,4 +1,4 @@
-"""orchestrator work: deliver callbacks, load and play what people hear, finish recordings."""
+"""orchestrator work: dial calls that wait, deliver callbacks, load and play what people hear, finish recordings."""
 
 from __future__ import annotations
 

@@ -155,6 +155,7 @@ def run_ready(name: str) -> None:
 CALLBACKS: Final = Topic("callbacks")
 PLAYBACK: Final = Topic("playback")
 RECORDINGS: Final = Topic("recordings")
+DIALLING: Final = Topic("dialling")
 
 
 def make_queue(topic: Topic, connection: object) -> Queue:

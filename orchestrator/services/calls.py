@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -13,6 +13,8 @@ from orchestrator.domain.calls import ON_THE_WAY, call_status
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import CallNotInProgress, NotFound
 from orchestrator.freeswitch.nodes import Nodes
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
 from orchestrator.services.confirmation import act_until, end_call
 from orchestrator.store.calls import CallFilter, CallStore
 from orchestrator.store.conference_list import Place, Seen
@@ -24,10 +26,17 @@ log = structlog.get_logger("calls")
 class CallService:
     """`account_sid` is always the authenticated account."""
 
-    def __init__(self, store: CallStore, conferences: ConferenceStore, nodes: Nodes) -> None:
+    def __init__(
+        self,
+        store: CallStore,
+        conferences: ConferenceStore,
+        nodes: Nodes,
+        make_committer: Callable[[Send], Committer],
+    ) -> None:
         self._store = store
         self._conferences = conferences
         self._nodes = nodes
+        self._make_committer = make_committer
 
     def fetch_call(self, account_sid: str, call_sid: str) -> Participant:
         """A call, also one that has ended. Raises NotFound."""
@@ -64,5 +73,5 @@ class CallService:
             call = self._store.load(account_sid, call_sid)
             return call.ended_at is not None
 
-        act_until(is_over, lambda: end_call(node, call_sid))
+        act_until(is_over, lambda: end_call(node, call, self._make_committer))
         return call

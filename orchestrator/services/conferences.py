@@ -14,6 +14,8 @@ from orchestrator.errors import ConferenceNotInProgress
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.commands import HangUpMembers
 from orchestrator.freeswitch.nodes import Nodes
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
 from orchestrator.outgoing.addressing import shown
 from orchestrator.services.confirmation import act_until, end_call
 from orchestrator.store.conference_list import ConferenceFilter, Place, Seen
@@ -32,9 +34,11 @@ class ConferenceService:
         store: ConferenceStore,
         nodes: Nodes,
         sounds: PlaybackStore,
+        make_committer: Callable[[Send], Committer],
         wake_sounds: Callable[[Sequence[object]], None],
     ) -> None:
         self._store = store
+        self._make_committer = make_committer
         self._nodes = nodes
         self._sounds = sounds
         self._wake_sounds = wake_sounds
@@ -85,7 +89,7 @@ class ConferenceService:
             with contextlib.suppress(CommandRefused):
                 node.send(HangUpMembers(conference_sid))
             for participant in self._store.list_participants(account_sid, conference_sid):
-                end_call(node, participant.call_sid)
+                end_call(node, participant, self._make_committer)
 
         if not is_completed():
             act_until(is_completed, hang_up)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
+from orchestrator.domain.conference import Participant
+from orchestrator.domain.events import DialFailed, Happened
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.commands import KillChannel
 from orchestrator.freeswitch.nodes import Node
-from orchestrator.sids import channel_uuid_of
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
 
 CONFIRM_SECONDS: Final = 1.8
 """How long an answer waits for the event that makes it true; a client is promised an answer within 2 s."""
@@ -36,7 +40,13 @@ def act_until(is_true: Callable[[], bool], act: Callable[[], None]) -> None:
         pause = min(pause * 1.5, 0.1)
 
 
-def end_call(node: Node, call_sid: str) -> None:
-    """End a call's channel. Without one the call has ended, or is still to be made: then the listener ends it."""
+def end_call(node: Node, participant: Participant, make_committer: Callable[[Send], Committer]) -> None:
+    """End a call's channel. One that waits in the queue has none, and is over by being said to be; a channel that is
+    still to be made is ended by the listener. Raises Unavailable."""
+    if participant.dialled_at is None:
+        ended = DialFailed(datetime.now(UTC), "ORIGINATOR_CANCEL")
+        happened = Happened(participant.call_sid, participant.conference_sid, ended)
+        make_committer(node.send).commit_events([happened])
+        return
     with contextlib.suppress(CommandRefused):
-        node.send(KillChannel(channel_uuid_of(call_sid)))
+        node.send(KillChannel(participant.switch.channel_uuid))

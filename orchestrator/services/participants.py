@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import random
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 
 import gevent
@@ -21,21 +20,25 @@ import structlog
 
 from orchestrator import logs
 from orchestrator.dialling.destinations import Destinations
+from orchestrator.dialling.orders import Order
+from orchestrator.dialling.sessions import Sessions
+from orchestrator.dialling.turns import Turns
 from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, SHOWN, CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, RecordingSettings, SwitchRef
-from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NodeFull, NotFound, Unavailable
-from orchestrator.freeswitch.capacity import SHOWN_SECONDS
+from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NotFound, Unavailable
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.freeswitch.dial_string import Originate
+from orchestrator.freeswitch.dial_string import Destination, Originate
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.freeswitch.whisper import require_whispers
 from orchestrator.limits import Limits
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
 from orchestrator.outgoing.addressing import shown_address
 from orchestrator.services.confirmation import act_until, end_call
 from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.quotas import Admission, QuotaStore, Room
+from orchestrator.store.quotas import Admission, QuotaStore
 from orchestrator.store.records import encode_participant
 
 log = structlog.get_logger("participants")
@@ -54,29 +57,36 @@ class ParticipantService:
         nodes: Nodes,
         destinations: Destinations,
         quotas: QuotaStore,
+        sessions: Sessions,
+        turns: Turns,
         accounts: AccountStore,
+        make_committer: Callable[[Send], Committer],
     ) -> None:
         self._store = store
         self._quotas = quotas
         self._accounts = accounts
         self._nodes = nodes
         self._destinations = destinations
+        self._sessions = sessions
+        self._turns = turns
+        self._make_committer = make_committer
 
     # ------------------------------------------------------------ create
 
     def create_participant(self, account_sid: str, name: str, command: CreateParticipant) -> tuple[Participant, int]:
         """Dial somebody into the conference `name` (a ConferenceSid or a FriendlyName).
 
-        Returns the participant and its queue time in ms (this server has no queue: 0).
+        Returns the participant and its queue time in ms; 0: it is dialled.
         Raises BadParameter, NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing,
         CoachedCallHeld, CoachingImpossible, QuotaReached, Unavailable.
         """
         destination = self._destinations.find(command.to)
         limits = self._accounts.load_limits(account_sid)
+        call_sid = mint_sid("CA")
         while True:
             conference, is_new = self._conference_for(account_sid, name, command)
             require_whispers(self._nodes.get_connected(conference.node), command.coaching)
-            participant = _new_participant(conference, command)
+            participant = _new_participant(call_sid, conference, command)
             logs.bind(participant.conference_sid, participant.call_sid)
             # Refuses what cannot be carried, before anything is written.
             Originate(command, participant, destination, conference.has_started).render()
@@ -84,8 +94,16 @@ class ParticipantService:
             try:
                 with self._admitted(participant, limits, is_new):
                     if is_new:
-                        self._claim(conference)  # only now: a create that is refused leaves no name behind
-                    conference = self._store.create_participant(command, participant, candidate)
+                        # A create that is refused leaves no name behind; one that finds the name taken, no turn.
+                        if self._turns.is_free(account_sid, limits):
+                            self._sessions.reserve(participant)
+                        self._claim(conference)
+                    with self._turns.taken(participant, Order(command, destination), limits) as waits_ms:
+                        if waits_ms:
+                            participant = replace(participant, dialled_at=None)
+                        else:
+                            self._sessions.reserve(participant)
+                        conference = self._store.create_participant(command, participant, candidate)
                 break
             except _NameTaken:
                 limits = limits.without_rate()  # it has been counted as one create
@@ -94,7 +112,21 @@ class ParticipantService:
                     raise  # addressed by SID: it is over. By name: it ended just now, and the name is free again
                 limits = limits.without_rate()
 
-        # The conference says on which node: another process may have made it first, on its own choice.
+        if not waits_ms:
+            self._dial(command, participant, destination, conference)
+        log.info(
+            "participant_created",
+            to=shown_address(participant.to),
+            **{"from": shown_address(participant.from_)},
+            label=command.label,
+            waits_ms=waits_ms,
+        )
+        return participant, waits_ms
+
+    def _dial(
+        self, command: CreateParticipant, participant: Participant, destination: Destination, conference: Conference
+    ) -> None:
+        """The conference says on which node: another process may have made it first, on its own choice."""
         originate = Originate(command, participant, destination, conference.has_started)
         try:
             self._nodes.get(conference.node).start_job(originate, participant.switch.channel_uuid)
@@ -102,17 +134,10 @@ class ParticipantService:
             # It may dial all the same: then the listener ends the leg, because the client is told that there is none.
             gevent.spawn(contextvars.copy_context().run, self._take_back, participant)
             raise Unavailable("The switch does not dial at present") from error
-        log.info(
-            "participant_created",
-            to=shown_address(participant.to),
-            **{"from": shown_address(participant.from_)},
-            label=command.label,
-        )
-        return participant, 0
 
     @contextlib.contextmanager
     def _admitted(self, participant: Participant, limits: Limits, is_new: bool) -> Iterator[None]:
-        """What is over its account's quotas, or would find its node full, is refused before it is told 201."""
+        """What is over its account's quotas is refused before it is told 201, and so is what finds its node full."""
         admission = Admission(
             participant.account_sid,
             participant.conference_sid,
@@ -122,18 +147,7 @@ class ParticipantService:
             makes_conference=is_new,
         )
         with self._quotas.admitted(admission, limits):
-            self._reserve_session(participant)
             yield
-
-    def _reserve_session(self, participant: Participant) -> None:
-        node = participant.switch.node
-        capacity = self._nodes.get(node).capacity
-        if capacity is None:
-            return  # it has just come back, or is about to be found away
-        age_ms = int((time.monotonic() - capacity.read_at + SHOWN_SECONDS) * 1000)
-        room = Room(capacity.free_sessions, age_ms, capacity.dialled_per_second)
-        if not self._quotas.reserve_session(node, participant.call_sid, room):
-            raise NodeFull("The switch takes no further call at present: try again")
 
     def _claim(self, conference: Conference) -> None:
         sid = conference.conference_sid
@@ -205,17 +219,17 @@ class ParticipantService:
         self._store.request_removal(account_sid, conference_sid, call_sid)
 
         def is_gone() -> bool:
+            nonlocal participant
             try:
-                self._store.load_participant(account_sid, conference_sid, call_sid)
+                participant = self._store.load_participant(account_sid, conference_sid, call_sid)
             except NotFound:
                 return True
             return False
 
-        act_until(is_gone, lambda: end_call(node, call_sid))
+        act_until(is_gone, lambda: end_call(node, participant, self._make_committer))
 
 
-def _new_participant(conference: Conference, command: CreateParticipant) -> Participant:
-    call_sid = mint_sid("CA")
+def _new_participant(call_sid: str, conference: Conference, command: CreateParticipant) -> Participant:
     now = datetime.now(UTC)
     return Participant(
         call_sid=call_sid,

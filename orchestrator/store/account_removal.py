@@ -33,6 +33,7 @@ class AccountRemoval:
                 keys.account_live, keys.account_live_conferences, keys.account_dialling, keys.account_kept,
                 keys.account_tallies, keys.account_conferences, keys.account_names, keys.account_callbacks,
                 keys.account_dead, keys.account_receivers, keys.account_recording_bytes, keys.recordings_of,
+                keys.account_dials, keys.account_dial_orders,
             )  # fmt: skip
             gone += int(self._redis.unlink(*(key(account_sid) for key in own)))
             gone += int(self._redis.unlink(keys.account(account_sid)))

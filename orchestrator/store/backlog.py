@@ -11,7 +11,7 @@ from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.receivers import ReceiverStore
 
-KINDS: Final = ("callbacks", "playback", "recordings")
+KINDS: Final = ("callbacks", "dialling", "playback", "recordings")
 
 
 class Backlog:

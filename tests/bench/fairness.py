@@ -26,7 +26,7 @@ def measure(stack: Stack) -> list[Row]:
     (stack.directory / "slow").mkdir(exist_ok=True)
     receiver, slow = FastReceiver(stack.directory), FastReceiver(stack.directory / "slow")
     slow_account = "AC" + secrets.token_hex(16)
-    stack.orchestrator("account", "create", "--sid", slow_account, "--token", "slow" * 8)
+    stack.add_account(slow_account, "slow" * 8)
     receiver.start()
     slow.start()
     burst = _burst(stack, receiver)

@@ -34,7 +34,7 @@ KINDS = ("create", "read", "callback of the join")
 def measure(stack: Stack) -> list[Row]:
     """Alone, beside, and alone again: the better of the two counts."""
     account = ("AC" + secrets.token_hex(16), secrets.token_hex(16))
-    stack.orchestrator("account", "create", "--sid", account[0], "--token", account[1])
+    stack.add_account(account[0], account[1])
     _fill(stack, account[0])
     _work(stack, 5)
     first = _work(stack, ROUNDS)

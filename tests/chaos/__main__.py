@@ -31,7 +31,7 @@ def running(stack: Stack) -> Iterator[Account]:
     account = Account("AC" + secrets.token_hex(16), secrets.token_hex(16))
     try:
         stack.start()
-        stack.orchestrator("account", "create", "--sid", account.sid, "--token", account.token)
+        stack.add_account(account.sid, account.token)
         yield account
     finally:
         stack.stop()

@@ -269,6 +269,11 @@ class Stack:
         )
         return done.stdout
 
+    def add_account(self, sid: str, token: str) -> None:
+        """Another account; its calls do not wait, unless a test says so."""
+        self.orchestrator("account", "create", "--sid", sid, "--token", token)
+        self.set_limits(sid, calls_per_second=1_000_000)
+
     def set_limits(self, account_sid: str, **limits: int) -> None:
         """What an account may take; that of the stack has no limit that a test could meet unless it says so."""
         options = [text for row in TABLE if row.name in limits for text in (row.option, str(limits[row.name]))]

@@ -20,7 +20,7 @@ FOREIGN = ("AC" + "f0" * 16, "f0" * 20)
 
 @pytest.fixture
 def foreign(stack: Stack) -> Client:
-    stack.orchestrator("account", "create", "--sid", FOREIGN[0], "--token", FOREIGN[1])
+    stack.add_account(FOREIGN[0], FOREIGN[1])
     return stack.client(*FOREIGN)
 
 
@@ -86,7 +86,7 @@ def test_credentials_decide_before_anything_else(stack: Stack, foreign: Client) 
 def test_a_rotated_token_replaces_the_old_one(stack: Stack) -> None:
     """The old AuthToken is refused within 2 s, the new one accepted."""
     sid = "AC" + "e1" * 16
-    stack.orchestrator("account", "create", "--sid", sid, "--token", FIRST)
+    stack.add_account(sid, FIRST)
     url = f"{stack.base_url}/2010-04-01/Accounts/{sid}/Conferences.json"
     assert requests.get(url, auth=(sid, FIRST), timeout=5).status_code == 200
     _, second, _ = stack.orchestrator("account", "rotate-token", sid).split()
@@ -99,7 +99,7 @@ def test_keys_and_tokens_from_the_command_line(stack: Stack) -> None:
     """An SDK works with a key until it is revoked; a second token is accepted before the first is given up; the
     operator sees the account's project id."""
     sid, first = "AC" + "e2" * 16, "f" * 32
-    stack.orchestrator("account", "create", "--sid", sid, "--token", first)
+    stack.add_account(sid, first)
     key, secret = stack.orchestrator("keys", "create", "--account", sid, "--name", "app").split()
 
     def works(user: str, password: str) -> bool:

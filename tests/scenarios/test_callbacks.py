@@ -125,7 +125,7 @@ def test_another_account_sees_no_callback(stack: Stack) -> None:
     sid = _short_conference(stack)
     row = eventually(lambda: _own_api(stack, "Callbacks", ConferenceSid=sid)["callbacks"], "remembered")[0]
     foreign = ("AC" + "d7" * 16, "foreign" * 5)
-    stack.orchestrator("account", "create", "--sid", foreign[0], "--token", foreign[1])
+    stack.add_account(foreign[0], foreign[1])
     base = f"{stack.base_url}/v1/Accounts/{foreign[0]}/Callbacks"
     listed = requests.get(base, params={"ConferenceSid": sid}, auth=foreign, timeout=5).json()
 

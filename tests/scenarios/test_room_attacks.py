@@ -380,7 +380,7 @@ def peak_megabytes(pid: int) -> int:
 def test_another_tenants_people_and_conferences_are_not_there(two: Room, web: Web) -> None:
     """A foreign CallSid cannot be coached (16028); a foreign conference cannot be announced to, changed or read."""
     sid, token = "AC" + "1" * 32, "f" * 32
-    two.stack.orchestrator("account", "create", "--sid", sid, "--token", token)
+    two.stack.add_account(sid, token)
     theirs = two.stack.client(sid, token)
     stranger = theirs.conferences("theirs").participants.create(from_="+15550009999", to="+15550001003", label="eve")
     with pytest.raises(TwilioRestException) as caught:

@@ -36,7 +36,7 @@ class Tenant:
     def __init__(self, stack: Stack, **limits: int) -> None:
         self.stack = stack
         self.sid, self.token = "AC" + secrets.token_hex(16), secrets.token_hex(16)
-        stack.orchestrator("account", "create", "--sid", self.sid, "--token", self.token)
+        stack.add_account(self.sid, self.token)
         if limits:
             stack.set_limits(self.sid, **limits)
         self.base = f"{stack.base_url}/2010-04-01/Accounts/{self.sid}"

@@ -171,7 +171,7 @@ def test_lanes_that_wait_beyond_their_time_are_known(client: redis.Redis) -> Non
     ((kind, number, late), *others) = Backlog(client).lanes()
 
     assert (kind, number, round(late / 10)) == ("callbacks", 2, 9)
-    assert [row[1:] for row in others] == [(0, 0.0)] * 2
+    assert [row[1:] for row in others] == [(0, 0.0)] * 3
 
 
 def test_a_refused_password_is_told_from_a_dead_port(fake_esl: Callable[[Script], FakeEsl]) -> None:

@@ -22,6 +22,7 @@ FORBIDDEN = {
     "audio": ("listener/listener.py", "import numpy"),
     "pure": ("domain/rules.py", "import structlog"),
     "redis": ("services/participants.py", "from redis.exceptions import RedisError"),
+    "cryptography": ("store/dials.py", "from cryptography.fernet import Fernet"),
     "rq": ("store/outbox.py", "from rq import Queue"),
     "greenswitch": ("listener/listener.py", "import greenswitch"),
     "prometheus": ("listener/projector.py", "import prometheus_client"),

@@ -30,6 +30,9 @@ from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.twilio import paging
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.dialling.destinations import Destinations
+from orchestrator.dialling.orders import Seal
+from orchestrator.dialling.sessions import Sessions
+from orchestrator.dialling.turns import Turns
 from orchestrator.domain.conference import Participant
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.errors import Unavailable
@@ -59,6 +62,7 @@ from orchestrator.store.calls import CallStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
+from orchestrator.store.dials import DialStore
 from orchestrator.store.media import MediaStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.playback import PlaybackStore
@@ -122,10 +126,19 @@ def make_api(
 
     sounds, quotas = PlaybackStore(client), QuotaStore(client)
     services = Services(
-        ConferenceService(store, nodes, sounds, woken.extend),
-        ParticipantService(store, nodes, destinations, quotas, accounts),
+        ConferenceService(store, nodes, sounds, make_committer, woken.extend),
+        ParticipantService(
+            store,
+            nodes,
+            destinations,
+            quotas,
+            Sessions(nodes, quotas),
+            Turns(DialStore(client), Seal(PASSWORD), woken.extend),
+            accounts,
+            make_committer,
+        ),
         UpdateService(store, nodes, NodeStore(client), sounds, make_committer, woken.extend),
-        CallService(CallStore(client), store, nodes),
+        CallService(CallStore(client), store, nodes, make_committer),
         CallbackLog(CallbackStore(client), ReceiverStore(client)),
         Credentials(AccountStore(client)),
         Recordings(recorder, CommitStore(client), nodes, Directory(Path(directory) / "kept"), "https://api.example"),

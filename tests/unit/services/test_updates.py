@@ -90,7 +90,9 @@ class Desk:
         self.updates = UpdateService(
             self.world.store, nodes, self.looks, self.sounds, self.world.new_committer, self.woken.extend
         )
-        self.conferences = ConferenceService(self.world.store, nodes, self.sounds, self.woken.extend)
+        self.conferences = ConferenceService(
+            self.world.store, nodes, self.sounds, self.world.new_committer, self.woken.extend
+        )
         self.one, self.two = self.world.create(label="agent"), self.world.create()
         self.sid = self.one.conference_sid
         for number, each in enumerate((self.one, self.two), 1):

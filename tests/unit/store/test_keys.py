@@ -18,9 +18,11 @@ from orchestrator.lanes.engine import Engine
 from orchestrator.limits import DEFAULTS
 from orchestrator.recordings.beginning import of_call
 from orchestrator.reporter import Reporter
-from orchestrator.store import keys
+from orchestrator.sids import mint_sid
+from orchestrator.store import keys, schema
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.audit import AuditStore, Deed
+from orchestrator.store.dials import DialStore
 from orchestrator.store.lanes import Lane, LaneStore, LeaseLost
 from orchestrator.store.leases import LeaseStore
 from orchestrator.store.media import MediaStore
@@ -48,7 +50,7 @@ _PARTS = {
     ":clip:ID": ":clip:[0-9a-f]{32}",
     ":note:AC:HASH": ":note:AC[0-9a-f]{32}:[0-9a-f]{64}",
     ":account:AC": ":account:AC[0-9a-f]{32}",
-    "KIND": "(?:callbacks|playback|recordings)",
+    "KIND": "(?:callbacks|dialling|playback|recordings)",
     r"\{name\}": r"\{[A-Za-z0-9_-]{1,32}\}",
     r"\{host:pid\}": r"\{[A-Za-z0-9._-]+:\d+\}",
     ":participant:CA": ":participant:CA[0-9a-f]{32}",
@@ -56,7 +58,7 @@ _PARTS = {
 }
 
 
-def _pattern(key: keys.Key) -> re.Pattern[str]:
+def _pattern(key: schema.Key) -> re.Pattern[str]:
     text = re.escape(key.pattern)
     for plain, shape in _PARTS.items():
         if plain != ":lane" or key.pattern.startswith(("outbox:", "playback:", "lane:")):
@@ -64,7 +66,7 @@ def _pattern(key: keys.Key) -> re.Pattern[str]:
     return re.compile(text)
 
 
-PATTERNS = [(_pattern(key), key) for key in keys.KEYS]
+PATTERNS = [(_pattern(key), key) for key in schema.KEYS]
 BY_TTL = {
     "conference:{CF}:participant:CA",
     "conference:{CF}:callbacks",
@@ -105,7 +107,7 @@ FOR_SECONDS = {
 RQS = ("rq:", "callbacks:ready", "callbacks:woken", "playback:ready", "playback:woken")
 
 
-def _row(name: str) -> keys.Key:
+def _row(name: str) -> schema.Key:
     found = [key for pattern, key in PATTERNS if pattern.fullmatch(name)]
     assert len(found) == 1, f"{name} is in {len(found)} rows of KEYS"
     return found[0]
@@ -142,8 +144,9 @@ def _operate(client: redis.Redis) -> None:
     AuditStore(client).add(Deed.now("127.0.0.1", "mute", "CA", "muted"))
 
 
-def _media(client: redis.Redis) -> None:
-    """A clip and a note, and a clip that had to make room."""
+def _media(client: redis.Redis, seen: set[str]) -> None:
+    """A clip and a note, and a clip that had to make room; beside them calls that wait."""
+    _wait(client, seen)
     media = MediaStore(client, 4 * 2 * 1_224)
     media.save(bytes(200), ACCOUNT)
     media.save(bytes(200), ACCOUNT)
@@ -155,6 +158,19 @@ def _count(client: redis.Redis, participant: Participant) -> None:
     quotas = QuotaStore(client)
     with quotas.admitted(Admission(ACCOUNT, participant.conference_sid, participant.call_sid, 100, 0), DEFAULTS):
         assert quotas.reserve_session("fs1", participant.call_sid, Room(free_sessions=9, age_ms=1, per_second=9))
+
+
+def _wait(client: redis.Redis, seen: set[str]) -> None:
+    """One call a second, and a few of them: the others wait for their turn, and are dialled in it."""
+    dials = DialStore(client)
+    for _ in range(5):
+        dials.reserve(ACCOUNT, mint_sid("CF"), mint_sid("CA"), "sealed", 1)
+    dials.save_next(ACCOUNT, time.time() * 1000)
+    _check(client, seen)
+    while (waiting := dials.head(ACCOUNT)) is not None:
+        assert dials.claim(waiting)[0] == 1
+        _check(client, seen)
+        dials.finish(waiting, None)
 
 
 def _record(client: redis.Redis, participant: Participant, url: str) -> None:
@@ -244,11 +260,11 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     _drain_all(client, engine)
     _check(client, seen)
     _delete(client, one)
-    _media(client)
+    _media(client, seen)
     NodeStore(client).look_again("fs1", one.conference_sid)
     _check(client, seen)
 
-    assert seen == {key.pattern for key in keys.KEYS}, "the life has written every row"
+    assert seen == {key.pattern for key in schema.KEYS}, "the life has written every row"
     OutboxStore(client).list_due(2**50, 100)  # the sweep's last look
     OutboxStore(client).save_forgotten(int(time.time() * 1000))
     left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
@@ -264,8 +280,8 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     assert client.hlen(keys.DROPPED) == 1
 
 
-@pytest.mark.parametrize("key", keys.KEYS, ids=lambda key: key.pattern)
-def test_every_row_says_how_its_keys_end(key: keys.Key) -> None:
+@pytest.mark.parametrize("key", schema.KEYS, ids=lambda key: key.pattern)
+def test_every_row_says_how_its_keys_end(key: schema.Key) -> None:
     """A TTL, or somebody who removes it; and all keys of a conference carry its hash tag."""
     assert key.lifetime
     assert key.holds

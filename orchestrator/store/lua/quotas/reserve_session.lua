@@ -10,7 +10,11 @@
 -- include shared/now_ms
 
 local now = now_ms()
-if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 'ok' end
+-- Reserved before: it is dialled later than was thought then.
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+  redis.call('ZADD', KEYS[1], now, ARGV[1])
+  return 'ok'
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - tonumber(ARGV[5]))
 if redis.call('ZCOUNT', KEYS[1], now - tonumber(ARGV[3]), '+inf') >= tonumber(ARGV[2]) then return 'full' end
 if redis.call('ZCOUNT', KEYS[1], now - 1000, '+inf') >= tonumber(ARGV[4]) then return 'fast' end

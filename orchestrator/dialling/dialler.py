@@ -1,0 +1,174 @@
+"""Dials one call that has waited for its turn, exactly once.
+
+A call is claimed, dialled, and taken out of the queue. Whoever dies in between leaves a claim behind: who comes next
+waits until the node's listener has told what there is to tell, asks the switch, and dials only what nobody has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from orchestrator.dialling.orders import Seal, Unreadable
+from orchestrator.dialling.sessions import Sessions
+from orchestrator.domain.conference import Conference, Participant, ParticipantStatus
+from orchestrator.domain.events import DialFailed, Happened
+from orchestrator.domain.hearing import hears_conference
+from orchestrator.errors import BadParameter, NodeFull, Unavailable
+from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
+from orchestrator.freeswitch.commands import ChannelExists
+from orchestrator.freeswitch.dial_string import Originate
+from orchestrator.freeswitch.nodes import Node, Nodes
+from orchestrator.listener.coaching import Send
+from orchestrator.listener.committer import Committer
+from orchestrator.store.commits import CommitStore
+from orchestrator.store.dials import DialStore, Waiting
+from orchestrator.store.nodes import NodeStore
+
+YOUNG_MS: Final = 5_000
+"""A call's turn is reserved just before its record is written."""
+
+HEARD_SECONDS: Final = 2
+"""So long after a claim was found a listener has told of the call, if it was dialled."""
+
+CANCELED: Final = "ORIGINATOR_CANCEL"
+
+log = structlog.get_logger("dialling")
+
+
+class NotNow(Exception):
+    """A call cannot be dialled yet, and nobody has dialled it. Those behind it wait, too: order is kept."""
+
+
+class Unsure(NotNow):
+    """It may have been dialled."""
+
+
+class Dialler:
+    """For calls of any account and node."""
+
+    def __init__(
+        self,
+        store: DialStore,
+        commits: CommitStore,
+        listeners: NodeStore,
+        nodes: Nodes,
+        sessions: Sessions,
+        seal: Seal,
+        make_committer: Callable[[Send], Committer],
+    ) -> None:
+        self._store = store
+        self._commits = commits
+        self._listeners = listeners
+        self._nodes = nodes
+        self._sessions = sessions
+        self._seal = seal
+        self._make_committer = make_committer
+        self._found_claimed: dict[str, int] = {}
+        """A call -> when this process found that somebody had claimed it before (s)."""
+
+    def take(self, call: Waiting) -> None:
+        """Dial a call, or end it. Raises NotNow, Unavailable."""
+        claim, order = self._store.claim(call)
+        if claim == 0:
+            return
+        was_claimed = claim == 2
+        try:
+            if was_claimed:
+                self._await_news(call)
+            dialled_at = self._settle(call, order, was_claimed)
+        except Unsure:
+            raise
+        except NotNow:
+            self._store.unclaim(call)
+            raise
+        self._found_claimed.pop(call.member, None)
+        self._store.finish(call, dialled_at)
+
+    def end(self, call: Waiting, cause: str = CANCELED) -> None:
+        """Take a call out of the queue that is not dialled any more: its leave, and its last callback, say why."""
+        _, participant = self._load(call)
+        if participant is not None and participant.ended_at is None:
+            event = Happened(call.call_sid, call.conference_sid, DialFailed(datetime.now(UTC), cause))
+            try:
+                self._make_committer(self._nodes.get(participant.switch.node).send).commit_events([event])
+            except NodeUnavailable as error:
+                log.warning("end_not_told", call_sid=call.call_sid, error=error.message)  # it is committed
+        self._store.finish(call, None)
+
+    def _settle(self, call: Waiting, sealed: str, was_claimed: bool) -> datetime | None:
+        """When the call was dialled; None if it was not, and is over."""
+        conference, participant = self._load(call)
+        if conference is None or participant is None:
+            if time.time() * 1000 - call.turn_ms < YOUNG_MS:
+                raise NotNow
+            log.error("waiting_call_unknown", conference_sid=call.conference_sid, call_sid=call.call_sid)
+            return None
+        if participant.ended_at is not None:
+            return None
+        node = self._nodes.get(participant.switch.node)
+        if participant.status is not ParticipantStatus.QUEUED or (was_claimed and _has_channel(node, participant)):
+            return datetime.now(UTC)
+        if participant.removal_requested or conference.is_ending:
+            self.end(call)
+            return None
+        return self._dial(call, sealed, conference, participant, node)
+
+    def _dial(
+        self, call: Waiting, sealed: str, conference: Conference, participant: Participant, node: Node
+    ) -> datetime | None:
+        try:
+            order = self._seal.open(sealed)
+            # As it is wanted by now: nobody could tell a switch of a call that had no channel.
+            wanted = replace(participant, muted=participant.muted_as_asked, muted_wanted=None)
+            started = hears_conference(conference, participant)
+            if not node.is_connected:
+                raise NotNow
+            self._sessions.reserve(participant)
+            dialled_at = datetime.now(UTC)
+            node.start_job(
+                Originate(order.command, wanted, order.destination, started), participant.switch.channel_uuid
+            )
+        except NodeFull as error:
+            raise NotNow from error
+        except NodeUnavailable as error:
+            raise Unsure from error
+        except (Unreadable, BadParameter, CommandRefused) as error:
+            log.error("waiting_call_not_dialled", call_sid=call.call_sid, error=repr(error)[:200])
+            self.end(call, "NORMAL_TEMPORARY_FAILURE")
+            return None
+        log.info("waiting_call_dialled", conference_sid=call.conference_sid, call_sid=call.call_sid)
+        return dialled_at
+
+    def _load(self, call: Waiting) -> tuple[Conference | None, Participant | None]:
+        sid, call_sid = call.conference_sid, call.call_sid
+        conferences, participants = self._commits.load([(sid, call_sid)], [sid])
+        found = conferences.get(sid)
+        return (found.conference if found else None), participants.get(call_sid)
+
+    # ------------------------------------------------------------ after somebody's death
+
+    def _await_news(self, call: Waiting) -> None:
+        """Raises Unsure until the node's listener has been following, with nothing left to be read, since we found the
+        claim."""
+        found_at = self._found_claimed.setdefault(call.member, int(time.time()))
+        _, participant = self._load(call)
+        if participant is None:
+            return
+        told = self._listeners.load_node(participant.switch.node)
+        is_all = told.get("connected") == "1" and told.get("queued") == "0"
+        if not is_all or int(told.get("seen_at", "0")) < found_at + HEARD_SECONDS:
+            raise Unsure
+
+
+def _has_channel(node: Node, participant: Participant) -> bool:
+    """Raises Unavailable."""
+    try:
+        return node.send(ChannelExists(participant.switch.channel_uuid)).strip() == "true"
+    except CommandRefused as error:
+        raise Unavailable("The switch does not say whether it has a call") from error

@@ -1,0 +1,70 @@
+"""The queue of each account, as a lane: its calls are dialled in order, so many a second, each in its turn."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import gevent
+
+from orchestrator.dialling.dialler import Dialler, NotNow
+from orchestrator.lanes.engine import Lease
+from orchestrator.store.accounts import AccountStore
+from orchestrator.store.dials import DialStore
+
+ACCOUNTS_AT_ONCE: Final = 1_000
+"""In one worker process."""
+
+LOOK_MS: Final = 2_000
+"""How long a lane is held at a time, and how soon calls that wait for nothing are ended."""
+
+EARLY_MS: Final = 700
+"""So long before a turn the lane is looked at again: a sweep comes twice a second."""
+
+NAP_MS: Final = 200
+
+LATE_MS: Final = 1_000
+"""What an account is behind by is made up for, at twice its rate at most; more is not: after a crash calls go on at the
+account's rate."""
+
+TRY_AGAIN_MS: Final = 300
+
+
+class DialQueue:
+    """Works on the lanes of kind `dialling`."""
+
+    def __init__(self, store: DialStore, accounts: AccountStore, dialler: Dialler) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._dialler = dialler
+
+    def work(self, lease: Lease, found: object) -> int | None:
+        """Dial what is due; returns when to look again. Raises LeaseLost, Unavailable."""
+        account_sid = lease.lane.sid
+        for call in self._store.list_over(account_sid):
+            self._dialler.end(call)
+        per_second = self._accounts.load_limits(account_sid).calls_per_second
+        until = _now_ms() + LOOK_MS
+        while (head := self._store.head(account_sid)) is not None:
+            due, now = max(head.turn_ms, head.not_before_ms), _now_ms()
+            if per_second <= 0 or max(due, now) > until or lease.must_end:
+                return int(max(now, min(due - EARLY_MS, now + LOOK_MS)))
+            if due > now:
+                gevent.sleep(min(due - now, NAP_MS) / 1000)
+                continue
+            self._store.check(lease.lane, lease.owner)
+            try:
+                self._dialler.take(head)
+            except NotNow:
+                return int(now + TRY_AGAIN_MS)
+            self._store.save_next(account_sid, _next_ms(due, now, 1000 / per_second))
+        return None
+
+
+def _next_ms(due: float, now: float, apart: float) -> float:
+    """When the call behind one that was due, and is dialled now, may be dialled."""
+    return max(max(due, now - LATE_MS) + apart, now + apart / 2)
+
+
+def _now_ms() -> float:
+    return time.time() * 1000

@@ -1,0 +1,186 @@
+"""Calls that wait for their turn: each account dials so many a second, in order; whoever comes too soon waits.
+
+What a worker needs to dial a call stands beside the queue, sealed by whoever has put it there, until it is dialled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import redis
+
+from orchestrator.store import keys
+from orchestrator.store.connection import redis_errors
+from orchestrator.store.lanes import Lane, LaneStore
+from orchestrator.store.scripts import Script
+
+KIND: Final = "dialling"
+LANE: Final = "calls"
+"""Each account has one lane of this kind."""
+
+SOON_MS: Final = 20
+"""Nobody waits for so little: the switch's own clock ticks no faster."""
+
+FREE: Final = "dials_free_at"
+NEXT: Final = "dials_not_before"
+"""Of an account's tallies: the turn behind the last that was given; when its next call may be dialled (ms)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A call that waits: its turn comes at `turn_ms`, and not before its account's next call may be dialled."""
+
+    account_sid: str
+    conference_sid: str
+    call_sid: str
+    turn_ms: float
+    not_before_ms: float = 0.0
+
+    @property
+    def member(self) -> str:
+        """The call as the queue names it."""
+        return f"{self.conference_sid}.{self.call_sid}"
+
+
+class DialStore(LaneStore):
+    """The queues of all accounts. Every method raises Unavailable."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        super().__init__(client, KIND)
+        self._reserve = Script(client, "dials/reserve")
+        self._give_back = Script(client, "dials/give_back")
+        self._claim = Script(client, "dials/claim")
+        self._note_dialled = Script(client, "dials/note_dialled")
+
+    # ------------------------------------------------------------ for whoever creates a call
+
+    def reserve(self, account_sid: str, conference_sid: str, call_sid: str, order: str, per_second: int) -> int:
+        """Give a call its turn; returns the ms until then. 0: whoever asks dials it now."""
+        with redis_errors():
+            return int(
+                self._reserve(
+                    keys=self._keys(account_sid),
+                    args=[f"{conference_sid}.{call_sid}", order, per_second, keys.RETENTION_SECONDS * 1000, SOON_MS],
+                )
+            )
+
+    def is_free(self, account_sid: str) -> bool:
+        """Whether a call would be dialled now: nobody waits."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.exists(keys.account_dials(account_sid))
+            pipe.hmget(keys.account_tallies(account_sid), FREE, NEXT)
+            waiting, free = pipe.execute()
+        return not waiting and max(float(moment or 0) for moment in free) <= time.time() * 1000 + SOON_MS
+
+    def give_back(self, account_sid: str, conference_sid: str, call_sid: str, per_second: int) -> None:
+        """Take back the turn of a call that was refused after all."""
+        with redis_errors():
+            self._give_back(keys=self._keys(account_sid), args=[f"{conference_sid}.{call_sid}", per_second])
+
+    def list_soon(self, account_sid: str, now_ms: int) -> Lane:
+        """Have a sweep look at the account's queue, should the wake-up be lost. Returns its lane, to be woken."""
+        lane = Lane(account_sid, LANE)
+        with redis_errors():
+            self._redis.zadd(self._due, {str(lane): now_ms})
+        return lane
+
+    # ------------------------------------------------------------ for whoever dials
+
+    def head(self, account_sid: str) -> Waiting | None:
+        """The call whose turn is next."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zrange(keys.account_dials(account_sid), 0, 0, withscores=True)
+            pipe.hget(keys.account_tallies(account_sid), NEXT)
+            found, not_before = pipe.execute()
+        if not found:
+            return None
+        member, turn_ms = found[0]
+        return _waiting(account_sid, member, turn_ms, float(not_before or 0))
+
+    def save_next(self, account_sid: str, not_before_ms: float) -> None:
+        """No further call of the account is dialled before, whoever dials it."""
+        with redis_errors():
+            key = keys.account_tallies(account_sid)
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hset(key, NEXT, f"{not_before_ms:.3f}")
+            pipe.expire(key, keys.RETENTION_SECONDS)
+            pipe.execute()
+
+    def list_over(self, account_sid: str) -> list[Waiting]:
+        """Those that wait for nothing: removed by a client, or their conference ends."""
+        with redis_errors():
+            found = self._redis.zrange(keys.account_dials(account_sid), 0, -1, withscores=True)
+            waiting = [_waiting(account_sid, member, turn_ms) for member, turn_ms in found]
+            pipe = self._redis.pipeline(transaction=False)
+            for call in waiting:
+                pipe.hmget(keys.participant(call.conference_sid, call.call_sid), "removal_requested", "ended_at")
+                pipe.hmget(keys.conference(call.conference_sid), "end_reason")
+            answers = pipe.execute()
+        return [
+            call
+            for call, (removed, ended), (end_reason,) in zip(waiting, answers[::2], answers[1::2], strict=True)
+            if removed == "1" or ended or end_reason
+        ]
+
+    def claim(self, call: Waiting) -> tuple[int, str]:
+        """Note that a call is about to be dialled; returns 1, and what is needed to dial it. 2 if somebody has been
+        before, and has died or could not tell what became of it; 0 if it waits no more."""
+        with redis_errors():
+            claim, order = self._claim(keys=self._keys(call.account_sid)[:2], args=[call.member])
+        return int(claim), str(order)
+
+    def unclaim(self, call: Waiting) -> None:
+        """It was not dialled, and can be later."""
+        with redis_errors():
+            self._redis.hdel(keys.account_dial_orders(call.account_sid), f"{call.member}:claimed")
+
+    def finish(self, call: Waiting, dialled_at: datetime | None) -> None:
+        """Take a call out of the queue, after its record says when it was dialled, if it was."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            if dialled_at is not None:
+                key = keys.participant(call.conference_sid, call.call_sid)
+                self._note_dialled(keys=[key], args=[dialled_at.isoformat()], client=pipe)
+            pipe.zrem(keys.account_dials(call.account_sid), call.member)
+            pipe.hdel(keys.account_dial_orders(call.account_sid), call.member, f"{call.member}:claimed")
+            pipe.execute()
+
+    def list_empty(self, lanes: Sequence[Lane]) -> set[Lane]:
+        """Those in which nobody waits."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for lane in lanes:
+                pipe.exists(keys.account_dials(lane.sid))
+            found = pipe.execute()
+        return {lane for lane, exists in zip(lanes, found, strict=True) if not exists}
+
+    def save_forgotten(self, now_ms: int) -> int:
+        """Accounts that have calls waiting and are on no list: whoever queued the first died before saying so."""
+        with redis_errors():
+            accounts = list(self._redis.smembers(keys.ACCOUNTS))
+            pipe = self._redis.pipeline(transaction=False)
+            for account_sid in accounts:
+                pipe.exists(keys.account_dials(account_sid))
+            waiting = [Lane(sid, LANE) for sid, exists in zip(accounts, pipe.execute(), strict=True) if exists]
+            if not waiting:
+                return 0
+            return int(self._redis.zadd(self._due, {str(lane): now_ms for lane in waiting}, nx=True))
+
+    @staticmethod
+    def _keys(account_sid: str) -> list[str]:
+        return [
+            keys.account_dials(account_sid),
+            keys.account_dial_orders(account_sid),
+            keys.account_tallies(account_sid),
+        ]
+
+
+def _waiting(account_sid: str, member: str, turn_ms: float, not_before_ms: float = 0.0) -> Waiting:
+    conference_sid, _, call_sid = member.partition(".")
+    return Waiting(account_sid, conference_sid, call_sid, float(turn_ms), not_before_ms)
