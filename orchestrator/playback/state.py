@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final, Literal, get_args
 
 import orjson
 
 from orchestrator.domain.conference import STOCK, TWILIO
 from orchestrator.domain.hearing import Sound
 from orchestrator.media.program import Clip, Program, Source
-from orchestrator.twiml.verbs import Pause, Play, Say, Unplayable, Verb
+from orchestrator.twiml.verbs import Verb
 
 Kind = Literal["background", "announcement"]
 KINDS: Final[tuple[Kind, ...]] = ("announcement", "background")
@@ -251,9 +251,10 @@ def _track(raw: dict[str, Any] | None) -> Track | None:
     )
 
 
+_VERBS: Final = {frozenset(field.name for field in fields(kind)): kind for kind in get_args(Verb)}
+"""By their fields: no two verbs have the same."""
+
+
 def _verb(raw: dict[str, Any]) -> Verb:
-    return next(kind for field, kind in _VERB_FIELDS.items() if field in raw)(**raw)
-
-
-_VERB_FIELDS: Final[dict[str, type[Verb]]] = {"seconds": Pause, "text": Say, "reason": Unplayable, "url": Play}
-"""A field that the other verbs have not."""
+    verb: Verb = _VERBS[frozenset(raw)](**raw)
+    return verb

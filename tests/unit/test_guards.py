@@ -6,6 +6,7 @@ import ast
 import inspect
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -19,6 +20,7 @@ from orchestrator.domain.conference import ConferenceStatus, ParticipantStatus
 from orchestrator.domain.events import Event
 from orchestrator.domain.transitions import CONFERENCE_TABLE, EVENT_TABLE
 from orchestrator.freeswitch.dial_string import RENDERED_FIELDS
+from orchestrator.twiml.verbs import Verb
 
 PACKAGE = Path(orchestrator.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -29,6 +31,15 @@ EVENTS = {cls for _, cls in inspect.getmembers(events, inspect.isclass) if issub
 HAPPEN = set(EVENT_TABLE) | set(CONFERENCE_TABLE)
 STATE_FILES = ("services/participants.py", "store/conferences.py")
 """Where a create request becomes a Conference and a Participant."""
+
+
+MAKERS = ("detection", "freeswitch", "playback", "services")
+"""Where events come from."""
+
+
+def names_used(path: Path) -> set[str]:
+    """Names in a file that are neither imports nor definitions."""
+    return {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
 
 
 def fields_read_from_a_command() -> set[str]:
@@ -95,6 +106,30 @@ def test_every_event_comes_from_the_switch_or_is_derived() -> None:
     """In EVENT_TABLE if a switch can say it; in PLAN if a client can be told of it; in neither it would be dead."""
     assert EVENTS - HAPPEN - set(PLAN) == set()
     assert HAPPEN | set(PLAN) <= EVENTS
+
+
+def test_every_event_that_happens_is_made_by_somebody() -> None:
+    """Of the switch, of a detector, of what is played, or by being asked for; and each translator has its row."""
+    made = {name for path in SOURCES if path.relative_to(PACKAGE).parts[0] in MAKERS for name in names_used(path)}
+    translators = PACKAGE / "freeswitch/events.py"
+    functions = {node.name for node in ast.parse(translators.read_text()).body if isinstance(node, ast.FunctionDef)}
+
+    assert {event.__name__ for event in HAPPEN} - made == set()
+    assert {name for name in functions if name.startswith("_")} - names_used(translators) == set()
+
+
+def test_every_planned_callback_can_be_subscribed_to() -> None:
+    """Its word is one that a request may name; a detection is told to whoever has given a URL for it."""
+    words = {word for row in CREATE_CALLBACKS for word in row.words}
+
+    assert {row.word for row in PLAN.values() if row.source != "detection"} - words == set()
+
+
+def test_every_verb_can_be_read_back() -> None:
+    """Its fields say which one it is, in what is kept of a track (playback/state.py)."""
+    names = [frozenset(field.name for field in fields(verb)) for verb in get_args(Verb)]
+
+    assert len(set(names)) == len(names)
 
 
 def test_every_planned_callback_has_its_parameters() -> None:
