@@ -1,4 +1,4 @@
-"""orchestrator account: make, list, suspend accounts; their tokens, and what they may take."""
+"""orchestrator account: make, list, suspend accounts; their tokens, what they may take, and whom they may call."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import orjson
 from orchestrator.cli.printing import refuse
 from orchestrator.dialects.own import serializers
 from orchestrator.limits import MOST, TABLE
+from orchestrator.policy import digits_of
 from orchestrator.services.credentials import Credentials
 from orchestrator.settings import Settings
 from orchestrator.sids import is_sid, mint_sid
@@ -22,6 +23,17 @@ from orchestrator.wiring import build_account_removal, build_accounts
 
 TOKEN = re.compile(r"[A-Za-z0-9]{32,128}", re.ASCII)
 """Too long to be guessed; some SDKs refuse anything but letters and digits before they send it."""
+
+PREFIX = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
+MOST_LISTED = 1_000
+POLICY = {
+    "--allow-prefixes": ("allowed_prefixes", "numbers that it may call begin like this"),
+    "--refuse-prefixes": (
+        "refused_prefixes",
+        "it may not call numbers that begin like this; the longest prefix decides",
+    ),
+    "--caller-ids": ("caller_ids", "numbers that it may show as From and CallerId"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits.add_argument("--account", required=True, help="AccountSid")
     for row in TABLE:
         limits.add_argument(row.option, metavar="N", dest=row.name, help=f"{row.bounds} (default {row.default:,})")
+    policy = actions.add_parser("policy", help="show whom an account may call, and as whom, or change it")
+    policy.add_argument("--account", required=True, help="AccountSid")
+    for option, (_, text) in POLICY.items():
+        policy.add_argument(option, metavar="+1,+44,…", help=f"{text}, separated by commas; `any` or `none`: no list")
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
@@ -55,6 +71,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         "delete": lambda accounts, options: _delete(build_account_removal(settings), accounts, options),
         "limits": _limits,
         "list": _list_accounts,
+        "policy": _policy,
         "secondary-token": _rotate,
         "promote-token": _rotate,
     }
@@ -76,6 +93,26 @@ def _limits(accounts: AccountStore, options: argparse.Namespace) -> int:
     limits = accounts.load_limits(options.account)
     for row in TABLE:
         print(f"{row.option:<26} {getattr(limits, row.name):>13,}  {row.bounds}; over it: {row.answer}")
+    return 0
+
+
+def _policy(accounts: AccountStore, options: argparse.Namespace) -> int:
+    if accounts.load_account(options.account) is None:
+        return refuse(f"there is no account {options.account}")
+    changed: dict[str, list[str]] = {}
+    for option, (name, _) in POLICY.items():
+        text = getattr(options, option.removeprefix("--").replace("-", "_"))
+        if text is None:
+            continue
+        listed = [] if text in ("any", "none") else [digits_of(part.strip()) for part in text.split(",")]
+        if not all(map(PREFIX.fullmatch, listed)) or len(listed) > MOST_LISTED:
+            return refuse(f"{option} has to be at most {MOST_LISTED} numbers such as +1 or +4420, or `any` or `none`")
+        changed[name] = listed
+    accounts.save_policy(options.account, changed)
+    policy = accounts.load_policy(options.account)
+    for option, (name, text) in POLICY.items():
+        shown = ",".join(f"+{digits}" for digits in getattr(policy, name))
+        print(f"{option:<18} {shown or ('none' if 'refuse' in option else 'any')}  {text}")
     return 0
 
 

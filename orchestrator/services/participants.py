@@ -21,6 +21,7 @@ import structlog
 from orchestrator import logs
 from orchestrator.dialling.destinations import Destinations
 from orchestrator.dialling.orders import Order
+from orchestrator.dialling.policies import check_policy
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.dialling.turns import Turns
 from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, SHOWN, CreateParticipant
@@ -80,6 +81,7 @@ class ParticipantService:
         Raises BadParameter, NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing,
         CoachedCallHeld, CoachingImpossible, QuotaReached, Unavailable.
         """
+        check_policy(self._accounts.load_policy(account_sid), command.to, command.from_, command.caller_id)
         destination = self._destinations.find(command.to)
         limits = self._accounts.load_limits(account_sid)
         call_sid = mint_sid("CA")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,6 +14,7 @@ import orjson
 import redis
 
 from orchestrator.limits import Limits
+from orchestrator.policy import OutboundPolicy
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 
@@ -25,6 +26,7 @@ MOST_KEYS: Final = 100
 
 _LIMIT: Final = "limit:"
 _KEY: Final = "key:"
+_POLICY: Final = "policy:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ def token_id(token: str) -> str:
     return digest(token)[:8]
 
 
+def _listed(stored: str) -> tuple[str, ...]:
+    return tuple(stored.split(","))
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """`status` is `active` or `suspended`. The token also signs the account's callbacks; while it is being rotated
@@ -62,6 +68,7 @@ class Account:
     limits: Limits = field(default_factory=Limits)
     secondary_token: str = ""
     keys: Mapping[str, ApiKey] = field(default_factory=dict)
+    policy: OutboundPolicy = field(default_factory=OutboundPolicy)
 
 
 class AccountStore:
@@ -92,6 +99,7 @@ class AccountStore:
                 Limits.parse(own),
                 raw.get("secondary_token", ""),
                 {row[len(_KEY) :]: ApiKey(**orjson.loads(raw[row])) for row in raw if row.startswith(_KEY)},
+                OutboundPolicy(**{row[len(_POLICY) :]: _listed(raw[row]) for row in raw if row.startswith(_POLICY)}),
             )
         if len(self._cache) >= 10_000:
             self._cache.clear()
@@ -116,15 +124,28 @@ class AccountStore:
         account = self.load_account(account_sid)
         return account.limits if account else Limits()
 
+    def load_policy(self, account_sid: str) -> OutboundPolicy:
+        """Whom the account may call, and as whom."""
+        account = self.load_account(account_sid)
+        return account.policy if account else OutboundPolicy()
+
+    def save_policy(self, account_sid: str, changed: Mapping[str, Sequence[str]]) -> None:
+        """Set lists of an outbound policy by name; an empty one allows everything. Processes see it within
+        CACHE_SECONDS."""
+        self._save_own(account_sid, _POLICY, {name: ",".join(listed) or None for name, listed in changed.items()})
+
     def save_limits(self, account_sid: str, changed: Mapping[str, int | None]) -> None:
         """Set limits of their own by name; None gives one its default again. Processes see it within CACHE_SECONDS."""
+        self._save_own(account_sid, _LIMIT, changed)
+
+    def _save_own(self, account_sid: str, kind: str, changed: Mapping[str, int | str | None]) -> None:
         with redis_errors():
             pipe = self._redis.pipeline(transaction=True)
             for name, value in changed.items():
                 if value is None:
-                    pipe.hdel(keys.account(account_sid), _LIMIT + name)
+                    pipe.hdel(keys.account(account_sid), kind + name)
                 else:
-                    pipe.hset(keys.account(account_sid), _LIMIT + name, value)
+                    pipe.hset(keys.account(account_sid), kind + name, value)
             pipe.execute()
         self._cache.pop(account_sid, None)
 

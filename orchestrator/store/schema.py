@@ -19,7 +19,7 @@ class Key:
 KEYS: Final[tuple[Key, ...]] = (
     Key("accounts", "set", "every AccountSid", "for ever; one member per account"),
     Key("account:{AC}", "hash",
-        "auth_token, secondary_token, status, friendly_name, created_at, updated_at; limit:… and key:SK… of its own",
+        "auth_token, secondary_token, status, friendly_name, created_at, updated_at; limit:…, policy:…, key:SK…",
         "until the operator deletes it"),
     Key("account:{AC}:live", "zset", "ConferenceSid.CallSid of calls that have not ended, by when they were looked at",
         "member removed by the commit of the call's end, or by a later create"),

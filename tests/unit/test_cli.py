@@ -13,6 +13,7 @@ import structlog
 from orchestrator import cli
 from orchestrator.cli import main
 from orchestrator.limits import TABLE
+from orchestrator.policy import OutboundPolicy
 from orchestrator.store.accounts import Account, AccountStore
 from tests.unit.records import ACCOUNT
 from tests.unit.store.test_callbacks import Shelf
@@ -69,6 +70,21 @@ def test_a_sid_or_token_that_clients_could_not_use_is_refused(run: Run, words: t
 
     assert (status, out) == (1, "")
     assert err.startswith(f"orchestrator: {words[0]}")
+
+
+def test_an_accounts_policy_is_shown_and_changed_list_by_list(run: Run, account: str, client: redis.Redis) -> None:
+    """What is not named stays; `any` and `none` empty a list; what is no number is refused, and nothing changed."""
+    first = run("account", "policy", "--account", account, "--allow-prefixes", "+1,44", "--caller-ids", "+15550009999")
+    second = run("account", "policy", "--account", account, "--refuse-prefixes", "+1900", "--caller-ids", "any")
+    wrong = run("account", "policy", "--account", account, "--allow-prefixes", "+1,x")
+    nobody = run("account", "policy", "--account", "AC" + "9" * 32)
+
+    assert [line.split()[:2] for line in first[1].splitlines()] == [
+        ["--allow-prefixes", "+1,+44"], ["--refuse-prefixes", "none"], ["--caller-ids", "+15550009999"]
+    ]  # fmt: skip
+    assert AccountStore(client).load_policy(account) == OutboundPolicy(("1", "44"), ("1900",), ())
+    assert (second[0], wrong[0], wrong[1], nobody[0]) == (0, 1, "", 1)
+    assert "--allow-prefixes has to be" in wrong[2]
 
 
 def test_a_minted_account_can_be_used(run: Run, client: redis.Redis) -> None:

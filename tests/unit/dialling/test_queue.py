@@ -278,3 +278,18 @@ def test_a_call_that_nobody_has_made_is_dropped(scene: Scene) -> None:
     scene.dialler.take(Waiting(ACCOUNT, head.conference_sid, head.call_sid, time.time() * 1000 - 9_000))
 
     assert scene.store.head(ACCOUNT) is None
+
+
+def test_whom_the_account_may_not_call_nobody_dials(scene: Scene) -> None:
+    """400 before anything is written or dialled; others are called."""
+    AccountStore(scene.api.redis).save_policy(ACCOUNT, {"refused_prefixes": ["1900"], "caller_ids": ["15550009999"]})
+    data = {"From": "+15550009999", "To": "+19005550000"}
+    called = scene.api.web.post(PARTICIPANTS, data=data, headers=basic())
+    shown = scene.api.web.post(
+        PARTICIPANTS, data={**data, "To": "+15550001000", "CallerId": "+15550008888"}, headers=basic()
+    )
+
+    assert [(one.status_code, one.get_json()["code"]) for one in (called, shown)] == [(400, 21216), (400, 21210)]
+    assert (scene.dialled(), scene.api.store.find_name(ACCOUNT, "weekly")) == ([], None)
+    assert scene.create()["status"] == "queued"
+    assert scene.dialled() == scene.made

@@ -1,0 +1,39 @@
+"""Whom an account may call, and as whom: its operator's rules for phone numbers, pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["allowed", "not-allowed", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundPolicy:
+    """Digits, without a plus sign; where nothing is listed, everything is allowed."""
+
+    allowed_prefixes: tuple[str, ...] = ()
+    refused_prefixes: tuple[str, ...] = ()
+    caller_ids: tuple[str, ...] = ()
+
+    def judge(self, number: str) -> Verdict:
+        """Whether a number may be called: the longest prefix decides, of two that are equal the one that refuses."""
+        refused = _longest(self.refused_prefixes, number)
+        allowed = _longest(self.allowed_prefixes, number)
+        if refused is not None and (allowed is None or refused >= allowed):
+            return "refused"
+        return "allowed" if allowed is not None or not self.allowed_prefixes else "not-allowed"
+
+    def may_show(self, number: str) -> bool:
+        """Whether a number may be shown to whoever is called."""
+        return not self.caller_ids or digits_of(number) in self.caller_ids
+
+
+def digits_of(number: str) -> str:
+    """A number as a policy lists it."""
+    return number.removeprefix("+")
+
+
+def _longest(prefixes: tuple[str, ...], number: str) -> int | None:
+    """The length of the longest prefix that a number has."""
+    return max((len(prefix) for prefix in prefixes if digits_of(number).startswith(prefix)), default=None)
