@@ -126,6 +126,10 @@ that wait for a receiver that is away come on top, up to 10,000 in each lane. Tw
 the compose file's 2 GB, and then nobody is added any more. Where tenants do not trust each other,
 `--kept-participants`, `--kept-parameter-bytes` and `--kept-callbacks` of all accounts together have to stay below
 nine tenths of `maxmemory`; `orchestrator check` says how much is used.
+
+What is kept grows with traffic and time: for a rough size of Redis take, of a day, calls x 1.2 to 4.2 kB x
+`CALL_RETENTION_DAYS` and callbacks x 2 kB x `RETENTION_DAYS`, twice that for the rewrite of the append-only file, and
+`MEDIA_MEGABYTES`. Less time makes it smaller; calls go into an archive before, by `orchestrator calls export`.
 """.splitlines()
 
 

@@ -10,6 +10,8 @@ from orchestrator.freeswitch.addresses import NodeAddress
 
 _NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
 
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:]*:[0-9a-f:.]*", re.ASCII)
+
 
 def parse_nodes(value: str) -> tuple[NodeAddress, ...]:
     """`name=host:port`, separated by commas."""
@@ -57,3 +59,31 @@ def check_command(value: str) -> str:
     if not words or not words[0]:
         raise ValueError("is not a command with no other placeholders than {voice}, {language} and {gender}")
     return value
+
+
+def parse_hosts(value: str) -> tuple[str, ...]:
+    """Hosts, `*.` before those of a domain, separated by commas."""
+    hosts = tuple(part.strip().lower().removesuffix(".") for part in value.split(",") if part.strip())
+    wrong = [host for host in hosts if _HOST.fullmatch(host) is None]
+    if wrong:
+        raise ValueError(f"'{wrong[0]}' is not a host such as pbx.example.com, *.example.com or 10.1.2.3")
+    return hosts
+
+
+def parse_routes(value: str) -> frozenset[str]:
+    """Of number, sip and client, separated by commas."""
+    routes = frozenset(part.strip().lower() for part in value.split(",") if part.strip())
+    if routes - {"number", "sip", "client"}:
+        raise ValueError("takes number, sip and client, separated by commas")
+    return routes
+
+
+def parse_delays(value: str) -> tuple[float, ...]:
+    """Seconds, separated by commas."""
+    try:
+        delays = tuple(float(text) for text in value.split(","))
+    except ValueError:
+        delays = ()
+    if not delays or not all(0 < delay <= 86_400 for delay in delays):
+        raise ValueError("needs numbers of seconds above 0, separated by commas")
+    return delays

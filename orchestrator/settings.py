@@ -16,9 +16,16 @@ from orchestrator.freeswitch.files import STOCK_MUSIC
 from orchestrator.outgoing.networks import Network, parse_networks
 from orchestrator.recordings.sealed import parse_key
 from orchestrator.running import running_settings
-from orchestrator.setting_values import check_command, check_media_url, check_redis_url, parse_nodes
+from orchestrator.setting_values import (
+    check_command,
+    check_media_url,
+    check_redis_url,
+    parse_delays,
+    parse_hosts,
+    parse_nodes,
+    parse_routes,
+)
 
-_HOST = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:]*:[0-9a-f:.]*", re.ASCII)
 SHORTEST_TOKEN = 16
 _PATH = r"^(/[A-Za-z0-9_.-]+)*$"  # it becomes part of a command
 _BIND = re.compile(r"(?P<host>[^\s]+):(?P<port>\d{1,5})", re.ASCII)
@@ -97,6 +104,9 @@ class Settings(BaseSettings):
     call_retention_days: float = Field(
         7, gt=0, le=366, description="how long a call that has ended stays readable, and counts for its account"
     )
+    retention_days: float = Field(
+        7, gt=0, le=366, description="how long a conference that is over, and its callbacks, stay readable"
+    )
     detection_dir: str = Field("", pattern=_PATH, description="where FreeSWITCH writes audio for `orchestrator detect`")
     recordings_dir: str = Field(
         "/var/lib/orchestrator/recordings",
@@ -135,36 +145,17 @@ class Settings(BaseSettings):
     @field_validator("sip_hosts", mode="before")
     @classmethod
     def _parse_hosts(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        hosts = tuple(part.strip().lower().removesuffix(".") for part in value.split(",") if part.strip())
-        wrong = [host for host in hosts if _HOST.fullmatch(host) is None]
-        if wrong:
-            raise ValueError(f"'{wrong[0]}' is not a host such as pbx.example.com, *.example.com or 10.1.2.3")
-        return hosts
+        return parse_hosts(value) if isinstance(value, str) else value
 
     @field_validator("nat_routes", mode="before")
     @classmethod
     def _parse_nat(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        routes = frozenset(part.strip().lower() for part in value.split(",") if part.strip())
-        if routes - {"number", "sip", "client"}:
-            raise ValueError("takes number, sip and client, separated by commas")
-        return routes
+        return parse_routes(value) if isinstance(value, str) else value
 
     @field_validator("callback_retry_seconds", mode="before")
     @classmethod
     def _parse_retries(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            delays = tuple(float(text) for text in value.split(","))
-        except ValueError:
-            delays = ()
-        if not delays or not all(0 < delay <= 86_400 for delay in delays):
-            raise ValueError("needs numbers of seconds above 0, separated by commas")
-        return delays
+        return parse_delays(value) if isinstance(value, str) else value
 
     @field_validator("redis_url", "queue_redis_url")
     @classmethod
@@ -224,6 +215,13 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _check_retention(self) -> Settings:
+        """What waits for its receiver has to be found, too."""
+        if self.retention_seconds < self.callback_give_up_seconds:
+            raise ValueError("RETENTION_DAYS: has to be as long as CALLBACK_GIVE_UP_SECONDS at least")
+        return self
+
+    @model_validator(mode="after")
     def _check_console(self) -> Settings:
         host = self.console_bind.rpartition(":")[0].strip("[]")
         if self.console_token and len(self.console_token) < SHORTEST_TOKEN:
@@ -256,6 +254,11 @@ class Settings(BaseSettings):
     def call_retention_seconds(self) -> int:
         """How long a call that has ended is kept."""
         return max(1, round(self.call_retention_days * 86_400))
+
+    @property
+    def retention_seconds(self) -> int:
+        """How long a conference that is over is kept, and a callback that is done with."""
+        return max(1, round(self.retention_days * 86_400))
 
     @property
     def media_url(self) -> str:

@@ -123,7 +123,7 @@ def build_services(settings: Settings, nodes: Nodes) -> Services:
 def build_recorder(settings: Settings, client: Redis, wake_callbacks: Wake, wake_looks: Wake) -> Recorder:
     """For every process that has to do with recordings."""
     serialize = partial(DIALECTS.serialize_recording_callback, base=settings.public_url)
-    stores = (RecordingStore(client), AccountStore(client))
+    stores = (RecordingStore(client, settings.retention_seconds), AccountStore(client))
     return Recorder(*stores, serialize, wake_callbacks, wake_looks, settings.recordings_dir)
 
 
@@ -156,7 +156,7 @@ def committer_maker(
 ) -> Callable[[Send], Committer]:
     """Makes committers for whoever writes facts: with the way to a node, and its lease if it is a listener's."""
     return lambda send: Committer(
-        CommitStore(client, settings.call_retention_seconds),
+        CommitStore(client, settings.call_retention_seconds, settings.retention_seconds),
         recorder,
         DIALECTS.serialize_callback,
         wake_callbacks,
@@ -177,7 +177,7 @@ def start_waker(settings: Settings, topic: Topic) -> Wake:
 def build_callback_log(settings: Settings) -> CallbackLog:
     """For the API and the command line."""
     client = connect(settings.redis_url)
-    return CallbackLog(CallbackStore(client), ReceiverStore(client))
+    return CallbackLog(CallbackStore(client, settings.retention_seconds), ReceiverStore(client))
 
 
 def build_queue(settings: Settings, topic: Topic) -> Queue:

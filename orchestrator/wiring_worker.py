@@ -81,7 +81,7 @@ def build_worker(settings: Settings) -> WorkerParts:
     client = connect(settings.redis_url, max_connections=256)
     topics = (DIALLING, PLAYBACK, CALLBACKS, RECORDINGS)
     wakeups = {topic: Wakeups(build_queue(settings, topic), topic) for topic in topics}
-    dials, outbox, stored = DialStore(client), OutboxStore(client), PlaybackStore(client)
+    dials, outbox, stored = DialStore(client), OutboxStore(client, settings.retention_seconds), PlaybackStore(client)
     nodes, fetching = build_nodes(settings), build_nodes(settings)
     recorder = build_recorder(settings, client, wakeups[CALLBACKS].wake, wakeups[RECORDINGS].wake)
     wakes = (wakeups[CALLBACKS].wake, wakeups[PLAYBACK].wake)
@@ -120,7 +120,7 @@ def build_worker(settings: Settings) -> WorkerParts:
 def _build_drainer(settings: Settings, client: Redis, outbox: OutboxStore) -> Drainer:
     return Drainer(
         outbox,
-        CallbackStore(client),
+        CallbackStore(client, settings.retention_seconds),
         AccountStore(client),
         Breaker(ReceiverStore(client)),
         Sender(_build_pool(settings), DIALECTS.sign, time.monotonic),

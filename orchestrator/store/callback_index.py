@@ -25,17 +25,22 @@ def parse_dropped(texts: Sequence[str]) -> Dropped:
 
 
 def index_callbacks(
-    pipe: Any, account_sid: str, conference_sid: str, callbacks: Iterable[NewCallback], dropped: Dropped
+    pipe: Any,
+    account_sid: str,
+    conference_sid: str,
+    callbacks: Iterable[NewCallback],
+    dropped: Dropped,
+    retention_seconds: int,
 ) -> None:
     """List new callbacks with their account, and count those that fell out of a full lane for them."""
     rows = {f"{conference_sid}.{new.token}": new.planned_ms for new in callbacks}
     if rows:
         index = keys.account_callbacks(account_sid)
         pipe.zadd(index, rows)
-        pipe.zremrangebyscore(index, 0, int(time.time() * 1000) - keys.RETENTION_SECONDS * 1000)
-        pipe.expire(index, keys.RETENTION_SECONDS)
+        pipe.zremrangebyscore(index, 0, int(time.time() * 1000) - retention_seconds * 1000)
+        pipe.expire(index, retention_seconds)
     if dropped:
         pipe.hincrby(keys.DROPPED, "depth", len(dropped))
         dead = keys.account_dead(account_sid)
         pipe.zadd(dead, {f"{conference_sid}.{token}": planned_ms for token, planned_ms in dropped})
-        pipe.expire(dead, keys.RETENTION_SECONDS)
+        pipe.expire(dead, retention_seconds)

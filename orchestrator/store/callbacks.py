@@ -87,8 +87,9 @@ class CallbackFilter:
 class CallbackStore:
     """Callbacks of all accounts; every verb names the account it acts for."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, retention_seconds: int = keys.RETENTION_SECONDS) -> None:
         self._redis: Any = client
+        self._retention_seconds = retention_seconds
         self._replay = Script(client, "outbox/replay")
 
     def load_callback(self, account_sid: str, conference_sid: str, token: str) -> KeptCallback:
@@ -180,9 +181,9 @@ class CallbackStore:
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             index = keys.account_dead(account_sid)
-            pipe.zremrangebyscore(index, 0, now_ms - keys.RETENTION_SECONDS * 1000)
+            pipe.zremrangebyscore(index, 0, now_ms - self._retention_seconds * 1000)
             pipe.zadd(index, {f"{conference_sid}.{token}": planned_ms})
-            pipe.expire(index, keys.RETENTION_SECONDS)
+            pipe.expire(index, self._retention_seconds)
             if pipe.execute()[1]:
                 self._redis.hincrby(keys.DROPPED, reason, 1)
 

@@ -39,8 +39,14 @@ class Committed:
 class CommitStore:
     """State as the listener sees it: by ConferenceSid and CallSid, whatever the account."""
 
-    def __init__(self, client: redis.Redis, call_retention_seconds: int = keys.RETENTION_SECONDS) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        call_retention_seconds: int = keys.RETENTION_SECONDS,
+        retention_seconds: int = keys.RETENTION_SECONDS,
+    ) -> None:
         self._call_retention_seconds = call_retention_seconds
+        self._retention_seconds = retention_seconds
         self._redis: Any = client
         self._commit = Script(client, "conferences/commit")
         self._fence = Script(client, "conferences/fence")
@@ -145,7 +151,7 @@ class CommitStore:
             if late:  # the sweep's search looks at conferences that have ended if they are on this list only
                 pipe.zadd(keys.OPEN_CONFERENCES, late, nx=True)
             for change in changes:
-                names, body = _render(change, self._call_retention_seconds)
+                names, body = _render(change, self._call_retention_seconds, self._retention_seconds)
                 arguments = [change.before.version, change.commit_id, body, "" if epoch is None else epoch]
                 self._commit(keys=names, args=arguments, client=pipe)
             answers = pipe.execute()[-len(changes) :]
@@ -171,7 +177,9 @@ class CommitStore:
             after = change.after
             _count_off(pipe, change)
             planned = [new for group in change.outbox.values() for new in group]
-            index_callbacks(pipe, after.account_sid, after.conference_sid, planned, one.dropped)
+            index_callbacks(
+                pipe, after.account_sid, after.conference_sid, planned, one.dropped, self._retention_seconds
+            )
             if one.lanes:
                 due = {f"{after.conference_sid}:{lane}": now_ms + WAKE_GRACE_MS for lane in one.lanes}
                 pipe.zadd(keys.lanes_due("callbacks"), due)
@@ -220,7 +228,7 @@ def _flat(raw: Mapping[str, str]) -> list[str]:
     return [text for pair in raw.items() for text in pair]
 
 
-def _render(change: Change, call_retention_seconds: int) -> tuple[list[str], bytes]:
+def _render(change: Change, call_retention_seconds: int, retention_seconds: int) -> tuple[list[str], bytes]:
     sid = change.after.conference_sid
     names = [
         keys.conference(sid),
@@ -256,9 +264,9 @@ def _render(change: Change, call_retention_seconds: int) -> tuple[list[str], byt
     completed = change.after.status is ConferenceStatus.COMPLETED
     body = {
         "conference": encode_conference(change.after, change.before.conference),
-        "expire": keys.RETENTION_SECONDS if completed else 0,
-        "keep": keys.RETENTION_SECONDS,
-        "oldest_ms": str(int(time.time() * 1000) - keys.RETENTION_SECONDS * 1000),
+        "expire": retention_seconds if completed else 0,
+        "keep": retention_seconds,
+        "oldest_ms": str(int(time.time() * 1000) - retention_seconds * 1000),
         "depth": OUTBOX_DEPTH,
         "records": records,
         "outbox": outbox,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 RETENTION_SECONDS: Final = 7 * 24 * 3600
-"""How long a completed conference stays readable, and a call unless CALL_RETENTION_DAYS says otherwise."""
+"""How long what is over stays readable, unless RETENTION_DAYS or, of a call, CALL_RETENTION_DAYS says otherwise."""
 
 NODE_SECONDS: Final = 5
 """A node of which no listener has said anything for this long is shown as unknown. One that lives says it each second,

@@ -51,8 +51,9 @@ class OutboxStore(LaneStore):
     """Lanes of callbacks as the workers see them. What comes while a lane is drained is seen by its drain: so `take`
     leaves no mark, and `commit_head` gives an empty lane's lease up in the same step."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, retention_seconds: int = keys.RETENTION_SECONDS) -> None:
         super().__init__(client, KIND)
+        self._retention_seconds = retention_seconds
         self._load = Script(client, "outbox/take")
         self._finish = Script(client, "outbox/finish_head")
         self._retry = Script(client, "outbox/retry_head")
@@ -87,7 +88,7 @@ class OutboxStore(LaneStore):
                     state,
                     reason,
                     tried.dump(),
-                    keys.RETENTION_SECONDS,
+                    self._retention_seconds,
                 ],
             )
         return _head(answer)

@@ -49,8 +49,9 @@ def lane_of(recording: Recording) -> Lane:
 class RecordingStore:
     """The recordings of all accounts."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, retention_seconds: int = keys.RETENTION_SECONDS) -> None:
         self._redis: Any = client
+        self._retention_seconds = retention_seconds
         self._create = Script(client, "recordings/create")
         self._commit = Script(client, "recordings/commit")
         self._count_bytes = Script(client, "recordings/count_bytes")
@@ -90,7 +91,7 @@ class RecordingStore:
         change = {
             "fields": encode_recording(after, before.recording),
             "expire": DELETED_SECONDS if after.status is DELETED else 0,
-            "keep": keys.RETENTION_SECONDS,
+            "keep": self._retention_seconds,
             "depth": OUTBOX_DEPTH,
             "callbacks": [[new.token, str(new.planned_ms), new.entry.decode()] for new in callbacks],
         }
@@ -117,7 +118,7 @@ class RecordingStore:
 
     def _index(self, before: Recording, after: Recording, callbacks: Sequence[NewCallback], dropped: Dropped) -> None:
         pipe = self._redis.pipeline(transaction=False)
-        index_callbacks(pipe, after.account_sid, after.conference_sid, callbacks, dropped)
+        index_callbacks(pipe, after.account_sid, after.conference_sid, callbacks, dropped, self._retention_seconds)
         if callbacks:
             pipe.zadd(_CALLBACKS_DUE, {str(lane_of(after)): _now_ms() + WAKE_GRACE_MS})
         has_ceased = before.running_part is not None and after.running_part is None

@@ -137,3 +137,32 @@ def test_redis_is_neither_open_nor_published() -> None:
     for service in OURS:
         for name in ("REDIS_URL", "QUEUE_REDIS_URL"):
             assert re.match(r"redis://:\$\{REDIS_PASSWORD\b", services[service]["environment"][name])
+
+
+def test_the_image_of_freeswitch_has_a_package_for_each_module() -> None:
+    """docker/freeswitch/Dockerfile, of SignalWire's packages: what freeswitch-conf loads, and nothing else."""
+    modules = (NODE_CONFIGURATION / "autoload_configs" / "modules.conf.xml").read_text("utf-8")
+    loaded = set(re.findall(r'<load module="mod_(\w+)"', modules))
+    installed = set(re.findall(r"freeswitch-mod-([\w-]+)", text_of("freeswitch/Dockerfile")))
+
+    assert len(loaded) > 10
+    assert {name.replace("-", "_") for name in installed} == loaded
+
+
+def test_the_token_of_the_image_of_freeswitch_is_in_no_layer() -> None:
+    """A build secret, and what is written with it is gone in the same step."""
+    text = text_of("freeswitch/Dockerfile")
+
+    assert text.count("RUN ") == 1
+    assert "--mount=type=secret,id=signalwire_token,required=true" in text
+    assert "ARG TOKEN" not in text
+    assert "rm --force /etc/apt/auth.conf.d/freeswitch.conf" in text
+
+
+def test_a_unit_of_systemd_runs_what_a_container_runs() -> None:
+    """With no more rights, and time to finish what is under way."""
+    unit = text_of("systemd/orchestrator@.service")
+
+    for line in ("ProtectSystem=strict", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "TimeoutStopSec=30"):
+        assert f"\n{line}\n" in unit
+    assert "ExecStart=/opt/orchestrator/bin/orchestrator %i\n" in unit

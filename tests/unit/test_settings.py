@@ -197,3 +197,9 @@ def test_a_setting_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("FREESWITCH_PASSWORD_FILE", str(tmp_path / "nowhere"))
     with pytest.raises(SettingsError, match="FREESWITCH_PASSWORD_FILE"):
         load_settings()
+
+
+def test_callbacks_are_kept_as_long_as_they_are_tried() -> None:
+    with pytest.raises(ValueError, match="RETENTION_DAYS"):
+        Settings(retention_days=0.5)
+    assert Settings(retention_days=0.5, callback_give_up_seconds=3_600).retention_seconds == 43_200
