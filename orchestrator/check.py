@@ -150,22 +150,22 @@ def _work(settings: Settings) -> Iterator[Line]:
 def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
     nodes = build_nodes(settings)
     nodes.start()
-    for address in settings.freeswitch_nodes:
+    for name in nodes.names():
         try:
-            core_uuid = nodes.get(address.name).send(CoreUuid()).strip()
-            yield True, f"node {address.name} answers, core {core_uuid}"
+            core_uuid = nodes.get(name).send(CoreUuid()).strip()
+            yield True, f"node {name} answers, core {core_uuid}"
         except (ApiError, CommandRefused) as error:
-            yield False, f"node {address.name}: {nodes.get(address.name).problem or error}"
+            yield False, f"node {name}: {nodes.get(name).problem or error}"
             continue
-        yield from modules_of(nodes.get(address.name))
-        yield from music_of(settings, nodes.get(address.name))
-        yield _media(settings, nodes.get(address.name))
-        yield _rtp(nodes.get(address.name))
-        yield _conference(nodes.get(address.name))
-        yield from routes_of(settings, nodes.get(address.name))
-        yield _whispers(nodes.get(address.name))
-        yield _listener(settings, address.name)
-        yield _detector(settings, address.name)
+        yield from modules_of(nodes.get(name))
+        yield from music_of(settings, nodes.get(name))
+        yield _media(settings, nodes.get(name))
+        yield _rtp(nodes.get(name))
+        yield _conference(nodes.get(name))
+        yield from routes_of(settings, nodes.get(name))
+        yield _whispers(nodes.get(name))
+        yield _listener(settings, name)
+        yield _detector(settings, name)
     nodes.stop()
 
 

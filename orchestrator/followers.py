@@ -23,7 +23,7 @@ from orchestrator.settings import Settings
 from orchestrator.store.connection import connect
 from orchestrator.store.leases import Lease, LeaseStore
 from orchestrator.store.nodes import NodeStore
-from orchestrator.wiring import build_recorder, committer_maker, start_waker
+from orchestrator.wiring import build_recorder, build_registry, committer_maker, list_addresses, start_waker
 
 
 def build_share(settings: Settings) -> Share:
@@ -52,7 +52,12 @@ def build_share(settings: Settings) -> Share:
         )
 
     leases = LeaseStore(connect(settings.redis_url, max_connections=4))
-    return Share(leases, lambda: settings.freeswitch_nodes, make_listener, process)
+    registry = build_registry(settings)
+
+    def is_lost(name: str) -> bool:
+        return any(row.name == name and row.state == "lost" for row in registry.list_nodes())
+
+    return Share(leases, list_addresses(registry), is_lost, make_listener, process)
 
 
 def build_detectors(settings: Settings) -> list[Detector]:

@@ -21,12 +21,12 @@ class Readiness:
 
     def __init__(
         self,
-        nodes: Sequence[str],
+        list_nodes: Callable[[], Sequence[str]],
         listeners: NodeStore,
         processes: ProcessStore,
         probe_queue: Callable[[], str | None],
     ) -> None:
-        self._nodes = nodes
+        self._list_nodes = list_nodes
         self._listeners = listeners
         self._processes = processes
         self._probe_queue = probe_queue
@@ -46,9 +46,10 @@ class Readiness:
         try:
             if not self._processes.count_kinds().get("work"):
                 found.append("no worker runs: callbacks and music wait (orchestrator work)")
-            if not self._nodes:
-                found.append("FREESWITCH_NODES is not set")
-            for name in self._nodes:
+            names = self._list_nodes()
+            if not names:
+                found.append("there is no node: FREESWITCH_NODES, orchestrator nodes add")
+            for name in names:
                 seen = self._listeners.load_node(name)
                 if not seen:
                     found.append(f"node {name} has no listener: run `orchestrator listen`")

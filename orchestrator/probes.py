@@ -13,7 +13,7 @@ from orchestrator.store.connection import connect, reason_of, redis_errors
 from orchestrator.store.memory import Memory
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.processes import ProcessStore
-from orchestrator.wiring import build_queue
+from orchestrator.wiring import build_queue, build_registry
 
 
 def build_memory(settings: Settings) -> Memory:
@@ -53,5 +53,9 @@ def build_backlog(settings: Settings) -> Backlog:
 def build_readiness(settings: Settings) -> Readiness:
     """Whether the deployment can do its work."""
     client = connect(settings.redis_url)
-    names = [address.name for address in settings.freeswitch_nodes]
+    registry = build_registry(settings)
+
+    def names() -> list[str]:
+        return [row.name for row in registry.list_nodes()]
+
     return Readiness(names, NodeStore(client), ProcessStore(client), build_queue_probe(settings))

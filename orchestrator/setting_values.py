@@ -13,14 +13,19 @@ _NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:]*:[0-9a-f:.]*", re.ASCII)
 
 
+def parse_node(text: str) -> NodeAddress:
+    """`name=host:port`."""
+    match = _NODE.fullmatch(text)
+    if match is None or int(match["port"]) > 65535:
+        raise ValueError(f"'{text}' is not name=host:port")
+    return NodeAddress(match["name"], match["host"], int(match["port"]))
+
+
 def parse_nodes(value: str) -> tuple[NodeAddress, ...]:
     """`name=host:port`, separated by commas."""
     nodes = []
     for text in filter(None, (part.strip() for part in value.split(","))):
-        match = _NODE.fullmatch(text)
-        if match is None or int(match["port"]) > 65535:
-            raise ValueError(f"'{text}' is not name=host:port")
-        nodes.append(NodeAddress(match["name"], match["host"], int(match["port"])))
+        nodes.append(parse_node(text))
     if len({node.name for node in nodes}) < len(nodes):
         raise ValueError("two nodes have the same name")
     return tuple(nodes)

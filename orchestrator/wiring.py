@@ -19,6 +19,7 @@ from orchestrator.dialling.orders import Seal
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.dialling.turns import Turns
 from orchestrator.errors import Unavailable
+from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.jobs.wakeups import (
@@ -44,6 +45,7 @@ from orchestrator.services.calls import CallService
 from orchestrator.services.conferences import ConferenceService
 from orchestrator.services.credentials import Credentials
 from orchestrator.services.participants import ParticipantService
+from orchestrator.services.placement import Placement
 from orchestrator.services.updates import UpdateService
 from orchestrator.settings import Settings
 from orchestrator.store.account_removal import AccountRemoval
@@ -62,6 +64,7 @@ from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
 from orchestrator.store.recordings import RecordingStore
+from orchestrator.store.registry import NodeRegistry, NodeRow
 
 
 def build_accounts(settings: Settings) -> AccountStore:
@@ -100,6 +103,7 @@ def build_services(settings: Settings, nodes: Nodes) -> Services:
     make_committer = committer_maker(settings, client, recorder, callbacks, sounds, give_up)
     turns = Turns(DialStore(client), Seal(settings.freeswitch_password), start_waker(settings, DIALLING))
     accounts, quotas, sound_store = AccountStore(client), QuotaStore(client, kept), PlaybackStore(client)
+    placement = Placement(nodes, build_registry(settings), NodeStore(client))
     return Services(
         ConferenceService(store, nodes, sound_store, make_committer, sounds),
         ParticipantService(
@@ -111,6 +115,7 @@ def build_services(settings: Settings, nodes: Nodes) -> Services:
             turns,
             accounts,
             make_committer,
+            placement,
         ),
         UpdateService(store, nodes, NodeStore(client), sound_store, make_committer, sounds),
         CallService(CallStore(client), store, nodes, make_committer),
@@ -194,4 +199,15 @@ def build_queue(settings: Settings, topic: Topic) -> Queue:
 
 def build_nodes(settings: Settings) -> Nodes:
     """Connections to every node, still to be started."""
-    return Nodes(settings.freeswitch_nodes, settings.freeswitch_password)
+    return Nodes(list_addresses(build_registry(settings)), settings.freeswitch_password)
+
+
+def build_registry(settings: Settings) -> NodeRegistry:
+    """Which nodes there are."""
+    start = [NodeRow(node.name, node.host, node.port) for node in settings.freeswitch_nodes]
+    return NodeRegistry(connect(settings.redis_url, max_connections=4), start)
+
+
+def list_addresses(registry: NodeRegistry) -> Callable[[], list[NodeAddress]]:
+    """Where the nodes are by now."""
+    return lambda: [NodeAddress(row.name, row.host, row.port) for row in registry.list_nodes()]

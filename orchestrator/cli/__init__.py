@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "console": Command("show operators what lives, and have them act; serve /metrics", serves=True),
     "sandbox": Command("run a simulated FreeSWITCH, or have its phones do something", serves=True),
     "check": Command("say what is wrong with the settings, Redis and each node", serves=True, logs=False),
+    "nodes": Command("see nodes, add, cordon, drain and remove them"),
     "account": Command("manage accounts", logs=False),
     "keys": Command("manage API keys, which are as good as the AuthToken", logs=False),
     "callbacks": Command("see what became of callbacks, and send them again", logs=False),

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import orjson
 
+from orchestrator.cli.nodes import GROUP
 from orchestrator.cli.printing import refuse
 from orchestrator.dialects.own import serializers
 from orchestrator.limits import MOST, TABLE
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     delete.add_argument("--yes", action="store_true", help="do not ask")
     limits = actions.add_parser("limits", help="show what an account may take, or change it: a number, or `default`")
     limits.add_argument("--account", required=True, help="AccountSid")
+    limits.add_argument("--nodes", metavar="GROUP", help="keep its new conferences to a group of nodes; '': to none")
     for row in TABLE:
         limits.add_argument(row.option, metavar="N", dest=row.name, help=f"{row.bounds} (default {row.default:,})")
     policy = actions.add_parser("policy", help="show whom an account may call, and as whom, or change it")
@@ -89,10 +91,16 @@ def _limits(accounts: AccountStore, options: argparse.Namespace) -> int:
         if text != "default" and not (text.isascii() and text.isdigit() and int(text) <= MOST):
             return refuse(f"{row.option} has to be a whole number up to {MOST:,}, or `default`")
         changed[row.name] = None if text == "default" else int(text)
+    if options.nodes is not None:
+        if GROUP.fullmatch(options.nodes) is None:
+            return refuse("--nodes has to be up to 32 letters, digits and - _")
+        accounts.save_node_group(options.account, options.nodes)
     accounts.save_limits(options.account, changed)
     limits = accounts.load_limits(options.account)
     for row in TABLE:
         print(f"{row.option:<26} {getattr(limits, row.name):>13,}  {row.bounds}; over it: {row.answer}")
+    group = accounts.load_node_group(options.account)
+    print(f"{'--nodes':<26} {group or 'any':>13}  nodes of that group, for new conferences")
     return 0
 
 

@@ -1,9 +1,9 @@
-"""The nodes of FREESWITCH_NODES, each with one connection that comes back by itself."""
+"""The nodes, each with one connection that comes back by itself."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import gevent
@@ -19,6 +19,9 @@ from orchestrator.freeswitch.commands import Status, SwitchCommand
 FIRST_BACKOFF_SECONDS: Final = 0.1
 LAST_BACKOFF_SECONDS: Final = 0.5
 """State has to be true within 5 s of a node's return, so nobody sleeps longer than this."""
+
+LIST_SECONDS: Final = 1.0
+"""How often it is looked which nodes there are."""
 
 log = structlog.get_logger("nodes")
 
@@ -119,33 +122,58 @@ class Node:
 
 
 class Nodes:
-    """All nodes of this process by name."""
+    """All nodes of this process by name. `list_nodes` is asked again and again: nodes come and go."""
 
-    def __init__(self, addresses: Iterable[NodeAddress], password: str) -> None:
-        self._nodes = {address.name: Node(address, password) for address in addresses}
+    def __init__(self, list_nodes: Callable[[], Iterable[NodeAddress]], password: str) -> None:
+        self._list_nodes = list_nodes
+        self._password = password
+        self._nodes: dict[str, Node] = {}
+        self._watches = False
+        self._stopping = Event()
 
     def watch_capacity(self) -> None:
         """For a process that dials: follow how many calls each node takes."""
+        self._watches = True
         for node in self._nodes.values():
             node.watch_capacity()
 
     def start(self) -> None:
-        """Connect to all of them, and wait until each has been tried once."""
-        for node in self._nodes.values():
-            node.start()
+        """Connect to all of them, and to those that come, and wait until each has been tried once."""
+        self._renew()
         for node in self._nodes.values():
             node.tried.wait(timeout=2)
+        gevent.spawn(self._keep_up)
 
     def stop(self) -> None:
         """Disconnect from all of them."""
+        self._stopping.set()
         for node in self._nodes.values():
             node.stop()
 
+    def _keep_up(self) -> None:
+        while not self._stopping.wait(LIST_SECONDS):
+            self._renew()
+
+    def _renew(self) -> None:
+        addresses = {address.name: address for address in self._list_nodes()}
+        for name, node in list(self._nodes.items()):
+            if addresses.get(name) != node.address:
+                gevent.spawn(self._nodes.pop(name).stop)
+        for name in addresses.keys() - self._nodes.keys():
+            self._nodes[name] = node = Node(addresses[name], self._password)
+            node.start()
+            if self._watches:
+                node.watch_capacity()
+
+    def names(self) -> list[str]:
+        """All of them."""
+        return sorted(self._nodes)
+
     def get(self, name: str) -> Node:
-        """The node of that name. Raises NodeUnavailable if it is no longer among FREESWITCH_NODES."""
+        """The node of that name. Raises NodeUnavailable if there is none."""
         node = self._nodes.get(name)
         if node is None:
-            raise NodeUnavailable(f"Node {name} is not one of FREESWITCH_NODES")
+            raise NodeUnavailable(f"There is no node {name}")
         return node
 
     def get_connected(self, name: str) -> Node:
@@ -158,11 +186,3 @@ class Nodes:
     def connected_names(self) -> list[str]:
         """The nodes that can take commands now."""
         return [name for name, node in self._nodes.items() if node.is_connected]
-
-    def names_with_room(self) -> list[str]:
-        """Those of them that are not known to be full."""
-        return [
-            name
-            for name in self.connected_names()
-            if (capacity := self._nodes[name].capacity) is None or capacity.free_sessions > 0
-        ]

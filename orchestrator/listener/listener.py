@@ -130,6 +130,10 @@ class Listener:
         self._stopping.set()
         self._resync.set()
 
+    def lose(self) -> None:
+        """End what the node had, whatever becomes of it."""
+        self._take(NodeLost(datetime.now(UTC)))
+
     def _wait_for_store(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
             raise StoppedWhileWaiting
@@ -165,7 +169,7 @@ class Listener:
         with contextlib.suppress(LeaseLost):  # found by whoever applies
             self._report(connected="0", problem=str(error)[:200])
         if self._absence.is_loss(time.monotonic(), is_down=isinstance(error, NodeDown)):
-            self._take(NodeLost(datetime.now(UTC)))
+            self.lose()
 
     def _report(self, **facts: str) -> None:
         """Tell operators how this node is. Redis being away is not the node's trouble. Raises LeaseLost."""

@@ -46,6 +46,10 @@ class Follower(Protocol):
         """Finish what has been read, then return from `run`."""
         ...
 
+    def lose(self) -> None:
+        """End what the node had: an operator says that it is lost."""
+        ...
+
 
 @dataclass(slots=True)
 class Followed:
@@ -63,17 +67,20 @@ class Followed:
 
 
 class Share:
-    """The nodes of one listener process. `list_nodes` is asked again and again: nodes come and go."""
+    """The nodes of one listener process. `list_nodes` is asked again and again: nodes come and go. `is_lost`: whether
+    an operator has given a node up."""
 
     def __init__(
         self,
         store: LeaseStore,
         list_nodes: Callable[[], Sequence[NodeAddress]],
+        is_lost: Callable[[str], bool],
         make_follower: Callable[[NodeAddress, Lease], Follower],
         process: str,
     ) -> None:
         self._store = store
         self._list_nodes = list_nodes
+        self._is_lost = is_lost
         self._make_follower = make_follower
         self._process = process
         self._followed: dict[str, Followed] = {}
@@ -108,6 +115,8 @@ class Share:
         for name, followed in self._followed.items():
             if followed.lease.is_lost or addresses.get(name) != followed.address:
                 followed.end()
+            elif self._is_lost(name):
+                followed.follower.lose()
         kept = [followed for followed in self._followed.values() if not followed.is_ending]
         for followed in kept[share:]:
             log.info("node_handed_over", node=followed.address.name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ from orchestrator.dialling.turns import Turns
 from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, SHOWN, CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, RecordingSettings, SwitchRef
 from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NotFound, Unavailable
-from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
+from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.dial_string import Destination, Originate
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.freeswitch.whisper import require_whispers
@@ -36,6 +35,7 @@ from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.outgoing.addressing import shown_address
 from orchestrator.services.confirmation import act_until, end_call
+from orchestrator.services.placement import Placement
 from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.conferences import ConferenceStore
@@ -62,10 +62,12 @@ class ParticipantService:
         turns: Turns,
         accounts: AccountStore,
         make_committer: Callable[[Send], Committer],
+        placement: Placement,
     ) -> None:
         self._store = store
         self._quotas = quotas
         self._accounts = accounts
+        self._placement = placement
         self._nodes = nodes
         self._destinations = destinations
         self._sessions = sessions
@@ -181,19 +183,12 @@ class ParticipantService:
             sid or mint_sid("CF"),
             account_sid,
             name,
-            self._choose_node(),
+            self._placement.choose(self._accounts.load_node_group(account_sid)),
             created_at=now,
             updated_at=now,
             region=command.region,
         )
         return made, sid is None
-
-    def _choose_node(self) -> str:
-        names = self._nodes.connected_names()
-        if not names:
-            raise NodeUnavailable("No FreeSWITCH node is reachable")
-        names = self._nodes.names_with_room() or names
-        return random.choice(names)  # noqa: S311 -- spreads load, keeps no secret
 
     # ------------------------------------------------------------ reads
 

@@ -57,7 +57,8 @@ def _listed(stored: str) -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class Account:
     """`status` is `active` or `suspended`. The token also signs the account's callbacks; while it is being rotated
-    there is a `secondary_token`, which is as good for requests and signs nothing yet."""
+    there is a `secondary_token`, which is as good for requests and signs nothing yet. `node_group`: the nodes that its
+    conferences are kept to, if not to any."""
 
     account_sid: str
     auth_token: str
@@ -69,6 +70,7 @@ class Account:
     secondary_token: str = ""
     keys: Mapping[str, ApiKey] = field(default_factory=dict)
     policy: OutboundPolicy = field(default_factory=OutboundPolicy)
+    node_group: str = ""
 
 
 class AccountStore:
@@ -100,6 +102,7 @@ class AccountStore:
                 raw.get("secondary_token", ""),
                 {row[len(_KEY) :]: ApiKey(**orjson.loads(raw[row])) for row in raw if row.startswith(_KEY)},
                 OutboundPolicy(**{row[len(_POLICY) :]: _listed(raw[row]) for row in raw if row.startswith(_POLICY)}),
+                raw.get("node_group", ""),
             )
         if len(self._cache) >= 10_000:
             self._cache.clear()
@@ -133,6 +136,17 @@ class AccountStore:
         """Set lists of an outbound policy by name; an empty one allows everything. Processes see it within
         CACHE_SECONDS."""
         self._save_own(account_sid, _POLICY, {name: ",".join(listed) or None for name, listed in changed.items()})
+
+    def load_node_group(self, account_sid: str) -> str:
+        """The group of nodes that the account's conferences are kept to; '': none."""
+        account = self.load_account(account_sid)
+        return account.node_group if account else ""
+
+    def save_node_group(self, account_sid: str, group: str) -> None:
+        """Keep an account's new conferences to a group of nodes; '': to none."""
+        with redis_errors():
+            self._redis.hset(keys.account(account_sid), "node_group", group)
+        self._cache.pop(account_sid, None)
 
     def save_limits(self, account_sid: str, changed: Mapping[str, int | None]) -> None:
         """Set limits of their own by name; None gives one its default again. Processes see it within CACHE_SECONDS."""

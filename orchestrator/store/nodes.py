@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import redis
@@ -49,6 +50,35 @@ class NodeStore:
         """What the node's detector wrote last; empty if there is none."""
         with redis_errors():
             return dict(self._redis.hgetall(keys.node_detector(name)))
+
+    def count_dialled(self, ages_seconds: Mapping[str, float]) -> dict[str, int]:
+        """By node: the calls that were asked for in so many seconds, by any process."""
+        moment = time.time()
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for name, age in ages_seconds.items():
+                pipe.zcount(keys.node_dialled(name), (moment - age) * 1000, "+inf")
+            return dict(zip(ages_seconds, map(int, pipe.execute()), strict=True))
+
+    def count_conferences(self) -> dict[str, tuple[int, int]]:
+        """By node: the conferences that have not ended, and the people in them or on their way."""
+        with redis_errors():
+            sids = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1)
+            pipe = self._redis.pipeline(transaction=False)
+            for sid in sids:
+                pipe.hmget(keys.conference(sid), "node", "status", "live_count")
+            found = pipe.execute()
+        counted: dict[str, tuple[int, int]] = {}
+        for node, status, live in found:
+            if node and status != "completed":
+                conferences, people = counted.get(node, (0, 0))
+                counted[node] = (conferences + 1, people + int(live or 0))
+        return counted
+
+    def load_refused(self) -> dict[str, int]:
+        """By node: commits of listeners whose lease was another's by then."""
+        with redis_errors():
+            return {name: int(count) for name, count in self._redis.hgetall(keys.COMMITS_REFUSED).items()}
 
     # ------------------------------------------------------------ what is looked at again
 

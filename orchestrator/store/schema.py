@@ -19,7 +19,7 @@ class Key:
 KEYS: Final[tuple[Key, ...]] = (
     Key("accounts", "set", "every AccountSid", "for ever; one member per account"),
     Key("account:{AC}", "hash",
-        "auth_token, secondary_token, status, friendly_name, created_at, updated_at; limit:…, policy:…, key:SK…",
+        "auth_token, secondary_token, status, friendly_name, node_group, created_at, updated_at; limit:…, policy:… …",
         "until the operator deletes it"),
     Key("account:{AC}:live", "zset", "ConferenceSid.CallSid of calls that have not ended, by when they were looked at",
         "member removed by the commit of the call's end, or by a later create"),
@@ -77,6 +77,8 @@ KEYS: Final[tuple[Key, ...]] = (
          "member removed by the first list after the recording is gone"),
     Key("account:{AC}:recordings:bytes", "hash", "RecordingSid, or `all` -> bytes that are kept",
         "field removed when the recording is deleted"),
+    Key("nodes", "hash", "node -> what an operator has said of it: host, port, group, state (JSON)",
+        "field removed with the node; of one that FREESWITCH_NODES names it stays"),
     Key("node:{name}", "hash",
         "what the listener last saw: connected, problem, core_uuid, listener, queued, dropped, sessions, most_sessions",
         "5 s after the listener's last word"),

@@ -125,10 +125,11 @@ class SandboxSwitch:
     def __init__(self, directory: Path) -> None:
         self.esl_port = free_port()
         self.password = secrets.token_hex(12)
-        environment = dict(os.environ) | {"FREESWITCH_PASSWORD": self.password}
-        self._process = Process("sandbox", ["sandbox", "--port", str(self.esl_port)], environment, directory)
+        self._environment = dict(os.environ)
+        self._process = Process("sandbox", ["sandbox", "--port", str(self.esl_port)], self._environment, directory)
 
     def start(self) -> None:
+        self._environment["FREESWITCH_PASSWORD"] = self.password
         self._process.start()
 
         def is_ready() -> bool:
@@ -194,8 +195,12 @@ class RealSwitch(FreeSwitch):
 class Stack:
     """A running service. `client` is the unmodified Twilio SDK, pointed at it."""
 
-    def __init__(self, switch: Switch, directory: Path, workers: int = 1, listeners: int = 1) -> None:
+    def __init__(
+        self, switch: Switch, directory: Path, workers: int = 1, listeners: int = 1, other: Switch | None = None
+    ) -> None:
+        """`other`: a second node, fs2."""
         self.switch = switch
+        self.switches = [switch] if other is None else [switch, other]
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.redis = EmbeddedRedis(directory / "redis", free_port())
@@ -218,7 +223,9 @@ class Stack:
         } | {
             "REDIS_URL": self.redis.start(),
             "ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
-            "FREESWITCH_NODES": f"fs1=127.0.0.1:{self.switch.esl_port}",
+            "FREESWITCH_NODES": ",".join(
+                f"fs{number}=127.0.0.1:{switch.esl_port}" for number, switch in enumerate(self.switches, 1)
+            ),
             "FREESWITCH_PASSWORD": self.switch.password,
             "ORCHESTRATOR_BIND": self.bind,
             "RECORDINGS_DIR": str(self.directory / "recordings"),
@@ -226,7 +233,9 @@ class Stack:
             "DETECTION_DIR": str(self.directory / "detection"),
             "CLIENT_ROUTE": self.switch.outbound_route.replace("{number}", "{name}"),
         }
-        self.switch.start()
+        for switch in self.switches:
+            switch.password = self.switch.password
+            switch.start()
         self.receiver.start()
         self.orchestrator("account", "create", "--sid", self.account_sid, "--token", self.auth_token)
         self.set_limits(self.account_sid, **dict.fromkeys((row.name for row in TABLE), MOST))
@@ -287,7 +296,8 @@ class Stack:
         for process in (self.api, *self.listeners, self.detector, *self.workers):
             process.kill_9()
         self.receiver.stop()
-        self.switch.stop()
+        for switch in self.switches:
+            switch.stop()
         self.redis.stop()
 
     def client(self, sid: str | None = None, token: str | None = None) -> Client:

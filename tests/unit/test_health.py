@@ -33,7 +33,7 @@ from tests.unit.test_check import Gateways
 
 
 def make_readiness(client: redis.Redis, *nodes: str) -> Readiness:
-    return Readiness(nodes, NodeStore(client), ProcessStore(client), lambda: None)
+    return Readiness(lambda: nodes, NodeStore(client), ProcessStore(client), lambda: None)
 
 
 def test_all_that_is_missing_has_a_line(client: redis.Redis) -> None:
@@ -63,7 +63,7 @@ def test_redis_away_is_the_one_line() -> None:
             raise Unavailable("The data store is not reachable")
 
     nobody: redis.Redis = redis.Redis()
-    found = Readiness(["fs1"], Away(nobody), Gone(nobody), lambda: "x").problems()
+    found = Readiness(lambda: ["fs1"], Away(nobody), Gone(nobody), lambda: "x").problems()
     assert found == ["Redis: The data store is not reachable"]
 
 
@@ -184,11 +184,12 @@ def test_a_refused_password_is_told_from_a_dead_port(fake_esl: Callable[[Script]
 
     closed = NodeAddress("closed", "127.0.0.1", free_port())
     refusing = NodeAddress("refusing", "127.0.0.1", fake_esl(refuse).port)
-    away = Nodes([closed, refusing], PASSWORD)
+    away = Nodes(lambda: [closed, refusing], PASSWORD)
     away.start()
     said = [away.get(name).problem for name in ("closed", "refusing")]
     away.stop()
-    here = Nodes([NodeAddress("here", "127.0.0.1", fake_esl(obedient()).port)], PASSWORD)
+    address = NodeAddress("here", "127.0.0.1", fake_esl(obedient()).port)
+    here = Nodes(lambda: [address], PASSWORD)
     with capture_logs() as lines:
         here.start()
         here.stop()

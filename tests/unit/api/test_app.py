@@ -36,7 +36,6 @@ from orchestrator.dialling.turns import Turns
 from orchestrator.domain.conference import Participant
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.errors import Unavailable
-from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.coach_mark import UnmuteUnlessCoach
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
@@ -54,6 +53,7 @@ from orchestrator.services.calls import CallService
 from orchestrator.services.conferences import ConferenceService
 from orchestrator.services.credentials import Credentials
 from orchestrator.services.participants import ParticipantService
+from orchestrator.services.placement import Placement
 from orchestrator.services.updates import UpdateService
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
@@ -68,6 +68,8 @@ from orchestrator.store.nodes import NodeStore
 from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
+from orchestrator.store.registry import NodeRegistry, NodeRow
+from orchestrator.wiring import list_addresses
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, settled
 from tests.unit.patience import is_quick
 from tests.unit.recorder import make_recorder
@@ -112,7 +114,8 @@ def make_api(
     for sid, status in ((ACCOUNT, "active"), (OTHER_ACCOUNT, "active"), (SUSPENDED, "suspended")):
         accounts.save_account(Account(sid, TOKEN, status))
         accounts.save_limits(sid, dict.fromkeys((row.name for row in TABLE), 1_000_000))
-    nodes = Nodes([NodeAddress(NODE, "127.0.0.1", switch.port)], PASSWORD)
+    registry = NodeRegistry(client, [NodeRow(NODE, "127.0.0.1", switch.port)])
+    nodes = Nodes(list_addresses(registry), PASSWORD)
     nodes.start()
     store = ConferenceStore(client)
     routes = Routes("sofia/internal/{number}@carrier", "sofia/internal/{address}", "")
@@ -136,6 +139,7 @@ def make_api(
             Turns(DialStore(client), Seal(PASSWORD), woken.extend),
             accounts,
             make_committer,
+            Placement(nodes, registry, NodeStore(client)),
         ),
         UpdateService(store, nodes, NodeStore(client), sounds, make_committer, woken.extend),
         CallService(CallStore(client), store, nodes, make_committer),

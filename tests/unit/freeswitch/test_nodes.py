@@ -27,7 +27,7 @@ def connect() -> Iterator[Callable[..., Nodes]]:
 
     def connected(*servers: FakeEsl) -> Nodes:
         addresses = [NodeAddress(f"fs{index}", "127.0.0.1", server.port) for index, server in enumerate(servers)]
-        started.append(Nodes(addresses, PASSWORD))
+        started.append(Nodes(lambda: addresses, PASSWORD))
         started[-1].start()
         return started[-1]
 
@@ -144,3 +144,21 @@ def test_stopping_ends_the_attempts(fake_esl: Start, connect: Callable[..., Node
     greenlet = nodes.get("fs0")._greenlet
     assert greenlet is not None
     assert greenlet.ready()
+
+
+def test_nodes_come_and_go_without_a_restart(fake_esl: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is added is connected, one that is removed is not known any more; the others keep their connections."""
+    monkeypatch.setattr(nodes_module, "LIST_SECONDS", 0.02)
+    stays, goes, comes = (
+        NodeAddress(name, "127.0.0.1", fake_esl(obedient()).port) for name in ("stays", "goes", "comes")
+    )
+    listed = [stays, goes]
+    nodes = Nodes(lambda: listed, PASSWORD)
+    nodes.start()
+    before = nodes.get("stays")
+    listed[1] = comes
+    settled(lambda: nodes.connected_names() == ["stays", "comes"], "they have come and gone")
+    with pytest.raises(NodeUnavailable):
+        nodes.get("goes")
+    assert nodes.get("stays") is before
+    nodes.stop()

@@ -35,6 +35,7 @@ class Follower:
         self.may_end = Event()
         self.may_end.set()
         self.defect: Exception | None = None
+        self.is_lost = False
 
     def run(self) -> None:
         self.stopped.wait()
@@ -45,14 +46,18 @@ class Follower:
     def stop(self) -> None:
         self.stopped.set()
 
+    def lose(self) -> None:
+        self.is_lost = True
+
 
 class Process:
     """A listener process, which may be frozen, or find Redis away."""
 
     def __init__(self, client: redis.Redis, name: str, nodes: list[NodeAddress]) -> None:
         self.followers: list[Follower] = []
+        self.lost: set[str] = set()
         self.is_frozen = self.is_away = False
-        self.share = Share(LeaseStore(client), lambda: nodes, self._make, name)
+        self.share = Share(LeaseStore(client), lambda: nodes, self.lost.__contains__, self._make, name)
         self._once = self.share.once
         self.share.once = self._once_unless_frozen  # type: ignore[method-assign]
         self.running = gevent.spawn(self.share.run)
@@ -177,6 +182,16 @@ def test_nodes_come_and_go(start: Start, nodes: list[NodeAddress]) -> None:
     nodes.remove(gone)
 
     settled(lambda: gone.name not in one.nodes, "it follows it no longer")
+
+
+def test_whoever_follows_a_node_learns_that_it_is_given_up(start: Start) -> None:
+    """By an operator; the others go on."""
+    one = start("one")
+    settled(lambda: len(one.nodes) == 5, "it has all")
+    one.lost.add("fs3")
+    settled(lambda: any(follower.is_lost for follower in one.followers), "it is told")
+
+    assert [follower.address.name for follower in one.followers if follower.is_lost] == ["fs3"]
 
 
 def test_a_defect_ends_the_process(start: Start) -> None:

@@ -32,6 +32,7 @@ from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.processes import ProcessStore
 from orchestrator.store.quotas import Admission, QuotaStore, Room
 from orchestrator.store.recordings import RecordingStore, lane_of
+from orchestrator.store.registry import NodeRegistry, NodeRow
 from tests.unit.callbacks.bench import make_drainer, make_engine
 from tests.unit.callbacks.web import TOKEN, Answer, Web
 from tests.unit.listener.test_committer import NOW, World
@@ -194,6 +195,7 @@ def _delete(client: redis.Redis, participant: Participant) -> None:
 
 def _fence(world: World, participant: Participant) -> None:
     """A commit of a listener whose lease is another's by now."""
+    LeaseStore(world.client).attend("test")
     first = world.lease()
     world.committer = world.new_committer(lease=first)
     second = world.lease()
@@ -221,7 +223,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     NodeStore(client).save_node("fs1", connected="1")
     _operate(client)
     NodeStore(client).save_detector("fs1", calls="0")
-    LeaseStore(client).attend("test")
+    NodeRegistry(client, ()).save(NodeRow("fs2", "127.0.0.1", 8021, state="cordoned"))
     wakeups = Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0")), CALLBACKS)
     engine = make_engine(make_drainer(client), wakeups)
     settings: dict[str, Any] = {
@@ -270,7 +272,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
     stays = {
         "accounts", keys.PROCESSES, keys.AUDIT, keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
-        keys.COMMITS_REFUSED, keys.node_lease(NODE),
+        keys.COMMITS_REFUSED, keys.NODES, keys.node_lease(NODE),
         keys.lanes_due("playback"), keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
         keys.media_account(ACCOUNT), keys.account_recording_bytes(ACCOUNT),
         *(keys.recordings_of(sid) for sid in (ACCOUNT, one.call_sid)),

@@ -1,0 +1,89 @@
+"""Which nodes there are: those of FREESWITCH_NODES, and what operators have said since (`orchestrator nodes`).
+
+Kept in one hash, so that every process sees a change within READ_SECONDS and none has to be started anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+import orjson
+import redis
+
+from orchestrator.errors import Unavailable
+from orchestrator.store import keys
+from orchestrator.store.connection import redis_errors
+
+READ_SECONDS: Final = 1.0
+
+State = Literal["active", "cordoned", "lost", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """A node, its event socket, and the group of nodes that it belongs to, if any. `cordoned`: it gets no new
+    conferences, and those that it has go on. `lost`: what it has is ended, wherever it is. `removed`: nobody knows it
+    any more, though FREESWITCH_NODES names it."""
+
+    name: str
+    host: str
+    port: int
+    group: str = ""
+    state: State = "active"
+
+
+class NodeRegistry:
+    """`start`: FREESWITCH_NODES of this process. What operators have said of one of them counts more."""
+
+    def __init__(self, client: redis.Redis, start: Iterable[NodeRow]) -> None:
+        self._redis: Any = client
+        self._start = {row.name: row for row in start}
+        self._rows = dict(self._start)
+        self._read_at = float("-inf")
+
+    def list_nodes(self) -> list[NodeRow]:
+        """The nodes, by name, as they were at most READ_SECONDS ago; while Redis is away, as they were last."""
+        now = time.monotonic()
+        if now - self._read_at >= READ_SECONDS:
+            self._read_at = now
+            with contextlib.suppress(Unavailable):  # whoever needs Redis says so
+                self._rows = self._read()
+        return [row for _, row in sorted(self._rows.items()) if row.state != "removed"]
+
+    def _read(self) -> dict[str, NodeRow]:
+        with redis_errors():
+            kept = self._redis.hgetall(keys.NODES)
+        told = {name: orjson.loads(text) for name, text in kept.items()}
+        rows = dict(self._start)
+        for name, fields in told.items():
+            known = rows.get(name)
+            if known is not None:
+                rows[name] = replace(known, **fields)
+            elif "host" in fields:
+                rows[name] = NodeRow(name, **fields)
+        return rows
+
+    def save(self, row: NodeRow) -> None:
+        """Write what an operator says of a node. An address that FREESWITCH_NODES has is left to it: it may change
+        there."""
+        start = self._start.get(row.name)
+        fields: dict[str, object] = {"group": row.group, "state": row.state}
+        if start is None or (start.host, start.port) != (row.host, row.port):
+            fields |= {"host": row.host, "port": row.port}
+        with redis_errors():
+            self._redis.hset(keys.NODES, row.name, orjson.dumps(fields).decode())
+        self._read_at = float("-inf")
+
+    def remove(self, row: NodeRow) -> None:
+        """Forget a node; one of FREESWITCH_NODES is remembered as removed. Its lease goes with it."""
+        with redis_errors():
+            if row.name in self._start:
+                self.save(replace(row, state="removed"))
+            else:
+                self._redis.hdel(keys.NODES, row.name)
+            self._redis.delete(keys.node_lease(row.name))
+        self._read_at = float("-inf")

@@ -1,0 +1,113 @@
+"""On which node a new conference goes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import redis
+
+from orchestrator.freeswitch.capacity import Capacity
+from orchestrator.freeswitch.client import NodeUnavailable
+from orchestrator.services.placement import Candidate, Placement, least_loaded
+from orchestrator.store.nodes import NodeStore
+from orchestrator.store.quotas import QuotaStore, Room
+from orchestrator.store.registry import NodeRegistry, NodeRow
+
+
+def said(sessions: int, most: int = 1_000, idle: int = 90) -> Capacity:
+    return Capacity(sessions, most, 30, time.monotonic(), idle)
+
+
+class Connected:
+    """Nodes that are connected, with what each has said last."""
+
+    def __init__(self, **nodes: Capacity | None) -> None:
+        self.nodes = nodes
+
+    def connected_names(self) -> list[str]:
+        return list(self.nodes)
+
+    def get(self, name: str) -> Any:
+        return type("Node", (), {"capacity": self.nodes[name]})
+
+
+def placement(client: redis.Redis, nodes: Connected, rows: Sequence[NodeRow] = ()) -> Placement:
+    registry = NodeRegistry(client, rows or [NodeRow(name, "127.0.0.1", 1) for name in nodes.nodes])
+    return Placement(nodes, registry, NodeStore(client))  # type: ignore[arg-type]  # what it asks of Nodes
+
+
+@pytest.mark.parametrize(
+    ("others", "chosen"),
+    [
+        ({"b": said(11)}, "a"),
+        ({"b": said(9)}, "b"),
+        ({"b": said(9, most=100)}, "a"),
+        ({"b": said(9, idle=20)}, "a"),
+        ({"b": said(9, idle=60)}, "b"),
+        ({"a": said(10, idle=3), "b": said(9, idle=1)}, "b"),
+        ({"b": None}, "a"),
+    ],
+    ids=[
+        "sessions",
+        "fewer",
+        "of its limit",
+        "a busy host",
+        "a host that is a little busy",
+        "two busy hosts",
+        "nothing said yet",
+    ],
+)
+def test_the_least_loaded_is_chosen(others: dict[str, Capacity | None], chosen: str) -> None:
+    """By what is used up first. `a` has 10 of 1,000 sessions."""
+    candidates = [Candidate(name, capacity) for name, capacity in {"a": said(10), **others}.items()]
+
+    assert least_loaded(candidates).name == chosen
+
+
+def test_calls_that_do_not_show_yet_count(client: redis.Redis) -> None:
+    """Whoever has asked for them: so nodes fill evenly between two looks at them."""
+    nodes = Connected(a=said(0), b=said(3), c=said(0))
+    placed: Counter[str] = Counter()
+    for number in range(30):
+        name = placement(client, nodes).choose()
+        QuotaStore(client).reserve_session(name, f"CA{number:032x}", Room(900, 1_000, 1_000))
+        placed[name] += 1
+
+    assert placed == {"a": 11, "b": 8, "c": 11}
+
+
+def test_a_full_one_is_passed_over_unless_all_are(client: redis.Redis) -> None:
+    """Then the create is refused where it is counted."""
+    full = said(980)
+    assert placement(client, Connected(a=full, b=said(990, most=2_000))).choose() == "b"
+    assert placement(client, Connected(a=full, b=said(985))).choose() == "a"
+
+
+def test_what_is_away_or_cordoned_or_of_another_group_is_not_chosen(client: redis.Redis) -> None:
+    """Who is kept to a group is told if it has no node."""
+    rows = [
+        NodeRow("busy", "127.0.0.1", 1, "eu"),
+        NodeRow("cordoned", "127.0.0.1", 1, "eu", "cordoned"),
+        NodeRow("away", "127.0.0.1", 1, "eu"),
+        NodeRow("us", "127.0.0.1", 1, "us"),
+    ]
+    made = placement(client, Connected(busy=said(900), cordoned=said(0), us=said(1)), rows)
+
+    assert (made.choose("eu"), made.choose(), made.choose("us")) == ("busy", "us", "us")
+    with pytest.raises(NodeUnavailable, match="group asia"):
+        made.choose("asia")
+
+
+def test_the_way_of_choosing_is_one_argument(client: redis.Redis) -> None:
+    """Another takes its place without a change of anything else."""
+    nodes = Connected(a=said(0), b=said(3))
+    registry = NodeRegistry(client, [NodeRow(name, "127.0.0.1", 1) for name in nodes.nodes])
+
+    def fullest(candidates: Sequence[Candidate]) -> Candidate:
+        return max(candidates, key=lambda one: one.load)
+
+    assert Placement(nodes, registry, NodeStore(client), fullest).choose() == "b"  # type: ignore[arg-type]  # as above
