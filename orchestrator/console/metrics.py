@@ -82,6 +82,8 @@ def _live(reader: Reader) -> Iterator[Metric]:
     accounts = reader.accounts()
     dialling = float(sum(account.dialling for account in accounts))
     yield _gauge("orchestrator_dialling", "Calls that are not answered", [], {(): dialling})
+    waiting = float(sum(account.waiting for account in accounts))
+    yield _gauge("orchestrator_dials_waiting", "Calls that wait for their account's turn", [], {(): waiting})
     paused = float(sum(len(account.paused) for account in accounts))
     yield _gauge("orchestrator_receivers_paused", "Receivers that have failed for long", [], {(): paused})
 

@@ -9,6 +9,7 @@ import redis
 from orchestrator.errors import Conflict
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.schema import KEYS
 
 _AT_ONCE: Final = 200
 
@@ -29,14 +30,7 @@ class AccountRemoval:
             gone = self._delete_calls(calls)
             for sid in self._redis.zrange(keys.account_conferences(account_sid), 0, -1):
                 gone += self._delete_conference(sid)
-            own = (
-                keys.account_live, keys.account_live_conferences, keys.account_dialling, keys.account_kept,
-                keys.account_tallies, keys.account_conferences, keys.account_names, keys.account_callbacks,
-                keys.account_dead, keys.account_receivers, keys.account_recording_bytes, keys.recordings_of,
-                keys.account_dials, keys.account_dial_orders,
-            )  # fmt: skip
-            gone += int(self._redis.unlink(*(key(account_sid) for key in own)))
-            gone += int(self._redis.unlink(keys.account(account_sid)))
+            gone += int(self._redis.unlink(*_own(account_sid), keys.recordings_of(account_sid)))
             self._redis.srem(keys.ACCOUNTS, account_sid)
         return gone
 
@@ -76,3 +70,9 @@ class AccountRemoval:
         gone = int(sum(pipe.execute()))
         self._redis.zrem(keys.OPEN_CONFERENCES, sid)
         return gone
+
+
+def _own(account_sid: str) -> list[str]:
+    """The account's own keys: a row of the schema each. The account itself is the last of them to go."""
+    patterns = sorted((row.pattern for row in KEYS if row.pattern.startswith("account:{AC}")), key=len, reverse=True)
+    return [pattern.replace("{AC}", f"{{{account_sid}}}") for pattern in patterns]

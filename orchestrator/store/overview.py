@@ -55,6 +55,7 @@ class Takings:
     conferences: int
     calls: int
     dialling: int
+    waiting: int
     dead: int
     paused: tuple[str, ...]
 
@@ -105,12 +106,13 @@ class Overview:
                 pipe.zcard(keys.account_live_conferences(sid))
                 pipe.zcard(keys.account_live(sid))
                 pipe.zcard(keys.account_dialling(sid))
+                pipe.zcard(keys.account_dials(sid))
                 pipe.zcard(keys.account_dead(sid))
             numbers = pipe.execute()
-        rows = zip(accounts.items(), zip(*[iter(numbers)] * 4, strict=True), strict=True)
+        rows = zip(accounts.items(), zip(*[iter(numbers)] * 5, strict=True), strict=True)
         return [
-            Takings(sid, name, status, conferences, calls, dialling, dead, tuple(paused.get(sid, ())))
-            for (sid, (name, status)), (conferences, calls, dialling, dead) in rows
+            Takings(sid, name, status, conferences, calls, dialling, waiting, dead, tuple(paused.get(sid, ())))
+            for (sid, (name, status)), (conferences, calls, dialling, waiting, dead) in rows
         ]
 
 

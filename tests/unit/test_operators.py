@@ -27,6 +27,7 @@ from orchestrator.store.lanes import Lane
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.processes import ProcessStore
 from orchestrator.store.receivers import ReceiverStore
+from orchestrator.store.schema import KEYS
 from tests.harness.freeswitch import REPOSITORY
 from tests.unit.callbacks.web import an_entry
 from tests.unit.listener.test_committer import World
@@ -111,6 +112,10 @@ def test_an_account_is_deleted_with_all_that_is_kept_of_it(
     others = {key for key in client.scan_iter() if not {account, *ended} & set(_sids(key))}
     refused = run("account", "delete", account, "--yes")
     run("account", "suspend", account)
+    for row in KEYS:
+        if row.pattern.startswith("account:{AC}:"):
+            client.set(row.pattern.replace("{AC}", "{" + account + "}"), "what a later release adds", nx=True)
+    client.delete(keys.account_live(account), keys.account_recording_bytes(account))
     client.zadd(keys.account_live(account), {"CF.CA": 1})
     live = run("account", "delete", account, "--yes")
     client.delete(keys.account_live(account))
