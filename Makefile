@@ -8,7 +8,7 @@ SEED   ?= 1
 # Scenarios that measure when something happens, some while they load the machine: nothing runs beside them.
 ALONE  := tests/scenarios/test_connections.py tests/scenarios/test_calls_per_second.py
 
-.PHONY: up test test-freeswitch check clients browser openapi bench chaos fuzz clean
+.PHONY: up test test-freeswitch check coverage clients browser openapi bench chaos fuzz clean
 
 up: $(READY)
 	@$(BIN)/orchestrator up
@@ -30,6 +30,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.lint_lua
+
+# Of the unit tests alone, by lines and branches; and the slowest of them. Processes that tests start are not counted.
+coverage: $(READY)
+	$(BIN)/pytest -q -n 2 --durations=15 --cov --cov-report=term tests/unit
 
 # The whole life of a conference with the SDKs that people have; needs npm.
 clients: $(READY)
