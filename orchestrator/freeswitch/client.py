@@ -42,6 +42,10 @@ class NodeDown(NodeUnavailable):
     """The node's host is there and says that nobody listens: FreeSWITCH does not run."""
 
 
+class NodeRefuses(NodeUnavailable):
+    """The node is there and lets nobody in with this password, or from here. Its calls go on."""
+
+
 class CommandRefused(Exception):
     """FreeSWITCH answered `-ERR …`; the text is its own."""
 
@@ -75,6 +79,7 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
         self._on_close = on_close
         self._writing = Semaphore()
         self._closed = Event()
+        self._is_rejected = False
         self._commands_sent: list[tuple[AsyncResult[str], Callable[[str], None] | None]] = []
 
     # ------------------------------------------------------------ connection
@@ -101,9 +106,11 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
 
     def authenticate(self) -> None:
         """Send the password; it is never logged or part of an error."""
+        if self._is_rejected:
+            raise NodeRefuses(f"Node {self._name} refuses connections from here")
         reply = self.command(f"auth {self.password}")
         if reply != "+OK accepted":
-            raise NodeUnavailable(f"Node {self._name} refuses FREESWITCH_PASSWORD")
+            raise NodeRefuses(f"Node {self._name} refuses FREESWITCH_PASSWORD")
 
     @property
     def _name(self) -> str:
@@ -190,6 +197,7 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
         elif kind == "auth/request":
             self._auth_request_event.set()
         elif kind in ("text/disconnect-notice", "text/rude-rejection"):
+            self._is_rejected = kind == "text/rude-rejection"
             self._run = False
 
     def _answer(self, text: str) -> None:

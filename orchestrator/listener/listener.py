@@ -23,7 +23,7 @@ from orchestrator import metrics
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.capacity import parse_status
-from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeDown, NodeUnavailable
+from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeDown, NodeRefuses, NodeUnavailable
 from orchestrator.freeswitch.commands import CoreUuid, Status, SwitchCommand
 from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
@@ -165,10 +165,13 @@ class Listener:
                 return
 
     def _note_absence(self, error: Exception) -> None:
-        """Say that the node is away; if that means that it is gone, end what it had."""
+        """Say that the node is away; if that means that it is gone, end what it had. One that answers is not gone: a
+        wrong password, or a command that it refuses, is our trouble, and people may be talking there."""
         with contextlib.suppress(LeaseLost):  # found by whoever applies
             self._report(connected="0", problem=str(error)[:200])
-        if self._absence.is_loss(time.monotonic(), is_down=isinstance(error, NodeDown)):
+        if isinstance(error, NodeRefuses | CommandRefused):
+            self._absence.end()
+        elif self._absence.is_loss(time.monotonic(), is_down=isinstance(error, NodeDown)):
             self.lose()
 
     def _report(self, **facts: str) -> None:

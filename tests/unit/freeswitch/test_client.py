@@ -13,7 +13,7 @@ import pytest
 from gevent.event import Event as Signal
 
 from orchestrator.freeswitch import client as client_module
-from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnavailable, parse_headers
+from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeRefuses, NodeUnavailable, parse_headers
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, answer, event, obedient, reply, settled
 
 Start = Callable[..., FakeEsl]
@@ -162,6 +162,20 @@ def test_a_node_that_turns_us_away_is_unavailable_at_once(
         connection.connect()
     assert PASSWORD not in str(raised.value)
     assert not connection.connected
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        lambda peer: peer.say("Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n"),
+        lambda peer: _refuse(peer, b""),
+    ],
+    ids=["by its access list", "by its password"],
+)
+def test_a_node_that_lets_nobody_in_is_there(fake_esl: Start, script: Script) -> None:
+    """Whoever follows it must not take its calls for lost."""
+    with pytest.raises(NodeRefuses):
+        EventSocket("127.0.0.1", fake_esl(script).port, PASSWORD).connect()
 
 
 def test_a_disconnect_notice_ends_the_connection_and_what_is_in_flight(connect: Callable[..., EventSocket]) -> None:

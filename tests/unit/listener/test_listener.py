@@ -330,6 +330,32 @@ def test_a_node_that_is_gone_loses_its_calls_and_its_names_are_free(
     assert world.store.find_name(one.account_sid, "name") is None
 
 
+def test_a_node_that_refuses_us_loses_nothing(
+    switch: Switch, world: World, follow: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its password was changed before ours: people talk there all the while, and nobody is told that they have left."""
+    monkeypatch.setattr("orchestrator.listener.absence.SILENT_SECONDS", 0.2)
+    one = world.create("name")
+    switch.holds(one, 1)
+    follow()
+    settled(lambda: world.load(one).is_present, "it has joined")
+    tries = 0
+
+    def refuse(peer: Peer) -> None:
+        nonlocal tries
+        tries += 1
+        peer.say("Content-Type: auth/request\n\n")
+        peer.hear()
+        peer.say(reply("-ERR invalid"))
+
+    switch.server.script = refuse
+    switch.server.peers[-1].close()
+    settled(lambda: tries >= 5, "it was tried again, for longer than a node may be silent")
+
+    assert world.load(one).is_present
+    assert "refuses" in NodeStore(world.client).load_node(NODE)["problem"]
+
+
 def test_a_node_that_is_away_for_a_moment_loses_nothing(
     switch: Switch, world: World, follow: Callable[[], Listener]
 ) -> None:
