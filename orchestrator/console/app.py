@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from flask import Flask, Response, redirect, render_template, request
+from flask import Flask, Response, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -45,7 +45,13 @@ def create_console(parts: Parts, token: str) -> Flask:
     door, pages = Door(token), Pages(parts.reader, parts.services, app.jinja_env)
     live = Live(pages.live)
     hands = Hands(parts.services, parts.reader.account_store, parts.reader.history)
-    app.before_request(lambda: door.check(request))
+
+    @app.before_request
+    def let_in() -> ResponseReturnValue | None:
+        refused = door.check(request)
+        g.is_in = refused is None
+        return refused
+
     app.after_request(_harden)
     app.teardown_request(lambda _: logs.start())
 
@@ -182,8 +188,8 @@ def _note(audit: AuditStore, action: str, target: str, outcome: str) -> None:
 
 
 def _note_admin(audit: AuditStore, response: Response) -> Response:
-    """What is changed by the operators' API is in the audit log, too."""
-    if request.path.startswith("/v1/") and request.method not in ("GET", "HEAD"):
+    """What is changed by the operators' API is in the audit log, too; what the door refused is no deed of theirs."""
+    if g.get("is_in") and request.path.startswith("/v1/") and request.method not in ("GET", "HEAD"):
         _note(audit, request.method, request.path[:200], str(response.status_code))
     return response
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse, create_environ
 from werkzeug.wrappers import Response
 
+from orchestrator import metrics
 from orchestrator.api import authentication
 from orchestrator.api.app import create_app
 from orchestrator.api.forms import MAX_BODY_BYTES
@@ -771,3 +772,14 @@ def test_every_answer_names_its_request(api: Api) -> None:
     """Support asks for it; also when it was refused."""
     for headers in (basic(), {}):
         assert api.request("GET", "/Conferences.json", headers=headers).headers["Twilio-Request-Id"].startswith("RQ")
+
+
+def test_words_that_strangers_send_as_a_method_make_no_figures_of_their_own(api: Api) -> None:
+    """A figure lasts as long as the process, and asks for no credentials."""
+    for number in range(50):
+        api.request(f"WORD{number}", "/Conferences.json", headers={})
+    api.request("GET", "/Conferences.json", headers={})
+
+    methods = {sample.labels["method"] for family in metrics.REQUESTS.collect() for sample in family.samples}
+    assert methods <= {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"}
+    assert {"GET", "other"} <= methods

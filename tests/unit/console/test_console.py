@@ -166,6 +166,20 @@ def test_a_token_is_asked_for_and_a_session_follows(
     assert web.get("/", headers=BROWSER).status_code == 303
 
 
+def test_what_the_door_refused_is_not_in_the_audit_log(redis_url: str, client: redis.Redis) -> None:
+    """It keeps a thousand deeds: a stranger's knocking must not push out what operators did."""
+    web = make_console(redis_url, client, TOKEN).web
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    path = f"/v1/Accounts/{ACCOUNT}"
+    assert web.post(path, data={"FriendlyName": "ours"}, headers=bearer).status_code == 200
+    assert web.post(path, data={"Status": "asleep"}, headers=bearer).status_code == 400
+    assert web.post(path).status_code == 401
+    assert web.delete(path, headers={**bearer, "Origin": "https://evil.example"}).status_code == 403
+
+    page = web.get("/audit", headers={**bearer, **BROWSER}).text
+    assert [page.count(f"<td>{status}</td>") for status in (200, 400, 401, 403)] == [1, 1, 0, 0]
+
+
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
 )
