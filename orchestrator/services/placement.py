@@ -73,7 +73,9 @@ class Placement:
             of_group = f" of the group {group}" if group else ""
             raise NodeUnavailable(f"No FreeSWITCH node{of_group} is reachable and takes new conferences")
         if len(found) > 1:
-            found = self._count_young(found)
+            # What its listener does not see is told as lost, whatever we can reach: people would talk unseen there.
+            away = self._store.list_away([one.name for one in found])
+            found = self._count_young([one for one in found if one.name not in away] or found)
             found = [candidate for candidate in found if candidate.has_room] or found
         return self._select(found).name
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import redis
@@ -37,6 +37,14 @@ class NodeStore:
         """What the node's listener wrote last; empty if there is no listener."""
         with redis_errors():
             return dict(self._redis.hgetall(keys.node(name)))
+
+    def list_away(self, names: Sequence[str]) -> set[str]:
+        """Those of them that their listeners do not reach."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for name in names:
+                pipe.hget(keys.node(name), "connected")
+            return {name for name, connected in zip(names, pipe.execute(), strict=True) if connected == "0"}
 
     def save_detector(self, name: str, **facts: str) -> None:
         """Write that a detector listens to the node's calls."""

@@ -111,3 +111,15 @@ def test_the_way_of_choosing_is_one_argument(client: redis.Redis) -> None:
         return max(candidates, key=lambda one: one.load)
 
     assert Placement(nodes, registry, NodeStore(client), fullest).choose() == "b"  # type: ignore[arg-type]  # as above
+
+
+def test_a_node_that_its_listener_does_not_reach_gets_no_new_conference(client: redis.Redis) -> None:
+    """We reach it; but whoever talks there is told as lost. Unless there is no other."""
+    place = placement(client, Connected(a=said(1), b=said(500)))
+    store = NodeStore(client)
+    store.save_node("a", connected="0")
+    store.save_node("b", connected="1")
+    assert place.choose() == "b"
+    store.save_node("b", connected="0")
+
+    assert place.choose() == "a"
