@@ -28,6 +28,7 @@ from orchestrator.freeswitch.nodes import Node
 from orchestrator.freeswitch.whisper import MODULE, can_whisper
 from orchestrator.playback.output import FETCH_SECONDS
 from orchestrator.probes import build_backlog, build_memory, build_node_store, build_processes, build_queue_probe
+from orchestrator.recordings.check import directory_here, directory_of
 from orchestrator.settings import Settings
 from orchestrator.store.connection import reason_of
 from orchestrator.store.memory import CREATE_SHARE
@@ -57,7 +58,8 @@ NOBODY: Final = "255.255.255.255/32"
 def check(settings: Settings) -> int:
     """Print what was found; returns the exit status."""
     failed = False
-    lines = (*_settings(settings), *misspelt(os.environ), _speech(settings), *_redis(settings), *_nodes(settings))
+    here = (_speech(settings), directory_here(settings.recordings_dir))
+    lines = (*_settings(settings), *misspelt(os.environ), *here, *_redis(settings), *_nodes(settings))
     for is_fine, text in lines:
         print(f"{WORDS[is_fine]:<5}  {text}")
         failed = failed or is_fine is False
@@ -147,7 +149,7 @@ def _work(settings: Settings) -> Iterator[Line]:
             yield None, f"account {account_sid}: receiver {host} fails and is paused (`orchestrator receivers list`)"
 
 
-def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
+def _nodes(settings: Settings) -> Iterator[Line]:
     nodes = build_nodes(settings)
     nodes.start()
     for name in nodes.names():
@@ -164,6 +166,7 @@ def _nodes(settings: Settings) -> Iterator[tuple[bool, str]]:
         yield _conference(nodes.get(name))
         yield from routes_of(settings, nodes.get(name))
         yield _whispers(nodes.get(name))
+        yield directory_of(settings.recordings_dir, name, nodes.get(name).send)
         yield _listener(settings, name)
         yield _detector(settings, name)
     nodes.stop()

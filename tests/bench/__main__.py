@@ -18,6 +18,7 @@ from tests.bench import (
     mixer,
     mutes,
     neighbours,
+    recordings,
     tape,
 )
 from tests.bench.report import Row, show
@@ -37,12 +38,14 @@ PARTS: dict[str, Callable[[Stack], list[Row]]] = {
     "mixer": mixer.measure,
     "first-sound": first_sound.measure,
     "detection": detection.measure,
+    "recordings": recordings.measure,
 }
 
 
-USUAL = [part for part in PARTS if part not in {"growth", "mixer", "first-sound", "detection"}]
+USUAL = [part for part in PARTS if part not in {"growth", "mixer", "first-sound", "detection", "recordings"}]
 """By name only: `growth` keeps a million callbacks for a minute or two and draws docs/growth.svg; `mixer` and
-`first-sound` listen for three minutes; `detection` calls 800 times, for five minutes, and draws docs/detection.svg."""
+`first-sound` listen for three minutes; `detection` calls 800 times, for five minutes, and draws docs/detection.svg;
+`recordings` needs sox and ffmpeg, and two minutes."""
 
 
 def main(wanted: list[str]) -> int:

@@ -120,6 +120,17 @@ def channel_of(call_sid: str) -> str:
     return str(uuid.UUID(call_sid[2:]))
 
 
+def cpu_seconds(pid: int) -> float:
+    """Of a process, until now."""
+    return seconds_in(Path(f"/proc/{pid}/stat"))
+
+
+def seconds_in(path: Path) -> float:
+    """utime and stime of a `stat`; the name before them may hold spaces."""
+    words = path.read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / TICKS
+
+
 def idle_seconds() -> float:
     """Of all processors together, since the machine started."""
     words = Path("/proc/stat").read_text().split("\n")[0].split()

@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestrator.freeswitch.commands import JOIN_FLAGS, MuteMember, join_flags
 from orchestrator.freeswitch.dial_string import PROFILE
 from orchestrator.freeswitch.whisper import StartWhisper, Whisper
-from tests.bench.hall import TICKS, Hall, idle_seconds
+from tests.bench.hall import Hall, cpu_seconds, idle_seconds, seconds_in
 from tests.bench.report import Row
 from tests.harness.freeswitch import tone_hz
 from tests.harness.polling import eventually
@@ -117,7 +117,7 @@ def _listen(switch: RealSwitch, size: int, what: str) -> Row:
 
 def _load(switch: RealSwitch) -> tuple[float, float, float]:
     """Seconds of CPU until now: the node's, the far end's, and nobody's."""
-    node, far_end = (_seconds(Path(f"/proc/{one.pid}/stat")) for one in (switch, switch.far_end))
+    node, far_end = (cpu_seconds(one.pid) for one in (switch, switch.far_end))
     return node, far_end, idle_seconds()
 
 
@@ -126,11 +126,5 @@ def _threads(switch: RealSwitch) -> dict[str, float]:
     found = {}
     for task in Path(f"/proc/{switch.pid}/task").iterdir():
         with suppress(FileNotFoundError):  # one that ends just now
-            found[task.name] = _seconds(task / "stat")
+            found[task.name] = seconds_in(task / "stat")
     return found
-
-
-def _seconds(path: Path) -> float:
-    """utime and stime; the name before them may hold spaces."""
-    words = path.read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / TICKS

@@ -75,6 +75,20 @@ seen["held"] = [
 coach = participants(second.call_sid).update(coaching=True, call_sid_to_coach=first.call_sid)
 seen["coaches"] = [coach.coaching, coach.call_sid_to_coach == first.call_sid]
 seen["barges"] = participants(second.call_sid).update(coaching=False, call_sid_to_coach="").coaching
+recordings = client.calls(first.call_sid).recordings
+made = recordings.create()
+until(lambda: client.recordings(made.sid).fetch().start_time)
+recorded = [recordings(made.sid).update(status=status).status for status in ("paused", "in-progress")]
+time.sleep(0.5)
+recorded.append(recordings(made.sid).update(status="stopped").status in ("stopped", "processing"))
+until(lambda: client.recordings(made.sid).fetch().status == "completed")
+recorded.append([row.sid for row in client.recordings.list(call_sid=first.call_sid)] == [made.sid])
+recorded.append(recordings(made.sid).fetch().uri.endswith(f"{made.sid}.json"))
+media = f"{settings['base_url']}{settings['prefix']}/Accounts/{settings['user']}/Recordings/{made.sid}.mp3"
+answer = client.request("GET", media, auth=(settings["user"], settings["token"]))
+recorded.append([answer.status_code, len(answer.text) > 1000])
+recorded.append(recordings(made.sid).delete())
+seen["recorded"] = [*recorded, refused(client.recordings(made.sid).fetch)]
 named = client.conferences.list(friendly_name="life " + settings["name"])
 seen["named"] = [row.sid for row in named] == [first.conference_sid]
 seen["removed"] = participants("second").delete()

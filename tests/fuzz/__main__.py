@@ -148,7 +148,7 @@ def run(switch: str, options: argparse.Namespace, directory: Path) -> int:
         kills = ", ".join(f"{count} {what}" for what, count in sorted(world.kills.items())) or "nothing"
         print(
             f"{switch}, seed {options.seed}: {world.requests:,} requests, {world.scenes} conferences, "
-            f"{world.checks:,} checks; killed: {kills}; found: {len(found)}"
+            f"{world.recordings} recordings, {world.checks:,} checks; killed: {kills}; found: {len(found)}"
         )
     finally:
         stack.stop()

@@ -207,13 +207,32 @@ def sip_response(sid: str, told: list[Received]) -> Complaints:
 CALL_CALLBACKS: Final[tuple[Callable[[str, list[Received]], Complaints], ...]] = (call_progress, sip_response)
 
 
+# ---------------------------------------------------------------- recordings
+
+FINAL: Final = ("completed", "absent", "failed")
+
+
+def recording_progress(recording: dict[str, Any], told: list[Received]) -> Complaints:
+    """In one of three ways, which is told once, as the last; what has begun is told before, and never again."""
+    if recording["status"] not in FINAL:
+        yield f"{recording['sid']} is {recording['status']}"
+    statuses = [one.parameters["RecordingStatus"] for one in told]
+    if [status for status in statuses if status in FINAL] != [recording["status"]] or statuses[-1] not in FINAL:
+        yield f"{recording['sid']} is {recording['status']}, and was told as {statuses}"
+    if statuses.count("stopped") > 1 or (recording["status"] == "completed" and statuses[0] != "in-progress"):
+        yield f"{recording['sid']} was told as {statuses}"
+    if not all(one.is_signed for one in told):
+        yield f"{recording['sid']}: a signature is wrong"
+
+
 # ---------------------------------------------------------------- nothing is left
 
-KEPT: Final = ("conference:{SID}", "conference:{SID}:participant:", "conference:{SID}:callbacks", "callback:{SID}:")
-"""Of a conference that is over (docs/redis-schema.md)."""
+KEPT: Final = ("conference:{SID}", "conference:{SID}:callbacks", "recordings:{SID}")
+KEPT_EACH: Final = ("conference:{SID}:participant:", "conference:{SID}:recording:", "callback:{SID}:")
+"""Of a conference that is over, one of a kind, and one for each (docs/redis-schema.md)."""
 
 
 def left_over(sid: str, keys: list[str]) -> list[str]:
     """Keys of a conference that nobody needs any more."""
-    kept = [kind.replace("SID", sid) for kind in KEPT]
-    return [key for key in keys if key not in (kept[0], kept[2]) and not key.startswith((kept[1], kept[3]))]
+    kept, each = ([kind.replace("SID", sid) for kind in kinds] for kinds in (KEPT, KEPT_EACH))
+    return [key for key in keys if key not in kept and not key.startswith(tuple(each))]

@@ -16,6 +16,9 @@ FULL: Final = (400, 16020)
 OVER: Final = (404, 16022)
 NOT_STARTED: Final = (400, 16001)
 NOT_THERE_YET: Final = (400, 16099)
+SEVERAL: Final = (400, 16108)
+NOT_SO: Final = (400, 16114)
+ENOUGH: Final = (429, 20429)
 COACHED_IS_GONE: Final = (400, 16028)
 COACHED_IS_HELD: Final = (400, 16027)
 
@@ -110,6 +113,10 @@ def add(hand: Hand) -> Operation | None:
     }
     if number == "+15550004000":
         form["Timeout"] = "5"
+    if chance.random() < 0.2:
+        form |= {"Record": "true", "RecordingChannels": chance.choice(["mono", "dual"]), **_told_of(hand, "")}
+    if chance.random() < 0.3:
+        form |= {"ConferenceRecord": "record-from-start", **_told_of(hand, "Conference")}
     if chance.random() < 0.3:
         form["WaitUrl"] = chance.choice(["", hand.world.web.url("/loop.xml")])
     here: set[object] = {True} if number in STAYS else {True, False}
@@ -223,6 +230,34 @@ def _announcement(hand: Hand) -> dict[str, str]:
     return {"AnnounceUrl": f"{hand.world.web.url(page)}?{hand.name('a')}", "AnnounceMethod": "GET"}
 
 
+# ---------------------------------------------------------------- recording
+
+
+def _told_of(hand: Hand, prefix: str) -> dict[str, str]:
+    words = (
+        "in-progress completed failed absent" if prefix else "started paused resumed stopped completed failed absent"
+    )
+    name = f"{prefix}RecordingStatusCallback"
+    return {name: hand.world.stack.receiver.url(), f"{name}Event": words}
+
+
+def record(hand: Hand) -> Operation | None:
+    """The conference, from now on."""
+    form = {"Trim": hand.chance.choice(["do-not-trim", "trim-silence"]), **_told_of(hand, "")}
+    return Operation(
+        "record", "POST", f"/{hand.room.sid}/Recordings.json", form, refusals=lambda: {NOT_STARTED, ENOUGH}
+    )
+
+
+def change_recording(hand: Hand) -> Operation | None:
+    """The one that is under way: there may be none, or several, and what is asked for may not fit it."""
+    form = {"Status": hand.chance.choice(["paused", "in-progress", "stopped"])}
+    if form["Status"] == "paused":
+        form["PauseBehavior"] = hand.chance.choice(["skip", "silence"])
+    path = f"/{hand.room.sid}/Recordings/Twilio.CURRENT.json"
+    return Operation("change the recording", "POST", path, form, refusals=lambda: {GONE, SEVERAL, NOT_SO})
+
+
 # ---------------------------------------------------------------- ending
 
 
@@ -252,6 +287,8 @@ OPERATIONS: Final[dict[Make, int]] = {
     coach: 5,
     announce: 4,
     announce_to_all: 3,
+    record: 2,
+    change_recording: 3,
     remove: 3,
     end: 1,
 }

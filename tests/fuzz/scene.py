@@ -54,6 +54,7 @@ class Scene:
                 break
         self._close()
         self._check_callbacks()
+        self._check_recordings()
         self._check_leftovers()
 
     def leave(self) -> None:
@@ -293,6 +294,28 @@ class Scene:
         world.checks += len(checks.CONFERENCE_CALLBACKS) + len(checks.CALL_CALLBACKS) * len(room.people)
         if complaints:
             raise Finding("; ".join(complaints))
+
+    def _check_recordings(self) -> None:
+        """Each has ended and is told of, and no part of what could be kept is left."""
+        rooms = (self.world.read(f"/{self.room.sid}/Recordings.json"),)
+        calls = (self.world.read(f"/{sid}/Recordings.json", of="Calls") for sid in self.room.people)
+        for listed in (*rooms, *calls):
+            for recording in (listed or {"recordings": []})["recordings"]:
+                self._check_recording(recording["sid"])
+
+    def _check_recording(self, sid: str) -> None:
+        told = self._await_last(sid, lambda last: last.parameters["RecordingStatus"] in checks.FINAL)
+        recording = self.world.read(f"/{sid}.json", of="Recordings")
+        self.world.check(recording is not None, f"GET of recording {sid}: 404")
+        for complaint in checks.recording_progress(recording or {}, told):
+            raise Finding(complaint)
+        parts = self.world.stack.directory / "recordings" / "parts"
+        if recording is not None and recording["status"] != "failed":
+            for _ in self.world.waiting(f"no part of {sid} is left"):
+                if not list(parts.glob(f"*{sid}*")):
+                    break
+        self.world.recordings += 1
+        self.world.forget(sid)
 
     def _await_last(self, sid: str, is_last: Callable[[Received], bool]) -> list[Received]:
         told: list[Received] = []

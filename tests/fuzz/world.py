@@ -64,6 +64,7 @@ class World:
     requests: int = 0
     scenes: int = 0
     checks: int = 0
+    recordings: int = 0
     switch_deaths: int = 0
     broken: int = 0
     mended_at: float = 0.0
@@ -78,8 +79,8 @@ class World:
 
     # ------------------------------------------------------------ the tenant
 
-    def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> Answer:
-        """One request below …/Conferences, once."""
+    def ask(self, method: str, path: str, form: dict[str, str] | None = None, of: str = "Conferences") -> Answer:
+        """One request below …/Conferences, or another collection, once."""
         began = time.monotonic()
         session = getattr(self._local, "session", None)
         if session is None:
@@ -87,17 +88,17 @@ class World:
             session.auth = (self.stack.account_sid, self.stack.auth_token)
         with self._lock:
             self.requests += 1
-        url = f"{self.stack.base_url}/2010-04-01/Accounts/{self.stack.account_sid}/Conferences{path}"
+        url = f"{self.stack.base_url}/2010-04-01/Accounts/{self.stack.account_sid}/{of}{path}"
         try:
             answer = session.request(method, url, data=form, timeout=10)
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
             return Answer(0, {}, began)
         return Answer(answer.status_code, answer.json() if answer.content else {}, began)
 
-    def read(self, path: str) -> dict[str, Any] | None:
+    def read(self, path: str, of: str = "Conferences") -> dict[str, Any] | None:
         """A GET, repeated while the service is away; None for 404."""
         for _ in self.waiting(f"GET {path} is answered"):
-            answer = self.ask("GET", path)
+            answer = self.ask("GET", path, of=of)
             if answer.is_done:
                 return answer.body
             if answer.status == 404:
@@ -150,7 +151,8 @@ class World:
     def _take_callback(self, received: Received) -> int:
         token = received.headers["I-Twilio-Idempotency-Token"]
         is_call = "CallbackSource" in received.parameters
-        sid = received.parameters["CallSid" if is_call else "ConferenceSid"]
+        recording = received.parameters.get("RecordingSid")
+        sid = recording or received.parameters["CallSid" if is_call else "ConferenceSid"]
         with self._lock:
             if token in self._seen:
                 return 200
@@ -161,7 +163,7 @@ class World:
         return 200
 
     def callbacks(self, sid: str) -> list[Received]:
-        """What has come for a conference, or for a call's progress, each once, in the order of arrival."""
+        """What has come for a conference, a call's progress or a recording, each once, in the order of arrival."""
         with self._lock:
             return list(self._callbacks.get(sid, ()))
 
@@ -198,7 +200,7 @@ class World:
             client.close()
 
     def indexes_with(
-        self, sid: str, names: tuple[str, ...] = ("lanes:callbacks:due", "lanes:playback:due")
+        self, sid: str, names: tuple[str, ...] = ("lanes:callbacks:due", "lanes:playback:due", "lanes:recordings:due")
     ) -> list[str]:
         """Those of the service's indexes that still name the conference."""
         client = redis.Redis.from_url(self.stack.environment["REDIS_URL"], decode_responses=True)

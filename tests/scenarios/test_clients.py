@@ -87,10 +87,14 @@ def test_the_whole_life_of_a_conference(stack: Stack, crowd: str, sdk: Sdk) -> N
         "hold_url": stack.receiver.url(),
         "unknown": write("CF" + "0" * 32),
         "crowd": write(crowd),
+        "prefix": "/api/laml/2010-04-01" if is_uuid else "/2010-04-01",
     }
     seen = _run(sdk, settings)
 
     sid = seen.pop("sid")
+    if sdk.command[1] == "life.py":
+        gone = [sdk.error, 404, 20404]
+        assert seen.pop("recorded") == ["paused", "in-progress", True, True, True, [200, True], True, gone]
     assert seen == {
         "created": [36 if is_uuid else 34, "in-progress" if is_uuid else "queued"],
         "date": True,

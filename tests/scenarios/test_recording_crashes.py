@@ -85,7 +85,7 @@ def test_conferences_that_end_without_a_listener(room: Room) -> None:
         end = ended[one.conference_sid]
         tape = download(room.stack, finished(one, sid).media_url, end)
         assert tape.seconds == pytest.approx(end - begun, abs=LENGTH_SECONDS)
-        assert tape.heard(hz_of(one, "anna"), begun, end) > 0.8
+        assert tape.heard(hz_of(one, "anna"), begun, end) > 0.95
         await_told(room.stack, sid, "in-progress", "stopped", "completed")
 
 
@@ -168,10 +168,10 @@ def test_what_stops_behind_our_back_goes_on(room: Room) -> None:
 
     for how, sid in sids.items():
         tape = download(room.stack, finished(room, sid).media_url, ended)
-        assert tape.heard(hz_of(room, "anna"), ended - 1.5, ended) > 0.8
+        assert tape.heard(hz_of(room, "anna"), ended - 1.5, ended) > 0.95
         if how != "removed":
             assert tape.seconds == pytest.approx(ended - begun, abs=LENGTH_SECONDS)
-            assert tape.heard(hz_of(room, "anna"), begun, broken) > 0.8
+            assert tape.heard(hz_of(room, "anna"), begun, broken) > 0.95
         await_told(room.stack, sid, "in-progress", "stopped", "completed")
 
 
@@ -220,8 +220,8 @@ def test_a_full_disk(room: Room, small_disk: Path) -> None:
     tape = download(room.stack, finished(room, sid).media_url, ended)
     hz = hz_of(room, "anna")
     assert tape.seconds == pytest.approx(ended - begun, abs=LENGTH_SECONDS)
-    assert tape.heard(hz, begun, full) > 0.8
-    assert tape.heard(hz, ended - 1.5, ended) > 0.8
+    assert tape.heard(hz, begun, full) > 0.95
+    assert tape.heard(hz, ended - 1.5, ended) > 0.95
     assert tape.ever(hz) / 50 < tape.seconds - 1
     await_told(room.stack, sid, "in-progress", "stopped", "completed")
 
@@ -249,7 +249,7 @@ def test_a_directory_that_cannot_be_written(room: Room) -> None:
 
     tape = download(room.stack, finished(room, sid).media_url, ended)
     assert tape.seconds == pytest.approx(ended - begun, abs=LENGTH_SECONDS)
-    assert tape.heard(hz_of(room, "anna"), ended - 1.5, ended) > 0.8
+    assert tape.heard(hz_of(room, "anna"), ended - 1.5, ended) > 0.95
     await_told(room.stack, sid, "in-progress", "stopped", "completed")
 
 
