@@ -6,6 +6,7 @@ import argparse
 import re
 import secrets
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import orjson
@@ -142,18 +143,24 @@ def _create(accounts: AccountStore, options: argparse.Namespace) -> int:
     existing = accounts.load_account(sid)
     if existing is not None and options.token != existing.auth_token:
         return refuse(f"account {sid} exists; rotate-token gives it a new token")
-    return _save(accounts, existing or Account(sid, options.token or secrets.token_hex(16), "active", options.name))
+    account = existing or Account(sid, options.token or secrets.token_hex(16), "active", options.name)
+    if existing is None:
+        accounts.save_account(account)
+    print(f"{account.account_sid} {account.auth_token} {account.status}")
+    return 0
 
 
 def _change(accounts: AccountStore, options: argparse.Namespace) -> int:
-    found = accounts.load_account(options.sid)
-    if found is None:
+    changes: dict[str, Callable[[Account], Account]] = {
+        "rotate-token": lambda account: replace(account, auth_token=secrets.token_hex(16)),
+        "suspend": lambda account: replace(account, status="suspended"),
+        "resume": lambda account: replace(account, status="active"),
+    }
+    account = accounts.change_account(options.sid, changes[options.action])
+    if account is None:
         return refuse(f"there is no account {options.sid}")
-    if options.action == "rotate-token":
-        return _save(accounts, replace(found, auth_token=secrets.token_hex(16)))
-    account = replace(found, status="suspended" if options.action == "suspend" else "active")
-    accounts.save_account(account)
-    print(f"{account.account_sid} {account.status}")
+    token = f" {account.auth_token}" if options.action == "rotate-token" else ""
+    print(f"{account.account_sid}{token} {account.status}")
     return 0
 
 
@@ -165,12 +172,6 @@ def _delete(removal: AccountRemoval, accounts: AccountStore, options: argparse.N
         if sys.stdin.readline().strip() != options.sid:
             return refuse("nothing is deleted")
     print(f"{options.sid} deleted, {removal.delete(options.sid)} keys")
-    return 0
-
-
-def _save(accounts: AccountStore, account: Account) -> int:
-    accounts.save_account(account)
-    print(f"{account.account_sid} {account.auth_token} {account.status}")
     return 0
 
 

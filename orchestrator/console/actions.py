@@ -9,7 +9,6 @@ from typing import Final
 from orchestrator.domain.commands import UpdateParticipant
 from orchestrator.errors import NotFound
 from orchestrator.services import Services
-from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callbacks import CallbackFilter
 from orchestrator.store.history import History
 
@@ -21,7 +20,6 @@ class Hands:
     """What actions are done with."""
 
     services: Services
-    accounts: AccountStore
     history: History
 
 
@@ -77,10 +75,7 @@ def _replay(hands: Hands, given: Given) -> str:
 
 def _set_status(status: str) -> Callable[[Hands, Given], str]:
     def change(hands: Hands, given: Given) -> str:
-        account = hands.accounts.load_account(given["account"])
-        if account is None:
-            raise NotFound("The account was not found")
-        hands.accounts.save_account(replace(account, status=status))
+        hands.services.credentials.change_account(given["account"], lambda account: replace(account, status=status))
         return status
 
     return change

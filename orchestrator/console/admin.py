@@ -69,13 +69,15 @@ def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemov
 
     @blueprint.post("/v1/Accounts/<sid>")
     def update_account(sid: str) -> Response:
-        account = credentials.load_account(sid)
-        status = request.form.get("Status", account.status)
-        if status not in ("active", "suspended"):
-            raise BadParameter("Status: takes active and suspended")
-        name = request.form.get("FriendlyName", account.friendly_name)[:64]
-        accounts.save_account(replace(account, status=status, friendly_name=name))
-        return _json(shown(credentials.load_account(sid)))
+        def change(account: Account) -> Account:
+            status = request.form.get("Status", account.status)
+            if status not in ("active", "suspended"):
+                raise BadParameter("Status: takes active and suspended")
+            return replace(
+                account, status=status, friendly_name=request.form.get("FriendlyName", account.friendly_name)[:64]
+            )
+
+        return _json(shown(credentials.change_account(sid, change)))
 
     @blueprint.delete("/v1/Accounts/<sid>")
     def delete_account(sid: str) -> Response:

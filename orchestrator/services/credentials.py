@@ -6,6 +6,7 @@ Twilio's ways: https://www.twilio.com/docs/iam/api-keys , https://www.twilio.com
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -48,15 +49,22 @@ class Credentials:
 
     def create_secondary_token(self, account_sid: str) -> Account:
         """A second AuthToken beside the first, instead of one that there may be. Raises NotFound."""
-        return self._save(replace(self.load_account(account_sid), secondary_token=secrets.token_hex(16)))
+        token = secrets.token_hex(16)
+        return self.change_account(account_sid, lambda account: replace(account, secondary_token=token))
 
     def promote_token(self, account_sid: str) -> Account:
         """The second token becomes the one that signs; the first is refused. Raises NotFound, Conflict."""
-        account = self.load_account(account_sid)
-        if not account.secondary_token:
-            raise Conflict(f"The account {account_sid} has no secondary token")
-        return self._save(replace(account, auth_token=account.secondary_token, secondary_token=""))
 
-    def _save(self, account: Account) -> Account:
-        self._accounts.save_account(account)
-        return account
+        def promote(account: Account) -> Account:
+            if not account.secondary_token:
+                raise Conflict(f"The account {account_sid} has no secondary token")
+            return replace(account, auth_token=account.secondary_token, secondary_token="")
+
+        return self.change_account(account_sid, promote)
+
+    def change_account(self, account_sid: str, change: Callable[[Account], Account]) -> Account:
+        """The account as `change` has made it of what it is now. Raises NotFound."""
+        changed = self._accounts.change_account(account_sid, change)
+        if changed is None:
+            raise NotFound(f"The account {account_sid} was not found")
+        return changed

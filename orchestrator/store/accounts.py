@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -73,6 +73,25 @@ class Account:
     node_group: str = ""
 
 
+def _parse(account_sid: str, raw: Mapping[str, str]) -> Account | None:
+    if "auth_token" not in raw:
+        return None
+    own = {name.removeprefix(_LIMIT): value for name, value in raw.items() if name.startswith(_LIMIT)}
+    return Account(
+        account_sid,
+        raw["auth_token"],
+        raw["status"],
+        raw.get("friendly_name", ""),
+        raw.get("created_at", ""),
+        raw.get("updated_at", raw.get("created_at", "")),
+        Limits.parse(own),
+        raw.get("secondary_token", ""),
+        {row[len(_KEY) :]: ApiKey(**orjson.loads(raw[row])) for row in raw if row.startswith(_KEY)},
+        OutboundPolicy(**{row[len(_POLICY) :]: _listed(raw[row]) for row in raw if row.startswith(_POLICY)}),
+        raw.get("node_group", ""),
+    )
+
+
 class AccountStore:
     """Reads are cached for CACHE_SECONDS, at most 10,000 accounts; writes go straight to Redis."""
 
@@ -88,22 +107,7 @@ class AccountStore:
             return cached[1]
         with redis_errors():
             raw = self._redis.hgetall(keys.account(account_sid))
-        account = None
-        if "auth_token" in raw:
-            own = {name.removeprefix(_LIMIT): value for name, value in raw.items() if name.startswith(_LIMIT)}
-            account = Account(
-                account_sid,
-                raw["auth_token"],
-                raw["status"],
-                raw.get("friendly_name", ""),
-                raw.get("created_at", ""),
-                raw.get("updated_at", raw.get("created_at", "")),
-                Limits.parse(own),
-                raw.get("secondary_token", ""),
-                {row[len(_KEY) :]: ApiKey(**orjson.loads(raw[row])) for row in raw if row.startswith(_KEY)},
-                OutboundPolicy(**{row[len(_POLICY) :]: _listed(raw[row]) for row in raw if row.startswith(_POLICY)}),
-                raw.get("node_group", ""),
-            )
+        account = _parse(account_sid, raw)
         if len(self._cache) >= 10_000:
             self._cache.clear()
         self._cache[account_sid] = (now + CACHE_SECONDS, account)
@@ -173,22 +177,41 @@ class AccountStore:
             sids = sorted(self._redis.smembers(keys.ACCOUNTS))
         return [account for sid in sids if (account := self.load_account(sid)) is not None]
 
+    def change_account(self, account_sid: str, change: Callable[[Account], Account]) -> Account | None:
+        """Write what `change` makes of the account's tokens, status and name as they are now, whatever has been read
+        before, so that nothing is put back that others have changed; None if there is no account any more."""
+        key = keys.account(account_sid)
+
+        def write(pipe: Any) -> Account | None:
+            before = _parse(account_sid, pipe.hgetall(key))
+            pipe.multi()
+            if before is None:
+                return None
+            after = replace(change(before), updated_at=_now())
+            pipe.hset(key, mapping=_written(after))
+            return after
+
+        with redis_errors():
+            changed: Account | None = self._redis.transaction(write, key, value_from_callable=True)
+        self._cache.pop(account_sid, None)
+        return changed
+
     def save_account(self, account: Account) -> None:
-        """Write an account, new or changed."""
+        """Write a new account."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=True)
-            key, now = keys.account(account.account_sid), datetime.now(UTC).isoformat()
-            pipe.hset(
-                key,
-                mapping={
-                    "auth_token": account.auth_token,
-                    "secondary_token": account.secondary_token,
-                    "status": account.status,
-                    "friendly_name": account.friendly_name,
-                    "updated_at": now,
-                },
-            )
+            key, now = keys.account(account.account_sid), _now()
+            pipe.hset(key, mapping=_written(replace(account, updated_at=now)))
             pipe.hsetnx(key, "created_at", now)
             pipe.execute()
             self._redis.sadd(keys.ACCOUNTS, account.account_sid)
         self._cache.pop(account.account_sid, None)
+
+
+def _written(account: Account) -> dict[str, str]:
+    names = ("auth_token", "secondary_token", "status", "friendly_name", "updated_at")
+    return {name: getattr(account, name) for name in names}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -250,6 +250,24 @@ def test_dead_letters_and_paused_receivers_are_shown_and_put_right(console: Cons
     assert "1 replayed" in console.page("/audit")
 
 
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [("/do/suspend", {"account": ACCOUNT}), (f"/v1/Accounts/{ACCOUNT}", {"Status": "suspended"})],
+    ids=["page", "api"],
+)
+def test_suspending_puts_nothing_back(console: Console, client: redis.Redis, path: str, given: dict[str, str]) -> None:
+    """Neither a token that was rotated, nor an account that was deleted, in the second before."""
+    console.web.get(f"/v1/Accounts/{ACCOUNT}")  # which the console now believes for a second
+    client.hset(keys.account(ACCOUNT), "auth_token", "rotated")
+    assert console.web.post(path, data=given, headers=OURS).status_code in (200, 303)
+    assert client.hmget(keys.account(ACCOUNT), "auth_token", "status") == ["rotated", "suspended"]
+
+    console.web.get(f"/v1/Accounts/{ACCOUNT}")
+    client.delete(keys.account(ACCOUNT))
+    assert console.web.post(path, data=given, headers=OURS).status_code == 404
+    assert not client.exists(keys.account(ACCOUNT))
+
+
 # ------------------------------------------------------------ programs
 
 

@@ -104,3 +104,45 @@ def test_limits_of_its_own_are_kept_apart_from_defaults(client: redis.Redis) -> 
     store.save_limits(ACCOUNT, {"live_participants": None})
     assert store.load_limits(ACCOUNT) == replace(DEFAULTS, dialling=0)
     assert store.load_limits(OTHER_ACCOUNT) == DEFAULTS
+
+
+def test_a_change_leaves_alone_what_others_have_changed(client: redis.Redis, tick: Clock) -> None:
+    """Also within the second in which a process believes what it has read: a token that was rotated stays refused."""
+    here, elsewhere = AccountStore(client), AccountStore(client)
+    here.save_account(Account(ACCOUNT, "secret", "active"))
+    here.load_account(ACCOUNT)
+    elsewhere.change_account(ACCOUNT, lambda account: replace(account, auth_token="rotated"))
+    changed = here.change_account(ACCOUNT, lambda account: replace(account, status="suspended"))
+
+    assert changed is not None
+    assert (changed.auth_token, changed.status) == ("rotated", "suspended")
+    assert client.hmget(keys.account(ACCOUNT), "auth_token", "status") == ["rotated", "suspended"]
+
+
+def test_a_change_meets_one_that_comes_between(client: redis.Redis, tick: Clock) -> None:
+    """It is made again, of the account as it is then."""
+    here, elsewhere = AccountStore(client), AccountStore(client)
+    here.save_account(Account(ACCOUNT, "secret", "active"))
+    seen: list[str] = []
+
+    def suspend(account: Account) -> Account:
+        if not seen:
+            elsewhere.change_account(ACCOUNT, lambda other: replace(other, auth_token="rotated"))
+        seen.append(account.auth_token)
+        return replace(account, status="suspended")
+
+    here.change_account(ACCOUNT, suspend)
+    assert seen == ["secret", "rotated"]
+    assert client.hmget(keys.account(ACCOUNT), "auth_token", "status") == ["rotated", "suspended"]
+
+
+def test_a_change_makes_no_account_of_one_that_was_deleted(client: redis.Redis, tick: Clock) -> None:
+    """Though this process has read it within the second."""
+    store = AccountStore(client)
+    store.save_account(Account(ACCOUNT, "secret", "active"))
+    store.load_account(ACCOUNT)
+    client.delete(keys.account(ACCOUNT))
+
+    assert store.change_account(ACCOUNT, lambda account: replace(account, status="active")) is None
+    assert not client.exists(keys.account(ACCOUNT))
+    assert store.load_account(ACCOUNT) is None
