@@ -11,6 +11,7 @@ from orchestrator.errors import NotFound
 from orchestrator.services import Services
 from orchestrator.store.callbacks import CallbackFilter
 from orchestrator.store.history import History
+from orchestrator.store.registry import NodeRegistry, State
 
 Given = Mapping[str, str]
 
@@ -21,6 +22,7 @@ class Hands:
 
     services: Services
     history: History
+    registry: NodeRegistry
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,17 @@ def _set_status(status: str) -> Callable[[Hands, Given], str]:
     return change
 
 
+def _set_state(state: State) -> Callable[[Hands, Given], str]:
+    def change(hands: Hands, given: Given) -> str:
+        row = next((row for row in hands.registry.list_nodes() if row.name == given["node"]), None)
+        if row is None:
+            raise NotFound("The node was not found")
+        hands.registry.save(replace(row, state=state))
+        return state
+
+    return change
+
+
 ACTIONS: Final[Mapping[str, Action]] = {
     "end": Action("End conference {conference} and hang up on everybody in it?", "End it", ("conference",), _end),
     "remove": Action("Hang up on {call}?", "Hang up", ("call",), _remove),
@@ -89,5 +102,9 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "resume": Action("Send to {host} again, for account {account}?", "Resume", ("account", "host"), _resume),
     "replay": Action("Send all dead letters of {account} again?", "Replay", ("account",), _replay),
     "suspend": Action("Refuse all requests of {account}?", "Suspend", ("account",), _set_status("suspended")),
+    "cordon": Action(
+        "Give {node} no new conferences? Those that it has go on.", "Cordon", ("node",), _set_state("cordoned")
+    ),
+    "uncordon": Action("Give {node} new conferences again?", "Uncordon", ("node",), _set_state("active")),
     "admit": Action("Accept requests of {account} again?", "Resume", ("account",), _set_status("active")),
 }

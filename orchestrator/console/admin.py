@@ -112,7 +112,7 @@ def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemov
 
     @blueprint.get("/v1/Nodes")
     def list_nodes() -> Response:
-        return _json({"nodes": [asdict(node) for node in reader.nodes()]})
+        return _json({"nodes": [asdict(node) for node in reader.nodes(reader.overview.conferences())]})
 
     @blueprint.get("/v1/Conferences")
     def list_conferences() -> Response:

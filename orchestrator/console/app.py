@@ -44,7 +44,7 @@ def create_console(parts: Parts, token: str) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     door, pages = Door(token), Pages(parts.reader, parts.services, app.jinja_env)
     live = Live(pages.live)
-    hands = Hands(parts.services, parts.reader.history)
+    hands = Hands(parts.services, parts.reader.history, parts.reader.registry)
 
     @app.before_request
     def let_in() -> ResponseReturnValue | None:

@@ -13,7 +13,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from orchestrator.console.reader import Reader
+from orchestrator.console.reader import NodeSeen, Reader
+from orchestrator.store.overview import LiveConference
 from orchestrator.store.processes import ProcessReport
 
 Labels = Sequence[str]
@@ -53,16 +54,17 @@ def deployment(reader: Reader, processes: Sequence[ProcessReport]) -> Iterator[M
     for process in processes:
         kinds[(process.kind,)] = kinds.get((process.kind,), 0.0) + 1
     yield _gauge("orchestrator_processes", "Processes that live", ["kind"], kinds)
-    nodes = reader.nodes()
+    live = reader.overview.conferences()
+    nodes = reader.nodes(live)
     for name, text, read in _NODE_GAUGES:
-        yield _gauge(name, text, ["node"], {(node.name,): read(node.facts) for node in nodes})
+        yield _gauge(name, text, ["node"], {(node.name,): read(node) for node in nodes})
     lanes = reader.backlog.lanes()
     yield _gauge("orchestrator_lanes", "Lanes that wait or are worked on", ["lane"], {(k,): n for k, n, _ in lanes})
     late: dict[Labels, float] = {(kind,): seconds for kind, _, seconds in lanes}
     yield _gauge("orchestrator_lanes_late_seconds", "How late the oldest lane is", ["lane"], late)
     ready: dict[Labels, float] = {(topic,): number for topic, number in reader.ready().items()}
     yield _gauge("orchestrator_wakeups_ready", "Lanes that wait for a job", ["lane"], ready)
-    yield from _live(reader)
+    yield from _live(reader, live)
     dead = CounterMetricFamily("orchestrator_callbacks_dead", "Callbacks that were given up", labels=["reason"])
     for reason, number in reader.backlog.dropped().items():
         dead.add_metric([reason], number)
@@ -71,8 +73,7 @@ def deployment(reader: Reader, processes: Sequence[ProcessReport]) -> Iterator[M
         yield _gauge(name, text, [], {(): value})
 
 
-def _live(reader: Reader) -> Iterator[Metric]:
-    live = reader.overview.conferences()
+def _live(reader: Reader, live: Sequence[LiveConference]) -> Iterator[Metric]:
     statuses: dict[Labels, float] = {(status,): 0.0 for status in ("init", "in-progress")}
     for conference in live:
         statuses[(conference.status,)] = statuses.get((conference.status,), 0.0) + 1
@@ -95,7 +96,10 @@ def _gauge(name: str, text: str, labels: Labels, values: dict[Labels, float]) ->
     return family
 
 
-_NODE_GAUGES: Sequence[tuple[str, str, Callable[[dict[str, str]], float]]] = (
-    ("orchestrator_node_up", "The node is followed", lambda facts: float(facts.get("connected") == "1")),
-    ("orchestrator_node_queued", "Events that wait to be committed", lambda facts: float(facts.get("queued", 0))),
+_NODE_GAUGES: Sequence[tuple[str, str, Callable[[NodeSeen], float]]] = (
+    ("orchestrator_node_up", "The node is followed", lambda node: float(node.facts.get("connected") == "1")),
+    ("orchestrator_node_queued", "Events that wait to be committed", lambda node: float(node.facts.get("queued", 0))),
+    ("orchestrator_node_sessions", "Sessions of the node", lambda node: float(node.facts.get("sessions") or 0)),
+    ("orchestrator_node_conferences", "Conferences of the node", lambda node: float(node.conferences)),
+    ("orchestrator_node_cordoned", "It gets no new conferences", lambda node: float(node.state != "active")),
 )

@@ -43,7 +43,7 @@ class Pages:
         conferences = reader.overview.conferences()
         people = reader.people_of(conferences)
         values: dict[str, dict[str, Any]] = {
-            "nodes": {"nodes": reader.nodes(), "kinds": sorted(reader.processes.count_kinds().items())},
+            "nodes": {"nodes": reader.nodes(conferences), "kinds": sorted(reader.processes.count_kinds().items())},
             "queues": {"lanes": reader.backlog.lanes(), "ready": reader.ready(), "dead": reader.backlog.dropped()},
             "accounts": {"accounts": reader.accounts()},
             "conferences": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from orchestrator.store.nodes import NodeStore
 from orchestrator.store.overview import LiveConference, LivePerson, Overview, Takings
 from orchestrator.store.processes import LogLine, ProcessStore
 from orchestrator.store.recordings import RecordingStore
+from orchestrator.store.registry import NodeRegistry
 
 PEOPLE_SHOWN = 50
 """Conferences whose people are on the live page; of the others there are counts."""
@@ -20,9 +22,14 @@ PEOPLE_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
-    """A node of FREESWITCH_NODES and what its listener and detector last said; `facts` empty: nobody follows it."""
+    """A node, what operators have said of it, what it has, and what its listener and detector last said; `facts` empty:
+    nobody follows it."""
 
     name: str
+    group: str
+    state: str
+    conferences: int
+    people: int
     facts: dict[str, str]
     detector: dict[str, str]
 
@@ -40,7 +47,7 @@ class Trouble:
 class Reader:
     """One for the process. `ready`: how many lanes wait for a job, by topic."""
 
-    node_names: Sequence[str]
+    registry: NodeRegistry
     node_store: NodeStore
     processes: ProcessStore
     overview: Overview
@@ -52,11 +59,23 @@ class Reader:
     ready: Callable[[], Mapping[str, int]]
     _people: dict[str, tuple[str, list[LivePerson]]] = field(default_factory=dict)
 
-    def nodes(self) -> list[NodeSeen]:
-        """Every node of the settings."""
+    def nodes(self, live: Sequence[LiveConference]) -> list[NodeSeen]:
+        """Every node, with how much of what lives it has."""
+        conferences = Counter(row.node for row in live)
+        people: Counter[str] = Counter()
+        for row in live:
+            people[row.node] += row.people
         return [
-            NodeSeen(name, self.node_store.load_node(name), self.node_store.load_detector(name))
-            for name in self.node_names
+            NodeSeen(
+                row.name,
+                row.group,
+                row.state,
+                conferences[row.name],
+                people[row.name],
+                self.node_store.load_node(row.name),
+                self.node_store.load_detector(row.name),
+            )
+            for row in self.registry.list_nodes()
         ]
 
     def accounts(self) -> list[Takings]:

@@ -28,7 +28,7 @@ from orchestrator.store.nodes import NodeStore
 from orchestrator.store.overview import Overview
 from orchestrator.store.processes import ProcessStore
 from orchestrator.store.recordings import RecordingStore
-from orchestrator.wiring import build_account_removal, build_nodes, build_queue, build_services
+from orchestrator.wiring import build_account_removal, build_nodes, build_queue, build_registry, build_services
 
 MOST_CONNECTIONS: Final = 500
 
@@ -65,7 +65,7 @@ def build_parts(settings: Settings, services: Services) -> Parts:
         return {name: waiting.backlog() for name, waiting in wakeups.items()}
 
     reader = Reader(
-        [address.name for address in settings.freeswitch_nodes],
+        build_registry(settings),
         NodeStore(client),
         ProcessStore(client),
         Overview(client),

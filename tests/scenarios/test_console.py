@@ -117,8 +117,11 @@ def test_an_operator_sees_and_does_it_all(stack: Stack, console: str, browser: A
     eyes.sees("suspended")
     eyes.does(f"#admit-{stack.account_sid}")
     eyes.sees("active")
+    eyes.does("#cordon-fs1")
+    eyes.sees("cordoned")
+    eyes.does("#uncordon-fs1")
     eyes.page.goto(f"{console}/audit")
-    for action in ("mute", "remove", "end", "suspend", "admit"):
+    for action in ("cordon", "mute", "remove", "end", "suspend", "admit"):
         eyes.sees(action)
     eyes.check()
     assert eyes.complaints == []

@@ -218,7 +218,11 @@ def test_each_action_asks_first_is_done_and_is_noted(
     for action, status in (("suspend", "suspended"), ("admit", "active")):
         assert console.web.post(f"/do/{action}", data={"account": ACCOUNT}, headers=OURS).status_code == 303
         assert client.hget(keys.account(ACCOUNT), "status") == status
-    assert console.page("/audit").count("<td>127.0.0.1</td>") == 3
+    for action, state in (("cordon", "cordoned"), ("uncordon", "active")):
+        assert console.web.post(f"/do/{action}", data={"node": "fs1"}, headers=OURS).status_code == 303
+        assert console.web.get("/v1/Nodes").get_json()["nodes"][0]["state"] == state
+    assert console.page("/audit").count("<td>127.0.0.1</td>") == 5
+    assert console.web.post("/do/cordon", data={"node": "nobody"}, headers=OURS).status_code == 404
 
 
 def test_what_fails_is_said_and_noted(console: Console) -> None:
