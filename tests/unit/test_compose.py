@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from orchestrator.check import MODULES
 from orchestrator.settings import Settings
 from tests.harness.freeswitch import NODE_CONFIGURATION, REPOSITORY
 
@@ -166,3 +167,15 @@ def test_a_unit_of_systemd_runs_what_a_container_runs() -> None:
     for line in ("ProtectSystem=strict", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "TimeoutStopSec=30"):
         assert f"\n{line}\n" in unit
     assert "ExecStart=/opt/orchestrator/bin/orchestrator %i\n" in unit
+
+
+def test_the_health_check_of_freeswitch_names_a_module_that_is_missing() -> None:
+    """Every module that calls need, of those that freeswitch-conf loads."""
+    check = services_of("compose.yaml")["freeswitch"]["healthcheck"]["test"][1]
+    (named,) = re.findall(r"for module in ([^;]+);", check)
+    modules = (NODE_CONFIGURATION / "autoload_configs" / "modules.conf.xml").read_text("utf-8")
+    loaded = set(re.findall(r'<load module="mod_(\w+)"', modules))
+
+    assert loaded - set(named.split()) == {"console", "event_socket", "logfile"}
+    assert set(named.split()) <= loaded
+    assert {f"mod_{name}" for name in named.split()} >= set(MODULES)
