@@ -18,6 +18,15 @@ RATE: Final = 20429
 MOST: Final = 1_000_000_000
 
 
+def parse_limit(text: str) -> int | None:
+    """A limit as an operator writes it; None: its default. Raises ValueError with what it has to be."""
+    if text == "default":
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST):
+        raise ValueError(f"has to be a whole number up to {MOST:,}, or `default`")
+    return int(text)
+
+
 def _limit(default: int, code: int | None, bounds: str, over: str = "") -> Any:
     return field(default=default, metadata={"code": code, "bounds": bounds, "over": over})
 

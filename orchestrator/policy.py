@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+PREFIX: Final = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
+MOST_LISTED: Final = 1_000
 
 Verdict = Literal["allowed", "not-allowed", "refused"]
 
@@ -27,6 +31,14 @@ class OutboundPolicy:
     def may_show(self, number: str) -> bool:
         """Whether a number may be shown to whoever is called."""
         return not self.caller_ids or digits_of(number) in self.caller_ids
+
+
+def parse_numbers(text: str) -> list[str]:
+    """Numbers or their beginnings as an operator lists them, `+1,+4420`; `any`, `none`: no list. Raises ValueError."""
+    listed = [] if text in ("any", "none") else [digits_of(part.strip()) for part in text.split(",")]
+    if not all(map(PREFIX.fullmatch, listed)) or len(listed) > MOST_LISTED:
+        raise ValueError(f"has to be at most {MOST_LISTED} numbers such as +1 or +4420, or `any` or `none`")
+    return listed
 
 
 def digits_of(number: str) -> str:

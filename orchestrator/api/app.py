@@ -155,7 +155,7 @@ def _name_request() -> None:
 def _account_for(response: Response, request_log: RequestLog) -> Response:
     """Count the request, and tell of it if it was refused. Wrong credentials have lines of their own, by address."""
     route = str(request.url_rule.endpoint) if request.url_rule else "none"
-    route = route.rpartition(".")[2]
+    route = route.rpartition(".")[2].removesuffix("json")
     method = request.method if request.method in COUNTED else "other"
     metrics.REQUESTS.labels(route, method, response.status_code).inc()
     metrics.REQUEST_SECONDS.labels(route).observe(time.monotonic() - g.asked_at)

@@ -14,8 +14,8 @@ import orjson
 from orchestrator.cli.nodes import GROUP
 from orchestrator.cli.printing import refuse
 from orchestrator.dialects.own import serializers
-from orchestrator.limits import MOST, TABLE
-from orchestrator.policy import digits_of
+from orchestrator.limits import TABLE, parse_limit
+from orchestrator.policy import parse_numbers
 from orchestrator.services.credentials import Credentials
 from orchestrator.settings import Settings
 from orchestrator.sids import is_sid, mint_sid
@@ -26,8 +26,6 @@ from orchestrator.wiring import build_account_removal, build_accounts
 TOKEN = re.compile(r"[A-Za-z0-9]{32,128}", re.ASCII)
 """Too long to be guessed; some SDKs refuse anything but letters and digits before they send it."""
 
-PREFIX = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
-MOST_LISTED = 1_000
 POLICY = {
     "--allow-prefixes": ("allowed_prefixes", "numbers that it may call begin like this"),
     "--refuse-prefixes": (
@@ -89,9 +87,10 @@ def _limits(accounts: AccountStore, options: argparse.Namespace) -> int:
         text = getattr(options, row.name)
         if text is None:
             continue
-        if text != "default" and not (text.isascii() and text.isdigit() and int(text) <= MOST):
-            return refuse(f"{row.option} has to be a whole number up to {MOST:,}, or `default`")
-        changed[row.name] = None if text == "default" else int(text)
+        try:
+            changed[row.name] = parse_limit(text)
+        except ValueError as error:
+            return refuse(f"{row.option} {error}")
     if options.nodes is not None:
         if GROUP.fullmatch(options.nodes) is None:
             return refuse("--nodes has to be up to 32 letters, digits and - _")
@@ -113,10 +112,10 @@ def _policy(accounts: AccountStore, options: argparse.Namespace) -> int:
         text = getattr(options, option.removeprefix("--").replace("-", "_"))
         if text is None:
             continue
-        listed = [] if text in ("any", "none") else [digits_of(part.strip()) for part in text.split(",")]
-        if not all(map(PREFIX.fullmatch, listed)) or len(listed) > MOST_LISTED:
-            return refuse(f"{option} has to be at most {MOST_LISTED} numbers such as +1 or +4420, or `any` or `none`")
-        changed[name] = listed
+        try:
+            changed[name] = parse_numbers(text)
+        except ValueError as error:
+            return refuse(f"{option} {error}")
     accounts.save_policy(options.account, changed)
     policy = accounts.load_policy(options.account)
     for option, (name, text) in POLICY.items():

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 from flask import Blueprint, Response, request
@@ -16,12 +16,16 @@ from orchestrator.console.reader import Reader
 from orchestrator.console.views import conference_row, person_row
 from orchestrator.dialects.own.serializers import serialize_account, serialize_key
 from orchestrator.errors import BadParameter, NotFound
-from orchestrator.limits import MOST, TABLE
+from orchestrator.limits import TABLE, parse_limit
+from orchestrator.policy import parse_numbers
 from orchestrator.services.credentials import Credentials
 from orchestrator.sids import mint_sid
 from orchestrator.store.account_removal import AccountRemoval
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.history import timeline
+from orchestrator.store.registry import State
+
+POLICY: Final = ("allowed_prefixes", "refused_prefixes", "caller_ids")
 
 OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
     ("GET", "/v1/Accounts", "List accounts with what they have now", ()),
@@ -36,7 +40,10 @@ OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
     ("GET", "/v1/Accounts/{AccountSid}/Keys", "Its API keys", ()),
     ("POST", "/v1/Accounts/{AccountSid}/Keys", "Make an API key; its secret is told this once", ("FriendlyName",)),
     ("DELETE", "/v1/Accounts/{AccountSid}/Keys/{KeySid}", "Refuse a key from now on", ()),
+    ("GET", "/v1/Accounts/{AccountSid}/Policy", "Whom it may call, and as whom", ()),
+    ("POST", "/v1/Accounts/{AccountSid}/Policy", "Change it: +1,+44,… or `any` or `none`", POLICY),
     ("GET", "/v1/Nodes", "Every node, and what its listener last said", ()),
+    ("POST", "/v1/Nodes/{NodeName}", "Cordon it, or have it get new conferences again", ("State",)),
     ("GET", "/v1/Conferences", "Conferences that are not over", ()),
     ("GET", "/v1/Conferences/{ConferenceSid}", "One, also after its end: its calls, and what happened", ()),
 )  # fmt: skip
@@ -45,10 +52,22 @@ OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
 
 def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemoval) -> Blueprint:
     """All routes."""
-    blueprint, credentials = Blueprint("admin", __name__), Credentials(accounts)
+    blueprint = Blueprint("admin", __name__)
+    _add_accounts(blueprint, reader, accounts, removal)
+    _add_rules(blueprint, accounts)
+    _add_reads(blueprint, reader)
+    document = orjson.dumps(build_document())
 
-    def shown(account: Account) -> dict[str, Any]:
-        return serialize_account(account)
+    @blueprint.get("/openapi.json")
+    def describe() -> Response:
+        return Response(document, mimetype="application/json")
+
+    return blueprint
+
+
+def _add_accounts(blueprint: Blueprint, reader: Reader, accounts: AccountStore, removal: AccountRemoval) -> None:
+    """Accounts and their keys."""
+    credentials, shown = Credentials(accounts), serialize_account
 
     @blueprint.get("/v1/Accounts")
     def list_accounts() -> Response:
@@ -86,16 +105,6 @@ def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemov
         accounts.forget(sid)
         return Response(status=204)
 
-    @blueprint.get("/v1/Accounts/<sid>/Limits")
-    def fetch_limits(sid: str) -> Response:
-        return _json(asdict(credentials.load_account(sid).limits))
-
-    @blueprint.post("/v1/Accounts/<sid>/Limits")
-    def change_limits(sid: str) -> Response:
-        credentials.load_account(sid)
-        accounts.save_limits(sid, _parse_limits(request.form))
-        return _json(asdict(accounts.load_limits(sid)))
-
     @blueprint.get("/v1/Accounts/<sid>/Keys")
     def list_keys(sid: str) -> Response:
         return _json({"keys": [serialize_key(key) for key in credentials.list_keys(sid)]})
@@ -109,6 +118,47 @@ def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemov
     def revoke_key(sid: str, key_sid: str) -> Response:
         credentials.revoke_key(sid, key_sid)
         return Response(status=204)
+
+
+def _add_rules(blueprint: Blueprint, accounts: AccountStore) -> None:
+    """What accounts may take, and whom they may call."""
+    credentials = Credentials(accounts)
+
+    @blueprint.get("/v1/Accounts/<sid>/Limits")
+    def fetch_limits(sid: str) -> Response:
+        return _json(asdict(credentials.load_account(sid).limits))
+
+    @blueprint.post("/v1/Accounts/<sid>/Limits")
+    def change_limits(sid: str) -> Response:
+        credentials.load_account(sid)
+        accounts.save_limits(sid, _parse_limits(request.form))
+        return _json(asdict(accounts.load_limits(sid)))
+
+    @blueprint.get("/v1/Accounts/<sid>/Policy")
+    def fetch_policy(sid: str) -> Response:
+        credentials.load_account(sid)
+        return _json(asdict(accounts.load_policy(sid)))
+
+    @blueprint.post("/v1/Accounts/<sid>/Policy")
+    def change_policy(sid: str) -> Response:
+        credentials.load_account(sid)
+        accounts.save_policy(sid, _parse_policy(request.form))
+        return _json(asdict(accounts.load_policy(sid)))
+
+
+def _add_reads(blueprint: Blueprint, reader: Reader) -> None:
+    """Nodes, and conferences of all accounts."""
+
+    @blueprint.post("/v1/Nodes/<name>")
+    def change_node(name: str) -> Response:
+        row = next((row for row in reader.registry.list_nodes() if row.name == name), None)
+        state = request.form.get("State", "")
+        if row is None:
+            raise NotFound("The node was not found")
+        if state not in ("active", "cordoned"):
+            raise BadParameter("State: takes active and cordoned")
+        reader.registry.save(replace(row, state=cast(State, state)))
+        return _json({"name": name, "state": state})
 
     @blueprint.get("/v1/Nodes")
     def list_nodes() -> Response:
@@ -127,14 +177,6 @@ def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemov
         moments = [asdict(moment) for moment in timeline(conference, people)]
         return _json({**conference_row(conference), "calls": list(map(person_row, people)), "timeline": moments})
 
-    document = orjson.dumps(build_document())
-
-    @blueprint.get("/openapi.json")
-    def describe() -> Response:
-        return Response(document, mimetype="application/json")
-
-    return blueprint
-
 
 def _parse_limits(form: Mapping[str, str]) -> dict[str, int | None]:
     changed: dict[str, int | None] = {}
@@ -142,9 +184,22 @@ def _parse_limits(form: Mapping[str, str]) -> dict[str, int | None]:
     for name, text in form.items():
         if name not in known:
             raise BadParameter(f"{name[:64]}: is no limit")
-        if text != "default" and not (text.isascii() and text.isdigit() and int(text) <= MOST):
-            raise BadParameter(f"{name}: has to be a whole number up to {MOST:,}, or `default`")
-        changed[name] = None if text == "default" else int(text)
+        try:
+            changed[name] = parse_limit(text)
+        except ValueError as error:
+            raise BadParameter(f"{name}: {error}") from error
+    return changed
+
+
+def _parse_policy(form: Mapping[str, str]) -> dict[str, list[str]]:
+    changed: dict[str, list[str]] = {}
+    for name, text in form.items():
+        if name not in POLICY:
+            raise BadParameter(f"{name[:64]}: is no list of a policy")
+        try:
+            changed[name] = parse_numbers(text)
+        except ValueError as error:
+            raise BadParameter(f"{name}: {error}") from error
     return changed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import gevent
 import pytest
@@ -311,6 +312,12 @@ def test_the_operators_api_makes_changes_and_deletes_accounts(console: Console) 
     assert web.post(f"{path}/Limits", data={"live_participants": "7"}).get_json()["live_participants"] == 7
     assert web.post(f"{path}/Limits", data={"live_participants": "x"}).status_code == 400
     assert web.post(f"{path}/Limits", data={"nonsense": "1"}).status_code == 400
+    assert web.post(f"{path}/Policy", data={"allowed_prefixes": "+1,+44"}).get_json()["allowed_prefixes"] == ["1", "44"]
+    assert web.get(f"{path}/Policy").get_json()["refused_prefixes"] == []
+    assert web.post(f"{path}/Policy", data={"caller_ids": "nobody"}).status_code == 400
+    assert web.post("/v1/Nodes/fs1", data={"State": "cordoned"}).get_json()["state"] == "cordoned"
+    assert web.post("/v1/Nodes/fs1", data={"State": "asleep"}).status_code == 400
+    assert web.post("/v1/Nodes/fs2", data={"State": "active"}).status_code == 404
     key = web.post(f"{path}/Keys", data={"FriendlyName": "ci"}).get_json()
     assert [row["sid"] for row in web.get(f"{path}/Keys").get_json()["keys"]] == [key["sid"]]
     assert web.delete(f"{path}/Keys/{key['sid']}").status_code == 204
@@ -337,7 +344,11 @@ def test_the_operators_api_is_described(console: Console) -> None:
         if rule.rule.startswith("/v1/")
     }
 
-    assert {(verb, path.replace("{KeySid}", "<key_sid>")) for verb, path in described} == served
+    names = {"{KeySid}": "<key_sid>", "{NodeName}": "<name>"}
+    written = {
+        (verb, reduce(lambda text, name: text.replace(name, names[name]), names, path)) for verb, path in described
+    }
+    assert written == served
 
 
 # ------------------------------------------------------------ as it happens
