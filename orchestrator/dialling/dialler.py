@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -19,11 +20,11 @@ from orchestrator.dialling.sessions import Sessions
 from orchestrator.domain.conference import Conference, Participant, ParticipantStatus
 from orchestrator.domain.events import DialFailed, Happened
 from orchestrator.domain.hearing import hears_conference
-from orchestrator.errors import BadParameter, NodeFull, Unavailable
+from orchestrator.errors import BadParameter, NodeFull
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import ChannelExists
 from orchestrator.freeswitch.dial_string import Originate
-from orchestrator.freeswitch.nodes import Node, Nodes
+from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.store.commits import CommitStore
@@ -42,7 +43,12 @@ log = structlog.get_logger("dialling")
 
 
 class NotNow(Exception):
-    """A call cannot be dialled yet, and nobody has dialled it. Those behind it wait, too: order is kept."""
+    """A call cannot be dialled yet, and nobody has dialled it. Those behind it wait, too: order is kept. With a `node`
+    only those that it dials."""
+
+    def __init__(self, node: str = "") -> None:
+        super().__init__(node)
+        self.node = node
 
 
 class Unsure(NotNow):
@@ -96,7 +102,7 @@ class Dialler:
         if participant is not None and participant.ended_at is None:
             event = Happened(call.call_sid, call.conference_sid, DialFailed(datetime.now(UTC), cause))
             try:
-                self._make_committer(self._nodes.get(participant.switch.node).send).commit_events([event])
+                self._make_committer(partial(self._nodes.send, participant.switch.node)).commit_events([event])
             except NodeUnavailable as error:
                 log.warning("end_not_told", call_sid=call.call_sid, error=error.message)  # it is committed
         self._store.finish(call, None)
@@ -111,33 +117,33 @@ class Dialler:
             return None
         if participant.ended_at is not None:
             return None
-        node = self._nodes.get(participant.switch.node)
-        if participant.status is not ParticipantStatus.QUEUED or (was_claimed and _has_channel(node, participant)):
+        if participant.status is not ParticipantStatus.QUEUED or (was_claimed and self._has_channel(participant)):
             return datetime.now(UTC)
         if participant.removal_requested or conference.is_ending:
             self.end(call)
             return None
-        return self._dial(call, sealed, conference, participant, node)
+        return self._dial(call, sealed, conference, participant)
 
-    def _dial(
-        self, call: Waiting, sealed: str, conference: Conference, participant: Participant, node: Node
-    ) -> datetime | None:
+    def _dial(self, call: Waiting, sealed: str, conference: Conference, participant: Participant) -> datetime | None:
+        name = participant.switch.node
+        try:
+            node = self._nodes.get_connected(name)
+        except NodeUnavailable as error:
+            raise NotNow(name) from error
         try:
             order = self._seal.open(sealed)
             # As it is wanted by now: nobody could tell a switch of a call that had no channel.
             wanted = replace(participant, muted=participant.muted_as_asked, muted_wanted=None)
             started = hears_conference(conference, participant)
-            if not node.is_connected:
-                raise NotNow
             self._sessions.reserve(participant)
             dialled_at = datetime.now(UTC)
             node.start_job(
                 Originate(order.command, wanted, order.destination, started), participant.switch.channel_uuid
             )
         except NodeFull as error:
-            raise NotNow from error
+            raise NotNow(name) from error
         except NodeUnavailable as error:
-            raise Unsure from error
+            raise Unsure(name) from error
         except (Unreadable, BadParameter, CommandRefused) as error:
             log.error("waiting_call_not_dialled", call_sid=call.call_sid, error=repr(error)[:200])
             self.end(call, "NORMAL_TEMPORARY_FAILURE")
@@ -163,12 +169,12 @@ class Dialler:
         told = self._listeners.load_node(participant.switch.node)
         is_all = told.get("connected") == "1" and told.get("queued") == "0"
         if not is_all or int(told.get("seen_at", "0")) < found_at + HEARD_SECONDS:
-            raise Unsure
+            raise Unsure(participant.switch.node)
 
-
-def _has_channel(node: Node, participant: Participant) -> bool:
-    """Raises Unavailable."""
-    try:
-        return node.send(ChannelExists(participant.switch.channel_uuid)).strip() == "true"
-    except CommandRefused as error:
-        raise Unavailable("The switch does not say whether it has a call") from error
+    def _has_channel(self, participant: Participant) -> bool:
+        """Raises Unsure."""
+        name = participant.switch.node
+        try:
+            return self._nodes.send(name, ChannelExists(participant.switch.channel_uuid)).strip() == "true"
+        except (NodeUnavailable, CommandRefused) as error:
+            raise Unsure(name) from error

@@ -28,6 +28,7 @@ LATE_MS: Final = 1_000
 account's rate."""
 
 TRY_AGAIN_MS: Final = 300
+"""So long a node that takes no call now is passed over: calls to others go on, in order."""
 
 
 class DialQueue:
@@ -44,21 +45,31 @@ class DialQueue:
         for call in self._store.list_over(account_sid):
             self._dialler.end(call)
         per_second = self._accounts.load_limits(account_sid).calls_per_second
+        if per_second <= 0:  # nobody is told when that changes
+            return None if self._store.head(account_sid) is None else int(_now_ms() + LOOK_MS)
         until = _now_ms() + LOOK_MS
-        while (head := self._store.head(account_sid)) is not None:
-            due, now = max(head.turn_ms, head.not_before_ms), _now_ms()
-            if per_second <= 0 or max(due, now) > until or lease.must_end:
-                return int(max(now, min(due - EARLY_MS, now + LOOK_MS)))
+        passed_over: dict[str, float] = {}
+        while True:
+            now = _now_ms()
+            passed_over = {node: again for node, again in passed_over.items() if again > now}
+            head = self._store.head(account_sid, passed_over)
+            if head is None:
+                return int(min(passed_over.values())) if passed_over else None
+            due = max(head.turn_ms, head.not_before_ms)
+            if max(due, now) > until or lease.must_end:
+                return int(max(now, min(due - EARLY_MS, now + LOOK_MS, *passed_over.values())))
             if due > now:
                 gevent.sleep(min(due - now, NAP_MS) / 1000)
                 continue
             self._store.check(lease.lane, lease.owner)
             try:
                 self._dialler.take(head)
-            except NotNow:
-                return int(now + TRY_AGAIN_MS)
+            except NotNow as error:
+                if not error.node:
+                    return int(now + TRY_AGAIN_MS)
+                passed_over[error.node] = now + TRY_AGAIN_MS
+                continue
             self._store.save_next(account_sid, _next_ms(due, now, 1000 / per_second))
-        return None
 
 
 def _next_ms(due: float, now: float, apart: float) -> float:

@@ -183,6 +183,10 @@ class Nodes:
             raise NodeUnavailable(f"Node {name} is away")
         return node
 
+    def send(self, name: str, command: SwitchCommand) -> str:
+        """Have a node, which may be away, do something. Raises NodeUnavailable, CommandRefused."""
+        return self.get(name).send(command)
+
     def connected_names(self) -> list[str]:
         """The nodes that can take commands now."""
         return [name for name, node in self._nodes.items() if node.is_connected]

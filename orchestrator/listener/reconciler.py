@@ -10,13 +10,14 @@ from datetime import datetime
 
 import structlog
 
-from orchestrator.domain.conference import Conference, Participant
+from orchestrator.domain.conference import Conference, Participant, ParticipantStatus
 from orchestrator.domain.effects import outstanding_updates
+from orchestrator.domain.events import CallEnded, Happened
 from orchestrator.domain.hearing import background_of, hears_conference, is_mixed
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.coach_mark import COACH_MARK, ReadCoachMark
 from orchestrator.freeswitch.commands import ChannelExists, KillChannel, ListConference, StopMember
-from orchestrator.freeswitch.snapshot import Member, Snapshot, is_outside, missed_events, parse_members
+from orchestrator.freeswitch.snapshot import LOST_CAUSE, Member, Snapshot, is_outside, missed_events, parse_members
 from orchestrator.listener.coaching import Send, whispers_of
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.effects import Rendered, Store, hearing_of, recordings_due, render
@@ -56,13 +57,18 @@ class Reconciler:
         self._repeat(unended, snapshot)
 
     def lose_node(self, at: datetime, node: str) -> None:
-        """End every call that the node had: it is not there any more. Raises NodeUnavailable, for it is told, too."""
+        """End every call that the node had, or was to dial: it is not there any more. Raises NodeUnavailable, for it
+        is told, too."""
         unended = self._committer.insist(lambda: self._store.list_unended(node))
         everybody = [participant for _, group in unended for participant in group]
         self._committer.forget(conference.conference_sid for conference, _ in unended)
         if everybody:
             log.error("node_lost", node=node, conferences=len(unended), calls=len(everybody))
-        self._committer.commit_events(missed_events(Snapshot(at), everybody, Nothing()))
+        waiting = [one for one in everybody if one.dialled_at is None and one.status is ParticipantStatus.QUEUED]
+        self._committer.commit_events(
+            [Happened(one.call_sid, one.conference_sid, CallEnded(at, LOST_CAUSE)) for one in waiting]
+            + missed_events(Snapshot(at), everybody, Nothing())
+        )
 
     def _load_group(self, conference_sid: str) -> list[Group]:
         found, _ = self._store.load((), [conference_sid])

@@ -63,7 +63,8 @@ class CallService:
         call = self._store.load(account_sid, call_sid)
         if call.ended_at is not None or (status == "canceled" and call_status(call) not in ON_THE_WAY):
             raise CallNotInProgress(f"Call is not in-progress. Cannot be {status}: it is {call_status(call)}")
-        node = self._nodes.get_connected(call.switch.node)
+        if call.dialled_at is not None:
+            self._nodes.get_connected(call.switch.node)  # nothing is noted that cannot be done
         self._conferences.request_removal(account_sid, call.conference_sid, call_sid)
         logs.bind(call.conference_sid, call_sid)
         log.info("call_end_asked", status=status)
@@ -73,5 +74,5 @@ class CallService:
             call = self._store.load(account_sid, call_sid)
             return call.ended_at is not None
 
-        act_until(is_over, lambda: end_call(node, call, self._make_committer))
+        act_until(is_over, lambda: end_call(self._nodes, call, self._make_committer))
         return call

@@ -89,7 +89,7 @@ class ConferenceService:
             with contextlib.suppress(CommandRefused):
                 node.send(HangUpMembers(conference_sid))
             for participant in self._store.list_participants(account_sid, conference_sid):
-                end_call(node, participant, self._make_committer)
+                end_call(self._nodes, participant, self._make_committer)
 
         if not is_completed():
             act_until(is_completed, hang_up)

@@ -6,14 +6,15 @@ import contextlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from orchestrator.domain.conference import Participant
 from orchestrator.domain.events import DialFailed, Happened
 from orchestrator.errors import Unavailable
-from orchestrator.freeswitch.client import CommandRefused
+from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import KillChannel
-from orchestrator.freeswitch.nodes import Node
+from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 
@@ -40,13 +41,15 @@ def act_until(is_true: Callable[[], bool], act: Callable[[], None]) -> None:
         pause = min(pause * 1.5, 0.1)
 
 
-def end_call(node: Node, participant: Participant, make_committer: Callable[[Send], Committer]) -> None:
-    """End a call's channel. One that waits in the queue has none, and is over by being said to be; a channel that is
-    still to be made is ended by the listener. Raises Unavailable."""
+def end_call(nodes: Nodes, participant: Participant, make_committer: Callable[[Send], Committer]) -> None:
+    """End a call's channel. One that waits in the queue has none, and is over by being said to be, whether its node is
+    there or not; a channel that is still to be made is ended by the listener. Raises Unavailable."""
+    send = partial(nodes.send, participant.switch.node)
     if participant.dialled_at is None:
         ended = DialFailed(datetime.now(UTC), "ORIGINATOR_CANCEL")
         happened = Happened(participant.call_sid, participant.conference_sid, ended)
-        make_committer(node.send).commit_events([happened])
+        with contextlib.suppress(NodeUnavailable):  # it is committed; others of the conference hear of it with the node
+            make_committer(send).commit_events([happened])
         return
     with contextlib.suppress(CommandRefused):
-        node.send(KillChannel(participant.switch.channel_uuid))
+        send(KillChannel(participant.switch.channel_uuid))

@@ -211,7 +211,8 @@ class ParticipantService:
         participant = self._store.load_participant(account_sid, conference_sid, reference)
         logs.bind(participant.call_sid)
         log.info("removal_asked")
-        node = self._nodes.get_connected(participant.switch.node)
+        if participant.dialled_at is not None:
+            self._nodes.get_connected(participant.switch.node)  # nothing is noted that cannot be done
         call_sid = participant.call_sid
         self._store.request_removal(account_sid, conference_sid, call_sid)
 
@@ -223,7 +224,7 @@ class ParticipantService:
                 return True
             return False
 
-        act_until(is_gone, lambda: end_call(node, participant, self._make_committer))
+        act_until(is_gone, lambda: end_call(self._nodes, participant, self._make_committer))
 
 
 def _new_participant(call_sid: str, conference: Conference, command: CreateParticipant) -> Participant:

@@ -6,7 +6,7 @@ What a worker needs to dial a call stands beside the queue, sealed by whoever ha
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -91,17 +91,22 @@ class DialStore(LaneStore):
 
     # ------------------------------------------------------------ for whoever dials
 
-    def head(self, account_sid: str) -> Waiting | None:
-        """The call whose turn is next."""
+    def head(self, account_sid: str, passed_over: Collection[str] = ()) -> Waiting | None:
+        """The call whose turn is next, but for those of nodes that are passed over."""
+        last = -1 if passed_over else 0
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
-            pipe.zrange(keys.account_dials(account_sid), 0, 0, withscores=True)
+            pipe.zrange(keys.account_dials(account_sid), 0, last, withscores=True)
             pipe.hget(keys.account_tallies(account_sid), NEXT)
             found, not_before = pipe.execute()
-        if not found:
-            return None
-        member, turn_ms = found[0]
-        return _waiting(account_sid, member, turn_ms, float(not_before or 0))
+            waiting = [_waiting(account_sid, member, turn_ms, float(not_before or 0)) for member, turn_ms in found]
+            if not passed_over:
+                return next(iter(waiting), None)
+            pipe = self._redis.pipeline(transaction=False)
+            for call in waiting:
+                pipe.hget(keys.conference(call.conference_sid), "node")
+            nodes = pipe.execute()
+        return next((call for call, node in zip(waiting, nodes, strict=True) if node not in passed_over), None)
 
     def save_next(self, account_sid: str, not_before_ms: float) -> None:
         """No further call of the account is dialled before, whoever dials it."""

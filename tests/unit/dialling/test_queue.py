@@ -16,6 +16,7 @@ from orchestrator.dialling.orders import Seal
 from orchestrator.dialling.queue import DialQueue
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.domain.conference import Participant
+from orchestrator.errors import NodeFull
 from orchestrator.freeswitch.client import NodeUnavailable
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.lanes.engine import Lease
@@ -71,6 +72,21 @@ class Scene:
         head = self.store.head(ACCOUNT)
         assert head is not None
         return head
+
+    def send_to(self, call_sid: str, node: str) -> None:
+        """Have a call and its conference be of a node, which may be away."""
+        client: Any = self.api.redis
+        sid = self.load(call_sid).conference_sid
+        client.hset(keys.conference(sid), "node", node)
+        client.hset(keys.participant(sid, call_sid), "node", node)
+
+    def hurry(self) -> None:
+        """Have the turns of all that wait come now, in their order, and a hundred more a second."""
+        client: Any = self.api.redis
+        for member in client.zrange(keys.account_dials(ACCOUNT), 0, -1):
+            client.zincrby(keys.account_dials(ACCOUNT), -10_000, member)
+        self.rate(100)
+        self.queue._accounts.forget(ACCOUNT)
 
     def load(self, call_sid: str) -> Participant:
         sid = CommitStore(self.api.redis).load_conference_sids([call_sid])[call_sid]
@@ -157,6 +173,77 @@ def test_who_waits_for_a_conference_that_ends_is_not_dialled(scene: Scene) -> No
 
     assert ended.get_json()["status"] == "canceled"
     assert scene.load(scene.made[1]).ended_at is not None
+    assert scene.dialled() == scene.made[:1]
+
+
+@pytest.mark.parametrize("by", ["participant", "call"])
+def test_a_queued_call_is_canceled_whether_its_node_is_there_or_not(scene: Scene, by: str) -> None:
+    """No switch knows of it: it is over at once, its callback is told, and its conference's name is free."""
+    scene.rate(1)
+    scene.create()
+    body = scene.create("monthly")
+    scene.send_to(body["call_sid"], "away")
+    if by == "call":
+        path, data = f"{BASE}/Calls/{body['call_sid']}.json", {"Status": "canceled"}
+        answered = scene.api.web.post(path, data=data, headers=basic()).status_code
+    else:
+        path = f"{BASE}/Conferences/{body['conference_sid']}/Participants/{body['call_sid']}.json"
+        answered = scene.api.web.delete(path, headers=basic()).status_code
+    scene.work()
+
+    assert answered == (200 if by == "call" else 204)
+    assert scene.load(body["call_sid"]).ended_at is not None
+    assert scene.api.store.find_name(ACCOUNT, "monthly") is None
+    assert scene.world.kinds(body["conference_sid"], body["call_sid"])[-1:] == ["completed"]
+    assert scene.store.head(ACCOUNT) is None
+
+
+def test_an_away_node_keeps_no_call_of_another_waiting(scene: Scene) -> None:
+    """Its calls are passed over, and dialled when it is back; the others are dialled in order meanwhile."""
+    scene.rate(1)
+    first, away, *others = [scene.create(name)["call_sid"] for name in ("weekly", "monthly", "weekly", "weekly")]
+    scene.send_to(away, "away")
+    scene.hurry()
+    due_ms = scene.work()
+    assert scene.dialled() == [first, *others]
+    assert due_ms is not None
+    assert due_ms > time.time() * 1000 - 1_000
+
+    scene.send_to(away, NODE)
+    assert scene.work() is None
+    assert scene.dialled() == [first, *others, away]
+
+
+def test_a_full_node_is_one_that_is_passed_over(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever works on the queue is told which node it is."""
+    scene.rate(1)
+    scene.create()
+    scene.create()
+
+    def is_full(self: Sessions, participant: Participant) -> None:
+        raise NodeFull("full")
+
+    monkeypatch.setattr(Sessions, "reserve", is_full)
+    with pytest.raises(NotNow) as refused:
+        scene.dialler.take(scene.head())
+
+    assert refused.value.node == NODE
+    assert scene.store.head(ACCOUNT, {NODE}) is None
+    assert scene.store.head(ACCOUNT, {"another"}) == scene.head()
+
+
+def test_an_account_whose_rate_is_taken_away_is_looked_at_later(scene: Scene) -> None:
+    """Not at once, which would keep a worker busy for as long as there are calls that wait."""
+    scene.rate(1)
+    scene.create()
+    scene.create()
+    scene.hurry()
+    scene.rate(0)
+    begun = time.time()
+    due_ms = scene.work()
+
+    assert due_ms is not None
+    assert due_ms > begun * 1000 + 1_000
     assert scene.dialled() == scene.made[:1]
 
 

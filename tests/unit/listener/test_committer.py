@@ -664,6 +664,17 @@ def test_a_call_that_waits_to_be_dialled_outlives_every_audit(world: World) -> N
     assert world.load(lost).status is ParticipantStatus.FAILED
 
 
+def test_a_node_that_is_lost_ends_also_what_it_was_to_dial(world: World) -> None:
+    """Nobody would ever dial it: its callback is told, and the conference's name is free again."""
+    ago = datetime.now(UTC) - timedelta(minutes=1)
+    waiting, dialled = world.create(dialled_at=None), world.create("monthly", created_at=ago, dialled_at=ago)
+    Reconciler(world.committer, world.send).lose_node(datetime.now(UTC), NODE)
+
+    assert [world.load(one).status for one in (waiting, dialled)] == [ParticipantStatus.FAILED] * 2
+    assert world.kinds(waiting.conference_sid, waiting.call_sid)[-1:] == ["completed"]
+    assert world.store.find_name(ACCOUNT, "weekly") is None
+
+
 def test_a_node_that_was_restarted_ends_all_its_calls(world: World) -> None:
     """Nothing of it is left: everybody leaves, the conference ends, every call is completed."""
     people = [world.create() for _ in range(5)]
