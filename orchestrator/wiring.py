@@ -54,7 +54,7 @@ from orchestrator.store.callbacks import CallbackStore
 from orchestrator.store.calls import CallStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.connection import DEADLINE_SECONDS, connect
+from orchestrator.store.connection import DEADLINE_SECONDS, connect, make_pool
 from orchestrator.store.dials import DialStore
 from orchestrator.store.history import History
 from orchestrator.store.leases import Lease
@@ -188,13 +188,14 @@ def build_callback_log(settings: Settings) -> CallbackLog:
 def build_queue(settings: Settings, topic: Topic) -> Queue:
     """RQ's queue of a topic, for those who wake lanes. RQ keeps bytes, so it has a connection of its own; its waits
     end, too."""
-    connection = Redis.from_url(
+    pool = make_pool(
         settings.rq_url,
+        timeout=DEADLINE_SECONDS,
         socket_connect_timeout=DEADLINE_SECONDS,
         socket_timeout=DEADLINE_SECONDS,
         retry=Retry(NoBackoff(), 1),
     )
-    return make_queue(topic, connection)
+    return make_queue(topic, Redis(connection_pool=pool))
 
 
 def build_nodes(settings: Settings) -> Nodes:

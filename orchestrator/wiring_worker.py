@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from redis import BlockingConnectionPool, Redis
+from redis import Redis
 from rq import Queue
 
 from orchestrator.callbacks.breaker import Breaker
@@ -41,7 +41,7 @@ from orchestrator.settings import Settings
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callbacks import CallbackStore
 from orchestrator.store.commits import CommitStore
-from orchestrator.store.connection import connect
+from orchestrator.store.connection import connect, make_pool
 from orchestrator.store.dials import DialStore
 from orchestrator.store.lanes import LaneStore
 from orchestrator.store.media import MediaStore
@@ -112,7 +112,7 @@ def build_worker(settings: Settings) -> WorkerParts:
         leases = LaneStore(connect(settings.redis_url, max_connections=2), topic.name)
         beside += [partial(engine.keep_leases, leases), Sweep(stores[topic], wakeups[topic]).run]
     # Jobs that end together wait for a connection instead of failing; RQ sets the deadline of its own blocking reads.
-    pool = BlockingConnectionPool.from_url(settings.rq_url, max_connections=100, timeout=30)
+    pool = make_pool(settings.rq_url, max_connections=100, timeout=30)
     queues = tuple(make_queue(topic, Redis(connection_pool=pool)) for topic in engines)
     return WorkerParts(queues, tuple(engines.values()), tuple(beside), (nodes, fetching))
 

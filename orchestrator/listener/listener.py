@@ -95,6 +95,7 @@ class Listener:
         self._resync = Signal()
         self._socket: EventSocket | None = None
         self._absence = Absence()
+        self._store_was_away = False
 
     # ------------------------------------------------------------ running
 
@@ -135,6 +136,7 @@ class Listener:
         self._take(NodeLost(datetime.now(UTC)))
 
     def _wait_for_store(self, seconds: float) -> None:
+        self._store_was_away = True
         if self._stopping.wait(seconds):
             raise StoppedWhileWaiting
 
@@ -230,6 +232,9 @@ class Listener:
                     self._tolerate(self._reconciler.lose_node, batch.last.at, self._address.name)
                 elif batch.last is not None:
                     self._tolerate(self._reconciler.reconcile, batch.last, self._address.name)
+                if self._store_was_away:  # it may have lost what it had taken: a replica is the primary now, say
+                    self._store_was_away = False
+                    self._resync.set()
         except StoppedWhileWaiting:
             # What has not been written is made up by the next listener's snapshot.
             log.warning("stopped_while_store_away", node=self._address.name, queued=self._queue.qsize())

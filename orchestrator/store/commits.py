@@ -89,17 +89,20 @@ class CommitStore:
     def list_unended(self, node: str) -> list[tuple[Conference, list[Participant]]]:
         """Every open conference on `node`, with the participants whose calls have not ended, as far as we know."""
         with redis_errors():
-            sids = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1)
+            sids = self._redis.zrange(keys.node_conferences(node), 0, -1)
             pipe = self._redis.pipeline(transaction=False)
             for sid in sids:
-                pipe.hget(keys.conference(sid), "node")
+                pipe.hmget(keys.conference(sid), "node", "status")
                 pipe.zrange(keys.live_participants(sid), 0, -1)
             found = pipe.execute()
-        here = {
-            sid: calls
-            for sid, where, calls in zip(sids, found[::2], found[1::2], strict=True)
-            if where == node and calls
-        }
+            here, over = {}, []
+            for sid, (where, status), calls in zip(sids, found[::2], found[1::2], strict=True):
+                if where == node and calls:
+                    here[sid] = calls
+                elif where not in (None, node) or status == "completed":
+                    over.append(sid)
+            if over:
+                self._redis.zrem(keys.node_conferences(node), *over)
         conferences, participants = self.load([(sid, call) for sid, calls in here.items() for call in calls], here)
         return [
             (conferences[sid].conference, [participants[call] for call in calls if call in participants])
@@ -119,7 +122,8 @@ class CommitStore:
             return [OwedEnd(**orjson.loads(text)) for text in self._redis.hvals(keys.owed(conference_sid))]
 
     def fence(self, node: str, epoch: int) -> None:
-        """Close every open conference on a node to listeners of older epochs: before the first commit of this one.
+        """Close every open conference on a node to listeners of older epochs: before the first commit of this one. From
+        now on they are known as the node's, too, should one be missing there.
 
         Raises LeaseLost if there is a newer epoch.
         """
@@ -129,6 +133,8 @@ class CommitStore:
             for sid in sids:
                 pipe.hget(keys.conference(sid), "node")
             here = [sid for sid, where in zip(sids, pipe.execute(), strict=True) if where == node]
+            if here:
+                self._redis.zadd(keys.node_conferences(node), dict.fromkeys(here, 0), nx=True)
             for sid in here:
                 self._fence(keys=[keys.conference(sid)], args=[epoch], client=pipe)
             if not all(pipe.execute()):

@@ -93,6 +93,7 @@ class ConferenceStore:
             pipe.set(keys.call(participant.call_sid), sid, ex=self._call_seconds)
             if conference is not None:
                 pipe.zadd(keys.OPEN_CONFERENCES, {sid: made_ms})
+                pipe.zadd(keys.node_conferences(conference.node), {sid: made_ms})
                 index = keys.account_conferences(participant.account_sid)
                 pipe.zadd(index, {sid: _milliseconds(conference.created_at)}, nx=True)
                 pipe.zrandmember(index, _TRIMMED_PER_CREATE)

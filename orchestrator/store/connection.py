@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from orchestrator.errors import StoreFull, Unavailable
+from orchestrator.store.sentinel import options_of
+from orchestrator.store.sentinel_url import SCHEME
 
 DEADLINE_SECONDS = 1.5
 """An API answer is due within 2 s, also when Redis is away; so no wait for Redis may be longer than this."""
@@ -17,7 +20,7 @@ DEADLINE_SECONDS = 1.5
 
 def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
     """A client whose every wait ends. Its pool is bounded; a caller waits for a free connection, then fails."""
-    pool = redis.BlockingConnectionPool.from_url(
+    pool = make_pool(
         url,
         max_connections=max_connections,
         timeout=DEADLINE_SECONDS,
@@ -28,6 +31,13 @@ def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
     return redis.Redis(connection_pool=pool)
+
+
+def make_pool(url: str, **options: Any) -> redis.BlockingConnectionPool:
+    """A pool of connections to what a URL names, or to the primary of the Sentinels that it names."""
+    if url.startswith(f"{SCHEME}:"):
+        return redis.BlockingConnectionPool(**options, **options_of(url))  # type: ignore[no-untyped-call]  # redis-py's
+    return redis.BlockingConnectionPool.from_url(url, **options)
 
 
 @contextmanager

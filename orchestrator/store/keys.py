@@ -140,6 +140,10 @@ def node(name: str) -> str:
     return f"node:{{{name}}}"
 
 
+def node_conferences(name: str) -> str:
+    return f"node:{{{name}}}:conferences"
+
+
 def node_lease(name: str) -> str:
     return f"node:{{{name}}}:lease"
 

@@ -82,6 +82,8 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("node:{name}", "hash",
         "what the listener last saw: connected, problem, core_uuid, listener, queued, dropped, sessions, most_sessions",
         "5 s after the listener's last word"),
+    Key("node:{name}:conferences", "zset", "ConferenceSid of the node's conferences by their creation (ms)",
+        "member removed by the listener's next look when it has ended"),
     Key("node:{name}:lease", "hash", "who follows the node, in which epoch, and until when (ms; 0: given back)",
         "when the node is removed"),
     Key("listeners", "zset", "listener processes by when (ms) they count as dead", "2 s after the last one has died"),

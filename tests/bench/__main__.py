@@ -18,6 +18,7 @@ from tests.bench import (
     mixer,
     mutes,
     neighbours,
+    nodes,
     recordings,
     tape,
 )
@@ -30,6 +31,7 @@ PARTS: dict[str, Callable[[Stack], list[Row]]] = {
     "mutes": mutes.measure,
     "latency": latency.measure,
     "tape": tape.measure,
+    "nodes": nodes.measure,
     "deliveries": deliveries.measure,
     "fairness": fairness.measure,
     "neighbours": neighbours.measure,

@@ -42,6 +42,7 @@ from tests.unit.recorder import make_recorder
 PEOPLE = 20
 COPIES = 60
 GOAL = 5000
+ACCOUNT = "AC" + "b" * 32
 
 
 class Recorder:
@@ -71,12 +72,12 @@ class Recorder:
 
 def measure(stack: Stack) -> list[Row]:
     """Record, multiply, apply."""
-    bodies, sid, calls = _record(stack)
+    bodies, sid, calls = record(stack)
     for process in (stack.api, stack.listener, *stack.workers):
         process.kill_9()
     url = stack.environment["REDIS_URL"]
     redis.Redis.from_url(url).flushall()
-    tape = _multiply(bodies, sid, calls, ConferenceStore(connect(url)))
+    tape = multiply(bodies, sid, calls, ConferenceStore(connect(url)), COPIES)
     greenswitch_rate, orjson_rate = _parse_rates(tape)
     committer = Committer(
         CommitStore(connect(url)),
@@ -112,7 +113,7 @@ def _write_logs_nowhere() -> None:
     structlog.configure(logger_factory=structlog.BytesLoggerFactory(nowhere))
 
 
-def _record(stack: Stack) -> tuple[list[bytes], str, list[str]]:
+def record(stack: Stack) -> tuple[list[bytes], str, list[str]]:
     recorder = Recorder(stack)
     participants = stack.client().conferences("tape").participants
     created = [participants.create(to=FarEnd.RINGS_THEN_ANSWERS, **stack.call_settings()) for _ in range(PEOPLE)]
@@ -129,11 +130,13 @@ def _record(stack: Stack) -> tuple[list[bytes], str, list[str]]:
     return recorder.bodies, sid, calls
 
 
-def _multiply(bodies: list[bytes], sid: str, calls: list[str], store: ConferenceStore) -> list[bytes]:
+def multiply(
+    bodies: list[bytes], sid: str, calls: list[str], store: ConferenceStore, copies_wanted: int, node: str = "fs1"
+) -> list[bytes]:
     copies = []
-    for _ in range(COPIES):
+    for _ in range(copies_wanted):
         new_sid, names = mint_sid("CF"), {call: mint_sid("CA") for call in calls}
-        _create(store, new_sid, list(names.values()))
+        _create(store, new_sid, list(names.values()), node)
         table = {sid.encode(): new_sid.encode()} | {
             channel_uuid_of(old).encode(): channel_uuid_of(new).encode() for old, new in names.items()
         }
@@ -148,16 +151,16 @@ def _rename(body: bytes, table: dict[bytes, bytes]) -> bytes:
     return body
 
 
-def _create(store: ConferenceStore, sid: str, calls: list[str]) -> None:
-    now, account_sid = datetime.now(UTC), "AC" + "b" * 32
+def _create(store: ConferenceStore, sid: str, calls: list[str], node: str) -> None:
+    now, account_sid = datetime.now(UTC), ACCOUNT
     url = "http://127.0.0.1:9/"
-    conference = Conference(sid, account_sid, f"tape {uuid.uuid4().hex}", "fs1", created_at=now, updated_at=now)
+    conference = Conference(sid, account_sid, f"tape {uuid.uuid4().hex}", node, created_at=now, updated_at=now)
     for call in calls:
         participant = Participant(
             call,
             sid,
             account_sid,
-            SwitchRef("fs1", channel_uuid_of(call)),
+            SwitchRef(node, channel_uuid_of(call)),
             from_="+15550009999",
             to="+15550001000",
             created_at=now,

@@ -21,6 +21,7 @@ from orchestrator.limits import MOST, TABLE
 from tests.harness.freeswitch import REPOSITORY, EslSocket, FarEnd, FreeSwitch, FreeSwitchError
 from tests.harness.polling import eventually
 from tests.harness.receiver import Receiver
+from tests.harness.sentinel import Guarded
 
 _PR_SET_PDEATHSIG = 1
 
@@ -203,7 +204,7 @@ class Stack:
         self.switches = [switch] if other is None else [switch, other]
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        self.redis = EmbeddedRedis(directory / "redis", free_port())
+        self.redis: EmbeddedRedis | Guarded = EmbeddedRedis(directory / "redis", free_port())
         self.account_sid = "AC" + secrets.token_hex(16)
         self.auth_token = secrets.token_hex(16)
         self.receiver = Receiver(self.auth_token)

@@ -14,16 +14,31 @@ from orchestrator.store.leases import LeaseStore
 from tests.conftest import make_switch
 from tests.harness.freeswitch import FarEnd
 from tests.harness.polling import eventually
+from tests.harness.sentinel import Guarded
 from tests.harness.stack import Process, Stack
 
 TAKEN_OVER_SECONDS = 5.0
 """On an idle machine 3 s; here others are at work."""
+
+FAILED_OVER_SECONDS = 15.0
 
 
 @pytest.fixture
 def pair(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
     """A service with two listeners."""
     running = Stack(make_switch(switch_name, tmp_path / "switch"), tmp_path, listeners=2)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def guarded(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
+    """A service with two listeners whose Redis has a replica and a Sentinel."""
+    running = Stack(make_switch(switch_name, tmp_path / "switch"), tmp_path, listeners=2)
+    running.redis = Guarded(tmp_path / "guarded")
     try:
         running.start()
         yield running
@@ -70,3 +85,26 @@ def test_a_listener_is_frozen_and_another_is_killed(pair: Stack) -> None:
             one.call_sid for one in people
         ), kind
     assert received[-1].kind == "conference-end"
+
+
+def test_the_primary_of_redis_dies(guarded: Stack) -> None:
+    """Its replica takes over, and everybody finds it: what the switch did meanwhile is told, and people are called."""
+    stack = guarded
+    participants = stack.client().conferences("failover").participants
+    people = [participants.create(to=FarEnd.ANSWERS, label=f"p{i}", **stack.call_settings()) for i in range(3)]
+    sid = people[0].conference_sid
+    stack.receiver.await_kind(sid, "participant-join", 3)
+    stack.redis.kill_9()
+    stack.switch.api(f"uuid_kill {channel_uuid_of(people[0].call_sid)}")
+    stack.receiver.await_kind(sid, "participant-leave", 1, FAILED_OVER_SECONDS)
+    late = participants.create(to=FarEnd.ANSWERS, label="late", **stack.call_settings())
+    stack.receiver.await_kind(sid, "participant-join", 4)
+    stack.client().conferences(sid).update(status="completed")
+    stack.receiver.await_kind(sid, "conference-end")
+
+    received = stack.receiver.of(sid)
+    assert [int(one.parameters["SequenceNumber"]) for one in received] == list(range(1, len(received) + 1))
+    for kind in ("participant-join", "participant-leave"):
+        assert Counter(one.parameters["CallSid"] for one in received if one.kind == kind) == Counter(
+            one.call_sid for one in (*people, late)
+        ), kind

@@ -272,7 +272,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
     stays = {
         "accounts", keys.PROCESSES, keys.AUDIT, keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
-        keys.COMMITS_REFUSED, keys.NODES, keys.node_lease(NODE),
+        keys.COMMITS_REFUSED, keys.NODES, keys.node_lease(NODE), keys.node_conferences(NODE),
         keys.lanes_due("playback"), keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
         keys.media_account(ACCOUNT), keys.account_recording_bytes(ACCOUNT),
         *(keys.recordings_of(sid) for sid in (ACCOUNT, one.call_sid)),

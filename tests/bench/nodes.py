@@ -1,0 +1,179 @@
+"""What a node's lease costs a commit; one listener that follows several nodes; placements, and how even they are."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+
+from orchestrator.domain.changes import Change, Versioned
+from orchestrator.freeswitch.capacity import Capacity
+from orchestrator.services.placement import Placement
+from orchestrator.store import keys
+from orchestrator.store.commits import CommitStore
+from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.connection import connect
+from orchestrator.store.nodes import NodeStore
+from orchestrator.store.quotas import QuotaStore, Room
+from orchestrator.store.registry import NodeRegistry, NodeRow
+from tests.bench import tape
+from tests.bench.report import Row
+from tests.harness.polling import eventually
+from tests.harness.stack import Process, Stack
+from tests.unit.freeswitch.test_capacity import STATUS
+from tests.unit.records import create
+
+COMMITS = 4_000
+ROUNDS = 10
+CONFERENCES = 48
+PLACEMENTS = 4_000
+ANSWERS = {
+    "api show channels": '{"row_count":0}',
+    "api conference json_list": "[]",
+    "api uuid_exists": "true",
+    "api status": STATUS,
+}
+
+
+def measure(stack: Stack) -> list[Row]:
+    bodies, sid, calls = tape.record(stack)
+    for process in (stack.api, *stack.listeners, *stack.workers, stack.detector):
+        process.kill_9()
+    url = stack.environment["REDIS_URL"]
+    rows = [_epoch(url)]
+    rates = {count: _follow(stack, url, (bodies, sid, calls), count) for count in (1, 4, 16)}
+    rows += [
+        Row(f"events applied by one `orchestrator listen` of {count} nodes", rate, "events/s", rates[1], "of one node")
+        for count, rate in rates.items()
+    ]
+    return [*rows, *(row for count in (4, 16) for row in _place(url, count))]
+
+
+def _epoch(url: str) -> Row:
+    """The same commit with and without one, by turns."""
+    client = connect(url)
+    redis.Redis.from_url(url).flushall()
+    store, commits = ConferenceStore(client), CommitStore(client)
+    one = create(store)
+    took: dict[int | None, float] = {None: 0.0, 7: 0.0}
+    for _ in range(ROUNDS):
+        for epoch in took:
+            known = commits.load((), [one.conference_sid])[0][one.conference_sid]
+            started = time.perf_counter()
+            for number in range(COMMITS // ROUNDS):
+                after = replace(known.conference, updated_at=datetime.now(UTC))
+                change = Change(Versioned(known.conference, known.version + number), after, secrets.token_hex(16))
+                assert commits.commit([change], epoch) != [None]
+            took[epoch] += time.perf_counter() - started
+    each, plain = took[7] / COMMITS * 1e6, took[None] / COMMITS * 1e6
+    return Row("a commit with an epoch", each, "us", plain, "without", "< 1.03", each < 1.03 * plain)
+
+
+class Replay:
+    """A node that says one tape when it is told to."""
+
+    def __init__(self, bodies: list[bytes], go: threading.Event) -> None:
+        self._blob = b"".join(b"Content-Length: %d\nContent-Type: text/event-json\n\n%s" % (len(b), b) for b in bodies)
+        self._go = go
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.is_subscribed = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listening.accept()
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        connection.sendall(b"Content-Type: auth/request\n\n")
+        for line in connection.makefile("r"):
+            command = line.strip()
+            if not command:
+                continue
+            text = next((text for start, text in ANSWERS.items() if command.startswith(start)), "+OK")
+            if command.startswith("api"):
+                answer = f"Content-Type: api/response\nContent-Length: {len(text)}\n\n{text}"
+            else:
+                said = "+OK accepted" if command.startswith("auth") else "+OK"
+                answer = f"Content-Type: command/reply\nReply-Text: {said}\n\n"
+            connection.sendall(answer.encode())
+            if command == "api conference json_list" and not self.is_subscribed.is_set():
+                self.is_subscribed.set()
+                threading.Thread(target=self._say, args=(connection,), daemon=True).start()
+
+    def _say(self, connection: socket.socket) -> None:
+        self._go.wait()
+        connection.sendall(self._blob)
+
+
+def _follow(stack: Stack, url: str, recorded: tuple[list[bytes], str, list[str]], count: int) -> float:
+    redis.Redis.from_url(url).flushall()
+    store, go = ConferenceStore(connect(url)), threading.Event()
+    tapes = [tape.multiply(*recorded, store, CONFERENCES // count, f"fs{number}") for number in range(count)]
+    nodes = [Replay(bodies, go) for bodies in tapes]
+    listed = ",".join(f"fs{number}=127.0.0.1:{node.port}" for number, node in enumerate(nodes))
+    environment = {**stack.environment, "FREESWITCH_NODES": listed, "FREESWITCH_PASSWORD": "x", "LOG_LEVEL": "error"}
+    listener = Process(f"listen-{count}", ["listen"], environment, stack.directory)
+    listener.start()
+    try:
+        for node in nodes:
+            assert node.is_subscribed.wait(30)
+        client: Any = redis.Redis.from_url(url)
+        started = time.monotonic()
+        go.set()
+        eventually(lambda: not client.hlen(keys.account_names(tape.ACCOUNT)), "every conference has ended", 120)
+        took = time.monotonic() - started
+    finally:
+        listener.kill_9()
+    return sum(map(len, tapes)) / took
+
+
+class Idle:
+    """Nodes as a process that dials sees them: what each said is half a second old at most."""
+
+    def __init__(self, count: int) -> None:
+        self._names = [f"fs{number}" for number in range(count)]
+        self._placed: Counter[str] = Counter()
+        self._said: dict[str, Capacity] = {}
+        self._read_at = 0.0
+
+    def connected_names(self) -> list[str]:
+        return self._names
+
+    def place(self, name: str) -> None:
+        self._placed[name] += 1
+
+    def get(self, name: str) -> Any:
+        if time.monotonic() - self._read_at > 0.5:
+            self._read_at = time.monotonic()
+            self._said = {one: Capacity(self._placed[one], 100_000, 10_000, self._read_at) for one in self._names}
+        return type("Node", (), {"capacity": self._said[name]})
+
+
+def _place(url: str, count: int) -> list[Row]:
+    client, nodes = connect(url), Idle(count)
+    redis.Redis.from_url(url).flushall()
+    registry = NodeRegistry(client, [NodeRow(f"fs{number}", "127.0.0.1", 1) for number in range(count)])
+    placement, quotas = Placement(nodes, registry, NodeStore(client)), QuotaStore(client)  # type: ignore[arg-type]  # what it asks of Nodes
+    placed: Counter[str] = Counter()
+    choosing = 0.0
+    for _ in range(PLACEMENTS):
+        started = time.perf_counter()
+        name = placement.choose()
+        choosing += time.perf_counter() - started
+        quotas.reserve_session(name, "CA" + secrets.token_hex(16), Room(90_000, 1_500, 10_000))
+        nodes.place(name)
+        placed[name] += 1
+    spread = (max(placed.values()) - min(placed.values())) / (PLACEMENTS / count) * 100
+    return [
+        Row(f"placements on {count} nodes", PLACEMENTS / choosing, "/s"),
+        Row("most beyond fewest, of the mean", spread, "%", None, "", "< 5", spread < 5),
+    ]

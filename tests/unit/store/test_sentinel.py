@@ -1,0 +1,67 @@
+"""Redis behind Sentinels: real servers, of which the primary dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from orchestrator.setting_values import check_redis_url
+from orchestrator.store.connection import connect, make_pool
+from orchestrator.store.leases import LeaseStore
+from orchestrator.store.sentinel_url import SentinelUrl, parse_sentinel_url
+from tests.harness.polling import eventually
+from tests.harness.sentinel import Guarded
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Guarded]:
+    running = Guarded(tmp_path)
+    running.start()
+    yield running
+    running.stop()
+
+
+def test_whoever_writes_finds_the_next_primary(guarded: Guarded) -> None:
+    """Of both clients: that of the state, and RQ's, which keeps bytes."""
+    state, queue = connect(guarded.url), redis.Redis(connection_pool=make_pool(guarded.url))
+    state.set("before", "1")
+    queue.set("queued", "1")
+    assert state.wait(1, 1000) == 1
+    first = LeaseStore(state).take("fs1", "one")
+    gone = guarded.kill_9()
+
+    def writes() -> bool:
+        try:
+            return bool(state.set("after", "2")) and bool(queue.set("after", "2"))
+        except redis.RedisError:
+            return False
+
+    eventually(writes, "the replica takes writes", 20)
+    assert (state.get("before"), queue.get("queued")) == ("1", b"1")
+    second = LeaseStore(state).take("fs2", "two")
+    assert first is not None
+    assert second is not None
+    assert second.epoch > first.epoch
+
+    guarded.bring_back(gone)
+    eventually(lambda: guarded.primary_port() != gone, "the old one is a replica", 20)
+    assert state.set("at last", "3")
+
+
+def test_a_url_names_sentinels_a_service_and_a_database() -> None:
+    """As redis-sentinel-url and others write it."""
+    found = parse_sentinel_url("redis+sentinel://:p%40ss@10.0.0.1:26379,s2.example:26380/orchestrator/2")
+
+    assert found == SentinelUrl((("10.0.0.1", 26379), ("s2.example", 26380)), "orchestrator", 2, None, "p@ss")
+    assert parse_sentinel_url("redis+sentinel://s:1/x").number == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["redis+sentinel://host/x", "redis+sentinel://host:1", "redis+sentinel://host:1/x/y", "redis+sentinel://"]
+)
+def test_what_is_no_such_url_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"redis\+sentinel"):
+        check_redis_url(url)
