@@ -66,6 +66,7 @@ $(READY): pyproject.toml constraints.txt
 
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos
+	$(BIN)/python -m tests.chaos.nodes
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED)

@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +34,10 @@ from tests.unit.records import create
 
 COMMITS = 4_000
 ROUNDS = 10
-CONFERENCES = 48
+CONFERENCES = 32
+AT_ONCE = 50
+"""Events that are sent before a command is answered."""
+
 PLACEMENTS = 4_000
 ANSWERS = {
     "api show channels": '{"row_count":0}',
@@ -80,7 +85,9 @@ class Replay:
     """A node that says one tape when it is told to."""
 
     def __init__(self, bodies: list[bytes], go: threading.Event) -> None:
-        self._blob = b"".join(b"Content-Length: %d\nContent-Type: text/event-json\n\n%s" % (len(b), b) for b in bodies)
+        packets = [b"Content-Length: %d\nContent-Type: text/event-json\n\n%s" % (len(body), body) for body in bodies]
+        self._parts = [b"".join(packets[start : start + AT_ONCE]) for start in range(0, len(packets), AT_ONCE)]
+        self._sending = threading.Lock()
         self._go = go
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
@@ -90,7 +97,11 @@ class Replay:
     def _serve(self) -> None:
         while True:
             connection, _ = self._listening.accept()
-            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._until_closed, args=(self._talk, connection), daemon=True).start()
+
+    def _until_closed(self, work: Callable[[socket.socket], None], connection: socket.socket) -> None:
+        with suppress(OSError):  # the listener is killed when it has been measured
+            work(connection)
 
     def _talk(self, connection: socket.socket) -> None:
         connection.sendall(b"Content-Type: auth/request\n\n")
@@ -104,14 +115,17 @@ class Replay:
             else:
                 said = "+OK accepted" if command.startswith("auth") else "+OK"
                 answer = f"Content-Type: command/reply\nReply-Text: {said}\n\n"
-            connection.sendall(answer.encode())
+            with self._sending:
+                connection.sendall(answer.encode())
             if command == "api conference json_list" and not self.is_subscribed.is_set():
                 self.is_subscribed.set()
-                threading.Thread(target=self._say, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._until_closed, args=(self._say, connection), daemon=True).start()
 
     def _say(self, connection: socket.socket) -> None:
         self._go.wait()
-        connection.sendall(self._blob)
+        for part in self._parts:
+            with self._sending:
+                connection.sendall(part)
 
 
 def _follow(stack: Stack, url: str, recorded: tuple[list[bytes], str, list[str]], count: int) -> float:
@@ -126,11 +140,22 @@ def _follow(stack: Stack, url: str, recorded: tuple[list[bytes], str, list[str]]
     try:
         for node in nodes:
             assert node.is_subscribed.wait(30)
-        client: Any = redis.Redis.from_url(url)
+        client: Any = redis.Redis.from_url(url, decode_responses=True)
+        sids = client.zrange(keys.OPEN_CONFERENCES, 0, -1)
+
+        def all_ended() -> bool:
+            pipe = client.pipeline(transaction=False)
+            for sid in sids:
+                pipe.hget(keys.conference(sid), "status")
+            return set(pipe.execute()) == {"completed"}
+
         started = time.monotonic()
         go.set()
-        eventually(lambda: not client.hlen(keys.account_names(tape.ACCOUNT)), "every conference has ended", 120)
+        used = sum(client.info("cpu")[name] for name in ("used_cpu_user", "used_cpu_sys"))
+        eventually(all_ended, "every conference has ended", 120)
         took = time.monotonic() - started
+        used = sum(client.info("cpu")[name] for name in ("used_cpu_user", "used_cpu_sys")) - used
+        print(f"  Redis used {used / sum(map(len, tapes)) * 1e6:.0f} us of CPU for an event of {count} node(s)")
     finally:
         listener.kill_9()
     return sum(map(len, tapes)) / took

@@ -1,0 +1,268 @@
+"""python -m tests.chaos.nodes: two nodes, two listeners, two API processes, two workers; Redis, a replica, a Sentinel.
+
+Any of them is killed or frozen, nodes are drained, and the way between listeners and nodes is cut, while conferences
+come and go; on real switches if there are any. After each round: every lane of callbacks whole and in order, one leave
+for every join, and no name that outlived its conference. What listeners tried that had lost a node is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from orchestrator.store import keys
+from orchestrator.store.connection import connect
+from tests.bench.receiver_process import FastReceiver
+from tests.chaos.crowd import check
+from tests.conftest import make_switch
+from tests.harness.freeswitch import FarEnd, find_freeswitch
+from tests.harness.polling import eventually
+from tests.harness.sentinel import Guarded
+from tests.harness.stack import Process, RealSwitch, Stack, free_port
+
+GIVE_UP_SECONDS = 120.0
+
+
+class Cable:
+    """A TCP connection between listeners and a node that can be cut: nothing passes, and nobody is told."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._whole = threading.Event()
+        self._whole.set()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self, seconds: float) -> None:
+        self._whole.clear()
+        time.sleep(seconds)
+        self._whole.set()
+
+    def _accept(self) -> None:
+        while True:
+            near, _ = self._listening.accept()
+            threading.Thread(target=self._join, args=(near,), daemon=True).start()
+
+    def _join(self, near: socket.socket) -> None:
+        self._whole.wait()
+        try:
+            far = socket.create_connection(("127.0.0.1", self._target))
+        except OSError:
+            near.close()
+            return
+        for one, other in ((near, far), (far, near)):
+            threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        try:
+            while data := one.recv(65536):
+                self._whole.wait()
+                other.sendall(data)
+        except OSError:
+            pass
+        for end in (one, other):
+            end.close()
+
+
+class Killer:
+    """On the main thread: the kernel ends a child of ours together with the thread that started it."""
+
+    def __init__(self, stack: Stack, apis: list[Process], cables: list[Cable], seed: int) -> None:
+        self._stack, self._apis, self._cables = stack, apis, cables
+        self._random = random.Random(seed)  # noqa: S311 - chance, not secrets
+        self.done: Counter[str] = Counter()
+
+    def run(self, is_over: Callable[[], bool]) -> None:
+        acts = (
+            self._kill_process, self._freeze_process, self._kill_node, self._freeze_node, self._kill_redis,
+            self._cut, self._cordon,
+        )  # fmt: skip
+        while not is_over():
+            time.sleep(self._random.uniform(1.0, 3.0))
+            self._random.choice(acts)()
+
+    def _process(self) -> Process:
+        return self._random.choice([*self._stack.listeners, *self._stack.workers, *self._apis])
+
+    def _kill_process(self) -> None:
+        process = self._process()
+        self.done[f"{process.name.rstrip('0123456789')} killed"] += 1
+        process.kill_9()
+        time.sleep(self._random.uniform(0.0, 3.0))
+        process.start()
+
+    def _freeze_process(self) -> None:
+        process = self._process()
+        self.done[f"{process.name.rstrip('0123456789')} frozen"] += 1
+        process.freeze()
+        time.sleep(self._random.uniform(0.5, 5.0))
+        process.thaw()
+
+    def _kill_node(self) -> None:
+        switch = self._random.choice(self._stack.switches)
+        self.done["node killed"] += 1
+        switch.kill_9()
+        time.sleep(self._random.uniform(0.0, 6.0))
+        switch.start()
+
+    def _freeze_node(self) -> None:
+        switch = self._random.choice(self._stack.switches)
+        self.done["node frozen"] += 1
+        switch.pause()
+        time.sleep(self._random.uniform(0.5, 5.0))
+        switch.resume()
+
+    def _kill_redis(self) -> None:
+        assert isinstance(self._stack.redis, Guarded)
+        guarded = self._stack.redis
+        self.done["Redis killed"] += 1
+        gone = guarded.kill_9()
+        eventually(lambda: guarded.primary_port() not in (None, gone), "the replica is the primary", 60)
+        guarded.bring_back(gone)
+        eventually(lambda: guarded.primary_port() != gone, "the old one is a replica", 60)
+        time.sleep(2)  # it catches up
+
+    def _cut(self) -> None:
+        self.done["way cut"] += 1
+        self._random.choice(self._cables).cut(self._random.uniform(0.5, 6.0))
+
+    def _cordon(self) -> None:
+        """And drain, for as long as it takes."""
+        name = self._random.choice(("fs1", "fs2"))
+        self.done["node drained"] += 1
+        self._stack.orchestrator_status("nodes", "drain", name, "--seconds", "3")
+        self._stack.orchestrator_status("nodes", "uncordon", name)
+
+
+class App:
+    """A tenant's app: whoever it is told is gone it lets go."""
+
+    def __init__(self, bases: list[str], auth: tuple[str, str], receiver: FastReceiver) -> None:
+        self._bases, self._auth, self._receiver = bases, auth, receiver
+
+    def _request(self, method: str, path: str, form: dict[str, str] | None = None) -> requests.Response:
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        while time.monotonic() < deadline:
+            base = random.choice(self._bases)  # noqa: S311 - a load balancer
+            try:
+                answer: requests.Response = requests.request(
+                    method, f"{base}{path}", data=form, auth=self._auth, timeout=10
+                )
+            except requests.RequestException:
+                time.sleep(0.2)
+                continue
+            if answer.status_code not in (429, 503):
+                return answer
+            time.sleep(0.2)
+        raise TimeoutError(f"{method} {path}")
+
+    def run_conference(self, name: str, people: int) -> tuple[str, set[str]]:
+        """Fill it, mute everybody, end it; returns its last SID and those who were promised there (201)."""
+        form = {
+            "From": "+15550009999",
+            "To": FarEnd.ANSWERS,
+            "ConferenceStatusCallback": self._receiver.url(),
+            "ConferenceStatusCallbackEvent": "start end join leave mute",
+        }
+        promised: dict[str, set[str]] = {}
+        sid = ""
+        for _ in range(people):
+            answer = self._request("POST", f"/{name}/Participants.json", form)
+            if answer.status_code == 201:
+                sid = str(answer.json()["conference_sid"])
+                promised.setdefault(sid, set()).add(str(answer.json()["call_sid"]))
+        for call in promised[sid]:
+            self._request("POST", f"/{sid}/Participants/{call}.json", {"Muted": "true"})
+        while self._request("GET", f"/{sid}.json").json().get("status") not in ("completed", None):
+            self._request("POST", f"/{sid}.json", {"Status": "completed"})
+        return sid, promised[sid]
+
+
+def play(
+    stack: Stack, apis: list[Process], bases: list[str], cables: list[Cable], receiver: FastReceiver, number: int,
+    options: argparse.Namespace,
+) -> str:  # fmt: skip
+    """One round; returns a line about it."""
+    receiver.forget()
+    killer, app = Killer(stack, apis, cables, number), App(bases, (stack.account_sid, stack.auth_token), receiver)
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        running = [
+            pool.submit(app.run_conference, f"chaos-{number}-{k}", options.people) for k in range(options.conferences)
+        ]
+        killer.run(lambda: all(future.done() for future in running))
+    promised = dict(future.result() for future in running)
+
+    def all_ended() -> bool:
+        ended = {row["ConferenceSid"] for row in receiver.seen() if row["StatusCallbackEvent"] == "conference-end"}
+        assert not set(promised) - ended, f"lanes without an end: {sorted(set(promised) - ended)[:2]}"
+        return True
+
+    eventually(all_ended, "every lane has its end", 120)
+    came, again = check(receiver.seen(), promised)
+    client: Any = connect(stack.environment["REDIS_URL"])
+    eventually(lambda: not client.hlen(keys.account_names(stack.account_sid)), "no name is left", 60)
+    refused = sum(int(count) for count in client.hgetall(keys.COMMITS_REFUSED).values())
+    lost = sum(one.log().count('"lease_lost"') for one in stack.listeners)
+    done = ", ".join(f"{count} {what}" for what, count in sorted(killer.done.items()))
+    people = sum(map(len, promised.values()))
+    return (
+        f"round {number}: {people} people, {came} callbacks whole and in order, {again} twice; {done}; "
+        f"leases lost so far {lost}, commits refused {refused}; {time.monotonic() - started:.0f} s"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--conferences", type=int, default=24)
+    parser.add_argument("--people", type=int, default=5)
+    options = parser.parse_args()
+    name = "freeswitch" if find_freeswitch() else "sandbox"
+    print(f"switches: {name}", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
+        receiver = FastReceiver(folder)
+        receiver.start()
+        switch, other = (make_switch(name, folder / which) for which in ("one", "two"))
+        if isinstance(switch, RealSwitch) and isinstance(other, RealSwitch):
+            other.far_end = switch.far_end
+        stack = Stack(switch, folder / "stack", workers=2, listeners=2, other=other)
+        stack.redis = Guarded(folder / "guarded")
+        try:
+            stack.start()
+            bind = f"127.0.0.1:{free_port()}"
+            second = Process("api2", ["api"], {**stack.environment, "ORCHESTRATOR_BIND": bind}, stack.directory)
+            second.start()
+            cables = [Cable(one.esl_port) for one in stack.switches]
+            through = ",".join(f"fs{k}=127.0.0.1:{cable.port}" for k, cable in enumerate(cables, 1))
+            for listener in stack.listeners:
+                listener.stop()
+                listener._environment = {**stack.environment, "FREESWITCH_NODES": through}
+                listener.start()
+            stack.await_ready()
+            paths = [f"http://{one}/2010-04-01/Accounts/{stack.account_sid}/Conferences" for one in (stack.bind, bind)]
+            for number in range(1, options.rounds + 1):
+                print(play(stack, [stack.api, second], paths, cables, receiver, number, options), flush=True)
+            second.kill_9()
+        finally:
+            stack.stop()
+            receiver.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
