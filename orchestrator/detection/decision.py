@@ -92,7 +92,8 @@ class Heard:
     """What is kept of the past. `run_ms`: how long the present sound has lasted; `quiet_ms`: how long there has been
     neither speech nor tone. `spoken_ms` is how much was said, without the
     pauses: who hesitates says no more. `tone_ms` and `tone_hz` are of the
-    tone that ended last, `tones` counts those since somebody spoke."""
+    tone that ended last, `tones` counts those since somebody spoke; of what
+    `is_machine` nothing that comes makes a human."""
 
     at_ms: int = 0
     kind: Kind = Kind.SILENCE
@@ -104,6 +105,7 @@ class Heard:
     tone_hz: int = 0
     tones: int = 0
     fax_calls: int = 0
+    is_machine: bool = False
 
 
 def hear(heard: Heard, segment: Segment, tuning: Tuning) -> Heard | Verdict:
@@ -112,6 +114,8 @@ def hear(heard: Heard, segment: Segment, tuning: Tuning) -> Heard | Verdict:
         if heard.run_ms and (heard.kind, heard.hz) != (segment.kind, segment.hz):
             heard = _ended(heard)
         heard = _went_on(heard, segment)
+        if not heard.is_machine and _is_machine(heard, tuning):
+            heard = replace(heard, is_machine=True)
         answered_by = _decided(heard, tuning)
         if answered_by is not None:
             return Verdict(answered_by, heard.at_ms)
@@ -158,19 +162,21 @@ def _went_on(heard: Heard, segment: Segment) -> Heard:
 def _decided(heard: Heard, tuning: Tuning) -> AnsweredBy | None:
     if _is_fax(heard):
         return AnsweredBy.FAX
-    is_beep_over = _is_beep_over(heard)
-    is_machine = heard.spoken_ms >= tuning.speech_threshold_ms or is_beep_over or _is_certain_beep(heard)
-    if is_machine:
-        return _end_of_message(heard, tuning, is_beep_over) if tuning.to_message_end else AnsweredBy.MACHINE_START
+    if heard.is_machine:
+        return _end_of_message(heard, tuning) if tuning.to_message_end else AnsweredBy.MACHINE_START
     if heard.spoken_ms and heard.quiet_ms >= tuning.speech_end_threshold_ms:
         return AnsweredBy.HUMAN
     is_silent = not heard.spoken_ms and heard.quiet_ms >= tuning.silence_timeout_ms
     return AnsweredBy.UNKNOWN if is_silent or heard.at_ms >= tuning.timeout_ms else None
 
 
-def _end_of_message(heard: Heard, tuning: Tuning, is_beep_over: bool) -> AnsweredBy | None:
+def _is_machine(heard: Heard, tuning: Tuning) -> bool:
+    return heard.spoken_ms >= tuning.speech_threshold_ms or _is_beep_over(heard) or _is_certain_beep(heard)
+
+
+def _end_of_message(heard: Heard, tuning: Tuning) -> AnsweredBy | None:
     """A machine speaks, or beeps: whether that is over."""
-    if is_beep_over:
+    if _is_beep_over(heard):
         return AnsweredBy.MACHINE_END_BEEP
     if heard.quiet_ms >= tuning.speech_end_threshold_ms:
         return AnsweredBy.MACHINE_END_SILENCE

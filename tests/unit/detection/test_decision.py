@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.detection.decision import TICK_MS, AnsweredBy, Heard, Kind, Segment, Tuning, Verdict, hear
+from orchestrator.detection.decision import (
+    CERTAIN_BEEP_MS,
+    TICK_MS,
+    AnsweredBy,
+    Heard,
+    Kind,
+    Segment,
+    Tuning,
+    Verdict,
+    hear,
+)
 
 START, END = Tuning(), Tuning(to_message_end=True)
 SPEECH, SILENCE, TONE = Kind
@@ -202,6 +212,16 @@ def test_both_modes_agree_on_whether_it_is_a_machine_a_human_or_a_fax(segments: 
     else:
         assert str(end.answered_by).startswith("machine_end") or end.answered_by is AnsweredBy.FAX
         assert end.at_ms >= start.at_ms
+
+
+def test_a_beep_that_is_spoken_into_was_a_machine_all_the_same() -> None:
+    """It had sounded for long enough to be certain; that somebody speaks into it makes no human of it."""
+    heard = (speech(400), tone(1000, CERTAIN_BEEP_MS), speech(200), silence(60_000))
+
+    assert judged(*heard, tuning=Tuning()) == Verdict(AnsweredBy.MACHINE_START, 400 + CERTAIN_BEEP_MS)
+    end = judged(*heard, tuning=Tuning(to_message_end=True))
+    assert end is not None
+    assert str(end.answered_by).startswith("machine_end")
 
 
 @given(st.integers(1, 2000), st.integers(1, 2000))
