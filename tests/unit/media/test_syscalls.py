@@ -154,4 +154,4 @@ def test_a_worker_is_not_dumpable() -> None:
     """From its start."""
     names = run_worker.__code__.co_names
 
-    assert names.index("make_undumpable") < names.index("wiring")
+    assert names.index("make_undumpable") < names.index("wiring_worker")

@@ -439,8 +439,8 @@ def test_a_commit_clears_the_wish_that_the_switch_has_fulfilled(
     conferences, participants = commits.load([(sid, made.call_sid)], [sid])
     before = participants[made.call_sid]
     known = conferences[sid]
-    change = Change(known, known.conference, "1", {made.call_sid: (before, replace(before, muted=said))})
-    commits.commit([change])
+    after = replace(before, muted=said, switch=replace(before.switch, member_id=7))
+    commits.commit([Change(known, known.conference, "1", {made.call_sid: (before, after)})])
 
     assert _wanted(client, made) == left
 
