@@ -96,8 +96,9 @@ def build_worker(settings: Settings) -> WorkerParts:
     looked_at = LaneStore(client, RECORDINGS.name)
     nodes.watch_capacity()
     sessions, seal = Sessions(nodes, QuotaStore(client)), Seal(settings.freeswitch_password)
-    dialler = Dialler(dials, commits, NodeStore(client), nodes, sessions, seal, make_committer)
-    dialled = DialQueue(dials, AccountStore(client), dialler)
+    accounts = AccountStore(client)
+    dialler = Dialler(dials, accounts, commits, NodeStore(client), nodes, sessions, seal, make_committer)
+    dialled = DialQueue(dials, accounts, dialler)
     engines = {
         DIALLING: Engine(dials, wakeups[DIALLING], dialled.work, ACCOUNTS_AT_ONCE),
         PLAYBACK: Engine(stored, wakeups[PLAYBACK], playback.work, PLAYED_AT_ONCE),

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("rotate-token", "give the account a new AuthToken; the old one is refused at once"),
         ("secondary-token", "give it a second AuthToken, which is accepted beside the first and signs nothing yet"),
         ("promote-token", "have the second AuthToken sign; the first is refused"),
-        ("suspend", "refuse the account's requests"),
+        ("suspend", "refuse the account's requests, and end its queued calls"),
         ("resume", "accept them again"),
     ):
         actions.add_parser(action, help=text).add_argument("sid")

@@ -16,7 +16,9 @@ from typing import Final
 import structlog
 
 from orchestrator.dialling.orders import Seal, Unreadable
+from orchestrator.dialling.policies import check_policy
 from orchestrator.dialling.sessions import Sessions
+from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, ParticipantStatus
 from orchestrator.domain.events import DialFailed, Happened
 from orchestrator.domain.hearing import hears_conference
@@ -27,6 +29,7 @@ from orchestrator.freeswitch.dial_string import Originate
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
+from orchestrator.store.accounts import AccountStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.dials import DialStore, Waiting
 from orchestrator.store.nodes import NodeStore
@@ -38,6 +41,8 @@ HEARD_SECONDS: Final = 2
 """So long after a claim was found a listener has told of the call, if it was dialled."""
 
 CANCELED: Final = "ORIGINATOR_CANCEL"
+BARRED: Final = "OUTGOING_CALL_BARRED"
+"""By the operator, since it was asked for."""
 
 log = structlog.get_logger("dialling")
 
@@ -61,6 +66,7 @@ class Dialler:
     def __init__(
         self,
         store: DialStore,
+        accounts: AccountStore,
         commits: CommitStore,
         listeners: NodeStore,
         nodes: Nodes,
@@ -69,6 +75,7 @@ class Dialler:
         make_committer: Callable[[Send], Committer],
     ) -> None:
         self._store = store
+        self._accounts = accounts
         self._commits = commits
         self._listeners = listeners
         self._nodes = nodes
@@ -132,6 +139,9 @@ class Dialler:
             raise NotNow(name) from error
         try:
             order = self._seal.open(sealed)
+            if not self._may_call(call.account_sid, order.command):
+                self.end(call, BARRED)
+                return None
             # As it is wanted by now: nobody could tell a switch of a call that had no channel.
             wanted = replace(participant, muted=participant.muted_as_asked, muted_wanted=None)
             started = hears_conference(conference, participant)
@@ -150,6 +160,15 @@ class Dialler:
             return None
         log.info("waiting_call_dialled", conference_sid=call.conference_sid, call_sid=call.call_sid)
         return dialled_at
+
+    def _may_call(self, account_sid: str, command: CreateParticipant) -> bool:
+        """Whether the account's policy still lets it."""
+        try:
+            check_policy(self._accounts.load_policy(account_sid), command.to, command.from_, command.caller_id)
+        except BadParameter as error:
+            log.warning("waiting_call_barred", error=error.message)
+            return False
+        return True
 
     def _load(self, call: Waiting) -> tuple[Conference | None, Participant | None]:
         sid, call_sid = call.conference_sid, call.call_sid

@@ -7,7 +7,7 @@ from typing import Final
 
 import gevent
 
-from orchestrator.dialling.dialler import Dialler, NotNow
+from orchestrator.dialling.dialler import BARRED, Dialler, NotNow
 from orchestrator.lanes.engine import Lease
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.dials import DialStore
@@ -42,6 +42,10 @@ class DialQueue:
     def work(self, lease: Lease, found: object) -> int | None:
         """Dial what is due; returns when to look again. Raises LeaseLost, Unavailable."""
         account_sid = lease.lane.sid
+        if self._accounts.is_suspended(account_sid):
+            for call in self._store.list_waiting(account_sid):
+                self._dialler.end(call, BARRED)
+            return None
         for call in self._store.list_over(account_sid):
             self._dialler.end(call)
         per_second = self._accounts.load_limits(account_sid).calls_per_second

@@ -131,6 +131,11 @@ class AccountStore:
         account = self.load_account(account_sid)
         return account.limits if account else Limits()
 
+    def is_suspended(self, account_sid: str) -> bool:
+        """Whether the operator has suspended the account."""
+        account = self.load_account(account_sid)
+        return account is not None and account.status == "suspended"
+
     def load_policy(self, account_sid: str) -> OutboundPolicy:
         """Whom the account may call, and as whom."""
         account = self.load_account(account_sid)

@@ -117,11 +117,16 @@ class DialStore(LaneStore):
             pipe.expire(key, keys.RETENTION_SECONDS)
             pipe.execute()
 
-    def list_over(self, account_sid: str) -> list[Waiting]:
-        """Those that wait for nothing: removed by a client, or their conference ends."""
+    def list_waiting(self, account_sid: str) -> list[Waiting]:
+        """All of an account's, in their order."""
         with redis_errors():
             found = self._redis.zrange(keys.account_dials(account_sid), 0, -1, withscores=True)
-            waiting = [_waiting(account_sid, member, turn_ms) for member, turn_ms in found]
+        return [_waiting(account_sid, member, turn_ms) for member, turn_ms in found]
+
+    def list_over(self, account_sid: str) -> list[Waiting]:
+        """Those that wait for nothing: removed by a client, or their conference ends."""
+        waiting = self.list_waiting(account_sid)
+        with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             for call in waiting:
                 pipe.hmget(keys.participant(call.conference_sid, call.call_sid), "removal_requested", "ended_at")

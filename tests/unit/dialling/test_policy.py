@@ -16,17 +16,28 @@ LISTED = OutboundPolicy(("1", "44", "19005551"), ("1900", "44"), ("15550009999",
     ("to", "code"),
     [
         ("+15550001000", None),
-        ("15550001000", None),
+        ("15550001000", 21211),  # of which country is the carrier's to say
+        ("9005550000", 21211),
         ("+19005550000", 21216),
         ("+19005551000", None),  # the longer of two prefixes
         ("+442071234567", 21216),  # of two that are equal the one that refuses
         ("+4930123456", 21215),
         ("client:+49", None),
-        ("sip:+49@pbx.example.com", None),
+        ("sip:bob@pbx.example.com", None),
+        ("sip:pbx.example.com", None),
+        ("sip:+15550001000@carrier.example.com", None),
+        ("sip:+19005550000@carrier.example.com", 21216),
+        ("sip:%2B1-900.555(0000)@carrier.example.com:5080;transport=tcp?x=y", 21216),
+        ("sips:+4930123456;ext=1@carrier.example.com", 21215),
+        ("sip:+1!9005550000@carrier.example.com", 21211),
+        ("sip:19005550000@carrier.example.com", 21211),
+        ("sip:0019005550000@carrier.example.com", 21211),
+        ("sip:%31900-5550000;phone-context=+1@carrier.example.com", 21211),
     ],
 )
 def test_the_longest_prefix_decides_who_may_be_called(to: str, code: int | None) -> None:
-    """Refused: 21216; not among those that are allowed: 21215. With and without a plus sign; numbers only."""
+    """Refused: 21216; not among those that are allowed: 21215; without a plus sign: 21211. Also behind `sip:`;
+    numbers only."""
     check_policy(FREE, to, "+15550009999", None)
     if code is None:
         check_policy(LISTED, to, "+15550009999", None)
@@ -37,11 +48,21 @@ def test_the_longest_prefix_decides_who_may_be_called(to: str, code: int | None)
 
 
 @pytest.mark.parametrize("to", ["+15550001000", "sip:bob@pbx.example.com", "client:bob"])
-@pytest.mark.parametrize(("from_", "caller_id"), [("+15550008888", None), ("15550009999", "+15550008888")])
+@pytest.mark.parametrize(
+    ("from_", "caller_id"),
+    [
+        ("+15550008888", None),
+        ("client:15550008888", None),
+        ("1-555-000.8888", None),
+        ("0015550009999", None),
+        ("15550009999", "+15550008888"),
+        ("15550009999", "client:15550008888"),
+    ],
+)
 def test_a_number_that_is_not_the_accounts_is_shown_to_nobody(to: str, from_: str, caller_id: str | None) -> None:
     """21210, for From and for CallerId, whoever is called; a name is no number."""
     check_policy(FREE, to, from_, caller_id)
-    check_policy(LISTED, to, "+15550009999", "alice")
+    check_policy(LISTED, to, "client:15550009999", "alice")
     with pytest.raises(BadParameter) as refused:
         check_policy(LISTED, to, from_, caller_id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -99,10 +99,9 @@ def scene(redis_url: str) -> Iterator[Scene]:
     client = api.redis
     world, store = World(client), DialStore(client)
     sessions = Sessions(api.nodes, QuotaStore(client))
-    dialler = Dialler(
-        store, CommitStore(client), NodeStore(client), api.nodes, sessions, Seal(PASSWORD), world.new_committer
-    )
-    made = Scene(api, world, store, dialler, DialQueue(store, AccountStore(client), dialler))
+    accounts, told, seal = AccountStore(client), NodeStore(client), Seal(PASSWORD)
+    dialler = Dialler(store, accounts, CommitStore(client), told, api.nodes, sessions, seal, world.new_committer)
+    made = Scene(api, world, store, dialler, DialQueue(store, accounts, dialler))
     made.rate(5)
     yield made
     stop(api)
@@ -245,6 +244,29 @@ def test_an_account_whose_rate_is_taken_away_is_looked_at_later(scene: Scene) ->
     assert due_ms is not None
     assert due_ms > begun * 1000 + 1_000
     assert scene.dialled() == scene.made[:1]
+
+
+@pytest.mark.parametrize("how", ["suspended", "refused"])
+def test_what_the_operator_forbids_meanwhile_is_not_dialled(scene: Scene, how: str) -> None:
+    """Calls of an account that is suspended, or may not call like this any more: they fail, and clients are told."""
+    scene.rate(1)
+    scene.create()
+    late = [scene.create("monthly")["call_sid"] for _ in range(2)]
+    scene.hurry()
+    accounts = scene.queue._accounts
+    if how == "suspended":
+        account = accounts.load_account(ACCOUNT)
+        assert account is not None
+        accounts.save_account(replace(account, status="suspended"))
+    else:
+        accounts.save_policy(ACCOUNT, {"refused_prefixes": ["1555"]})
+    while scene.work() is not None:
+        pass
+
+    assert scene.dialled() == scene.made[:1]
+    assert [scene.load(sid).hangup_cause for sid in late] == ["OUTGOING_CALL_BARRED"] * 2
+    assert scene.store.head(ACCOUNT) is None
+    assert scene.api.store.find_name(ACCOUNT, "monthly") is None
 
 
 def test_a_mute_and_a_start_while_it_waits_are_how_it_joins(scene: Scene) -> None:
