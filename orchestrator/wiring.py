@@ -54,7 +54,7 @@ from orchestrator.store.callbacks import CallbackStore
 from orchestrator.store.calls import CallStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.connection import DEADLINE_SECONDS, connect, make_pool
+from orchestrator.store.connection import DEADLINE_SECONDS, connect, is_guarded, make_pool
 from orchestrator.store.dials import DialStore
 from orchestrator.store.history import History
 from orchestrator.store.leases import Lease
@@ -161,7 +161,12 @@ def committer_maker(
 ) -> Callable[[Send], Committer]:
     """Makes committers for whoever writes facts: with the way to a node, and its lease if it is a listener's."""
     return lambda send: Committer(
-        CommitStore(client, settings.call_retention_seconds, settings.retention_seconds),
+        CommitStore(
+            client,
+            settings.call_retention_seconds,
+            settings.retention_seconds,
+            has_replica=is_guarded(settings.redis_url),
+        ),
         recorder,
         DIALECTS.serialize_callback,
         wake_callbacks,

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import redis
@@ -19,8 +19,15 @@ from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callback_index import OUTBOX_DEPTH, WAKE_GRACE_MS, Dropped, index_callbacks, parse_dropped
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.lanes import LeaseLost
+from orchestrator.store.quotas import count_off
 from orchestrator.store.records import decode_conference, decode_participant, encode_conference, encode_participant
 from orchestrator.store.scripts import Script
+
+ACKNOWLEDGED_MS: Final = 50
+"""How long a commit is waited for to be on a replica, too, before anybody is told of it."""
+
+REPLICA_AWAY_SECONDS: Final = 5.0
+"""So long commits do not wait again: the primary alone has to do."""
 
 FORGOTTEN_AT_ONCE = 500
 """Finished callbacks over the account's limit that one commit forgets at most."""
@@ -37,14 +44,19 @@ class Committed:
 
 
 class CommitStore:
-    """State as the listener sees it: by ConferenceSid and CallSid, whatever the account."""
+    """State as the listener sees it: by ConferenceSid and CallSid, whatever the account. `has_replica`: nobody is told
+    of a commit before a replica has it, so a failover does not have it told twice with two tokens."""
 
     def __init__(
         self,
         client: redis.Redis,
         call_retention_seconds: int = keys.RETENTION_SECONDS,
         retention_seconds: int = keys.RETENTION_SECONDS,
+        *,
+        has_replica: bool = False,
     ) -> None:
+        self._has_replica = has_replica
+        self._wait_again_at = 0.0
         self._call_retention_seconds = call_retention_seconds
         self._retention_seconds = retention_seconds
         self._redis: Any = client
@@ -160,7 +172,13 @@ class CommitStore:
                 names, body = _render(change, self._call_retention_seconds, self._retention_seconds)
                 arguments = [change.before.version, change.commit_id, body, "" if epoch is None else epoch]
                 self._commit(keys=names, args=arguments, client=pipe)
-            answers = pipe.execute()[-len(changes) :]
+            waits = self._has_replica and time.monotonic() >= self._wait_again_at
+            if waits:
+                pipe.wait(1, ACKNOWLEDGED_MS)
+            answers = pipe.execute()
+            if waits and not answers.pop():
+                self._wait_again_at = time.monotonic() + REPLICA_AWAY_SECONDS
+            answers = answers[-len(changes) :]
             refused = sum(int(answer[0]) == -1 for answer in answers)
             if refused:
                 node = changes[0].after.node
@@ -181,7 +199,7 @@ class CommitStore:
         now_ms = int(time.time() * 1000)
         for change, one in done:
             after = change.after
-            _count_off(pipe, change)
+            count_off(pipe, change)
             planned = [new for group in change.outbox.values() for new in group]
             index_callbacks(
                 pipe, after.account_sid, after.conference_sid, planned, one.dropped, self._retention_seconds
@@ -216,18 +234,6 @@ class CommitStore:
                 pipe.zrem(index, f"{sid}.{token}")
                 pipe.zrem(keys.account_dead(account_sid), f"{sid}.{token}")
         pipe.execute()
-
-
-def _count_off(pipe: Any, change: Change) -> None:
-    """Calls that have been answered or have ended, and a conference that has ended, leave their account's quotas."""
-    sid, account_sid = change.after.conference_sid, change.after.account_sid
-    for call_sid, (before, after) in change.participants.items():
-        if after.ended_at is not None and before.ended_at is None:
-            pipe.zrem(keys.account_live(account_sid), f"{sid}.{call_sid}")
-        if after.ended_at is not None or (after.answered_at is not None and before.answered_at is None):
-            pipe.zrem(keys.account_dialling(account_sid), f"{sid}.{call_sid}")
-    if change.after.status is ConferenceStatus.COMPLETED:
-        pipe.zrem(keys.account_live_conferences(account_sid), sid)
 
 
 def _flat(raw: Mapping[str, str]) -> list[str]:

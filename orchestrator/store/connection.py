@@ -33,9 +33,14 @@ def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
     return redis.Redis(connection_pool=pool)
 
 
+def is_guarded(url: str) -> bool:
+    """Whether Sentinels guard it: then it has replicas."""
+    return url.startswith(f"{SCHEME}:")
+
+
 def make_pool(url: str, **options: Any) -> redis.BlockingConnectionPool:
     """A pool of connections to what a URL names, or to the primary of the Sentinels that it names."""
-    if url.startswith(f"{SCHEME}:"):
+    if is_guarded(url):
         return redis.BlockingConnectionPool(**options, **options_of(url))  # type: ignore[no-untyped-call]  # redis-py's
     return redis.BlockingConnectionPool.from_url(url, **options)
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import redis
 
+from orchestrator.domain.changes import Change
 from orchestrator.domain.conference import ConferenceStatus
 from orchestrator.errors import QuotaReached, StoreFull, Unavailable
 from orchestrator.limits import TABLE, Limits
@@ -221,3 +222,15 @@ def reached(name: str, limits: Limits, wait_ms: float) -> QuotaReached:
         code=row.code,
         retry_after_seconds=max(1, -int(-wait_ms // 1000)),
     )
+
+
+def count_off(pipe: Any, change: Change) -> None:
+    """Calls that have been answered or have ended, and a conference that has ended, leave their account's quotas."""
+    sid, account_sid = change.after.conference_sid, change.after.account_sid
+    for call_sid, (before, after) in change.participants.items():
+        if after.ended_at is not None and before.ended_at is None:
+            pipe.zrem(keys.account_live(account_sid), f"{sid}.{call_sid}")
+        if after.ended_at is not None or (after.answered_at is not None and before.answered_at is None):
+            pipe.zrem(keys.account_dialling(account_sid), f"{sid}.{call_sid}")
+    if change.after.status is ConferenceStatus.COMPLETED:
+        pipe.zrem(keys.account_live_conferences(account_sid), sid)

@@ -69,6 +69,14 @@ class Guarded:
                 pass
         return None
 
+    def replica_port(self) -> int:
+        """That of the other."""
+        primary = self.primary_port()
+        return next(port for port in self._servers if port != primary)
+
+    def kill_replica(self) -> None:
+        self._servers[self.replica_port()].kill_9()
+
     def kill_9(self) -> int:
         """End the primary as a crash would; returns its port."""
         port = self.primary_port()

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import redis
 
+from orchestrator.domain.changes import Change
 from orchestrator.setting_values import check_redis_url
+from orchestrator.store import keys
+from orchestrator.store.commits import ACKNOWLEDGED_MS, CommitStore
+from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect, make_pool
 from orchestrator.store.leases import LeaseStore
 from orchestrator.store.sentinel_url import SentinelUrl, parse_sentinel_url
 from tests.harness.polling import eventually
 from tests.harness.sentinel import Guarded
+from tests.unit.records import create
 
 
 @pytest.fixture
@@ -49,6 +58,29 @@ def test_whoever_writes_finds_the_next_primary(guarded: Guarded) -> None:
     guarded.bring_back(gone)
     eventually(lambda: guarded.primary_port() != gone, "the old one is a replica", 20)
     assert state.set("at last", "3")
+
+
+def test_a_commit_waits_for_a_replica_and_not_for_one_that_is_away(guarded: Guarded) -> None:
+    """Whoever is told of it is told what a failover keeps; without a replica everything goes on."""
+    client = connect(guarded.url)
+    store, commits = ConferenceStore(client), CommitStore(client, has_replica=True)
+    one = create(store)
+
+    def commit() -> float:
+        known = commits.load((), [one.conference_sid])[0][one.conference_sid]
+        after = replace(known.conference, updated_at=datetime.now(UTC))
+        began_at = time.monotonic()
+        assert commits.commit([Change(known, after, uuid.uuid4().hex)]) != [None]
+        return time.monotonic() - began_at
+
+    replica = redis.Redis(port=guarded.replica_port(), decode_responses=True)
+    for _ in range(20):
+        commit()
+        version = client.hget(keys.conference(one.conference_sid), "version")
+        assert replica.hget(keys.conference(one.conference_sid), "version") == version
+    guarded.kill_replica()
+    assert commit() >= ACKNOWLEDGED_MS / 1000
+    assert commit() < ACKNOWLEDGED_MS / 1000, "it is not waited for again"
 
 
 def test_a_url_names_sentinels_a_service_and_a_database() -> None:
