@@ -59,7 +59,7 @@ def check(settings: Settings) -> int:
     """Print what was found; returns the exit status."""
     failed = False
     here = (_speech(settings), directory_here(settings.recordings_dir))
-    lines = (*_settings(settings), *misspelt(os.environ), *here, *_redis(settings), *_nodes(settings))
+    lines = (*_settings(settings), *misspelt(os.environ), *here, *redis_of(settings), *_nodes(settings))
     for is_fine, text in lines:
         print(f"{WORDS[is_fine]:<5}  {text}")
         failed = failed or is_fine is False
@@ -90,7 +90,8 @@ def misspelt(environment: Iterable[str]) -> Iterator[tuple[bool, str]]:
             yield False, f"{name} is set, and no setting: {near[0]}?"
 
 
-def _redis(settings: Settings) -> Iterator[Line]:
+def redis_of(settings: Settings) -> Iterator[Line]:
+    """Redis, what it is told to do with what it has, and what is in it of work."""
     try:
         accounts = build_accounts(settings).list_accounts()
         yield (

@@ -15,7 +15,8 @@ import structlog
 from structlog.testing import capture_logs
 
 from orchestrator import logs, metrics
-from orchestrator.check import misspelt, modules_of, music_of
+from orchestrator.check import WORDS, misspelt, modules_of, music_of, redis_of
+from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.nodes import Node, Nodes
@@ -24,11 +25,15 @@ from orchestrator.health_server import answer, serve
 from orchestrator.reporter import Reporter
 from orchestrator.settings import Settings
 from orchestrator.store import keys
+from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.backlog import Backlog
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.processes import ProcessStore
+from orchestrator.store.receivers import ReceiverStore
+from tests.harness.polling import eventually
 from tests.harness.stack import free_port
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, reply
+from tests.unit.records import ACCOUNT
 from tests.unit.test_check import Gateways
 
 
@@ -197,3 +202,39 @@ def test_a_refused_password_is_told_from_a_dead_port(fake_esl: Callable[[Script]
     assert "Connection refused" in said[0]
     assert "refuses FREESWITCH_PASSWORD" in said[1]
     assert [line["event"] for line in lines] == ["node_connected"]
+
+
+def test_a_redis_that_forgets_is_wrong(own_redis: EmbeddedRedis) -> None:
+    """One that evicts, and one without an append-only file; the reason is told in one line."""
+    settings = Settings(redis_url=own_redis.start())
+    client = redis.Redis.from_url(settings.redis_url)
+
+    def said() -> str:
+        return "\n".join(f"{WORDS[is_fine]} {text}" for is_fine, text in redis_of(settings))
+
+    client.config_set("appendonly", "yes")
+    eventually(lambda: "ok Redis writes an append-only file" in said(), "it does")
+    client.config_set("appendonly", "no")
+    client.config_set("maxmemory", "100mb")
+    client.config_set("maxmemory-policy", "allkeys-lru")
+
+    assert "WRONG Redis has appendonly no" in said()
+    assert "WRONG Redis has maxmemory-policy allkeys-lru" in said()
+    assert "WRONG 0 worker(s)" in said()
+    client.config_set("requirepass", "secret")
+    assert "Authentication" in said()
+
+
+def test_dead_letters_and_paused_receivers_are_to_be_minded(client: redis.Redis, redis_url: str) -> None:
+    """They are some tenant's trouble: said, and no reason to call the deployment broken."""
+    AccountStore(client).save_account(Account(ACCOUNT, "a" * 32, "active"))
+    client.zadd(keys.account_dead(ACCOUNT), {"CF.token": 1})
+    ReceiverStore(client).save_failure(ACCOUNT, "h:80", 0, 1)
+    for number in range(25):
+        ReceiverStore(client).save_failure(ACCOUNT, "h:80", number, 120_000 + number)
+    lines = [f"{WORDS[is_fine]} {text}" for is_fine, text in redis_of(Settings(redis_url=redis_url))]
+
+    assert [line.split(":")[0] for line in lines if line.startswith("mind")] == [
+        f"mind account {ACCOUNT} has 1 dead letter(s)",
+        f"mind account {ACCOUNT}",
+    ]
