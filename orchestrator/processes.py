@@ -10,7 +10,7 @@ import gevent
 import structlog
 from gunicorn.app.base import BaseApplication
 
-from orchestrator import followers, wiring, wiring_worker
+from orchestrator import followers, tracing, wiring, wiring_worker
 from orchestrator.api.server import IDLE_SECONDS, MOST_HEADER_BYTES, MOST_HEADERS, ApiWorker
 from orchestrator.health_server import serve
 from orchestrator.jobs.worker import work_for_ever
@@ -55,6 +55,7 @@ class _Api(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         """Runs in the worker, after the fork: sockets must not be shared between processes."""
         app, nodes = wiring.build_api(self._settings, build_readiness(self._settings).problems)
         Reporter(build_processes(self._settings), "api").start()
+        tracing.start("api", self._settings.otel_exporter_otlp_endpoint)
         nodes.start()
         nodes.watch_capacity()
         return app
@@ -71,6 +72,7 @@ def run_api(settings: Settings, workers: int) -> None:
 
 def _report(settings: Settings, kind: str) -> Reporter:
     """Have the others, and whoever asks, know that this process lives."""
+    tracing.start(kind, settings.otel_exporter_otlp_endpoint)
     reporter = Reporter(build_processes(settings), kind)
     reporter.start()
     if settings.health_bind:

@@ -130,6 +130,7 @@ class Settings(BaseSettings):
         description="what operators log in with at the console, and Prometheus sends; empty: on loopback only",
         repr=False,
     )
+    otel_exporter_otlp_endpoint: str = Field("", description="where traces go, over HTTP; empty: nowhere")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @field_validator("freeswitch_nodes", mode="before")

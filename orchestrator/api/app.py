@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Final
 
 import gevent
@@ -14,7 +15,7 @@ from flask import Blueprint, Flask, Response, g, request
 from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import HTTPException
 
-from orchestrator import logs, metrics
+from orchestrator import logs, metrics, tracing
 from orchestrator.api.authentication import Authenticator, is_open
 from orchestrator.api.connections import let_wait
 from orchestrator.api.forms import MAX_BODY_BYTES, check_request, too_large
@@ -74,6 +75,7 @@ def create_app(
     app.after_request(lambda response: _account_for(response, request_log))
     app.teardown_request(_stop_deadline)
     app.teardown_request(lambda _: logs.start())
+    app.teardown_request(lambda _: g.pop("trace", ExitStack()).close())
     for prefix in dialects.prefixes:
         app.register_blueprint(routes.make_blueprint(prefix, services, pacing))
     app.register_blueprint(own.make_blueprint(services, pacing, quotas))
@@ -150,6 +152,8 @@ def _name_request() -> None:
     """The client gets the name, and every line of the log that is due to the request has it."""
     g.request_id = f"RQ{uuid.uuid4().hex}"
     logs.start(g.request_id)
+    g.trace = ExitStack()
+    g.span = g.trace.enter_context(tracing.span("request", g.request_id))
 
 
 def _account_for(response: Response, request_log: RequestLog) -> Response:
@@ -159,6 +163,8 @@ def _account_for(response: Response, request_log: RequestLog) -> Response:
     method = request.method if request.method in COUNTED else "other"
     metrics.REQUESTS.labels(route, method, response.status_code).inc()
     metrics.REQUEST_SECONDS.labels(route).observe(time.monotonic() - g.asked_at)
+    if g.span is not None:
+        g.span.set_attributes({"http.route": route, "http.response.status_code": response.status_code})
     if response.status_code >= 400 and response.status_code != 401 and route != "ready":
         account, error = g.get("account"), g.get("refusal")
         who = account.account_sid if account else request.remote_addr or ""

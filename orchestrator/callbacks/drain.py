@@ -13,7 +13,7 @@ import gevent
 import orjson
 import structlog
 
-from orchestrator import logs, metrics
+from orchestrator import logs, metrics, tracing
 from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Result, Sender, receiver_of
 from orchestrator.callbacks.entry import Entry
@@ -185,7 +185,11 @@ class Drainer:
         while True:
             at_ms = _now_ms()
             seconds = max(ends_at - time.monotonic(), 0.1)
-            result = self._sender.deliver_callback(entry, auth_token, overrides, seconds)
+            about = entry.request_id or entry.call_sid or entry.conference_sid
+            with tracing.span(f"callback {entry.kind}", about, token=entry.token) as span:
+                result = self._sender.deliver_callback(entry, auth_token, overrides, seconds)
+                if span is not None:
+                    span.set_attributes({"http.response.status_code": result.status, "error": result.error})
             number = attempts_before + len(attempts) + 1
             _log_attempt(entry, number, result)
             attempts.append(

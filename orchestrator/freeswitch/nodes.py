@@ -10,7 +10,7 @@ import gevent
 import structlog
 from gevent.event import Event
 
-from orchestrator import metrics
+from orchestrator import logs, metrics, tracing
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.capacity import READ_SECONDS, Capacity, parse_status
 from orchestrator.freeswitch.client import REPLY_SECONDS, CommandRefused, EventSocket, NodeUnavailable
@@ -100,7 +100,8 @@ class Node:
         name, kind, began = self.address.name, type(command).__name__, time.monotonic()
         outcome = "failed"
         try:
-            text = self._connection().api(command.render(), seconds)
+            with tracing.span(kind, logs.request_id(), node=name):
+                text = self._connection().api(command.render(), seconds)
             outcome = "ok"
         except CommandRefused:
             outcome = "refused"
@@ -112,7 +113,8 @@ class Node:
 
     def start_job(self, command: SwitchCommand, job_uuid: str) -> None:
         """Run a command in the background. Raises NodeUnavailable, CommandRefused."""
-        self._connection().bgapi(command.render(), job_uuid)
+        with tracing.span(type(command).__name__, logs.request_id(), node=self.address.name):
+            self._connection().bgapi(command.render(), job_uuid)
 
     def _connection(self) -> EventSocket:
         connection = self._socket

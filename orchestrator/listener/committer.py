@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from orchestrator import logs, metrics
+from orchestrator import logs, metrics, tracing
 from orchestrator.domain.calls import call_status, talked_seconds
 from orchestrator.domain.changes import Change, Versioned
 from orchestrator.domain.conference import Conference, Participant, without_fulfilled_wishes
@@ -222,7 +222,7 @@ def _log(change: Change, committed: Committed) -> None:
         _, participant = change.participants.get(subject, (None, None))
         cause = None if participant is None else participant.hangup_cause
         call_sid = "" if participant is None else subject
-        with logs.bound(change.after.account_sid, sid, call_sid):
+        with logs.bound(change.after.account_sid, sid, call_sid), tracing.span(event, call_sid or sid, status=status):
             log.info("transition", what=event, was=was, status=status, cause=cause)
     for call_sid, (before, after) in change.participants.items():
         if after.ended_at is not None and before.ended_at is None:

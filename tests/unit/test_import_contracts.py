@@ -25,6 +25,7 @@ FORBIDDEN = {
     "cryptography": ("store/dials.py", "from cryptography.fernet import Fernet"),
     "rq": ("store/outbox.py", "from rq import Queue"),
     "greenswitch": ("listener/listener.py", "import greenswitch"),
+    "opentelemetry": ("store/keys.py", "import opentelemetry.trace"),
     "prometheus": ("listener/projector.py", "import prometheus_client"),
     "flask": ("listener/listener.py", "from flask import g"),
 }
