@@ -82,25 +82,22 @@ class Dialler:
         self._sessions = sessions
         self._seal = seal
         self._make_committer = make_committer
-        self._found_claimed: dict[str, int] = {}
-        """A call -> when this process found that somebody had claimed it before (s)."""
 
     def take(self, call: Waiting) -> None:
         """Dial a call, or end it. Raises NotNow, Unavailable."""
-        claim, order = self._store.claim(call)
+        claim, order, found_ms = self._store.claim(call)
         if claim == 0:
             return
         was_claimed = claim == 2
         try:
             if was_claimed:
-                self._await_news(call)
+                self._await_news(call, found_ms)
             dialled_at = self._settle(call, order, was_claimed)
         except Unsure:
             raise
         except NotNow:
             self._store.unclaim(call)
             raise
-        self._found_claimed.pop(call.member, None)
         self._store.finish(call, dialled_at)
 
     def end(self, call: Waiting, cause: str = CANCELED) -> None:
@@ -178,16 +175,15 @@ class Dialler:
 
     # ------------------------------------------------------------ after somebody's death
 
-    def _await_news(self, call: Waiting) -> None:
-        """Raises Unsure until the node's listener has been following, with nothing left to be read, since we found the
-        claim."""
-        found_at = self._found_claimed.setdefault(call.member, int(time.time()))
+    def _await_news(self, call: Waiting, found_ms: int) -> None:
+        """Raises Unsure until the node's listener has been following, with nothing left to be read, since the claim was
+        found. Both moments are Redis': clocks of hosts differ."""
         _, participant = self._load(call)
         if participant is None:
             return
         told = self._listeners.load_node(participant.switch.node)
         is_all = told.get("connected") == "1" and told.get("queued") == "0"
-        if not is_all or int(told.get("seen_at", "0")) < found_at + HEARD_SECONDS:
+        if not is_all or int(told.get("seen_at", "0")) < found_ms / 1000 + HEARD_SECONDS:
             raise Unsure(participant.switch.node)
 
     def _has_channel(self, participant: Participant) -> bool:

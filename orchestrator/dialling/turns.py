@@ -39,14 +39,14 @@ class Turns:
         """
         per_second = _rate(limits)
         account_sid, sid, call_sid = participant.account_sid, participant.conference_sid, participant.call_sid
-        waits_ms = self._store.reserve(account_sid, sid, call_sid, self._seal.seal(order), per_second)
+        turn = self._store.reserve(account_sid, sid, call_sid, self._seal.seal(order), per_second)
         try:
-            yield waits_ms
+            yield turn.waits_ms
         except BaseException:
             with contextlib.suppress(Unavailable):  # a worker finds no record of it, and drops it
-                self._store.give_back(account_sid, sid, call_sid, per_second)
+                self._store.give_back(account_sid, sid, call_sid, per_second, turn)
             raise
-        if waits_ms:
+        if turn.waits_ms:
             self._announce(account_sid)
 
     def _announce(self, account_sid: str) -> None:

@@ -186,7 +186,7 @@ class Listener:
                 listener=self._name,
                 queued=str(self._queue.qsize()),
                 dropped=str(self._dropped),
-                seen_at=str(int(time.time())),
+                seen_at=str(self._nodes.now()),
             )
         except Unavailable as error:
             log.warning("store_unreachable", error=error.message)

@@ -31,6 +31,14 @@ NEXT: Final = "dials_not_before"
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """When a call is dialled. `waits_ms` 0: now, by whoever asks."""
+
+    waits_ms: int
+    at_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A call that waits: its turn comes at `turn_ms`, and not before its account's next call may be dialled."""
 
@@ -53,20 +61,20 @@ class DialStore(LaneStore):
         super().__init__(client, KIND)
         self._reserve = Script(client, "dials/reserve")
         self._give_back = Script(client, "dials/give_back")
+        self._save_next = Script(client, "dials/save_next")
         self._claim = Script(client, "dials/claim")
         self._note_dialled = Script(client, "dials/note_dialled")
 
     # ------------------------------------------------------------ for whoever creates a call
 
-    def reserve(self, account_sid: str, conference_sid: str, call_sid: str, order: str, per_second: int) -> int:
-        """Give a call its turn; returns the ms until then. 0: whoever asks dials it now."""
+    def reserve(self, account_sid: str, conference_sid: str, call_sid: str, order: str, per_second: int) -> Turn:
+        """Give a call its turn."""
         with redis_errors():
-            return int(
-                self._reserve(
-                    keys=self._keys(account_sid),
-                    args=[f"{conference_sid}.{call_sid}", order, per_second, keys.RETENTION_SECONDS * 1000, SOON_MS],
-                )
+            waits_ms, at_ms = self._reserve(
+                keys=self._keys(account_sid),
+                args=[f"{conference_sid}.{call_sid}", order, per_second, keys.RETENTION_SECONDS * 1000, SOON_MS],
             )
+        return Turn(int(waits_ms), float(at_ms))
 
     def is_free(self, account_sid: str) -> bool:
         """Whether a call would be dialled now: nobody waits."""
@@ -77,10 +85,12 @@ class DialStore(LaneStore):
             waiting, free = pipe.execute()
         return not waiting and max(float(moment or 0) for moment in free) <= time.time() * 1000 + SOON_MS
 
-    def give_back(self, account_sid: str, conference_sid: str, call_sid: str, per_second: int) -> None:
+    def give_back(self, account_sid: str, conference_sid: str, call_sid: str, per_second: int, turn: Turn) -> None:
         """Take back the turn of a call that was refused after all."""
         with redis_errors():
-            self._give_back(keys=self._keys(account_sid), args=[f"{conference_sid}.{call_sid}", per_second])
+            self._give_back(
+                keys=self._keys(account_sid), args=[f"{conference_sid}.{call_sid}", per_second, f"{turn.at_ms:.3f}"]
+            )
 
     def list_soon(self, account_sid: str, now_ms: int) -> Lane:
         """Have a sweep look at the account's queue, should the wake-up be lost. Returns its lane, to be woken."""
@@ -111,11 +121,10 @@ class DialStore(LaneStore):
     def save_next(self, account_sid: str, not_before_ms: float) -> None:
         """No further call of the account is dialled before, whoever dials it."""
         with redis_errors():
-            key = keys.account_tallies(account_sid)
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.hset(key, NEXT, f"{not_before_ms:.3f}")
-            pipe.expire(key, keys.RETENTION_SECONDS)
-            pipe.execute()
+            self._save_next(
+                keys=[keys.account_tallies(account_sid)],
+                args=[f"{not_before_ms:.3f}", keys.RETENTION_SECONDS * 1000],
+            )
 
     def list_waiting(self, account_sid: str) -> list[Waiting]:
         """All of an account's, in their order."""
@@ -138,12 +147,13 @@ class DialStore(LaneStore):
             if removed == "1" or ended or end_reason
         ]
 
-    def claim(self, call: Waiting) -> tuple[int, str]:
+    def claim(self, call: Waiting) -> tuple[int, str, int]:
         """Note that a call is about to be dialled; returns 1, and what is needed to dial it. 2 if somebody has been
-        before, and has died or could not tell what became of it; 0 if it waits no more."""
+        before, and has died or could not tell what became of it, and when that was found first (ms, Redis' clock); 0 if
+        it waits no more."""
         with redis_errors():
-            claim, order = self._claim(keys=self._keys(call.account_sid)[:2], args=[call.member])
-        return int(claim), str(order)
+            claim, order, found_ms = self._claim(keys=self._keys(call.account_sid)[:2], args=[call.member])
+        return int(claim), str(order), int(found_ms)
 
     def unclaim(self, call: Waiting) -> None:
         """It was not dialled, and can be later."""

@@ -33,6 +33,11 @@ class NodeStore:
             pipe.expire(keys.node(name), keys.NODE_SECONDS)
             pipe.execute()
 
+    def now(self) -> int:
+        """Redis' clock (s), by which one process knows when another has seen something."""
+        with redis_errors():
+            return int(self._redis.time()[0])
+
     def load_node(self, name: str) -> dict[str, str]:
         """What the node's listener wrote last; empty if there is no listener."""
         with redis_errors():

@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
 
+from orchestrator.dialling import dialler as dialler_module
 from orchestrator.dialling.dialler import Dialler, NotNow
 from orchestrator.dialling.orders import Seal
 from orchestrator.dialling.queue import DialQueue
@@ -310,6 +312,35 @@ def test_a_claim_of_somebody_who_died_is_dialled_once(scene: Scene) -> None:
     assert scene.dialled() == scene.made[:2]
     assert scene.store.head(ACCOUNT) is None
     assert scene.load(last.call_sid).dialled_at is not None
+
+
+def test_a_claim_is_judged_by_one_clock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis': that of a worker's host may be an hour ahead of the listener's."""
+    scene.rate(1)
+    scene.create()
+    scene.create()
+    scene.store.claim(scene.head())
+    monkeypatch.setattr(dialler_module, "time", SimpleNamespace(time=lambda: time.time() + 3_600))
+    with pytest.raises(NotNow):
+        scene.dialler.take(scene.head())
+    told = NodeStore(scene.api.redis)
+    told.save_node(NODE, connected="1", queued="0", seen_at=str(told.now() + 5))
+    scene.dialler.take(scene.head())
+
+    assert scene.dialled() == scene.made
+
+
+def test_a_create_that_is_refused_costs_no_turn(scene: Scene) -> None:
+    """Also one that would have been dialled at once: the next is."""
+    scene.rate(1)
+    scene.create(Label="host")
+    client: Any = scene.api.redis
+    client.hset(keys.account_tallies(ACCOUNT), "dials_free_at", "0")
+    form = {"From": "+15550009999", "To": "+15550001000", "Label": "host"}
+    refused = scene.api.web.post(PARTICIPANTS, data=form, headers=basic())
+
+    assert (refused.status_code, refused.get_json()["code"]) == (400, 16026)
+    assert scene.create()["queue_time"] == "0"
 
 
 def test_a_call_whose_dialling_was_not_confirmed_is_asked_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import redis
 
+from orchestrator.limits import DEFAULTS
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.dials import DialStore
 from orchestrator.store.lanes import Lane
+from orchestrator.store.quotas import QuotaStore
 from tests.unit.records import ACCOUNT, OTHER_ACCOUNT
 
 CF = mint_sid("CF")
@@ -25,7 +27,7 @@ def store(client: redis.Redis) -> DialStore:
 
 def reserve(store: DialStore, per_second: int = 10, account_sid: str = ACCOUNT) -> tuple[str, int]:
     call_sid = mint_sid("CA")
-    return call_sid, store.reserve(account_sid, CF, call_sid, f"order of {call_sid}", per_second)
+    return call_sid, store.reserve(account_sid, CF, call_sid, f"order of {call_sid}", per_second).waits_ms
 
 
 def test_the_first_is_dialled_at_once_and_each_after_it_in_its_turn(store: DialStore) -> None:
@@ -47,7 +49,7 @@ def test_they_are_dialled_in_the_order_in_which_they_came(store: DialStore) -> N
     seen = []
     while (head := store.head(ACCOUNT)) is not None:
         seen.append(head.call_sid)
-        assert store.claim(head) == (1, f"order of {head.call_sid}")
+        assert store.claim(head) == (1, f"order of {head.call_sid}", 0)
         store.finish(head, None)
 
     assert seen == [sid for sid in made if sid in seen]
@@ -59,7 +61,7 @@ def test_a_rate_that_nobody_notices_is_noticed_by_nobody(store: DialStore) -> No
     """A hundred at once at a thousand a second: those within the 20 ms of the switch's own clock do not wait; at a
     million none does. Who waits is not refused when the switch is full, so nobody may wait for nothing."""
     assert [reserve(store, 1_000_000)[1] for _ in range(100)] == [0] * 100
-    many = [store.reserve(OTHER_ACCOUNT, CF, mint_sid("CA"), "x", 10_000) for _ in range(100)]
+    many = [store.reserve(OTHER_ACCOUNT, CF, mint_sid("CA"), "x", 10_000).waits_ms for _ in range(100)]
 
     assert many[:20] == [0] * 20
 
@@ -68,13 +70,44 @@ def test_a_turn_that_is_not_taken_is_the_next_ones(store: DialStore) -> None:
     """A create that was refused costs nobody anything; asking twice for the same call is asking once."""
     reserve(store)
     refused, wait = reserve(store)
-    assert abs(store.reserve(ACCOUNT, CF, refused, "x", 10) - wait) <= 60
-    store.give_back(ACCOUNT, CF, refused, 10)
+    turn = store.reserve(ACCOUNT, CF, refused, "x", 10)
+    assert abs(turn.waits_ms - wait) <= 60
+    store.give_back(ACCOUNT, CF, refused, 10, turn)
 
     assert abs(reserve(store)[1] - wait) <= 60
     head = store.head(ACCOUNT)
     assert head is not None
     assert head.call_sid != refused
+
+
+def test_a_turn_that_came_at_once_is_given_back_like_any(store: DialStore) -> None:
+    """Unless somebody has had the next one: then it has passed."""
+    call_sid = mint_sid("CA")
+    turn = store.reserve(ACCOUNT, CF, call_sid, "x", 1)
+    store.give_back(ACCOUNT, CF, call_sid, 1, turn)
+    again = store.reserve(ACCOUNT, CF, call_sid, "x", 1)
+    _, wait = reserve(store, 1)
+    store.give_back(ACCOUNT, CF, call_sid, 1, again)
+
+    assert (turn.waits_ms, again.waits_ms) == (0, 0)
+    assert 0 < wait <= 1_000
+    assert reserve(store, 1)[1] > 1_000
+
+
+def test_what_others_count_is_kept_as_long_as_they_say(store: DialStore, client: redis.Redis) -> None:
+    """Tallies are one key: with calls kept for longer than a week their bytes were forgotten after a week."""
+    any_client: Any = client
+    key = keys.account_tallies(ACCOUNT)
+    any_client.hset(key, "kept_bytes", 7)
+    any_client.pexpire(key, 90 * 86_400_000)
+    reserve(store)
+    store.save_next(ACCOUNT, 5.0)
+    QuotaStore(client).take(ACCOUNT, DEFAULTS, "requests_per_second", 1_000)
+    assert any_client.pttl(key) > 89 * 86_400_000
+
+    any_client.persist(key)
+    reserve(store)
+    assert 0 < any_client.pttl(key) <= keys.RETENTION_SECONDS * 1_000
 
 
 def test_who_comes_while_nobody_dials_is_told_to_wait_for_all_before(store: DialStore, client: redis.Redis) -> None:
@@ -100,7 +133,7 @@ def test_a_claim_that_was_found_is_told_from_ones_own(store: DialStore) -> None:
     store.unclaim(head)
     assert store.claim(head)[0] == 1
     store.finish(head, None)
-    assert store.claim(head) == (0, "")
+    assert store.claim(head) == (0, "", 0)
 
 
 def test_a_queue_that_nobody_was_told_of_is_found(store: DialStore, client: redis.Redis) -> None:

@@ -7,13 +7,14 @@
 -- ARGV[3] calls a second
 -- ARGV[4] keep ms
 -- ARGV[5] ms that nobody waits for
--- Returns the ms until its turn; 0: now, and nothing is kept of it.
+-- Returns {the ms until its turn, the turn}; 0: now, and nothing is kept of it.
 
 -- include shared/now_ms
+-- include shared/keep_for
 
 local now = now_ms()
 local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if known then return math.max(1, math.ceil(known - now)) end
+if known then return {math.max(1, math.ceil(known - now)), known} end
 local apart = 1000 / tonumber(ARGV[3])
 local waiting = redis.call('ZCARD', KEYS[1])
 local free = redis.call('HMGET', KEYS[3], 'dials_free_at', 'dials_not_before')
@@ -22,8 +23,9 @@ local waits = waiting > 0 or turn > now + tonumber(ARGV[5])
 -- Those that wait may be late, should nobody have dialled for a while: then they are dialled before this one.
 turn = math.max(turn, now + waiting * apart)
 redis.call('HSET', KEYS[3], 'dials_free_at', string.format('%.3f', turn + apart))
-redis.call('PEXPIRE', KEYS[3], ARGV[4])
-if not waits then return 0 end
-redis.call('ZADD', KEYS[1], string.format('%.3f', turn), ARGV[1])
+keep_for(KEYS[3], ARGV[4])
+local at = string.format('%.3f', turn)
+if not waits then return {0, at} end
+redis.call('ZADD', KEYS[1], at, ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-return math.max(1, math.ceil(turn - now))
+return {math.max(1, math.ceil(turn - now)), at}

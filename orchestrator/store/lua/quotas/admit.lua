@@ -24,6 +24,7 @@
 -- for long: of live participants, of dialling, of live conferences}.
 
 -- include shared/now_ms
+-- include shared/keep_for
 -- include shared/bucket
 
 local now = now_ms()
@@ -36,7 +37,7 @@ end
 -- The client repeats a command whose answer was lost with the connection: then it is admitted already.
 if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return answer('ok', 0, 0) end
 local taken, wait = take(KEYS[5], 'creates', tonumber(ARGV[8]), 1000, 1, now)
-redis.call('PEXPIRE', KEYS[5], ARGV[11])
+keep_for(KEYS[5], ARGV[11])
 if taken == 0 then return answer('creates_per_second', wait, 0) end
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[5]) then return answer('live_participants', 5000, ARGV[14]) end
 if not redis.call('ZSCORE', KEYS[2], ARGV[2]) and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[6]) then

@@ -8,8 +8,9 @@
 -- Returns {how many, ms until there is one}.
 
 -- include shared/now_ms
+-- include shared/keep_for
 -- include shared/bucket
 
 local taken, wait = take(KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), now_ms())
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
+keep_for(KEYS[1], ARGV[5])
 return {taken, wait}
