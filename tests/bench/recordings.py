@@ -55,7 +55,8 @@ def an_hour() -> array[int]:
     second = [array("h", (round(chance.gauss(0, loud)) for _ in range(RATE))) for loud in (10, 500, 1500, 3000)]
     sound = array("h")
     for number in range(HOUR):
-        sound += second[0] if number < 5 or number >= HOUR - 5 else second[chance.choice((0, 1, 2, 2, 3))]
+        is_end, is_next = number < 5 or number >= HOUR - 5, number in (5, HOUR - 6)
+        sound += second[0 if is_end else 3 if is_next else chance.choice((0, 1, 2, 2, 3))]
     return sound
 
 

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from orchestrator.freeswitch.commands import ChannelExists
 from orchestrator.freeswitch.whisper import ListWhispers, Whisper, pair_of
+from orchestrator.sids import is_recorder
 from tests.harness.ears import Ears, is_heard
 from tests.harness.freeswitch import EslSocket, FreeSwitchError, tone_hz
 from tests.harness.polling import eventually
@@ -281,7 +282,12 @@ class Room:
         """CallSid -> the member; a recording is one that has no call."""
         conferences = json.loads(self.stack.switch.api("conference json_list") or "[]")
         found = [each for each in conferences if each["conference_name"] == self.conference_sid]
-        return {"CA" + row["uuid"].replace("-", ""): row for each in found for row in each["members"] if "uuid" in row}
+        return {
+            "CA" + row["uuid"].replace("-", ""): row
+            for each in found
+            for row in each["members"]
+            if "uuid" in row and not is_recorder(row["uuid"])
+        }
 
     def pairs(self) -> set[str]:
         """The whisper pairs of whoever has been in this room."""
