@@ -7,6 +7,7 @@ harm.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -128,7 +129,7 @@ class Looks:
 
     def _end(self, recording: Recording, send: Send, *, is_up: bool) -> float | None:
         if is_up and recording.is_of_conference:
-            send(KillChannel(recording.channel_uuid))
+            _end_leg(recording, send)
         else:
             self.recorder.apply(lane_of(recording), SourceEnded(datetime.now(UTC), is_closed=not is_up), send)
         return SOON_SECONDS
@@ -172,7 +173,7 @@ class Looks:
             self._stop(recording, part, send)
             self.recorder.apply(lane_of(recording), PartEnded(datetime.now(UTC), part.number), send)
         if recording.status is STOPPED and recording.is_of_conference and is_up:
-            send(KillChannel(recording.channel_uuid))
+            _end_leg(recording, send)
         return LOOK_SECONDS if recording.status is PAUSED else SOON_SECONDS
 
     def _stop(self, recording: Recording, part: Part, send: Send) -> None:
@@ -247,6 +248,11 @@ class Looks:
         log.info("recording_too_old", **names_of(recording), days=self.keep_days)
         deleted = self.recorder.apply(lane_of(recording), DeleteRequested(datetime.now(UTC)), _nobody)
         return self._tidy(deleted) if deleted is not None else None
+
+
+def _end_leg(recording: Recording, send: Send) -> None:
+    with contextlib.suppress(CommandRefused):  # it has gone this moment
+        send(KillChannel(recording.channel_uuid))
 
 
 def file_name(recording: Recording, end: str) -> str:

@@ -18,11 +18,12 @@ FRAME_BYTES = 320
 @dataclass
 class FakeSwitch:
     """`up`: UUIDs of channels; `files`: those that are written, path -> UUID. It writes while `write`
-    runs, but for files that are `stuck`."""
+    runs, but for files that are `stuck`. Who is `going` is gone once somebody has asked."""
 
     up: set[str] = field(default_factory=set)
     files: dict[str, str] = field(default_factory=dict)
     told: list[SwitchCommand] = field(default_factory=list)
+    going: set[str] = field(default_factory=set)
     is_away: bool = False
     is_full: bool = False
     stuck: set[str] = field(default_factory=set)
@@ -33,10 +34,14 @@ class FakeSwitch:
         self.told.append(command)
         match command:
             case ChannelExists(channel_uuid):
-                return str(channel_uuid in self.up).lower()
+                was_up = channel_uuid in self.up
+                self.up -= self.going
+                return str(was_up).lower()
             case JoinRecorder(channel_uuid, _):
                 self.up.add(channel_uuid)
             case KillChannel(channel_uuid):
+                if channel_uuid not in self.up:
+                    raise CommandRefused("-ERR No such channel!")
                 self.up.discard(channel_uuid)
                 self.files = {path: leg for path, leg in self.files.items() if leg != channel_uuid}
             case StartPart(channel_uuid, path, stereo):

@@ -220,6 +220,23 @@ def test_what_is_over_does_not_wait_for_a_node_that_is_away(scene: Scene) -> Non
     assert scene.recording.status == "completed"
 
 
+def test_a_leg_that_goes_while_it_is_looked_at_is_no_accident(scene: Scene) -> None:
+    """It is up when the look asks, and gone when it is to be ended: by whoever stopped the recording, or by the end."""
+    for is_over in (False, True):
+        scene.record("conference")
+        scene.look()
+        scene.switch.is_away = True
+        scene.apply(StopRequested(now()))
+        scene.switch.is_away = False
+        scene.switch.going = {scene.recording.channel_uuid}
+        if is_over:
+            scene.end()
+        for _ in range(3):
+            scene.look()
+
+        assert scene.recording.status == "completed"
+
+
 def test_a_stop_that_the_switch_never_heard_is_repeated(scene: Scene) -> None:
     """And its file is closed before it is processed."""
     scene.record("call")
