@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import redis
 
 from orchestrator.domain.calls import call_status
 from orchestrator.domain.conference import Conference, Participant
+from orchestrator.outgoing.addressing import shown_address
 from orchestrator.sids import is_sid
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
@@ -69,7 +70,7 @@ class History:
         with redis_errors():
             sid = self._redis.get(keys.call(call_sid))
             raw = self._redis.hgetall(keys.participant(sid, call_sid)) if sid else {}
-        return decode_participant(_flat(raw)) if "status" in raw else None
+        return _seen(raw) if "status" in raw else None
 
     def list_calls(
         self, account_sid: str, after_ms: float = 0, before_ms: float = float("inf")
@@ -104,7 +105,7 @@ class History:
         if is_sid("CA", text):
             call = self.load_call(text)
             return [call.conference_sid] if call else []
-        found: dict[str, None] = {}
+        shown, found = shown_address(text), dict[str, None]()
         for account_sid in self.list_accounts():
             for index, conference in enumerate(self.list_conferences(account_sid)):
                 if conference.friendly_name == text:
@@ -114,7 +115,9 @@ class History:
             with redis_errors():
                 names = self._redis.zrevrange(keys.account_kept(account_sid), 0, ROWS_PER_READ - 1)
                 calls = self._calls([name.partition(":")[0] for name in names])
-            found |= {call.conference_sid: None for call in calls if text in (call.label, call.to, call.from_)}
+            found |= {
+                call.conference_sid: None for call in calls if text == call.label or shown in (call.to, call.from_)
+            }
         return list(found)
 
     def _calls(self, call_sids: Sequence[str]) -> list[Participant]:
@@ -123,7 +126,7 @@ class History:
             pipe.get(keys.call(call_sid))
         pairs = [(sid, call) for sid, call in zip(pipe.execute(), call_sids, strict=True) if sid]
         rows = self._hashes([keys.participant(sid, call) for sid, call in pairs])
-        return [decode_participant(_flat(raw)) for raw in rows if "status" in raw]
+        return [_seen(raw) for raw in rows if "status" in raw]
 
     def _hashes(self, names: Sequence[str]) -> list[dict[str, str]]:
         pipe = self._redis.pipeline(transaction=False)
@@ -149,6 +152,12 @@ def timeline(conference: Conference, people: Sequence[Participant]) -> list[Mome
     if conference.status == "completed":
         found.append(Moment(conference.updated_at, "conference ended", "", str(conference.end_reason or "")))
     return sorted(found, key=lambda moment: moment.at)
+
+
+def _seen(raw: dict[str, str]) -> Participant:
+    """As operators see a call: whom it is between without the passwords in SIP URIs, as the log says it."""
+    call = decode_participant(_flat(raw))
+    return replace(call, from_=shown_address(call.from_), to=shown_address(call.to))
 
 
 def _flat(raw: dict[str, str]) -> list[str]:

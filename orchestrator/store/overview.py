@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import redis
 
+from orchestrator.outgoing.addressing import shown_address
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 
@@ -121,6 +122,6 @@ def _person(call_sid: str, raw: Mapping[str, str | None]) -> LivePerson:
         return (raw.get(f"{name}_wanted") or raw[name]) == "1"
 
     return LivePerson(
-        call_sid, raw["label"] or "", raw["to"] or "", raw["status"] or "", flag("muted"), flag("hold"),
+        call_sid, raw["label"] or "", shown_address(raw["to"] or ""), raw["status"] or "", flag("muted"), flag("hold"),
         flag("coaching"), flag("talking"),
     )  # fmt: skip

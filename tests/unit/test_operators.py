@@ -186,6 +186,24 @@ def test_calls_are_exported_before_they_go(run: Run, account: str, ended: tuple[
     assert json.loads(run("calls", "show", ended[1])[1])["to"] == "+15550001000"
 
 
+def test_no_command_shows_a_sip_password(run: Run, account: str, ended: tuple[str, str], client: redis.Redis) -> None:
+    """Nor an export, which leaves the machine."""
+    conference_sid, call_sid = ended
+    row: dict[Any, Any] = {"to": "sip:bob:hunter2@example.com?X-Key=hunter2", "from_": "sips:a:hunter2@b.c"}
+    assert client.hset(keys.participant(conference_sid, call_sid), mapping=row) == 0
+    for words in (
+        ("calls", "list", "--account", account, "--json"),
+        ("calls", "export", "--account", account),
+        ("calls", "export", "--account", account, "--format", "csv"),
+        ("calls", "show", call_sid),
+        ("conferences", "show", conference_sid),
+        ("conferences", "show", conference_sid, "--json"),
+    ):
+        out = run(*words)[1]
+        assert "sip:bob@example.com" in out, words
+        assert "hunter2" not in out, words
+
+
 def test_what_is_not_known_is_said(run: Run, account: str) -> None:
     for words in (("conferences", "show", "nobody"), ("follow", "CF" + "0" * 32), ("calls", "show", mint_sid("CA"))):
         assert run(*words)[0] == 1

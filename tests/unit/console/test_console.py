@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import gevent
 import pytest
@@ -116,6 +117,23 @@ def test_a_conference_has_a_page_also_after_its_end(console: Console, live: tupl
     assert "answered" in page
     assert console.page("/conferences/CF" + "0" * 32, 404)
     assert "0 for" in console.page("/search?q=nobody")
+
+
+def test_no_page_shows_a_sip_password(console: Console, client: redis.Redis) -> None:
+    """Nor the headers of its own that a SIP URI asks for; as in the log."""
+    person = create(ConferenceStore(client), label=None)
+    client.zadd(keys.account_kept(ACCOUNT), {f"{person.call_sid}:100": int(person.created_at.timestamp() * 1000)})
+    World(client).apply(person, CallAnswered(NOW), MemberAdded(NOW, 1))
+    sid = person.conference_sid
+    row: dict[Any, Any] = {"to": "sip:bob:hunter2@example.com?X-Key=hunter2", "from_": "sips:a:hunter2@b.c"}
+    assert client.hset(keys.participant(sid, person.call_sid), mapping=row) == 0
+
+    for path in ("/", f"/conferences/{sid}", f"/v1/Conferences/{sid}"):
+        page = console.page(path)
+        assert "sip:bob@example.com" in page, path
+        assert "hunter2" not in page, path
+    for name in ("sip:bob@example.com", "sip:bob:hunter2@example.com?X-Key=hunter2"):
+        assert console.web.get("/search", query_string={"q": name}, headers=BROWSER).status_code == 303
 
 
 def test_scripts_and_styles_come_from_here_and_from_nowhere_else(console: Console) -> None:
