@@ -30,6 +30,7 @@ from orchestrator.playback.output import FETCH_SECONDS
 from orchestrator.probes import build_backlog, build_memory, build_node_store, build_processes, build_queue_probe
 from orchestrator.recordings.check import directory_here, directory_of
 from orchestrator.settings import Settings
+from orchestrator.sip_ping import trunks_of
 from orchestrator.store.connection import reason_of
 from orchestrator.store.memory import CREATE_SHARE
 from orchestrator.wiring import build_accounts, build_nodes
@@ -59,7 +60,8 @@ def check(settings: Settings) -> int:
     """Print what was found; returns the exit status."""
     failed = False
     here = (_speech(settings), directory_here(settings.recordings_dir))
-    lines = (*_settings(settings), *misspelt(os.environ), *here, *redis_of(settings), *_nodes(settings))
+    before = (*_settings(settings), *misspelt(os.environ), *here, *redis_of(settings))
+    lines = (*before, *trunks_of(build_accounts(settings)), *_nodes(settings))
     for is_fine, text in lines:
         print(f"{WORDS[is_fine]:<5}  {text}")
         failed = failed or is_fine is False

@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "check": Command("say what is wrong with the settings, Redis and each node", serves=True, logs=False),
     "nodes": Command("see nodes, add, cordon, drain and remove them"),
     "account": Command("manage accounts", logs=False),
+    "trunk": Command("manage trunks: the gateways that an account's clients name with Byoc"),
     "keys": Command("manage API keys, which are as good as the AuthToken", logs=False),
     "callbacks": Command("see what became of callbacks, and send them again", logs=False),
     "conferences": Command("see conferences: list, show", logs=False),

@@ -10,10 +10,18 @@ import gevent
 import structlog
 
 from orchestrator.errors import BadParameter
-from orchestrator.freeswitch.dial_string import NOWHERE, Destination, Routes, destination_of, route_uri
+from orchestrator.freeswitch.dial_string import (
+    NOWHERE,
+    Destination,
+    Routes,
+    destination_of,
+    route_uri,
+    trunk_destination,
+)
 from orchestrator.freeswitch.sip_uri import SipUri
 from orchestrator.outgoing.names import is_literal
 from orchestrator.outgoing.sip_targets import SipTargets, TargetRefused
+from orchestrator.trunks import Trunk
 
 LOOKUP_SECONDS: Final = 1.0
 """For all that DNS is asked about one `To`."""
@@ -46,6 +54,13 @@ class Destinations:
         except TargetRefused as error:
             raise BadParameter("To: calls to this host are not allowed", code=21216) from error
         return self._located(destination, uri) if destination.is_direct else destination
+
+    def find_by(self, trunk: Trunk, to: str) -> Destination:
+        """Where a checked `To` is dialled by a trunk: its gateways are the operator's, so nothing of them is checked.
+
+        Raises BadParameter (21300).
+        """
+        return trunk_destination(to, [gateway.address for gateway in trunk.in_order()], self._routes)
 
     def _located(self, destination: Destination, uri: SipUri) -> Destination:
         try:

@@ -20,7 +20,7 @@ from orchestrator.dialling.policies import check_policy
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, ParticipantStatus
-from orchestrator.domain.events import DialFailed, Happened
+from orchestrator.domain.events import CallEnded, Happened
 from orchestrator.domain.hearing import hears_conference
 from orchestrator.errors import BadParameter, NodeFull
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
@@ -92,41 +92,46 @@ class Dialler:
         try:
             if was_claimed:
                 self._await_news(call, found_ms)
-            dialled_at = self._settle(call, order, was_claimed)
+            dialled = self._settle(call, order, was_claimed)
         except Unsure:
             raise
         except NotNow:
             self._store.unclaim(call)
             raise
-        self._store.finish(call, dialled_at)
+        self._store.finish(call, *dialled)
 
     def end(self, call: Waiting, cause: str = CANCELED) -> None:
         """Take a call out of the queue that is not dialled any more: its leave, and its last callback, say why."""
         _, participant = self._load(call)
         if participant is not None and participant.ended_at is None:
-            event = Happened(call.call_sid, call.conference_sid, DialFailed(datetime.now(UTC), cause))
+            event = Happened(call.call_sid, call.conference_sid, CallEnded(datetime.now(UTC), cause))
             try:
                 self._make_committer(partial(self._nodes.send, participant.switch.node)).commit_events([event])
             except NodeUnavailable as error:
                 log.warning("end_not_told", call_sid=call.call_sid, error=error.message)  # it is committed
         self._store.finish(call, None)
 
-    def _settle(self, call: Waiting, sealed: str, was_claimed: bool) -> datetime | None:
-        """When the call was dialled; None if it was not, and is over."""
+    def _settle(self, call: Waiting, sealed: str, was_claimed: bool) -> tuple[datetime | None, int]:
+        """When the call was dialled, None if it was not, and how many gateways were left then."""
         conference, participant = self._load(call)
         if conference is None or participant is None:
             if time.time() * 1000 - call.turn_ms < YOUNG_MS:
                 raise NotNow
             log.error("waiting_call_unknown", conference_sid=call.conference_sid, call_sid=call.call_sid)
-            return None
-        if participant.ended_at is not None:
-            return None
-        if participant.status is not ParticipantStatus.QUEUED or (was_claimed and self._has_channel(participant)):
-            return datetime.now(UTC)
+            return None, 0
+        left = participant.gateways_left
+        if participant.ended_at is not None or (participant.order and not participant.is_waiting):
+            return None, left  # over, or dialled by whoever was here before
+        was_begun = participant.status is not ParticipantStatus.QUEUED
+        has_channel = (was_claimed or was_begun) and self._has_channel(participant)
+        if (was_begun and not participant.order) or (was_claimed and has_channel):
+            return datetime.now(UTC), left
+        if has_channel:
+            raise NotNow  # the one by which it has failed: a switch has a UUID once
         if participant.removal_requested or conference.is_ending:
             self.end(call)
-            return None
-        return self._dial(call, sealed, conference, participant)
+            return None, left
+        return self._dial(call, sealed, conference, participant), left
 
     def _dial(self, call: Waiting, sealed: str, conference: Conference, participant: Participant) -> datetime | None:
         name = participant.switch.node
@@ -140,13 +145,12 @@ class Dialler:
                 self.end(call, BARRED)
                 return None
             # As it is wanted by now: nobody could tell a switch of a call that had no channel.
+            destination = order.destination.with_left(participant.gateways_left)
             wanted = replace(participant, muted=participant.muted_as_asked, muted_wanted=None)
             started = hears_conference(conference, participant)
             self._sessions.reserve(participant)
             dialled_at = datetime.now(UTC)
-            node.start_job(
-                Originate(order.command, wanted, order.destination, started), participant.switch.channel_uuid
-            )
+            node.start_job(Originate(order.command, wanted, destination, started), participant.switch.channel_uuid)
         except NodeFull as error:
             raise NotNow(name) from error
         except NodeUnavailable as error:

@@ -48,7 +48,13 @@ class Seal:
         destination = order.destination
         body = {
             "command": {name: value for name, value in given.items() if value != plain[name]},
-            "destination": [destination.dialled, destination.behind_nat, destination.is_direct, destination.server],
+            "destination": [
+                destination.dialled,
+                destination.behind_nat,
+                destination.is_direct,
+                destination.server,
+                destination.fallbacks,
+            ],
         }
         return self._fernet.encrypt(orjson.dumps(body)).decode()
 
@@ -59,6 +65,6 @@ class Seal:
         except (InvalidToken, orjson.JSONDecodeError) as error:
             raise Unreadable from error
         command = CreateParticipant(**body["command"])
-        dialled, behind_nat, is_direct, server = body["destination"]
+        dialled, behind_nat, is_direct, server, fallbacks = body["destination"]
         uri = parse_sip_uri(command.to) if command.to.startswith(("sip:", "sips:")) else None
-        return Order(command, Destination(dialled, behind_nat, uri, is_direct, server))
+        return Order(command, Destination(dialled, behind_nat, uri, is_direct, server, tuple(fallbacks)))

@@ -31,15 +31,19 @@ class Turns:
         _rate(limits)
         return self._store.is_free(account_sid)
 
+    def seal(self, order: Order) -> str:
+        """What is needed to dial a call later, as it is kept until then."""
+        return self._seal.seal(order)
+
     @contextlib.contextmanager
-    def taken(self, participant: Participant, order: Order, limits: Limits) -> Iterator[int]:
-        """The ms until a call's turn, 0: now. It is given back if the call is refused after all.
+    def taken(self, participant: Participant, order: str, limits: Limits) -> Iterator[int]:
+        """The ms until a call's turn, 0: now. `order` is sealed. It is given back if the call is refused then.
 
         Raises QuotaReached, Unavailable.
         """
         per_second = _rate(limits)
         account_sid, sid, call_sid = participant.account_sid, participant.conference_sid, participant.call_sid
-        turn = self._store.reserve(account_sid, sid, call_sid, self._seal.seal(order), per_second)
+        turn = self._store.reserve(account_sid, sid, call_sid, order, per_second)
         try:
             yield turn.waits_ms
         except BaseException:

@@ -73,14 +73,13 @@ def given_in(command: CreateParticipant, dialect: str) -> CreateParticipant:
 SECRETS: Final = frozenset({"call_token"})
 """Of those below, what is not kept: nobody uses it, and whoever reads the database could."""
 
-SHOWN: Final = frozenset({"caller_display_name"})
+SHOWN: Final = frozenset({"byoc", "caller_display_name"})
 """What is sent, and kept beside it because a call shows it afterwards."""
 
 # Create fields that reach neither the switch nor a state field of their own today: stored with the
 # participant but for SECRETS, so that the issue that brings them to life finds them there.
 NOT_SENT_YET: dict[str, str] = {
     "call_token": "Twilio's own proof that a call is forwarded: SIP has no header for it (wire-contract section 3.3)",
-    "byoc": "Twilio's own trunks: validated and ignored, OUTBOUND_ROUTE decides",
     "client_notification_url": "push notifications: accepted and ignored",
 }
 

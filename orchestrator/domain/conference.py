@@ -171,6 +171,8 @@ class Participant:
     wants to know; `answered_by` is Twilio's word for whom it was. `announced_id` names the announcement whose end was
     told last.
     `recording`: of the call, from its answer on; `conference_recording`: of the conference, from its start on.
+    `gateways_left`: how many more of its trunk's gateways may be tried; `tried_left`: how many were left when it was
+    dialled last, noted by whoever dialled; `order`: what is needed for that, sealed, until it is answered or over.
     `options_json` holds the create parameters that have no field of their own.
     """
 
@@ -220,7 +222,17 @@ class Participant:
     announced_id: str = ""
     recording: RecordingSettings | None = None
     conference_recording: RecordingSettings | None = None
+    gateways_left: int = 0
+    tried_left: int = 0
+    order: str = ""
     options_json: str = "{}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """True until the switch is asked to make the call: the first time, or by another gateway."""
+        if self.order:
+            return self.gateways_left < self.tried_left
+        return self.dialled_at is None and self.status is ParticipantStatus.QUEUED
 
     @property
     def is_live(self) -> bool:

@@ -31,6 +31,19 @@ UNANSWERED: Final[dict[int | str, CallStatus]] = {
 """What is not here has failed: 403, 404, 408, 488, 500, 503, 603, no route, no gateway …"""
 
 
+UNREACHED: Final[frozenset[int | str]] = frozenset({
+    408, 500, 502, 503, 504, "DESTINATION_OUT_OF_ORDER", "NETWORK_OUT_OF_ORDER", "NORMAL_TEMPORARY_FAILURE",
+})  # fmt: skip
+"""How a call ends that has not got to whom it is for: the next gateway of its trunk is tried. All else is the callee's
+answer, which another gateway would hear again."""
+
+
+def has_fallback(participant: Participant, cause: str, sip_status: int | None) -> bool:
+    """Whether a call that ended like this is dialled by another gateway."""
+    wanted = participant.gateways_left > 0 and participant.answered_at is None and not participant.removal_requested
+    return wanted and (sip_status or cause) in UNREACHED
+
+
 def final_call_status(participant: Participant) -> CallStatus:
     """The final CallStatus of a participant whose call has ended or is ending.
 

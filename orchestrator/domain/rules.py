@@ -25,6 +25,7 @@ from orchestrator.domain.events import (
     SpeechStarted,
     SpeechStopped,
 )
+from orchestrator.domain.hangup import has_fallback
 
 UNKNOWN: Final = "unknown"
 """Twilio's word where it was not found out who picked up."""
@@ -54,7 +55,7 @@ def answered(participant: Participant, event: Event) -> Ruling:
     if participant.answered_at is not None:
         return participant, ()
     status = ParticipantStatus.CONNECTING if participant.status is ParticipantStatus.QUEUED else participant.status
-    return replace(participant, status=status, answered_at=event.at), (*_implied(participant, event), event)
+    return replace(participant, status=status, answered_at=event.at, order=""), (*_implied(participant, event), event)
 
 
 def detected(participant: Participant, event: Event) -> Ruling:
@@ -92,10 +93,16 @@ def member_removed(participant: Participant, event: Event) -> Ruling:
 
 
 def ended(participant: Participant, event: Event) -> Ruling:
-    """Note the call's end and its cause; whoever had not left has left now."""
+    """Note the call's end and its cause; whoever had not left has left now. Of one that another gateway is tried for
+    nobody is told."""
     if participant.ended_at is not None:
         return participant, ()
     end = cast(CallEnded | DialFailed, event)
+    sip_status = end.sip_status if isinstance(end, CallEnded) else None
+    if has_fallback(participant, end.cause, sip_status):
+        switch = replace(participant.switch, member_id=None)
+        left = participant.gateways_left - 1
+        return replace(participant, switch=switch, gateways_left=left), ()
     implied = _implied(participant, event)
     participant, unknown = _undetected(participant, event.at)
     after = replace(
@@ -104,7 +111,8 @@ def ended(participant: Participant, event: Event) -> Ruling:
         ended_at=event.at,
         left_at=participant.left_at or event.at,
         hangup_cause=end.cause,
-        sip_status=end.sip_status if isinstance(end, CallEnded) else None,
+        sip_status=sip_status,
+        order="",
     )
     news = CallEnded(end.at, after.hangup_cause or "", after.sip_status)
     return after, (*implied, *unknown, news)

@@ -9,8 +9,8 @@ space; what people have written is spelt by values.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -58,6 +58,9 @@ RTP_CHECK_ON_JOIN: Final = "execute_extension:join XML orchestrator"
 NOWHERE: Final = "error/NO_ROUTE_DESTINATION"
 """An endpoint that fails at once with this cause (mod_dptools.c, error_outgoing_channel)."""
 
+TRUNK_PROFILE: Final = "internal"
+"""The SIP profile of freeswitch-conf, by which trunks are reached."""
+
 DIRECT_ROUTE: Final = re.compile(r"sofia/(?!gateway/)[^/]+/\{address\}")
 """A SIP_ROUTE by which the switch connects to the URI's own host, not to a server of the operator's."""
 
@@ -76,13 +79,19 @@ class Routes:
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Where a `To` is dialled. `uri`: of a `sip:`; `is_direct`: it is the switch itself that connects to its host, at
-    `server` if that is known."""
+    `server` if that is known. `fallbacks`: where else, if it fails there as UNREACHED says."""
 
     dialled: str
     behind_nat: bool
     uri: SipUri | None = None
     is_direct: bool = False
     server: str = ""
+    fallbacks: tuple[str, ...] = ()
+
+    def with_left(self, left: int) -> Destination:
+        """The same when only so many of `fallbacks` are left to be tried, should this fail, too."""
+        tried = (self.dialled, *self.fallbacks)
+        return replace(self, dialled=tried[len(self.fallbacks) - left])
 
     def variables(self) -> list[tuple[str, str]]:
         """What the switch has to know of the far end. RTP is taken from the address that it says and from no other, and
@@ -201,6 +210,15 @@ def destination_of(to: str, routes: Routes) -> Destination:
         return Destination(dialled, "client" in routes.behind_nat)
     dialled = _routed(routes.number, "OUTBOUND_ROUTE").replace("{number}", _matching(PHONE_NUMBER, to))
     return Destination(dialled, "number" in routes.behind_nat)
+
+
+def trunk_destination(number: str, gateways: Sequence[str], routes: Routes) -> Destination:
+    """Where a phone number is dialled by gateways of the operator's, `host:port`, in this order. With `sip:` nothing is
+    looked up in registrations (mod_sofia.c, sofia_outgoing_channel). Raises BadParameter (21300)."""
+    if PHONE_NUMBER.fullmatch(number) is None:
+        raise BadParameter("Byoc: a trunk takes phone numbers only", code=21300)
+    first, *others = (f"sofia/{TRUNK_PROFILE}/sip:{number}@{gateway}" for gateway in gateways)
+    return Destination(first, "number" in routes.behind_nat, fallbacks=tuple(others))
 
 
 def _sip_destination(to: str, routes: Routes) -> Destination:

@@ -241,9 +241,13 @@ def _doubtful_mutes(snapshot: Snapshot, people: Iterable[Participant], ask: Ask)
 
 def _absent(participant: Participant, at: datetime, ask: Ask) -> list[Event]:
     """What it means that the node has no channel of a call. One that waits in a queue needs none: it is not dialled."""
-    if participant.status is not ParticipantStatus.QUEUED:
-        return [] if ask.is_alive(participant.switch.channel_uuid) else [CallEnded(at, LOST_CAUSE)]
-    dialled_at = participant.dialled_at
-    if dialled_at is None or at - dialled_at < DIAL_GRACE or ask.is_alive(participant.switch.channel_uuid):
+    if participant.is_waiting:
         return []
-    return [DialFailed(at, LOST_CAUSE)]
+    dialled_at = participant.dialled_at
+    is_queued = participant.status is ParticipantStatus.QUEUED
+    is_young = dialled_at is None or at - dialled_at < DIAL_GRACE
+    if is_young and (is_queued or participant.order):  # by another gateway it is dialled as if for the first time
+        return []
+    if ask.is_alive(participant.switch.channel_uuid):
+        return []
+    return [DialFailed(at, LOST_CAUSE) if is_queued else CallEnded(at, LOST_CAUSE)]

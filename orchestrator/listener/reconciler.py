@@ -10,7 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from orchestrator.domain.conference import Conference, Participant, ParticipantStatus
+from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.effects import outstanding_updates
 from orchestrator.domain.events import CallEnded, Happened
 from orchestrator.domain.hearing import background_of, hears_conference, is_mixed
@@ -55,6 +55,8 @@ class Reconciler:
             unended = insist(lambda: self._store.list_unended(node))
         self._end_strays(snapshot, everybody)
         self._repeat(unended, snapshot)
+        waiting = [one for _, group in unended for one in group if one.is_waiting and one.order]
+        insist(lambda: self._store.queue_again(waiting))
 
     def lose_node(self, at: datetime, node: str) -> None:
         """End every call that the node had, or was to dial: it is not there any more. Raises NodeUnavailable, for it
@@ -64,7 +66,7 @@ class Reconciler:
         self._committer.forget(conference.conference_sid for conference, _ in unended)
         if everybody:
             log.error("node_lost", node=node, conferences=len(unended), calls=len(everybody))
-        waiting = [one for one in everybody if one.dialled_at is None and one.status is ParticipantStatus.QUEUED]
+        waiting = [one for one in everybody if one.is_waiting]
         self._committer.commit_events(
             [Happened(one.call_sid, one.conference_sid, CallEnded(at, LOST_CAUSE)) for one in waiting]
             + missed_events(Snapshot(at), everybody, Nothing())

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from orchestrator.domain.conference import Participant
-from orchestrator.domain.events import DialFailed, Happened
+from orchestrator.domain.events import CallEnded, Happened
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import KillChannel
@@ -45,8 +45,8 @@ def end_call(nodes: Nodes, participant: Participant, make_committer: Callable[[S
     """End a call's channel. One that waits in the queue has none, and is over by being said to be, whether its node is
     there or not; a channel that is still to be made is ended by the listener. Raises Unavailable."""
     send = partial(nodes.send, participant.switch.node)
-    if participant.dialled_at is None:
-        ended = DialFailed(datetime.now(UTC), "ORIGINATOR_CANCEL")
+    if participant.is_waiting:
+        ended = CallEnded(datetime.now(UTC), "ORIGINATOR_CANCEL")
         happened = Happened(participant.call_sid, participant.conference_sid, ended)
         with contextlib.suppress(NodeUnavailable):  # it is committed; others of the conference hear of it with the node
             make_committer(send).commit_events([happened])

@@ -25,7 +25,7 @@ from orchestrator.dialling.sessions import Sessions
 from orchestrator.dialling.turns import Turns
 from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, SHOWN, CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, RecordingSettings, SwitchRef
-from orchestrator.errors import ApiError, CoachedCallMissing, ConferenceNotActive, NotFound, Unavailable
+from orchestrator.errors import ApiError, BadParameter, CoachedCallMissing, ConferenceNotActive, NotFound, Unavailable
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.dial_string import Destination, Originate
 from orchestrator.freeswitch.nodes import Nodes
@@ -84,13 +84,16 @@ class ParticipantService:
         CoachedCallHeld, CoachingImpossible, QuotaReached, Unavailable.
         """
         check_policy(self._accounts.load_policy(account_sid), command.to, command.from_, command.caller_id)
-        destination = self._destinations.find(command.to)
+        destination = self._find_destination(account_sid, command)
         limits = self._accounts.load_limits(account_sid)
-        call_sid = mint_sid("CA")
+        call_sid, order = mint_sid("CA"), self._turns.seal(Order(command, destination))
         while True:
             conference, is_new = self._conference_for(account_sid, name, command)
             require_whispers(self._nodes.get_connected(conference.node), command.coaching)
             participant = _new_participant(call_sid, conference, command)
+            if destination.fallbacks:
+                left = len(destination.fallbacks)
+                participant = replace(participant, gateways_left=left, tried_left=left, order=order)
             logs.bind(participant.conference_sid, participant.call_sid)
             # Refuses what cannot be carried, before anything is written.
             Originate(command, participant, destination, conference.has_started).render()
@@ -102,9 +105,11 @@ class ParticipantService:
                         if self._turns.is_free(account_sid, limits):
                             self._sessions.reserve(participant)
                         self._claim(conference)
-                    with self._turns.taken(participant, Order(command, destination), limits) as waits_ms:
+                    with self._turns.taken(participant, order, limits) as waits_ms:
                         if waits_ms:
-                            participant = replace(participant, dialled_at=None)
+                            participant = replace(
+                                participant, dialled_at=None, tried_left=participant.gateways_left + 1
+                            )
                         else:
                             self._sessions.reserve(participant)
                         conference = self._store.create_participant(command, participant, candidate)
@@ -126,6 +131,14 @@ class ParticipantService:
             waits_ms=waits_ms,
         )
         return participant, waits_ms
+
+    def _find_destination(self, account_sid: str, command: CreateParticipant) -> Destination:
+        if command.byoc is None:
+            return self._destinations.find(command.to)
+        trunk = self._accounts.load_trunk(account_sid, command.byoc)
+        if trunk is None:
+            raise BadParameter(f"Byoc: this account has no trunk {command.byoc}", code=21300)
+        return self._destinations.find_by(trunk, command.to)
 
     def _dial(
         self, command: CreateParticipant, participant: Participant, destination: Destination, conference: Conference

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 import redis
 
+from orchestrator import trunks
 from orchestrator.limits import Limits
 from orchestrator.policy import OutboundPolicy
 from orchestrator.store import keys
@@ -27,6 +28,7 @@ MOST_KEYS: Final = 100
 _LIMIT: Final = "limit:"
 _KEY: Final = "key:"
 _POLICY: Final = "policy:"
+_TRUNK: Final = "trunk:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Account:
     keys: Mapping[str, ApiKey] = field(default_factory=dict)
     policy: OutboundPolicy = field(default_factory=OutboundPolicy)
     node_group: str = ""
+    trunks: tuple[trunks.Trunk, ...] = ()
 
 
 def _parse(account_sid: str, raw: Mapping[str, str]) -> Account | None:
@@ -89,6 +92,7 @@ def _parse(account_sid: str, raw: Mapping[str, str]) -> Account | None:
         {row[len(_KEY) :]: ApiKey(**orjson.loads(raw[row])) for row in raw if row.startswith(_KEY)},
         OutboundPolicy(**{row[len(_POLICY) :]: _listed(raw[row]) for row in raw if row.startswith(_POLICY)}),
         raw.get("node_group", ""),
+        tuple(trunks.load(row[len(_TRUNK) :], raw[row]) for row in sorted(raw) if row.startswith(_TRUNK)),
     )
 
 
@@ -156,6 +160,19 @@ class AccountStore:
         with redis_errors():
             self._redis.hset(keys.account(account_sid), "node_group", group)
         self._cache.pop(account_sid, None)
+
+    def load_trunk(self, account_sid: str, trunk_sid: str) -> trunks.Trunk | None:
+        """The account's trunk of that SID."""
+        account = self.load_account(account_sid)
+        return trunks.find(account.trunks, trunk_sid) if account else None
+
+    def save_trunk(self, account_sid: str, trunk: trunks.Trunk) -> None:
+        """Write a trunk, new or changed. Processes see it within CACHE_SECONDS."""
+        self._save_own(account_sid, _TRUNK, {trunk.trunk_sid: trunks.dump(trunk)})
+
+    def delete_trunk(self, account_sid: str, trunk_sid: str) -> None:
+        """Forget a trunk; calls that are on their way to its gateways go on."""
+        self._save_own(account_sid, _TRUNK, {trunk_sid: None})
 
     def save_limits(self, account_sid: str, changed: Mapping[str, int | None]) -> None:
         """Set limits of their own by name; None gives one its default again. Processes see it within CACHE_SECONDS."""

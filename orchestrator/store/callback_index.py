@@ -15,6 +15,9 @@ OUTBOX_DEPTH: Final = 10_000
 WAKE_GRACE_MS: Final = 2_000
 """A woken lane is looked at by the sweep after this time, should its wake-up have been lost."""
 
+FORGOTTEN_AT_ONCE: Final = 500
+"""Finished callbacks over the account's limit that one commit forgets at most."""
+
 Dropped = tuple[tuple[str, int], ...]
 """Token and moment (ms) of callbacks that fell out of a full lane."""
 
@@ -44,3 +47,22 @@ def index_callbacks(
         dead = keys.account_dead(account_sid)
         pipe.zadd(dead, {f"{conference_sid}.{token}": planned_ms for token, planned_ms in dropped})
         pipe.expire(dead, retention_seconds)
+
+
+def forget_callbacks(client: Any, account_sid: str, surplus: int) -> None:
+    """Of the account's oldest callbacks as many as it has too many; those that still wait are kept."""
+    if surplus <= 0:
+        return
+    index, surplus = keys.account_callbacks(account_sid), min(surplus, FORGOTTEN_AT_ONCE)
+    oldest = [name.partition(".") for name in client.zrange(index, 0, surplus - 1)]
+    pipe = client.pipeline(transaction=False)
+    for sid, _, token in oldest:
+        pipe.hget(keys.callback(sid, token), "state")
+    states = pipe.execute()
+    for (sid, _, token), state in zip(oldest, states, strict=True):
+        if state != "waiting":
+            pipe.unlink(keys.callback(sid, token))
+            pipe.zrem(keys.conference_callbacks(sid), token)
+            pipe.zrem(index, f"{sid}.{token}")
+            pipe.zrem(keys.account_dead(account_sid), f"{sid}.{token}")
+    pipe.execute()

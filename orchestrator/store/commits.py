@@ -16,8 +16,16 @@ from orchestrator.domain.conference import Conference, ConferenceStatus, Partici
 from orchestrator.domain.events import OwedEnd
 from orchestrator.store import keys
 from orchestrator.store.accounts import AccountStore
-from orchestrator.store.callback_index import OUTBOX_DEPTH, WAKE_GRACE_MS, Dropped, index_callbacks, parse_dropped
+from orchestrator.store.callback_index import (
+    OUTBOX_DEPTH,
+    WAKE_GRACE_MS,
+    Dropped,
+    forget_callbacks,
+    index_callbacks,
+    parse_dropped,
+)
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.dials import queue_next_gateways, queue_waiting
 from orchestrator.store.lanes import LeaseLost
 from orchestrator.store.quotas import count_off
 from orchestrator.store.records import decode_conference, decode_participant, encode_conference, encode_participant
@@ -28,9 +36,6 @@ ACKNOWLEDGED_MS: Final = 50
 
 REPLICA_AWAY_SECONDS: Final = 5.0
 """So long commits do not wait again: the primary alone has to do."""
-
-FORGOTTEN_AT_ONCE = 500
-"""Finished callbacks over the account's limit that one commit forgets at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +196,21 @@ class CommitStore:
                 self._index(done)
         return committed
 
+    def queue_again(self, waiting: Sequence[Participant]) -> None:
+        """Have calls dialled that wait for another gateway; those that are in the queue already keep their turn."""
+        queue_waiting(self._redis, waiting)
+
     def _index(self, done: Sequence[tuple[Change, Committed]]) -> None:
         """What lies in other slots than the conference. Should we die before it: lanes are found, and a name is freed,
-        by the sweep's search; a later create looks at calls that count for their account and have ended, and a callback
-        is missing in the account's list, not in its conference's."""
+        by the sweep's search; a call that waits for another gateway by the listener's next look; a later create looks
+        at calls that count for their account and have ended, and a callback is missing in the account's list, not in
+        its conference's."""
         pipe = self._redis.pipeline(transaction=False)
         now_ms = int(time.time() * 1000)
         for change, one in done:
             after = change.after
             count_off(pipe, change)
+            queue_next_gateways(pipe, change.participants.values())
             planned = [new for group in change.outbox.values() for new in group]
             index_callbacks(
                 pipe, after.account_sid, after.conference_sid, planned, one.dropped, self._retention_seconds
@@ -215,25 +226,7 @@ class CommitStore:
             pipe.zcard(keys.account_callbacks(account_sid))
         answers = pipe.execute()
         for account_sid, count in zip(accounts, answers[len(answers) - len(accounts) :], strict=True):
-            self._forget_callbacks(account_sid, count - self._accounts.load_limits(account_sid).kept_callbacks)
-
-    def _forget_callbacks(self, account_sid: str, surplus: int) -> None:
-        """Of the account's oldest callbacks as many as it has too many; those that still wait are kept."""
-        if surplus <= 0:
-            return
-        index, surplus = keys.account_callbacks(account_sid), min(surplus, FORGOTTEN_AT_ONCE)
-        oldest = [name.partition(".") for name in self._redis.zrange(index, 0, surplus - 1)]
-        pipe = self._redis.pipeline(transaction=False)
-        for sid, _, token in oldest:
-            pipe.hget(keys.callback(sid, token), "state")
-        states = pipe.execute()
-        for (sid, _, token), state in zip(oldest, states, strict=True):
-            if state != "waiting":
-                pipe.unlink(keys.callback(sid, token))
-                pipe.zrem(keys.conference_callbacks(sid), token)
-                pipe.zrem(index, f"{sid}.{token}")
-                pipe.zrem(keys.account_dead(account_sid), f"{sid}.{token}")
-        pipe.execute()
+            forget_callbacks(self._redis, account_sid, count - self._accounts.load_limits(account_sid).kept_callbacks)
 
 
 def _flat(raw: Mapping[str, str]) -> list[str]:

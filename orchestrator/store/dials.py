@@ -6,13 +6,14 @@ What a worker needs to dial a call stands beside the queue, sealed by whoever ha
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import redis
 
+from orchestrator.domain.conference import Participant
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.lanes import Lane, LaneStore
@@ -64,6 +65,7 @@ class DialStore(LaneStore):
         self._save_next = Script(client, "dials/save_next")
         self._claim = Script(client, "dials/claim")
         self._note_dialled = Script(client, "dials/note_dialled")
+        self._finish = Script(client, "dials/finish")
 
     # ------------------------------------------------------------ for whoever creates a call
 
@@ -160,15 +162,15 @@ class DialStore(LaneStore):
         with redis_errors():
             self._redis.hdel(keys.account_dial_orders(call.account_sid), f"{call.member}:claimed")
 
-    def finish(self, call: Waiting, dialled_at: datetime | None) -> None:
-        """Take a call out of the queue, after its record says when it was dialled, if it was."""
+    def finish(self, call: Waiting, dialled_at: datetime | None, gateways_left: int = 0) -> None:
+        """Take a call out of the queue, after its record says when it was dialled, if it was. One whose gateway has
+        failed already is queued again by then, and stays."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             if dialled_at is not None:
                 key = keys.participant(call.conference_sid, call.call_sid)
-                self._note_dialled(keys=[key], args=[dialled_at.isoformat()], client=pipe)
-            pipe.zrem(keys.account_dials(call.account_sid), call.member)
-            pipe.hdel(keys.account_dial_orders(call.account_sid), call.member, f"{call.member}:claimed")
+                self._note_dialled(keys=[key], args=[dialled_at.isoformat(), gateways_left], client=pipe)
+            self._finish(keys=self._keys(call.account_sid)[:2], args=[call.member, repr(call.turn_ms)], client=pipe)
             pipe.execute()
 
     def list_empty(self, lanes: Sequence[Lane]) -> set[Lane]:
@@ -199,6 +201,33 @@ class DialStore(LaneStore):
             keys.account_dial_orders(account_sid),
             keys.account_tallies(account_sid),
         ]
+
+
+def queue_next_gateways(pipe: Any, changed: Iterable[tuple[Participant, Participant]]) -> None:
+    """Queue those, as they were and as they are, whose gateway has failed since."""
+    for before, after in changed:
+        if after.gateways_left < before.gateways_left:
+            _queue_again(pipe, after)
+
+
+def queue_waiting(client: Any, waiting: Iterable[Participant]) -> None:
+    """Queue those that are not queued. Raises Unavailable."""
+    with redis_errors():
+        pipe = client.pipeline(transaction=False)
+        for one in waiting:
+            _queue_again(pipe, one, only_new=True)
+        pipe.execute()
+
+
+def _queue_again(pipe: Any, participant: Participant, *, only_new: bool = False) -> None:
+    """To the account's queue of calls, as of now: what it is dialled with, and that a sweep looks at it."""
+    account_sid, member = participant.account_sid, f"{participant.conference_sid}.{participant.call_sid}"
+    now_ms, orders = time.time() * 1000, keys.account_dial_orders(account_sid)
+    if not only_new:
+        pipe.hdel(orders, f"{member}:claimed")
+    pipe.hset(orders, member, participant.order)
+    pipe.zadd(keys.account_dials(account_sid), {member: f"{now_ms:.3f}"}, nx=only_new)
+    pipe.zadd(keys.lanes_due(KIND), {str(Lane(account_sid, LANE)): int(now_ms)}, nx=only_new)
 
 
 def _waiting(account_sid: str, member: str, turn_ms: float, not_before_ms: float = 0.0) -> Waiting:

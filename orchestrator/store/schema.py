@@ -19,7 +19,8 @@ class Key:
 KEYS: Final[tuple[Key, ...]] = (
     Key("accounts", "set", "every AccountSid", "for ever; one member per account"),
     Key("account:{AC}", "hash",
-        "auth_token, secondary_token, status, friendly_name, node_group, created_at, updated_at; limit:…, policy:… …",
+        "auth_token, secondary_token, status, friendly_name, node_group, created_at, updated_at; "
+        "limit:…, policy:…, trunk:BY… and key:SK… of its own",
         "until the operator deletes it"),
     Key("account:{AC}:live", "zset", "ConferenceSid.CallSid of calls that have not ended, by when they were looked at",
         "member removed by the commit of the call's end, or by a later create"),

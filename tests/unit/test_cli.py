@@ -87,6 +87,31 @@ def test_an_accounts_policy_is_shown_and_changed_list_by_list(run: Run, account:
     assert "--allow-prefixes has to be" in wrong[2]
 
 
+def test_a_trunk_is_made_listed_changed_and_deleted(run: Run, account: str, client: redis.Redis) -> None:
+    """`create` prints its SID first; what is not named stays; what is no gateway is refused, and nothing written."""
+    of_account = ("--account", account)
+    made = run("trunk", "create", *of_account, "--name", "carriers", "--gateway", "10.0.0.1:5060", "--gateway",
+               "sbc.example.com:5061;transport=tls,1,10")  # fmt: skip
+    trunk_sid = made[1].split()[0]
+    listed = run("trunk", "list", *of_account)
+    changed = run("trunk", "update", *of_account, trunk_sid, "--gateway", "[::1]:5060,2")
+    wrong = [
+        run("trunk", "create", *of_account, "--gateway", text)
+        for text in ("10.0.0.1", "a|b:5060", "h:70000", "h:5060,x", "h:5060;transport=sctp", "${a}:5060")
+    ]
+    known = AccountStore(client).load_account(account)
+    deleted = run("trunk", "delete", *of_account, trunk_sid)
+    again = run("trunk", "delete", *of_account, trunk_sid)
+
+    assert made[1] == f"{trunk_sid} 10.0.0.1:5060,0,1 sbc.example.com:5061;transport=tls,1,10 'carriers'"
+    assert (made, listed[1]) == (listed, made[1])
+    assert changed[1] == f"{trunk_sid} [::1]:5060,2,1 'carriers'"
+    assert all(status == 1 and "--gateway" in said for status, _, said in wrong)
+    assert known is not None
+    assert [trunk.trunk_sid for trunk in known.trunks] == [trunk_sid]
+    assert (deleted[0], again[0], run("trunk", "list", *of_account)[1]) == (0, 1, "")
+
+
 def test_a_minted_account_can_be_used(run: Run, client: redis.Redis) -> None:
     sid, token, status = run("account", "create", "--name", "ops")[1].split()
     made = AccountStore(client).load_account(sid)
