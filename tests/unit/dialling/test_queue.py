@@ -128,7 +128,7 @@ def test_creates_over_the_rate_are_queued_and_dialled_in_order(scene: Scene) -> 
     assert time.time() - started >= 0.2
     for sid in scene.made:
         assert at[sid] is not None
-        assert abs((at[sid] - created[sid]).total_seconds() - promised[sid]) < 0.25  # type: ignore[operator]
+        assert abs((at[sid] - created[sid]).total_seconds() - promised[sid]) < 1  # type: ignore[operator]
 
 
 def test_nothing_of_a_queued_call_is_known_to_the_switch_or_readable(scene: Scene) -> None:
