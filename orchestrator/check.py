@@ -170,7 +170,7 @@ def _nodes(settings: Settings) -> Iterator[Line]:
         yield from routes_of(settings, nodes.get(name))
         yield _whispers(nodes.get(name))
         yield directory_of(settings.recordings_dir, name, nodes.get(name).send)
-        yield _listener(settings, name)
+        yield listener_of(settings, name)
         yield _detector(settings, name)
     nodes.stop()
 
@@ -286,11 +286,15 @@ def _detector(settings: Settings, node: str) -> tuple[bool, str]:
     return not settings.detection_dir, unknown + ("; run `orchestrator detect`" if settings.detection_dir else "")
 
 
-def _listener(settings: Settings, node: str) -> tuple[bool, str]:
+def listener_of(settings: Settings, node: str) -> tuple[bool, str]:
+    """Who follows the node, if somebody does: what `/readyz` asks, too."""
     try:
         seen = build_node_store(settings).load_node(node)
     except ApiError as error:
         return False, f"node {node}: {error.message}"
     if not seen:
         return False, f"node {node} has no listener: run `orchestrator listen`"
+    if seen.get("connected") != "1":
+        problem = seen.get("problem") or "no reason is known"
+        return False, f"node {node}: its listener {seen.get('listener', '?')} is not connected to it: {problem}"
     return True, f"node {node} is followed by {seen.get('listener', '?')}, {seen.get('dropped', '0')} events dropped"

@@ -31,6 +31,6 @@ def serve(bind: str, readiness: Readiness) -> WSGIServer:
         return [text.encode()]
 
     host, _, port = bind.rpartition(":")
-    server = WSGIServer((host, int(port)), application, log=None, error_log=None)
+    server = WSGIServer((host.strip("[]"), int(port)), application, log=None, error_log=None)
     server.start()
     return server

@@ -3,6 +3,7 @@ command line's; described by the table below in /openapi.json."""
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -49,10 +50,15 @@ OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
 )  # fmt: skip
 """Verb, path, summary, and the parameters of its form."""
 
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+_PLACE: Final = re.compile(r"[<{]\w+[>}]")
+_FIELDS: Final = {_PLACE.sub("<>", path): fields for verb, path, _, fields in OPERATIONS if verb == "POST"}
+
 
 def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemoval) -> Blueprint:
     """All routes."""
     blueprint = Blueprint("admin", __name__)
+    blueprint.before_request(_check_form)
     _add_accounts(blueprint, reader, accounts, removal)
     _add_rules(blueprint, accounts)
     _add_reads(blueprint, reader)
@@ -63,6 +69,18 @@ def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemov
         return Response(document, mimetype="application/json")
 
     return blueprint
+
+
+def _check_form() -> None:
+    """Refuse what would have no effect: a body that is no form, a field that the operation does not have."""
+    if request.method != "POST" or request.url_rule is None:
+        return
+    if request.mimetype not in _FORMS and (request.mimetype or request.content_length):
+        raise BadParameter(f"Content-Type: takes {_FORMS[0]}")
+    fields = _FIELDS[_PLACE.sub("<>", request.url_rule.rule)]
+    for name in request.form:
+        if name not in fields:
+            raise BadParameter(f"{name[:64]}: is no field of this; takes {', '.join(fields)}")
 
 
 def _add_accounts(blueprint: Blueprint, reader: Reader, accounts: AccountStore, removal: AccountRemoval) -> None:
@@ -180,10 +198,7 @@ def _add_reads(blueprint: Blueprint, reader: Reader) -> None:
 
 def _parse_limits(form: Mapping[str, str]) -> dict[str, int | None]:
     changed: dict[str, int | None] = {}
-    known = {row.name for row in TABLE}
     for name, text in form.items():
-        if name not in known:
-            raise BadParameter(f"{name[:64]}: is no limit")
         try:
             changed[name] = parse_limit(text)
         except ValueError as error:
@@ -194,8 +209,6 @@ def _parse_limits(form: Mapping[str, str]) -> dict[str, int | None]:
 def _parse_policy(form: Mapping[str, str]) -> dict[str, list[str]]:
     changed: dict[str, list[str]] = {}
     for name, text in form.items():
-        if name not in POLICY:
-            raise BadParameter(f"{name[:64]}: is no list of a policy")
         try:
             changed[name] = parse_numbers(text)
         except ValueError as error:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from orchestrator import logs
 from orchestrator.console import admin, metrics
 from orchestrator.console.actions import ACTIONS, Action, Hands
-from orchestrator.console.live import Live
+from orchestrator.console.live import Live, LivePages
 from orchestrator.console.pages import Pages
 from orchestrator.console.reader import Reader
 from orchestrator.console.security import HEADERS, Door
@@ -43,7 +43,7 @@ def create_console(parts: Parts, token: str) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     door, pages = Door(token), Pages(parts.reader, parts.services, app.jinja_env)
-    live = Live(pages.live)
+    live, conferences = Live(pages.live), LivePages(lambda sid: {"conference": pages.conference(sid)})
     hands = Hands(parts.services, parts.reader.history, parts.reader.registry)
 
     @app.before_request
@@ -70,7 +70,7 @@ def create_console(parts: Parts, token: str) -> Flask:
     @app.get("/conferences/<sid>/events")
     def conference_events(sid: str) -> Response:
         pages.conference(sid)  # or NotFound
-        return _stream(Live(lambda: {"conference": pages.conference(sid)}).watch())
+        return _stream(conferences.watch(sid))
 
     @app.get("/recordings/<sid>.wav")
     def recording(sid: str) -> Response:

@@ -16,6 +16,9 @@ INTERVAL_SECONDS = 0.4
 
 SENT_SECONDS = 0.5
 MOST_VIEWERS = 100
+MOST_PAGES = 50
+"""Conferences whose pages are watched at a time: each is read for itself."""
+
 KEEP_SECONDS = 15.0
 """A comment now and then: a connection whose browser has gone is found out."""
 
@@ -38,6 +41,11 @@ class Live:
         self._changed = Event()
         self._viewers = 0
         self._running = False
+
+    @property
+    def is_watched(self) -> bool:
+        """Somebody watches."""
+        return self._viewers > 0
 
     def watch(self) -> Iterator[str]:
         """Server-sent events: sections that have changed since this viewer saw them. Raises TooManyViewers."""
@@ -76,6 +84,8 @@ class Live:
                     self._look()
                 except ApiError as error:
                     log.warning("console_not_read", error=error.message)
+                except Exception:
+                    log.exception("console_page_crashed")
                 gevent.sleep(max(INTERVAL_SECONDS, 5 * (time.monotonic() - began)))
         finally:
             self._running = False
@@ -91,6 +101,24 @@ class Live:
         if is_new:
             changed, self._changed = self._changed, Event()
             changed.set()
+
+
+class LivePages:
+    """Pages that are read for those who watch them, by name: MOST_PAGES at a time."""
+
+    def __init__(self, render: Callable[[str], Mapping[str, str]]) -> None:
+        self._render = render
+        self._pages: dict[str, Live] = {}
+
+    def watch(self, name: str) -> Iterator[str]:
+        """Server-sent events of one page. Raises TooManyViewers."""
+        page = self._pages.get(name)
+        if page is None:
+            self._pages = {name: page for name, page in self._pages.items() if page.is_watched}
+            if len(self._pages) >= MOST_PAGES:
+                raise TooManyViewers(f"{MOST_PAGES} pages are watched already")
+            page = self._pages[name] = Live(lambda: self._render(name))
+        return page.watch()
 
 
 def _event(name: str, html: str) -> str:

@@ -88,12 +88,12 @@ class Reader:
     def people_of(self, conferences: Sequence[LiveConference]) -> dict[str, list[LivePerson]]:
         """Of the first PEOPLE_SHOWN conferences; read again where the version says that something has changed."""
         shown = {row.conference_sid: row.version for row in conferences[:PEOPLE_SHOWN]}
-        stale = [sid for sid, version in shown.items() if self._people.get(sid, ("", []))[0] != version]
+        known = self._people  # another greenlet puts its own there while this one reads
+        stale = [sid for sid, version in shown.items() if known.get(sid, ("", []))[0] != version]
         found = self.overview.people(stale) if stale else {}
-        self._people = {
-            sid: (version, found[sid]) if sid in found else self._people[sid] for sid, version in shown.items()
-        }
-        return {sid: people for sid, (_, people) in self._people.items()}
+        known = {sid: (version, found[sid]) if sid in found else known[sid] for sid, version in shown.items()}
+        self._people = known
+        return {sid: people for sid, (_, people) in known.items()}
 
     def trouble(self) -> list[Trouble]:
         """The last warnings and errors of all processes, the newest first."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 import gevent
@@ -22,6 +22,11 @@ from orchestrator.errors import ApiError
 COOKIE: Final = "orchestrator_console"
 SESSION_SECONDS: Final = 12 * 3600
 WRONG_SECONDS = 1.0
+LOGGED_SECONDS: Final = 10.0
+MOST_ADDRESSES: Final = 1_000
+MOST_WAITING: Final = 100
+"""Wrong tokens that wait for their answer, which holds a connection: more are refused at once."""
+
 OPEN: Final = ("/healthz", "/readyz", "/login")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 HEADERS: Final = {
@@ -52,6 +57,8 @@ class Door:
 
     def __init__(self, token: str) -> None:
         self._token = token
+        self._waiting = 0
+        self._tries: dict[str, tuple[float, int]] = {}
 
     def check(self, asked: Request) -> Response | None:
         """None: come in; a person without a session is led to the login. Raises NotFromHere, TokenWrong."""
@@ -75,7 +82,7 @@ class Door:
     def _knows(self, asked: Request) -> bool:
         scheme, _, given = asked.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self._is_token(given)
+            return self._is_token(given) or self._refuse(asked)
         until, _, signed = asked.cookies.get(COOKIE, "").partition(".")
         if not until.isdigit() or int(until) < time.time():
             return False
@@ -84,15 +91,31 @@ class Door:
     def login(self, given: str) -> Response:
         """A session for whoever knows the token. Raises TokenWrong, after a second."""
         if not self._token or not self._is_token(given):
-            log.warning("console_token_refused", address=request.remote_addr)
-            gevent.sleep(WRONG_SECONDS)
-            raise TokenWrong("This is not CONSOLE_TOKEN")
+            self._refuse(request)
         answer = Response(status=303, headers={"Location": "/"})
         until = str(int(time.time()) + SESSION_SECONDS)
         value = f"{until}.{self._sign(until)}"
         answer.set_cookie(COOKIE, value, max_age=SESSION_SECONDS, httponly=True, samesite="Strict")
         log.info("console_login", address=request.remote_addr)
         return answer
+
+    def _refuse(self, asked: Request) -> NoReturn:
+        """Raises TokenWrong, after a second; an address that goes on trying has a line in LOGGED_SECONDS."""
+        address, now = asked.remote_addr or "?", time.monotonic()
+        logged_at, since = self._tries.get(address, (float("-inf"), 0))
+        if now >= logged_at + LOGGED_SECONDS:
+            log.warning("console_token_refused", address=address, before=since)
+            logged_at, since = now, -1
+        if len(self._tries) >= MOST_ADDRESSES:
+            self._tries.clear()
+        self._tries[address] = (logged_at, since + 1)
+        if self._waiting < MOST_WAITING:
+            self._waiting += 1
+            try:
+                gevent.sleep(WRONG_SECONDS)
+            finally:
+                self._waiting -= 1
+        raise TokenWrong("This is not CONSOLE_TOKEN")
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(_digest(given), _digest(self._token))

@@ -14,7 +14,7 @@ import redis
 import structlog
 from structlog.testing import capture_logs
 
-from orchestrator import logs, metrics
+from orchestrator import check, logs, metrics
 from orchestrator.check import WORDS, misspelt, modules_of, music_of, redis_of
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.errors import Unavailable
@@ -238,3 +238,22 @@ def test_dead_letters_and_paused_receivers_are_to_be_minded(client: redis.Redis,
         f"mind account {ACCOUNT} has 1 dead letter(s)",
         f"mind account {ACCOUNT}",
     ]
+
+
+def test_a_health_server_listens_where_ipv6_says() -> None:
+    """In brackets, as the API's and the console's do."""
+    server = serve("[::1]:0", cast(Readiness, None))
+    try:
+        assert server.address[0] == "::1"
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("connected", ["0", "1"])
+def test_check_says_of_a_listener_what_readyz_says(redis_url: str, client: redis.Redis, connected: str) -> None:
+    """One that lives and has no connection to its node follows nothing."""
+    NodeStore(client).save_node("fs1", connected=connected, listener="host:1", problem="refused")
+    is_fine, text = check.listener_of(Settings(redis_url=redis_url), "fs1")
+
+    assert is_fine is (connected == "1")
+    assert ("refused" in text) is (connected == "0")

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import gevent
 import pytest
 import redis
+import structlog
 from flask.testing import FlaskClient
 
 from orchestrator.console import security
 from orchestrator.console.app import create_console
-from orchestrator.console.live import Live
+from orchestrator.console.live import Live, LivePages, TooManyViewers
 from orchestrator.console.run import build_parts
 from orchestrator.domain.events import CallAnswered, CallEnded, MemberAdded, MemberRemoved
 from orchestrator.reporter import Reporter
+from orchestrator.services import Services
 from orchestrator.settings import Settings
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.nodes import NodeStore
+from orchestrator.store.overview import LivePerson, Overview
 from orchestrator.store.processes import ProcessStore
 from orchestrator.store.receivers import ReceiverStore
 from orchestrator.wiring import build_nodes, build_services
@@ -199,6 +203,24 @@ def test_what_the_door_refused_is_not_in_the_audit_log(redis_url: str, client: r
     assert [page.count(f"<td>{status}</td>") for status in (200, 400, 401, 403)] == [1, 1, 0, 0]
 
 
+def test_a_wrong_bearer_token_costs_time_and_leaves_a_line(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a wrong login does; an address that goes on has one line, which a next one counts on from."""
+    monkeypatch.setattr(security, "WRONG_SECONDS", 0.05)
+    web = make_console(redis_url, client, TOKEN).web
+    began = time.monotonic()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            assert web.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401
+        assert web.post("/login", data={"token": "wrong"}, headers=OURS).status_code == 401
+        assert web.get("/metrics").status_code == 401  # asks, and guesses nothing
+
+    assert time.monotonic() - began >= 4 * 0.05
+    refused = [line for line in lines if line["event"] == "console_token_refused"]
+    assert [(line["address"], line["before"]) for line in refused] == [("127.0.0.1", 0)]
+
+
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
 )
@@ -347,6 +369,19 @@ def test_the_operators_api_makes_changes_and_deletes_accounts(console: Console) 
     assert "DELETE" in console.page("/audit")
 
 
+def test_what_the_operators_api_does_not_take_is_refused_by_name(console: Console) -> None:
+    """Not answered with 200 and passed over: a misspelt field, or a body that is no form."""
+    path = f"/v1/Accounts/{ACCOUNT}"
+    misspelt = console.web.post(path, data={"status": "suspended"})
+    as_json = console.web.post(path, json={"Status": "suspended"})
+
+    assert misspelt.status_code == as_json.status_code == 400
+    assert "status" in misspelt.get_json()["message"]
+    assert "Content-Type" in as_json.get_json()["message"]
+    assert console.web.post("/v1/Accounts", data={"Name": "x"}).status_code == 400
+    assert console.client.hget(keys.account(ACCOUNT), "status") == "active"
+
+
 def test_the_operators_api_is_described(console: Console) -> None:
     """Every route of it, and no other."""
     document = console.web.get("/openapi.json").get_json()
@@ -412,3 +447,64 @@ def test_a_conference_that_ends_stays_on_its_page(console: Console, live: tuple[
     assert "completed" in page
     assert "End the conference" not in page
     assert "0 conferences" in console.page("/")
+
+
+def test_a_page_that_could_not_be_read_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever went wrong: the log has it, and who watches sees what comes next."""
+    monkeypatch.setattr("orchestrator.console.live.INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr("orchestrator.console.live.SENT_SECONDS", 0.01)
+    monkeypatch.setattr("orchestrator.console.live.KEEP_SECONDS", 0.1)
+    answers: list[dict[str, str] | Exception] = [{"a": "1"}, KeyError("x"), {"a": "2"}]
+
+    def render() -> dict[str, str]:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    events = _events(Live(render))
+    with gevent.Timeout(10), structlog.testing.capture_logs() as lines:
+        assert [next(events), next(events)] == ["event: a\ndata: 1\n\n", "event: a\ndata: 2\n\n"]
+    assert "console_page_crashed" in [line["event"] for line in lines]
+
+
+def test_two_who_read_at_once_do_not_disturb_each_other(redis_url: str, live: tuple[World, str, str]) -> None:
+    """The live page and its events are read by different greenlets."""
+    reader = build_parts(Settings(redis_url=redis_url), cast(Services, None)).reader
+    conferences = reader.overview.conferences()
+    people = reader.people_of(conferences)
+    read, other = reader.overview.people, replace(conferences[0], conference_sid="CF" + "0" * 32, version="1")
+
+    def meanwhile(sids: Sequence[str]) -> dict[str, list[LivePerson]]:
+        reader.overview = cast(Overview, SimpleNamespace(people=read))
+        reader.people_of([])
+        return read(sids)
+
+    reader.overview = cast(Overview, SimpleNamespace(people=meanwhile))
+    assert reader.people_of([*conferences, other]) == {**people, other.conference_sid: []}
+
+
+def test_a_conference_is_read_once_for_all_who_watch_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many at a time; one that nobody watches any more makes room."""
+    monkeypatch.setattr("orchestrator.console.live.INTERVAL_SECONDS", 5.0)
+    monkeypatch.setattr("orchestrator.console.live.MOST_PAGES", 2)
+    reads: list[str] = []
+
+    def render(sid: str) -> dict[str, str]:
+        reads.append(sid)
+        return {"conference": sid}
+
+    pages = LivePages(render)
+    with gevent.Timeout(10):
+        viewers = []
+        for sid in ("a", "a", "b"):
+            viewers.append(pages.watch(sid))
+            next(viewers[-1])
+        gevent.sleep(0.02)
+        assert sorted(reads) == ["a", "b"]
+        with pytest.raises(TooManyViewers):
+            pages.watch("c")
+        viewers[2].close()  # type: ignore[attr-defined]  # a generator
+        assert next(pages.watch("c")).startswith("retry")
+    for viewer in viewers:
+        viewer.close()  # type: ignore[attr-defined]
