@@ -10,7 +10,7 @@ from orchestrator.callbacks.plan import PLAN
 from orchestrator.domain.conference import ConferenceStatus, ParticipantStatus
 from orchestrator.domain.events import Event
 from orchestrator.domain.transitions import CONFERENCE_TABLE, EVENT_TABLE, STATE_TABLE
-from orchestrator.jobs.wakeups import CALLBACKS, ITEMS_PER_JOB, MOST_READY, PLAYBACK, WOKEN_SECONDS, Topic
+from orchestrator.jobs.wakeups import ITEMS_PER_JOB, MOST_READY, TOPICS, WOKEN_SECONDS, Topic
 from orchestrator.limits import TABLE
 from orchestrator.media.content import BARE, UNKNOWN, WRITTEN
 from orchestrator.media.decode import CODECS, FORMATS
@@ -58,7 +58,7 @@ def redis_schema() -> str:
             "",
             "| Key | Type | Holds | Ends |",
             "|---|---|---|---|",
-            *(row for topic in (PLAYBACK, CALLBACKS) for row in _topic_rows(topic)),
+            *(row for topic in TOPICS for row in _topic_rows(topic)),
             "",
             "## By hand",
             "",

@@ -66,6 +66,7 @@ ATTEMPT_SECONDS: Final = Histogram(
 RECORDINGS: Final = Counter(
     "orchestrator_recordings", "Recordings by what became of them", ["status"], registry=REGISTRY
 )
+RECORDINGS.labels("failed")  # at 0 from the start: an alert sees the first one by its step from there
 REDIS_SECONDS: Final = Histogram(
     "orchestrator_redis_seconds", "A PING of Redis, every two seconds", buckets=_FAST, registry=REGISTRY
 )

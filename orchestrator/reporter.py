@@ -22,7 +22,7 @@ class Reporter:
     def __init__(self, store: ProcessStore, kind: str) -> None:
         self._store = store
         self._kind = kind
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._name = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(2).hex()}"  # as a listener's: followers.py
         self._started_ms = int(time.time() * 1000)
 
     def start(self) -> None:

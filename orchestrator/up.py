@@ -26,6 +26,7 @@ from orchestrator.children import die_with_parent, free_port
 from orchestrator.demo_receiver import DemoReceiver
 from orchestrator.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from orchestrator.errors import ApiError
+from orchestrator.limits import DEFAULTS
 from orchestrator.running import DATA, LOCK, RUNNING, save_running
 from orchestrator.settings import Settings
 from orchestrator.sids import mint_sid
@@ -39,6 +40,7 @@ STOP_SECONDS: Final = 10.0
 CALLS_PER_SECOND: Final = 1_000
 """Of the account that is made for trying out: nobody waits. An operator's accounts have Twilio's one."""
 
+MADE_HERE: Final = "made by orchestrator up"
 
 _WITHOUT_PROXIES: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -191,11 +193,14 @@ def _lock(path: Path) -> IO[str]:
 
 
 def _account(accounts: AccountStore) -> Account:
-    """The first active account; a new one where there is none."""
+    """The first active account; a new one where there is none. One that was made here before there were calls per
+    second gets its own now."""
     for account in accounts.list_accounts():
         if account.status == "active":
+            if account.friendly_name == MADE_HERE and account.limits.calls_per_second == DEFAULTS.calls_per_second:
+                accounts.save_limits(account.account_sid, {"calls_per_second": CALLS_PER_SECOND})
             return account
-    account = Account(mint_sid("AC"), secrets.token_hex(16), "active", "made by orchestrator up")
+    account = Account(mint_sid("AC"), secrets.token_hex(16), "active", MADE_HERE)
     accounts.save_account(account)
     accounts.save_limits(account.account_sid, {"calls_per_second": CALLS_PER_SECOND})
     return account

@@ -21,7 +21,7 @@ from orchestrator.dialling.orders import Seal
 from orchestrator.dialling.queue import ACCOUNTS_AT_ONCE, DialQueue
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.freeswitch.nodes import Nodes
-from orchestrator.jobs.wakeups import CALLBACKS, DIALLING, PLAYBACK, RECORDINGS, Topic, Wakeups, make_queue, use
+from orchestrator.jobs.wakeups import CALLBACKS, DIALLING, PLAYBACK, RECORDINGS, TOPICS, Topic, Wakeups, make_queue, use
 from orchestrator.lanes.engine import Engine
 from orchestrator.lanes.sweep import Sweep
 from orchestrator.media.fetch import Fetcher
@@ -79,8 +79,7 @@ class WorkerParts:
 def build_worker(settings: Settings) -> WorkerParts:
     """The worker process: it dials calls that wait, decides what is played, and delivers callbacks, in this order."""
     client = connect(settings.redis_url, max_connections=256)
-    topics = (DIALLING, PLAYBACK, CALLBACKS, RECORDINGS)
-    wakeups = {topic: Wakeups(build_queue(settings, topic), topic) for topic in topics}
+    wakeups = {topic: Wakeups(build_queue(settings, topic), topic) for topic in TOPICS}
     dials, outbox, stored = DialStore(client), OutboxStore(client, settings.retention_seconds), PlaybackStore(client)
     nodes, fetching = build_nodes(settings), build_nodes(settings)
     recorder = build_recorder(settings, client, wakeups[CALLBACKS].wake, wakeups[RECORDINGS].wake)

@@ -65,8 +65,10 @@ def deployment(reader: Reader, processes: Sequence[ProcessReport]) -> Iterator[M
     ready: dict[Labels, float] = {(topic,): number for topic, number in reader.ready().items()}
     yield _gauge("orchestrator_wakeups_ready", "Lanes that wait for a job", ["lane"], ready)
     yield from _live(reader, live)
+    dropped = reader.backlog.dropped()
+    yield CounterMetricFamily("orchestrator_dead_letters", "All of orchestrator_callbacks_dead", sum(dropped.values()))
     dead = CounterMetricFamily("orchestrator_callbacks_dead", "Callbacks that were given up", labels=["reason"])
-    for reason, number in reader.backlog.dropped().items():
+    for reason, number in dropped.items():
         dead.add_metric([reason], number)
     yield dead
     for name, text, value in reader.redis_figures():

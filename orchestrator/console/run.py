@@ -13,7 +13,7 @@ from gevent.pywsgi import WSGIServer
 
 from orchestrator.console.app import Parts, create_console
 from orchestrator.console.reader import Reader
-from orchestrator.jobs.wakeups import CALLBACKS, DIALLING, PLAYBACK, RECORDINGS, Wakeups
+from orchestrator.jobs.wakeups import TOPICS, Wakeups
 from orchestrator.probes import build_processes, build_readiness
 from orchestrator.reporter import Reporter
 from orchestrator.services import Services
@@ -58,8 +58,7 @@ def run_console(settings: Settings) -> None:
 def build_parts(settings: Settings, services: Services) -> Parts:
     """What the console reads and acts with."""
     client = connect(settings.redis_url)
-    topics = (DIALLING, PLAYBACK, CALLBACKS, RECORDINGS)
-    wakeups = {topic.name: Wakeups(build_queue(settings, topic), topic) for topic in topics}
+    wakeups = {topic.name: Wakeups(build_queue(settings, topic), topic) for topic in TOPICS}
 
     def ready() -> Mapping[str, int]:
         return {name: waiting.backlog() for name, waiting in wakeups.items()}

@@ -95,7 +95,9 @@ class Door:
         answer = Response(status=303, headers={"Location": "/"})
         until = str(int(time.time()) + SESSION_SECONDS)
         value = f"{until}.{self._sign(until)}"
-        answer.set_cookie(COOKIE, value, max_age=SESSION_SECONDS, httponly=True, samesite="Strict")
+        answer.set_cookie(
+            COOKIE, value, max_age=SESSION_SECONDS, httponly=True, samesite="Strict", secure=_by_tls(request)
+        )
         log.info("console_login", address=request.remote_addr)
         return answer
 
@@ -123,6 +125,11 @@ class Door:
     def _sign(self, until: str) -> str:
         """With a key that only who knows the token has: a new token ends all sessions."""
         return hmac.new(self._token.encode(), until.encode(), hashlib.sha256).hexdigest()
+
+
+def _by_tls(asked: Request) -> bool:
+    """Also where it is a proxy that speaks TLS; whoever claims it in vain does without a session."""
+    return asked.is_secure or asked.headers.get("X-Forwarded-Proto") == "https"
 
 
 def _digest(text: str) -> bytes:

@@ -29,11 +29,11 @@ CONFERENCE_VARIABLE: Final = "orchestrator_conference_sid"
 """Channel variable that tells every CHANNEL_ event which conference its leg belongs to."""
 
 PROFILE: Final = "orchestrator"
+"""The conference profile in freeswitch-conf."""
 
 ENDS_WITH_THE_LAST: Final = "mandatory_member_endconf"
 """Member flag: with the last of those who have it the switch ends the conference, whatever else is in it: a leg that
 records would keep it alive (conference_member.c, conference_member_del)."""
-"""The conference profile in freeswitch-conf."""
 
 TIMEOUT_BUFFER_SECONDS: Final = 5
 """Twilio adds 5 s to Timeout (seed 004, "Timeout")."""

@@ -156,6 +156,8 @@ CALLBACKS: Final = Topic("callbacks")
 PLAYBACK: Final = Topic("playback")
 RECORDINGS: Final = Topic("recordings")
 DIALLING: Final = Topic("dialling")
+TOPICS: Final = (DIALLING, PLAYBACK, CALLBACKS, RECORDINGS)
+"""All of them, in the order in which a worker takes their jobs."""
 
 
 def make_queue(topic: Topic, connection: object) -> Queue:

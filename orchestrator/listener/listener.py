@@ -81,6 +81,7 @@ class Listener:
         lease: Lease,
     ) -> None:
         self._address = address
+        metrics.EVENTS_DROPPED.labels(address.name)  # at 0 from the start: an alert sees the first one by its step
         self._password = password
         self._committer = make_committer(self._wait_for_store, self._send)
         self._reconciler = Reconciler(self._committer, self._send)

@@ -30,8 +30,8 @@ class AccountRemoval:
             gone = self._delete_calls(calls)
             for sid in self._redis.zrange(keys.account_conferences(account_sid), 0, -1):
                 gone += self._delete_conference(sid)
+            self._redis.srem(keys.ACCOUNTS, account_sid)  # first: without the account itself nothing is repeated
             gone += int(self._redis.unlink(*_own(account_sid), keys.recordings_of(account_sid)))
-            self._redis.srem(keys.ACCOUNTS, account_sid)
         return gone
 
     def _check(self, account_sid: str) -> None:

@@ -29,7 +29,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
-    """`name` is host:pid, `kind` the command that it runs; `metrics` is Prometheus' text."""
+    """`name` is host:pid:random, `kind` the command that it runs; `metrics` is Prometheus' text."""
 
     name: str
     kind: str

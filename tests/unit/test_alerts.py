@@ -7,14 +7,18 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import redis
 import yaml
 
 from orchestrator import metrics
+from orchestrator.freeswitch.addresses import NodeAddress
+from orchestrator.listener.listener import Listener
 from tests.harness.freeswitch import REPOSITORY
 from tests.unit.console.test_console import make_console
 
@@ -41,7 +45,7 @@ BROKEN: dict[str, Broken] = {
     "NoApi": ({"kind": "api"}, {'orchestrator_processes{kind="api"}': "0+0x40"}),
     "LanesLate": ({"lane": "callbacks"}, {'orchestrator_lanes_late_seconds{lane="callbacks"}': "90+0x40"}),
     "EventsLate": (FS1, _late("event_lag_seconds", 'node="fs1"', "2.0", "5.0")),
-    "EventsDropped": (FS1, {'orchestrator_events_dropped_total{node="fs1"}': "0+1x40"}),
+    "EventsDropped": (FS1, {'orchestrator_events_dropped_total{node="fs1"}': "0x25 1x15"}),
     "ApiErrors": (
         {},
         {
@@ -51,7 +55,7 @@ BROKEN: dict[str, Broken] = {
     ),
     "ApiSlow": ({}, _late("request_seconds", 'route="update_participant"', "1.0", "2.0")),
     "SwitchRefuses": (FS1, {'orchestrator_commands_total{node="fs1",outcome="failed"}': "0+10x40"}),
-    "DeadLetters": ({"reason": "age"}, {'orchestrator_callbacks_dead_total{reason="age"}': "0+1x40"}),
+    "DeadLetters": ({}, {"orchestrator_dead_letters_total": "0x25 1x15"}),
     "ReceiversPaused": ({}, {"orchestrator_receivers_paused": "2+0x40"}),
     "RedisMemory": (
         {},
@@ -59,7 +63,7 @@ BROKEN: dict[str, Broken] = {
     ),
     "RedisForgets": ({}, {"orchestrator_redis_appends": "0+0x40"}),
     "RedisSlow": ({}, _late("redis_seconds", "", "0.1", "0.25")),
-    "RecordingsFail": ({"status": "failed"}, {'orchestrator_recordings_total{status="failed"}': "0+1x40"}),
+    "RecordingsFail": ({"status": "failed"}, {'orchestrator_recordings_total{status="failed"}': "0x25 1x15"}),
     "Trouble": (
         {"event": "store_unreachable"},
         {'orchestrator_log_lines_total{event="store_unreachable",level="error"}': "0+20x40"},
@@ -98,6 +102,19 @@ def test_each_alert_fires_when_its_thing_is_broken_and_no_other_does(tmp_path: P
     for words in (["check", "rules", str(FOLDER / "alerts.yml")], ["test", "rules", str(tmp_path / "test.yml")]):
         done = subprocess.run([str(PROMTOOL), *words], capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_one_event_alerts_of_is_there_before_it(redis_url: str, client: redis.Redis) -> None:
+    """At 0, or its first step would be none: an alert on an increase sees no series being born."""
+    program = "from orchestrator import metrics; print(metrics.exposition())"
+    fresh = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    address, nobody = NodeAddress("fs-new", "127.0.0.1", 1), MagicMock()
+    Listener(address, "", nobody, nobody, nobody, nobody, "", nobody)
+    deployment = make_console(redis_url, client).web.get("/metrics").text
+
+    assert 'orchestrator_recordings_total{status="failed"} 0.0' in fresh.stdout
+    assert 'orchestrator_events_dropped_total{node="fs-new"} 0.0' in metrics.exposition()
+    assert "orchestrator_dead_letters_total 0.0" in deployment
 
 
 def test_every_figure_that_is_named_is_one_that_there_is(redis_url: str, client: redis.Redis) -> None:

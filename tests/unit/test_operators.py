@@ -12,15 +12,19 @@ import sys
 from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import redis
 
+from orchestrator import up
 from orchestrator.cli.printing import plain
 from orchestrator.domain.events import CallAnswered, CallEnded, MemberAdded, MemberRemoved
+from orchestrator.errors import Unavailable
 from orchestrator.reporter import Reporter
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
+from orchestrator.store.account_removal import AccountRemoval
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.lanes import Lane
@@ -236,3 +240,28 @@ def test_redis_answers_the_questions_of_the_night(run: Run, account: str, client
     for line in lines:
         typed = reduce(lambda text, name: text.replace(name, names[name]), names, line)
         assert redis_cli(*typed.split()[1:]), typed
+
+
+@pytest.mark.parametrize("dying", ["srem", "unlink"])
+def test_a_deletion_that_died_is_repeated(account: str, client: redis.Redis, dying: str) -> None:
+    """Wherever it died: the account is the last to go, or nobody could ask again."""
+    client.hset(keys.account(account), "status", "suspended")
+    dies = MagicMock(wraps=client)
+    getattr(dies, dying).side_effect = redis.ConnectionError
+    with pytest.raises(Unavailable):
+        AccountRemoval(dies).delete(account)
+    AccountRemoval(client).delete(account)
+
+    assert not client.sismember(keys.ACCOUNTS, account)
+    assert not client.exists(keys.account(account))
+
+
+def test_the_account_for_trying_out_is_not_kept_waiting(client: redis.Redis) -> None:
+    """Also one that an earlier version made; an operator's own limit is left alone."""
+    accounts = AccountStore(client)
+    accounts.save_account(Account(ACCOUNT, TOKEN, "active", up.MADE_HERE))
+    up._account(accounts)
+    assert accounts.load_limits(ACCOUNT).calls_per_second == up.CALLS_PER_SECOND
+    accounts.save_limits(ACCOUNT, {"calls_per_second": 7})
+    up._account(accounts)
+    assert accounts.load_limits(ACCOUNT).calls_per_second == 7

@@ -184,6 +184,9 @@ def test_a_token_is_asked_for_and_a_session_follows(
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     assert TOKEN not in cookie
+    assert "Secure" not in cookie
+    by_tls = web.post("/login", data={"token": TOKEN}, headers={**OURS, "X-Forwarded-Proto": "https"})
+    assert "Secure" in by_tls.headers["Set-Cookie"]
     assert web.get("/", headers=BROWSER).status_code == 200
     web.set_cookie(security.COOKIE, f"{int(time.time()) + 9999999}.{'0' * 64}")
     assert web.get("/", headers=BROWSER).status_code == 303

@@ -53,7 +53,7 @@ _PARTS = {
     ":account:AC": ":account:AC[0-9a-f]{32}",
     "KIND": "(?:callbacks|dialling|playback|recordings)",
     r"\{name\}": r"\{[A-Za-z0-9_-]{1,32}\}",
-    r"\{host:pid\}": r"\{[A-Za-z0-9._-]+:\d+\}",
+    r"\{host:pid:random\}": r"\{[A-Za-z0-9._-]+:\d+:[0-9a-f]{4}\}",
     ":participant:CA": ":participant:CA[0-9a-f]{32}",
     ":lane": ":(?:conference|(?:CA|RE)[0-9a-f]{32})",
 }
@@ -81,7 +81,7 @@ BY_TTL = {
     "node:{name}:detector",
     "listeners",
     "node:{name}:dialled",
-    "process:{host:pid}",
+    "process:{host:pid:random}",
     "account:{AC}:kept",
     "account:{AC}:tallies",
     "playback:{CF}:lane",
@@ -96,7 +96,7 @@ BY_TTL = {
 
 
 FOR_SECONDS = {
-    "process:{host:pid}",
+    "process:{host:pid:random}",
     "listeners",
     "node:{name}",
     "node:{name}:detector",
