@@ -26,6 +26,10 @@ LANE: Final = "calls"
 SOON_MS: Final = 20
 """Nobody waits for so little: the switch's own clock ticks no faster."""
 
+GONE_MS: Final = 300
+"""So long after a channel's last event its UUID is free again: uuid_exists denies it a moment before, and a second
+channel of that name is refused (switch_core_session.c, "Duplicate UUID!")."""
+
 FREE: Final = "dials_free_at"
 NEXT: Final = "dials_not_before"
 """Of an account's tallies: the turn behind the last that was given; when its next call may be dialled (ms)."""
@@ -220,13 +224,14 @@ def queue_waiting(client: Any, waiting: Iterable[Participant]) -> None:
 
 
 def _queue_again(pipe: Any, participant: Participant, *, only_new: bool = False) -> None:
-    """To the account's queue of calls, as of now: what it is dialled with, and that a sweep looks at it."""
+    """To the account's queue of calls, due soon: what it is dialled with, and that a sweep looks at it."""
     account_sid, member = participant.account_sid, f"{participant.conference_sid}.{participant.call_sid}"
     now_ms, orders = time.time() * 1000, keys.account_dial_orders(account_sid)
+    turn_ms = now_ms + GONE_MS
     if not only_new:
         pipe.hdel(orders, f"{member}:claimed")
     pipe.hset(orders, member, participant.order)
-    pipe.zadd(keys.account_dials(account_sid), {member: f"{now_ms:.3f}"}, nx=only_new)
+    pipe.zadd(keys.account_dials(account_sid), {member: f"{turn_ms:.3f}"}, nx=only_new)
     pipe.zadd(keys.lanes_due(KIND), {str(Lane(account_sid, LANE)): int(now_ms)}, nx=only_new)
 
 
