@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 MINUTES ?= 5
 SEED   ?= 1
 # Scenarios that measure when something happens, some while they load the machine: nothing runs beside them.
-ALONE  := tests/scenarios/test_connections.py tests/scenarios/test_calls_per_second.py
+ALONE  := tests/scenarios/test_connections.py tests/scenarios/test_calls_per_second.py tests/scenarios/test_nodes.py
 
 .PHONY: up test test-freeswitch check coverage clients browser openapi bench chaos fuzz clean
 

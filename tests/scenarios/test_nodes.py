@@ -42,6 +42,7 @@ def nodes_of(stack: Stack) -> dict[str, str]:
     return {row["friendly_name"]: row["node"] for row in rows if row["status"] != "completed"}
 
 
+@pytest.mark.timeout(240)
 def test_nodes_are_emptied_and_lost(two_nodes: Stack) -> None:
     """A cordoned node gets no conference, and people are still added to those that it has; a node that dies loses its
     conferences, whose names are free for others on the node that is left."""
