@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import urllib.request
 from collections.abc import Callable
 from typing import Any, Final
@@ -60,9 +61,9 @@ def test_the_password_of_a_callbacks_url_is_not_shown(stack: Stack) -> None:
     made = stack.client().conferences("a url").participants.create(**settings)
     stack.receiver.await_kind(made.call_sid, "call busy")
     account = ("--account", stack.account_sid)
-    wanted = ("callbacks", "list", *account, "--call", made.call_sid, "--state", "delivered")
+    wanted = ("callbacks", "list", *account, "--call", made.call_sid, "--state", "delivered", "--json")
     listed = eventually(lambda: stack.orchestrator(*wanted), "it is delivered")
-    shown = stack.orchestrator("callbacks", "show", *account, listed.split()[0])
+    shown = stack.orchestrator("callbacks", "show", *account, json.loads(listed.splitlines()[0])["id"])
     path = f"/v1/Accounts/{stack.account_sid}/Callbacks?CallSid={made.call_sid}"
     request = urllib.request.Request(stack.base_url + path)
     basic = base64.b64encode(f"{stack.account_sid}:{stack.auth_token}".encode()).decode()
