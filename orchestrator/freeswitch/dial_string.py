@@ -174,9 +174,11 @@ VARIABLES: Final[dict[str, Make]] = {
     "api_on_answer": lambda command, participant: (
         f"sched_del {participant.switch.channel_uuid}" if command.early_media else None
     ),
-    # Behind the one before, which would take it away again: they run in this order (switch_channel.c, api_on).
+    # Behind the one before, which would take it away again: they run in this order (switch_channel.c, api_on). A second
+    # more: it counts whole seconds of the clock, and would cut the call up to one short (sched_hangup_function,
+    # mod_commands.c; switch_scheduler.c).
     "api_on_answer_limit": lambda command, participant: (
-        f"sched_hangup +{command.time_limit_seconds} {participant.switch.channel_uuid} ALLOTTED_TIMEOUT"
+        f"sched_hangup +{command.time_limit_seconds + 1} {participant.switch.channel_uuid} ALLOTTED_TIMEOUT"
         if command.time_limit_seconds
         else None
     ),

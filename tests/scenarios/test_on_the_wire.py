@@ -177,7 +177,7 @@ def test_a_call_ends_at_its_time_limit(stack: Stack, number: str) -> None:
     completed = stack.receiver.await_kind(made.call_sid, "call completed")[0]
     answered = stack.receiver.await_kind(made.call_sid, "call in-progress")[0]
 
-    assert completed.parameters["CallDuration"] in ("1", "2", "3"), "whole seconds: 1.99 are one"
+    assert completed.parameters["CallDuration"] in ("2", "3")
     assert 1.0 < completed.at - answered.at < 4.0
 
 
