@@ -44,22 +44,16 @@ def stack(switch_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """One running service for all scenarios that do not break it."""
     directory = tmp_path_factory.mktemp(switch_name)
     running = Stack(make_switch(switch_name, directory / "switch"), directory)
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture
 def own_stack(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
     """A service of the test's own, to be broken."""
     running = Stack(make_switch(switch_name, tmp_path / "switch"), tmp_path, workers=2)
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

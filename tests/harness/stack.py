@@ -12,7 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from twilio.rest import Client
 
@@ -215,6 +215,18 @@ class Stack:
     @property
     def base_url(self) -> str:
         return f"http://{self.bind}"
+
+    def __enter__(self) -> Self:
+        """Start it; whoever leaves the block stops it."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         self.environment = {

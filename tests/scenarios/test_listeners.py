@@ -27,11 +27,8 @@ FAILED_OVER_SECONDS = 15.0
 def pair(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
     """A service with two listeners."""
     running = Stack(make_switch(switch_name, tmp_path / "switch"), tmp_path, listeners=2)
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture
@@ -39,11 +36,8 @@ def guarded(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
     """A service with two listeners whose Redis has a replica and a Sentinel."""
     running = Stack(make_switch(switch_name, tmp_path / "switch"), tmp_path, listeners=2)
     running.redis = Guarded(tmp_path / "guarded")
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 def follower(stack: Stack) -> Process | None:

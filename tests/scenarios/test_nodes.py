@@ -23,11 +23,8 @@ def two_nodes(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
     if isinstance(switch, RealSwitch) and isinstance(other, RealSwitch):
         other.far_end = switch.far_end
     running = Stack(switch, tmp_path, other=other)
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 def call(stack: Stack, name: str) -> str:

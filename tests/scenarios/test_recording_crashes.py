@@ -38,11 +38,8 @@ def stack(switch_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A service to be broken again and again."""
     directory = tmp_path_factory.mktemp(f"recording-crashes-{switch_name}")
     running = HurriedStack(make_switch(switch_name, directory / "switch"), directory, workers=2)
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

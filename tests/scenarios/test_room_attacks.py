@@ -103,11 +103,8 @@ def stack(switch_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A service with a tap."""
     directory = tmp_path_factory.mktemp(f"attacks-{switch_name}")
     running = TappedStack(make_switch(switch_name, directory / "switch"), directory)
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
         running.tap.stop()
 
 

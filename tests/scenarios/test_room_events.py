@@ -267,11 +267,8 @@ def pausing(request: pytest.FixtureRequest, switch_name: str, tmp_path: Path) ->
     process = switch._process
     process.command = [sys.executable, "-c", PAUSING_PHONES, *process.command[3:]]
     running = Stack(switch, tmp_path)
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 def test_talking_and_pausing_are_told(pausing: Stack) -> None:

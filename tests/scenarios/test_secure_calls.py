@@ -74,11 +74,8 @@ def secure(request: pytest.FixtureRequest, switch_name: str, tmp_path: Path) -> 
     ours = make_certificates(tmp_path / "ours")
     theirs = ours if request.param == "ours" else make_certificates(tmp_path / "theirs")
     running = Stack(SecureSwitch(tmp_path / "switch", ours, theirs), tmp_path)
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.mark.parametrize("secure", ["ours"], indirect=True)
