@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.listener import Listener
 from orchestrator.listener.share import Share
+from orchestrator.process_name import process_name
 from orchestrator.settings import Settings
 from orchestrator.store.connection import connect
 from orchestrator.store.leases import Lease, LeaseStore
@@ -32,7 +31,6 @@ def build_share(settings: Settings) -> Share:
     client = connect(settings.redis_url)
     wake_callbacks, wake_sounds = start_waker(settings, CALLBACKS), start_waker(settings, PLAYBACK)
     shared = build_recorder(settings, client, wake_callbacks, start_waker(settings, RECORDINGS))
-    process = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(2).hex()}"  # a container's process is always the first
 
     def make_listener(address: NodeAddress, lease: Lease) -> Listener:
         recorder = replace(shared, lease=lease)
@@ -47,7 +45,7 @@ def build_share(settings: Settings) -> Share:
             wake_sounds,
             recorder,
             NodeStore(client),
-            process,
+            process_name(),
             lease,
         )
 
@@ -57,7 +55,7 @@ def build_share(settings: Settings) -> Share:
     def is_lost(name: str) -> bool:
         return any(row.name == name and row.state == "lost" for row in registry.list_nodes())
 
-    return Share(leases, list_addresses(registry), is_lost, make_listener, process)
+    return Share(leases, list_addresses(registry), is_lost, make_listener, process_name())
 
 
 def build_detectors(settings: Settings) -> list[Detector]:
@@ -70,7 +68,7 @@ def _build_detector(settings: Settings, address: NodeAddress) -> Detector:
     wake_callbacks, wake_sounds = start_waker(settings, CALLBACKS), start_waker(settings, PLAYBACK)
     recorder = build_recorder(settings, client, wake_callbacks, start_waker(settings, RECORDINGS))
     make_committer = committer_maker(settings, client, recorder, wake_callbacks, wake_sounds, gevent.sleep)
-    seen, name = NodeStore(client), f"{socket.gethostname()}:{os.getpid()}"
+    seen = NodeStore(client)
 
     def send(command: SwitchCommand) -> str:
         raise NodeUnavailable("who has picked up asks nothing of the switch")
@@ -80,5 +78,5 @@ def _build_detector(settings: Settings, address: NodeAddress) -> Detector:
         settings.freeswitch_password,
         Path(settings.detection_dir),
         lambda found: make_committer(send).commit_events([found]),
-        lambda calls: seen.save_detector(address.name, detector=name, calls=str(calls)),
+        lambda calls: seen.save_detector(address.name, detector=process_name(), calls=str(calls)),
     )

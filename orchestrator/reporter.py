@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import time
 
 import gevent
 
 from orchestrator import logs, metrics
 from orchestrator.errors import Unavailable
+from orchestrator.process_name import process_name
 from orchestrator.store.processes import LogLine, ProcessReport, ProcessStore
 
 INTERVAL_SECONDS = 2.0
@@ -22,7 +21,7 @@ class Reporter:
     def __init__(self, store: ProcessStore, kind: str) -> None:
         self._store = store
         self._kind = kind
-        self._name = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(2).hex()}"  # as a listener's: followers.py
+        self._name = process_name()
         self._started_ms = int(time.time() * 1000)
 
     def start(self) -> None:
