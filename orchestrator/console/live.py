@@ -60,10 +60,10 @@ class Live:
         try:
             yield "retry: 2000\n\n"
             while True:
+                changed = self._changed  # before it is looked at what has: what changes while this is sent counts
                 news = [(name, *row) for name, row in self._sections.items() if seen.get(name) != row[0]]
                 seen.update({name: number for name, number, _ in news})
                 yield "".join(_event(name, html) for name, _, html in news) or ": here\n\n"
-                changed = self._changed
                 if news:
                     gevent.sleep(SENT_SECONDS)
                 else:

@@ -471,6 +471,27 @@ def test_a_page_that_could_not_be_read_is_read_again(monkeypatch: pytest.MonkeyP
     assert "console_page_crashed" in [line["event"] for line in lines]
 
 
+def test_what_changes_while_a_browser_is_sent_to_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow one has it with the next event, not with the one after the next change."""
+    monkeypatch.setattr("orchestrator.console.live.INTERVAL_SECONDS", 0.01)
+    shown, read = {"a": "1"}, []
+
+    def render() -> dict[str, str]:
+        read.append(dict(shown))
+        return dict(shown)
+
+    stream = Live(render).watch()
+    with gevent.Timeout(5):
+        while next(stream) != ": here\n\n" or not read:
+            pass
+        shown["a"] = "2"
+        while {"a": "2"} not in read[:-1]:  # it has been read, and told, before the browser has taken the last one
+            gevent.sleep(0.01)
+        while (event := next(stream)) == ": here\n\n":
+            pass
+    assert event == "event: a\ndata: 2\n\n"
+
+
 def test_two_who_read_at_once_do_not_disturb_each_other(redis_url: str, live: tuple[World, str, str]) -> None:
     """The live page and its events are read by different greenlets."""
     reader = build_parts(Settings(redis_url=redis_url), cast(Services, None)).reader
