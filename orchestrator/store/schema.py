@@ -32,7 +32,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "CALL_RETENTION_DAYS after the last create; each create trims what is older"),
     Key("account:{AC}:tallies", "hash",
         "kept_bytes; dials_free_at, dials_not_before, and rates: when each is full again (ms)",
-        "7 days after the last"),
+        "7 days after the last, or CALL_RETENTION_DAYS after the last create, whatever is later"),
     Key("account:{AC}:dials", "zset", "ConferenceSid.CallSid of calls that wait to be dialled, by their turn (ms)",
         "member removed when the call is dialled, or ends before"),
     Key("account:{AC}:dials:orders", "hash", "the same -> what is needed to dial it, sealed; and `:claimed`, who dials",
@@ -81,7 +81,8 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("nodes", "hash", "node -> what an operator has said of it: host, port, group, state (JSON)",
         "field removed with the node; of one that FREESWITCH_NODES names it stays"),
     Key("node:{name}", "hash",
-        "what the listener last saw: connected, problem, core_uuid, listener, queued, dropped, sessions, most_sessions",
+        "what the listener last saw: connected, problem, core_uuid, listener, queued, dropped, sessions, "
+        "most_sessions, idle_percent, seen_at (s, by Redis' clock)",
         "5 s after the listener's last word"),
     Key("node:{name}:conferences", "zset", "ConferenceSid of the node's conferences by their creation (ms)",
         "member removed by the listener's next look when it has ended"),
