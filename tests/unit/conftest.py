@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 from hypothesis import settings
+from structlog.contextvars import clear_contextvars
 
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.store.connection import connect
@@ -19,6 +20,12 @@ from tests.unit.lossy_proxy import LossyProxy
 settings.register_profile("quick", max_examples=15, deadline=None)
 settings.register_profile("full", max_examples=100, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("full" if os.environ.get("CI") else "quick"))
+
+
+@pytest.fixture(autouse=True)
+def _about_nothing() -> None:
+    """Whom an earlier test's lines were about is no part of this one's."""
+    clear_contextvars()
 
 
 @pytest.fixture(scope="session")
