@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import gevent
@@ -93,15 +94,22 @@ class GeventWorker(SimpleWorker):
 def work_for_ever(queues: Sequence[Queue], on_stop: Callable[[], object], sleep: Callable[[float], object]) -> None:
     """Take jobs, those of the first queue first, until this process is told to stop. RQ gives up when its Redis is away
     at the wrong moment; the promises made to clients do not."""
-    while True:
-        worker = GeventWorker(queues, on_stop)
-        log.info("worker_loop_starting", name=worker.name)
-        try:
-            with redis_errors():
-                worker.work(logging_level="WARNING")
-        except Unavailable as error:
-            log.error("store_unreachable", error=error.message)
-        if worker.told_to_stop:
-            return
-        log.error("worker_loop_ended", name=worker.name)
-        sleep(LOOP_AGAIN_SECONDS)
+    with suppress(StopRequested):  # told so during the pause
+        while not _work_until_stopped(queues, on_stop):
+            sleep(LOOP_AGAIN_SECONDS)
+
+
+def _work_until_stopped(queues: Sequence[Queue], on_stop: Callable[[], object]) -> bool:
+    """False: the loop has ended for another reason."""
+    worker: GeventWorker | None = None
+    try:
+        with redis_errors():
+            worker = GeventWorker(queues, on_stop)  # RQ asks Redis already here
+            log.info("worker_loop_starting", name=worker.name)
+            worker.work(logging_level="WARNING")
+    except Unavailable as error:
+        log.error("store_unreachable", error=error.message)
+    if worker is not None and worker.told_to_stop:
+        return True
+    log.error("worker_loop_ended")
+    return False

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 import redis
+from rq.exceptions import StopRequested
 
+from orchestrator.children import free_port
 from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
+from orchestrator.jobs.worker import work_for_ever
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.conferences import ConferenceStore
@@ -119,3 +122,17 @@ def test_what_a_killed_worker_was_delivering_is_delivered_by_another(
     assert _of(web, "lane") == ["1", "1", "2", "3"]
     assert client.hgetall(keys.DROPPED) == {}
     eventually(lambda: not client.exists(keys.lanes(lane.sid)), "nothing waits any more", 2)
+
+
+def test_a_loop_that_finds_no_redis_tries_again() -> None:
+    """RQ asks Redis while it makes a worker already: a failover at that moment ends no process."""
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise StopRequested
+
+    nobody = redis.Redis(port=free_port())
+    work_for_ever([make_queue(CALLBACKS, nobody)], lambda: None, sleep)
+    assert len(pauses) == 3
