@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
+from orchestrator import probes
 from orchestrator.errors import ApiError
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.commands import (
@@ -27,7 +28,6 @@ from orchestrator.freeswitch.dial_string import PROFILE
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.freeswitch.whisper import MODULE, can_whisper
 from orchestrator.playback.output import FETCH_SECONDS
-from orchestrator.probes import build_backlog, build_memory, build_node_store, build_processes, build_queue_probe
 from orchestrator.recordings.check import directory_here, directory_of
 from orchestrator.settings import Settings
 from orchestrator.sip_ping import trunks_of
@@ -61,7 +61,7 @@ def check(settings: Settings) -> int:
     failed = False
     here = (_speech(settings), directory_here(settings.recordings_dir))
     before = (*_settings(settings), *misspelt(os.environ), *here, *redis_of(settings))
-    lines = (*before, *trunks_of(build_accounts(settings)), *_nodes(settings))
+    lines = (*before, *trunks_of(build_accounts(settings)), *probes.regions_of(settings), *_nodes(settings))
     for is_fine, text in lines:
         print(f"{WORDS[is_fine]:<5}  {text}")
         failed = failed or is_fine is False
@@ -106,12 +106,12 @@ def redis_of(settings: Settings) -> Iterator[Line]:
         yield from _work(settings)
     except ApiError as error:
         yield False, f"Redis: {reason_of(error)}"
-    problem = build_queue_probe(settings)()
+    problem = probes.build_queue_probe(settings)()
     yield problem is None, "RQ's Redis " + ("answers" if problem is None else f"is not reachable: {problem}")
 
 
 def _memory(settings: Settings) -> tuple[bool, str]:
-    memory = build_memory(settings)
+    memory = probes.build_memory(settings)
     policy = memory.policy()
     if not policy:
         return True, "Redis has no maxmemory: what it does when memory is used up is up to the system"
@@ -126,18 +126,18 @@ def _memory(settings: Settings) -> tuple[bool, str]:
 
 def _keeping(settings: Settings) -> tuple[bool, str]:
     """Without an append-only file a restart of Redis loses what was acknowledged since its last snapshot."""
-    if build_memory(settings).appends():
+    if probes.build_memory(settings).appends():
         return True, "Redis writes an append-only file"
     return False, "Redis has appendonly no: calls and callbacks are lost when it restarts; set appendonly yes"
 
 
 def _work(settings: Settings) -> Iterator[Line]:
     """Who lives, and what waits for them."""
-    kinds = build_processes(settings).count_kinds()
+    kinds = probes.build_processes(settings).count_kinds()
     workers, apis = kinds.get("work", 0), kinds.get("api", 0)
     yield bool(workers), f"{workers} worker(s)" + ("" if workers else ": callbacks and music wait (orchestrator work)")
     yield True, f"{apis} API process(es)"
-    backlog = build_backlog(settings)
+    backlog = probes.build_backlog(settings)
     for kind, lanes, late_seconds in backlog.lanes():
         yield (
             late_seconds <= LATE_SECONDS,
@@ -274,7 +274,7 @@ def _speech(settings: Settings) -> tuple[bool, str]:
 def _detector(settings: Settings, node: str) -> tuple[bool, str]:
     """Not wrong where nobody wants it: it says which answer MachineDetection gets."""
     try:
-        seen = build_node_store(settings).load_detector(node)
+        seen = probes.build_node_store(settings).load_detector(node)
     except ApiError as error:
         return False, f"node {node}: {error.message}"
     if seen:
@@ -289,7 +289,7 @@ def _detector(settings: Settings, node: str) -> tuple[bool, str]:
 def listener_of(settings: Settings, node: str) -> tuple[bool, str]:
     """Who follows the node, if somebody does: what `/readyz` asks, too."""
     try:
-        seen = build_node_store(settings).load_node(node)
+        seen = probes.build_node_store(settings).load_node(node)
     except ApiError as error:
         return False, f"node {node}: {error.message}"
     if not seen:

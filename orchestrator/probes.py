@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from orchestrator.errors import Unavailable
 from orchestrator.health import Readiness
@@ -38,6 +38,16 @@ def build_queue_probe(settings: Settings) -> Callable[[], str | None]:
         return None
 
     return probe
+
+
+def regions_of(settings: Settings) -> Iterator[tuple[bool, str]]:
+    """A line for each Region that is mapped: wrong is one whose creates find no node."""
+    registry = build_registry(settings)
+    rows = [row for row in registry.list_nodes() if row.state == "active"]
+    for region, group in sorted(registry.list_regions().items()):
+        names = ", ".join(row.name for row in rows if row.is_of(group))
+        of_group = f" of the group {group}" if group else ""
+        yield bool(names), f"Region {region} goes to the nodes{of_group}: {names or 'none takes new conferences'}"
 
 
 def build_processes(settings: Settings) -> ProcessStore:

@@ -1,4 +1,5 @@
-"""orchestrator nodes: see them, add and remove them, keep new conferences off them. No process is started anew."""
+"""orchestrator nodes: see them, add and remove them, keep new conferences off them, say which are for a Region. No
+process is started anew."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from orchestrator.cli.printing import print_rows, refuse
+from orchestrator.domain.commands import REGIONS
 from orchestrator.probes import build_node_store
 from orchestrator.setting_values import parse_node
 from orchestrator.settings import Settings
@@ -17,6 +19,7 @@ from orchestrator.store.registry import NodeRegistry, NodeRow
 from orchestrator.wiring import build_registry
 
 GROUP = re.compile(r"[A-Za-z0-9_-]{0,32}", re.ASCII)
+_NO_GROUP = "--group has to be up to 32 letters, digits and - _"
 LOOK_SECONDS = 0.5
 LOST_SECONDS = 30.0
 
@@ -33,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("uncordon", "have it get new ones again"),
     ):
         actions.add_parser(action, help=text).add_argument("name")
+    regions = actions.add_parser("regions", help="which nodes conferences go to that are created with a Region")
+    regions.add_argument("--json", action="store_true", help="a line of JSON each")
+    region = actions.add_parser("region", help="map a Region to a group of nodes; creates with another are refused")
+    region.add_argument("region", choices=REGIONS)
+    mapped = region.add_mutually_exclusive_group(required=True)
+    mapped.add_argument("--group", help="'': any node")
+    mapped.add_argument("--unmap", action="store_true", help="refuse creates with it again")
     drain = actions.add_parser("drain", help="cordon it, and wait until it has no conference any more")
     drain.add_argument("name")
     drain.add_argument("--seconds", type=float, default=3600.0, help="how long at most (default 3600)")
@@ -46,8 +56,11 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     if options.action == "list":
         print_rows(_COLUMNS, _rows(registry, store), options.json)
         return 0
-    if options.action == "add":
-        return _add(registry, options)
+    if options.action == "regions":
+        print_rows(("region", "group", "nodes"), _regions(registry), options.json)
+        return 0
+    if options.action in ("add", "region"):
+        return (_add if options.action == "add" else _map_region)(registry, options)
     row = next((row for row in registry.list_nodes() if row.name == options.name), None)
     if row is None:
         return refuse(f"there is no node {options.name}")
@@ -84,9 +97,24 @@ def _add(registry: NodeRegistry, options: argparse.Namespace) -> int:
     except ValueError as error:
         return refuse(str(error))
     if GROUP.fullmatch(options.group) is None:
-        return refuse("--group has to be up to 32 letters, digits and - _")
+        return refuse(_NO_GROUP)
     registry.save(NodeRow(address.name, address.host, address.port, options.group))
     print(f"{address.name} {address.host}:{address.port} active")
+    return 0
+
+
+def _regions(registry: NodeRegistry) -> Iterator[dict[str, object]]:
+    rows = registry.list_nodes()
+    for region, group in sorted(registry.list_regions().items()):
+        yield {"region": region, "group": group, "nodes": ",".join(row.name for row in rows if row.is_of(group))}
+
+
+def _map_region(registry: NodeRegistry, options: argparse.Namespace) -> int:
+    if options.group is not None and GROUP.fullmatch(options.group) is None:
+        return refuse(_NO_GROUP)
+    registry.map_region(options.region, options.group)
+    nodes = "no nodes" if options.unmap else f"the nodes of {options.group}" if options.group else "any node"
+    print(f"{options.region}: {nodes}")
     return 0
 
 

@@ -12,6 +12,9 @@ from typing import Any, Final
 
 from orchestrator.domain.conference import STOCK, TWILIO, CallbackSettings
 
+REGIONS: Final = ("us1", "us2", "ie1", "de1", "sg1", "br1", "au1", "jp1")
+"""Twilio's names of where a conference is mixed."""
+
 
 @dataclass(frozen=True, slots=True)
 class CreateParticipant:

@@ -85,10 +85,11 @@ class ParticipantService:
         """
         check_policy(self._accounts.load_policy(account_sid), command.to, command.from_, command.caller_id)
         destination = self._find_destination(account_sid, command)
+        group = self._placement.find_group(command.region, self._accounts.load_node_group(account_sid))
         limits = self._accounts.load_limits(account_sid)
         call_sid, order = mint_sid("CA"), self._turns.seal(Order(command, destination))
         while True:
-            conference, is_new = self._conference_for(account_sid, name, command)
+            conference, is_new = self._conference_for(account_sid, name, command, group)
             require_whispers(self._nodes.get_connected(conference.node), command.coaching)
             participant = _new_participant(call_sid, conference, command)
             if destination.fallbacks:
@@ -177,8 +178,11 @@ class ParticipantService:
         except ApiError as error:
             log.error("create_not_taken_back", call_sid=participant.call_sid, error=error.message)
 
-    def _conference_for(self, account_sid: str, name: str, command: CreateParticipant) -> tuple[Conference, bool]:
-        """The conference to join: the one with that SID, the active one with that name, or one whose SID is new."""
+    def _conference_for(
+        self, account_sid: str, name: str, command: CreateParticipant, group: str
+    ) -> tuple[Conference, bool]:
+        """The conference to join: the one with that SID, the active one with that name, or one whose SID is new, on a
+        node of the group. One that exists stays where it is: the first participant's Region counts."""
         if is_sid("CF", name):
             conference = self._store.load_conference(account_sid, name)
             if conference.is_ending:
@@ -196,7 +200,7 @@ class ParticipantService:
             sid or mint_sid("CF"),
             account_sid,
             name,
-            self._placement.choose(self._accounts.load_node_group(account_sid)),
+            self._placement.choose(group),
             created_at=now,
             updated_at=now,
             region=command.region,

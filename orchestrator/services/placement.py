@@ -1,4 +1,5 @@
-"""On which node a new conference goes: `SELECT` is the row to exchange for another way of choosing."""
+"""On which node a new conference goes: in which group of them, and there by `SELECT`, the row to exchange for another
+way of choosing."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.capacity import SHOWN_SECONDS, Capacity
 from orchestrator.freeswitch.client import NodeUnavailable
 from orchestrator.freeswitch.nodes import Nodes
@@ -64,9 +66,21 @@ class Placement:
         self._store = store
         self._select = select
 
+    def find_group(self, region: str | None, kept_to: str) -> str:
+        """Return the group of nodes for a create's Region, of an account that is kept to a group ('': to none). Raises
+        BadParameter of a region that nobody has mapped, and of one that leads out of the account's group."""
+        if region is None:
+            return kept_to
+        group = self._registry.list_regions().get(region)
+        if group is None:
+            raise BadParameter(f"Region: there are no nodes in {region} here")
+        if group and kept_to not in ("", group):
+            raise BadParameter(f"Region: this account has no nodes in {region}")
+        return group or kept_to
+
     def choose(self, group: str = "") -> str:
         """Return the name of a connected node of a group ('': of any). Raises NodeUnavailable, Unavailable."""
-        rows = [row for row in self._registry.list_nodes() if row.state == "active" and group in ("", row.group)]
+        rows = [row for row in self._registry.list_nodes() if row.state == "active" and row.is_of(group)]
         connected = set(self._nodes.connected_names())
         found = [Candidate(row.name, self._nodes.get(row.name).capacity) for row in rows if row.name in connected]
         if not found:

@@ -1,13 +1,14 @@
-"""Which nodes there are: those of FREESWITCH_NODES, and what operators have said since (`orchestrator nodes`).
+"""Which nodes there are: those of FREESWITCH_NODES, and what operators have said since (`orchestrator nodes`); and
+where conferences of a Region go.
 
-Kept in one hash, so that every process sees a change within READ_SECONDS and none has to be started anew.
+Kept in Redis, so that every process sees a change within READ_SECONDS and none has to be started anew.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -35,6 +36,10 @@ class NodeRow:
     group: str = ""
     state: State = "active"
 
+    def is_of(self, group: str) -> bool:
+        """Whether it belongs to a group; all belong to ''."""
+        return group in ("", self.group)
+
 
 class NodeRegistry:
     """`start`: FREESWITCH_NODES of this process. What operators have said of one of them counts more."""
@@ -43,20 +48,30 @@ class NodeRegistry:
         self._redis: Any = client
         self._start = {row.name: row for row in start}
         self._rows = dict(self._start)
+        self._regions: Mapping[str, str] = {}
         self._read_at = float("-inf")
 
     def list_nodes(self) -> list[NodeRow]:
         """The nodes, by name, as they were at most READ_SECONDS ago; while Redis is away, as they were last."""
-        now = time.monotonic()
-        if now - self._read_at >= READ_SECONDS:
-            self._read_at = now
-            with contextlib.suppress(Unavailable):  # whoever needs Redis says so
-                self._rows = self._read()
+        self._refresh()
         return [row for _, row in sorted(self._rows.items()) if row.state != "removed"]
 
-    def _read(self) -> dict[str, NodeRow]:
-        with redis_errors():
-            kept = self._redis.hgetall(keys.NODES)
+    def list_regions(self) -> Mapping[str, str]:
+        """Each region that an operator has mapped, and its group of nodes ('': any); as old as the nodes."""
+        self._refresh()
+        return self._regions
+
+    def _refresh(self) -> None:
+        now = time.monotonic()
+        if now - self._read_at < READ_SECONDS:
+            return
+        self._read_at = now
+        with contextlib.suppress(Unavailable), redis_errors():  # whoever needs Redis says so
+            pipe = self._redis.pipeline(transaction=False)
+            nodes, regions = pipe.hgetall(keys.NODES).hgetall(keys.REGIONS).execute()
+            self._rows, self._regions = self._merge(nodes), regions
+
+    def _merge(self, kept: Mapping[str, str]) -> dict[str, NodeRow]:
         told = {name: orjson.loads(text) for name, text in kept.items()}
         rows = dict(self._start)
         for name, fields in told.items():
@@ -76,6 +91,15 @@ class NodeRegistry:
             fields |= {"host": row.host, "port": row.port}
         with redis_errors():
             self._redis.hset(keys.NODES, row.name, orjson.dumps(fields).decode())
+        self._read_at = float("-inf")
+
+    def map_region(self, region: str, group: str | None) -> None:
+        """Have conferences of a region go to a group of nodes ('': to any); None: the region is unknown again."""
+        with redis_errors():
+            if group is None:
+                self._redis.hdel(keys.REGIONS, region)
+            else:
+                self._redis.hset(keys.REGIONS, region, group)
         self._read_at = float("-inf")
 
     def remove(self, row: NodeRow) -> None:

@@ -80,6 +80,8 @@ KEYS: Final[tuple[Key, ...]] = (
         "field removed when the recording is deleted"),
     Key("nodes", "hash", "node -> what an operator has said of it: host, port, group, state (JSON)",
         "field removed with the node; of one that FREESWITCH_NODES names it stays"),
+    Key("regions", "hash", "Region of a create -> the group of nodes that an operator has mapped it to, '': any",
+        "field removed by the operator"),
     Key("node:{name}", "hash",
         "what the listener last saw: connected, problem, core_uuid, listener, queued, dropped, sessions, "
         "most_sessions, idle_percent, seen_at (s, by Redis' clock)",

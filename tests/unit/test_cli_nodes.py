@@ -8,6 +8,8 @@ import pytest
 import redis
 
 from orchestrator.cli import nodes as cli_nodes
+from orchestrator.probes import regions_of
+from orchestrator.settings import Settings
 from orchestrator.store import keys
 from orchestrator.store.nodes import NodeStore
 from tests.unit.listener.test_committer import World
@@ -87,10 +89,40 @@ def test_a_node_with_conferences_is_removed_only_as_lost(
 
 @pytest.mark.parametrize(
     "words",
-    [("add", "fs2"), ("add", "fs2=host:99999"), ("add", "fs2=host:1", "--group", "a b"), ("cordon", "nobody")],
+    [
+        ("add", "fs2"),
+        ("add", "fs2=host:99999"),
+        ("add", "fs2=host:1", "--group", "a b"),
+        ("cordon", "nobody"),
+        ("region", "us1", "--group", "a b"),
+    ],
 )
 def test_what_makes_no_sense_is_refused(run: Run, words: tuple[str, ...]) -> None:
     assert run("nodes", *words)[0] == 1
+
+
+def test_a_region_is_mapped(run: Run) -> None:
+    """To a group, to any node, to none; the nodes that creates with it get are shown."""
+    run("nodes", "add", "fs2=fs2.example:8021", "--group", "eu")
+    assert run("nodes", "region", "de1", "--group", "eu") == (0, "de1: the nodes of eu", "")
+    assert run("nodes", "region", "us1", "--group", "") == (0, "us1: any node", "")
+    rows = list(map(json.loads, run("nodes", "regions", "--json")[1].splitlines()))
+    assert rows == [
+        {"region": "de1", "group": "eu", "nodes": "fs2"},
+        {"region": "us1", "group": "", "nodes": f"{NODE},fs2"},
+    ]
+    assert run("nodes", "region", "de1", "--unmap") == (0, "de1: no nodes", "")
+    assert run("nodes", "regions")[1].splitlines()[1:] == [f"us1     -      {NODE},fs2"]
+
+
+def test_check_names_a_region_without_a_node(run: Run) -> None:
+    """Creates with it would be refused."""
+    run("nodes", "region", "de1", "--group", "eu")
+    run("nodes", "region", "us1", "--group", "")
+    assert list(regions_of(Settings())) == [
+        (False, "Region de1 goes to the nodes of the group eu: none takes new conferences"),
+        (True, f"Region us1 goes to the nodes: {NODE}"),
+    ]
 
 
 def test_an_account_is_kept_to_a_group(run: Run, account: str) -> None:

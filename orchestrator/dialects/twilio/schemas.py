@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from orchestrator.dialects.base import ConferenceUpdate, Form
 from orchestrator.dialects.twilio import parameters as p
-from orchestrator.domain.commands import CreateParticipant, UpdateParticipant
+from orchestrator.domain.commands import REGIONS, CreateParticipant, UpdateParticipant
 from orchestrator.domain.conference import CallbackSettings
 from orchestrator.errors import BadParameter
 from orchestrator.freeswitch.dial_string import PHONE_NUMBER
@@ -44,7 +44,7 @@ CREATE: Final[Mapping[str, tuple[str, p.Parser]]] = {
     "CallSidToCoach": ("call_sid_to_coach", p.sid("CA")),
     "WaitUrl": ("wait_url", p.possibly_empty_url),
     "WaitMethod": ("wait_method", p.method),
-    "Region": ("region", p.word("us1", "us2", "ie1", "de1", "sg1", "br1", "au1", "jp1")),
+    "Region": ("region", p.word(*REGIONS)),
     "JitterBufferSize": ("jitter_buffer_size", p.word("off", "small", "medium", "large")),
     "CallerId": ("caller_id", p.caller),
     "CallerDisplayName": ("caller_display_name", p.display_name(255, shortest=2)),

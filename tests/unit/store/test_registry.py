@@ -47,6 +47,18 @@ def test_an_address_that_the_setting_has_may_change_there(client: redis.Redis) -
     assert NodeRegistry(client, [moved]).list_nodes() == [replace(moved, state="cordoned")]
 
 
+def test_a_region_is_mapped_to_a_group_of_nodes(client: redis.Redis) -> None:
+    """And no longer; also to '', any node."""
+    writing, reading = NodeRegistry(client, []), NodeRegistry(client, [])
+    assert reading.list_regions() == {}
+    writing.map_region("de1", "eu")
+    writing.map_region("us1", "")
+    assert reading.list_regions() == {"de1": "eu", "us1": ""}
+    writing.map_region("de1", None)
+
+    assert reading.list_regions() == {"us1": ""}
+
+
 def test_while_redis_is_away_the_nodes_are_those_of_before(client: redis.Redis) -> None:
     """Connections to them go on."""
     registry = NodeRegistry(client, [ONE])
