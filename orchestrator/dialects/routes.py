@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+import structlog
 from flask import Blueprint, Response, g, request
 
 from orchestrator import logs
@@ -24,6 +25,8 @@ from orchestrator.errors import ApiError, MethodNotAllowed, NotFound
 from orchestrator.services import Services
 from orchestrator.services.pacing import Pacing
 from orchestrator.sids import is_sid
+
+log = structlog.get_logger("app")
 
 _CONFERENCES: Final = "/Conferences"
 _CONFERENCE: Final = "/Conferences/<segment>"
@@ -160,6 +163,8 @@ class Resources:
         name = asked.dialect.read_sid("CF", segment)
         name = name if is_sid("CF", name) else schemas.parse_conference_name(name)
         created, queue_time_ms = self._services.participants.create_participant(asked.account_sid, name, command)
+        for code, text in schemas.list_warnings(request.form):
+            log.info("create_warning", code=code, error=text)  # the client's to mend: no trouble of the operator's
         return replace(asked.dialect.render_participant(asked, created, queue_time_ms), status=201)
 
     def fetch_participant(self, asked: Asked, segment: str, reference: str) -> Answer:

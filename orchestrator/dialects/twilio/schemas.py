@@ -96,6 +96,9 @@ CREATE_CALLBACKS: Final = (
     CallbackRow("AmdStatusCallback", "amd_callbacks", (), ("detection",)),
 )
 
+OF_CALLS_ONLY: Final = ("AsyncAmd", "AsyncAmdStatusCallback", "AsyncAmdStatusCallbackMethod")
+"""Parameters of Twilio's Calls resource that are mistaken for those of MachineDetection here (21263)."""
+
 UPDATE: Final[Mapping[str, tuple[str, p.Parser]]] = {
     "Muted": ("muted", p.lenient_boolean),
     "Hold": ("hold", p.boolean),
@@ -134,6 +137,17 @@ def parse_create(form: Form) -> CreateParticipant:
         fields[row.field] = callback_settings(row, form)
     _check_together(fields, form)
     return CreateParticipant(**fields)
+
+
+def list_warnings(form: Form) -> list[tuple[int, str]]:
+    """What a create is warned of and done all the same: Twilio's code, and a text that names the parameter."""
+    found = []
+    if given(form, "MachineDetection") and not given(form, "AmdStatusCallback"):
+        found.append((21262, "AmdStatusCallback: is missing, so only the call itself will say who picked up"))
+    for name in OF_CALLS_ONLY:
+        if given(form, name):
+            found.append((21263, f"{name}: is no parameter of participants, and has no effect"))
+    return found
 
 
 def callback_settings(row: CallbackRow, form: Form) -> CallbackSettings | None:

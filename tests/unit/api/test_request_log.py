@@ -46,6 +46,18 @@ def test_what_succeeds_leaves_none(api: Api) -> None:
     assert [line for line in lines if line["event"] == "request_refused"] == []
 
 
+def test_a_create_that_is_warned_of_leaves_a_line_of_its_call(api: Api) -> None:
+    """With Twilio's code; it is made all the same. One that is refused is not warned of, too."""
+    path, data = "/Conferences/Standup/Participants.json", {"From": "+15550009999", "MachineDetection": "Enable"}
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        assert api.request("POST", path, data={**data, "To": "1"}).status_code == 400
+        made = api.request("POST", path, data={**data, "To": "+15550001000", "AsyncAmd": "true"})
+
+    warnings = [line for line in lines if line["event"] == "create_warning"]
+    assert (made.status_code, [line["code"] for line in warnings]) == (201, [21262, 21263])
+    assert {line["call_sid"] for line in warnings} == {made.get_json()["call_sid"]}
+
+
 def test_a_flood_is_counted_and_others_are_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one account a few lines a second, of all together fifty; how many are not told is in the next line."""
     now = [0.0]

@@ -12,6 +12,7 @@ from orchestrator.dialects.twilio.schemas import (
     CREATE,
     CREATE_CALLBACKS,
     UPDATE,
+    list_warnings,
     parse_conference_name,
     parse_conference_update,
     parse_create,
@@ -225,6 +226,29 @@ def test_an_empty_parameter_of_a_create_is_none(name: str) -> None:
 def test_an_unknown_parameter_is_ignored() -> None:
     """As Twilio does; newer SDKs send more than the contract knows."""
     assert create(("EmergencyName", "x"), ("muted", "true")) == create()
+
+
+@pytest.mark.parametrize(
+    ("pairs", "warnings"),
+    [
+        ((), []),
+        ((("MachineDetection", "Enable"),), [(21262, "AmdStatusCallback")]),
+        ((("MachineDetection", "Enable"), ("AmdStatusCallback", "")), [(21262, "AmdStatusCallback")]),
+        ((("MachineDetection", "Enable"), ("AmdStatusCallback", "https://a.example/")), []),
+        ((("AmdStatusCallback", "https://a.example/"),), []),
+        ((("AsyncAmd", "true"),), [(21263, "AsyncAmd")]),
+        (
+            (("AsyncAmdStatusCallback", "https://a.example/"), ("AsyncAmdStatusCallbackMethod", "GET")),
+            [(21263, "AsyncAmdStatusCallback"), (21263, "AsyncAmdStatusCallbackMethod")],
+        ),
+    ],
+)
+def test_what_twilio_warns_of_is_no_error(pairs: tuple[tuple[str, str], ...], warnings: list[tuple[int, str]]) -> None:
+    """The create is what it would be without, and each warning names its parameter."""
+    found = list_warnings(MultiDict(pairs))
+
+    assert [(code, text.partition(":")[0]) for code, text in found] == warnings
+    assert create(*pairs) == create(*(pair for pair in pairs if not pair[0].startswith("Async")))
 
 
 @pytest.mark.parametrize("name", ["From", "CallerId"])
