@@ -125,7 +125,8 @@ class Dialler:
         was_begun = participant.status is not ParticipantStatus.QUEUED
         has_channel = (was_claimed or was_begun) and self._has_channel(participant)
         if (was_begun and not participant.order) or (was_claimed and has_channel):
-            return datetime.now(UTC), left
+            # By the gateway behind the last that was noted, which may have failed since the claim: `left` counts that.
+            return datetime.now(UTC), max(0, participant.tried_left - 1)
         if has_channel:
             raise NotNow  # the one by which it has failed: a switch has a UUID once
         if participant.removal_requested or conference.is_ending:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +18,6 @@ from orchestrator.dialling.orders import Seal
 from orchestrator.dialling.queue import DialQueue
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.domain.conference import Participant
-from orchestrator.domain.events import CallEnded, CallInitiated, Happened
 from orchestrator.errors import NodeFull
 from orchestrator.freeswitch.client import NodeUnavailable
 from orchestrator.freeswitch.nodes import Node
@@ -33,7 +31,6 @@ from orchestrator.store.dials import LANE, DialStore, Waiting
 from orchestrator.store.lanes import Lane
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.quotas import QuotaStore
-from orchestrator.trunks import Gateway, Trunk
 from tests.unit.api.test_app import BASE, Api, basic, make_api, stop
 from tests.unit.fake_esl import PASSWORD
 from tests.unit.listener.test_committer import World
@@ -438,56 +435,3 @@ def test_whom_the_account_may_not_call_nobody_dials(scene: Scene) -> None:
     assert (scene.dialled(), scene.api.store.find_name(ACCOUNT, "weekly")) == ([], None)
     assert scene.create()["status"] == "queued"
     assert scene.dialled() == scene.made
-
-
-def test_the_next_gateway_of_a_trunk_is_dialled_by_the_workers(scene: Scene) -> None:
-    """Each once, in order, though the worker that dialled notes it after the gateway has failed already."""
-    gateways = tuple(Gateway(f"10.0.0.{number}", 5060, priority=number) for number in range(1, 4))
-    trunk = Trunk("BY" + "0" * 32, gateways)
-    AccountStore(scene.api.redis).save_trunk(ACCOUNT, trunk)
-    scene.rate(1_000)
-    scene.create(Byoc=trunk.trunk_sid)
-    call_sid = scene.made[0]
-    conference_sid = scene.load(call_sid).conference_sid
-
-    def fail() -> None:
-        ended = CallEnded(datetime.now(UTC), "NORMAL_TEMPORARY_FAILURE", 503)
-        scene.world.committer.commit_events([Happened(call_sid, conference_sid, ended)])
-
-    scene.world.committer.commit_events([Happened(call_sid, conference_sid, CallInitiated(datetime.now(UTC)))])
-    for left in (1, 0):
-        assert scene.store.head(ACCOUNT) is None
-        fail()
-        waiting = scene.head()
-        assert scene.load(call_sid).is_waiting
-        scene.dialler.take(waiting)
-        assert scene.load(call_sid).tried_left == left
-    dialled = [line for line in scene.api.heard if "bgapi originate" in line]
-    assert [line.partition("}")[2].split()[0].partition("@")[2] for line in dialled] == [
-        one.address for one in gateways
-    ]
-    assert scene.load(call_sid).ended_at is None
-    fail()
-
-    assert scene.load(call_sid).ended_at is not None
-    assert scene.store.head(ACCOUNT) is None
-
-
-def test_a_gateway_that_fails_before_its_dialler_says_so_is_followed_by_the_next(scene: Scene) -> None:
-    trunk = Trunk("BY" + "0" * 32, (Gateway("10.0.0.1", 5060), Gateway("10.0.0.2", 5060), Gateway("10.0.0.3", 5060)))
-    AccountStore(scene.api.redis).save_trunk(ACCOUNT, trunk)
-    scene.rate(1_000)
-    scene.create(Byoc=trunk.trunk_sid)
-    call_sid = scene.made[0]
-    conference_sid = scene.load(call_sid).conference_sid
-    failed = Happened(call_sid, conference_sid, CallEnded(datetime.now(UTC), "X", 503))
-    scene.world.committer.commit_events([failed])
-    first = scene.head()
-    scene.world.committer.commit_events([failed])
-    scene.store.finish(first, datetime.now(UTC), 1)
-
-    assert scene.load(call_sid).is_waiting
-    assert scene.head().turn_ms > first.turn_ms
-    scene.dialler.take(scene.head())
-    assert scene.store.head(ACCOUNT) is None
-    assert not scene.load(call_sid).is_waiting
