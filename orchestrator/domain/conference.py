@@ -163,7 +163,7 @@ class Participant:
     `wait_url` and `hold_url`: an absolute URL, STOCK, or empty for silence, with the dialect in
     which it was given; `hold_number` counts holds. `talking` is what
     the switch hears.
-    `dialled_at`: when the switch was asked to make the call; None while it waits in a queue.
+    `dialled_at`: when the switch was asked to make the call, first; None while it waits in a queue.
     `exit_hook_changed`: EndConferenceOnExit is, or was, another than the leg was dialled with.
     `answered_at`, `joined_at`, `left_at`, `ended_at`: aware UTC, None until it happened. `hangup_cause` is
     FreeSWITCH's word and `sip_status` the far end's SIP answer, verbatim. `call_sequence_number` is that of the
@@ -172,7 +172,8 @@ class Participant:
     told last.
     `recording`: of the call, from its answer on; `conference_recording`: of the conference, from its start on.
     `gateways_left`: how many more of its trunk's gateways may be tried; `tried_left`: how many were left when it was
-    dialled last, noted by whoever dialled; `order`: what is needed for that, sealed, until it is answered or over.
+    dialled last, and `tried_at` when that was, noted by whoever dialled; `order`: what is needed for that, sealed,
+    until it is answered or over.
     `options_json` holds the create parameters that have no field of their own.
     """
 
@@ -224,6 +225,7 @@ class Participant:
     conference_recording: RecordingSettings | None = None
     gateways_left: int = 0
     tried_left: int = 0
+    tried_at: datetime | None = None
     order: str = ""
     options_json: str = "{}"
 

@@ -243,7 +243,7 @@ def _absent(participant: Participant, at: datetime, ask: Ask) -> list[Event]:
     """What it means that the node has no channel of a call. One that waits in a queue needs none: it is not dialled."""
     if participant.is_waiting:
         return []
-    dialled_at = participant.dialled_at
+    dialled_at = participant.tried_at or participant.dialled_at
     is_queued = participant.status is ParticipantStatus.QUEUED
     is_young = dialled_at is None or at - dialled_at < DIAL_GRACE
     if is_young and (is_queued or participant.order):  # by another gateway it is dialled as if for the first time

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from orchestrator.domain.calls import queue_time_ms
 from orchestrator.domain.events import CallEnded, CallInitiated, Happened
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.store.accounts import AccountStore
@@ -50,6 +51,7 @@ def dialled(scene: Scene) -> list[str]:
 def test_the_next_gateway_of_a_trunk_is_dialled_by_the_workers(scene: Scene) -> None:
     """Each once, in order, though the worker that dialled notes it after the gateway has failed already."""
     call_sid = create(scene)
+    before = scene.load(call_sid)
     for left in (1, 0):
         assert scene.store.head(ACCOUNT) is None
         fail(scene)
@@ -58,7 +60,10 @@ def test_the_next_gateway_of_a_trunk_is_dialled_by_the_workers(scene: Scene) -> 
         scene.dialler.take(waiting)
         assert scene.load(call_sid).tried_left == left
     assert dialled(scene) == [one.address for one in GATEWAYS]
-    assert scene.load(call_sid).ended_at is None
+    after = scene.load(call_sid)
+    assert (after.ended_at, queue_time_ms(after)) == (None, queue_time_ms(before)), "it has waited for no gateway"
+    assert after.tried_at is not None
+    assert after.tried_at > before.created_at
     fail(scene)
 
     assert scene.load(call_sid).ended_at is not None

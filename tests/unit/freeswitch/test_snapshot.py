@@ -305,6 +305,9 @@ def test_a_call_that_was_just_dialled_may_have_no_channel_yet() -> None:
 
     assert missed(Snapshot(NOW), young) == []
     assert missed(Snapshot(NOW), old, GONE) != []
+    assert missed(Snapshot(NOW), a_participant(dialled_at=NOW - DIAL_GRACE, tried_at=NOW - DIAL_GRACE / 2)) == [], (
+        "by another gateway"
+    )
 
 
 def test_a_call_that_waits_to_be_dialled_needs_no_channel() -> None:

@@ -34,7 +34,7 @@ FULL_PARTICIPANT = a_participant(
     progress_callbacks=PROGRESS, conference_callbacks=EVENTS, call_sequence_number=4, announced_id="one",
     detection_callbacks=PROGRESS, detection_seconds=30, answered_by="human",
     recording=RecordingSettings(2, "inbound", False, PROGRESS), conference_recording=RecordingSettings(),
-    gateways_left=2, tried_left=3, order="sealed", options_json='{"a":1}',
+    gateways_left=2, tried_left=3, tried_at=at(0.7), order="sealed", options_json='{"a":1}',
     switch=SwitchRef("n1", UUID, 7), updated_at=at(9),
 )  # fmt: skip
 FULL_CONFERENCE = a_conference(
