@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from orchestrator.cli.printing import refuse
+from orchestrator.errors import ApiError
+from orchestrator.services.trunking import Trunking
 from orchestrator.settings import Settings
-from orchestrator.sids import mint_sid
-from orchestrator.store.accounts import AccountStore
-from orchestrator.trunks import MOST_GATEWAYS, MOST_TRUNKS, Trunk, find, parse_gateway
+from orchestrator.trunks import Trunk
 from orchestrator.wiring import build_accounts
 
 
@@ -36,38 +36,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    accounts = build_accounts(settings)
-    account = accounts.load_account(options.account)
-    if account is None:
-        return refuse(f"there is no account {options.account}")
-    if options.action == "create":
-        if len(account.trunks) >= MOST_TRUNKS:
-            return refuse(f"the account has {MOST_TRUNKS} trunks already")
-        return _save(accounts, options, Trunk(mint_sid("BY"), ()))
-    if options.action in ("update", "delete"):
-        found = find(account.trunks, options.sid)
-        if found is None:
-            return refuse(f"the account has no trunk {options.sid}")
-        if options.action == "update":
-            return _save(accounts, options, found)
-        accounts.delete_trunk(options.account, options.sid)
-    else:
-        for trunk in account.trunks:
-            _print(trunk)
-    return 0
-
-
-def _save(accounts: AccountStore, options: argparse.Namespace, before: Trunk) -> int:
+    trunking = Trunking(build_accounts(settings))
+    account = options.account
     try:
-        gateways = tuple(map(parse_gateway, options.gateway or ())) or before.gateways
-    except ValueError as error:
-        return refuse(f"--gateway {error}")
-    name = before.friendly_name if options.name is None else options.name
-    if len(gateways) > MOST_GATEWAYS or not name.isprintable():
-        return refuse(f"a trunk has at most {MOST_GATEWAYS} gateways, and a name that can be printed")
-    trunk = Trunk(before.trunk_sid, gateways, name)
-    accounts.save_trunk(options.account, trunk)
-    _print(trunk)
+        match options.action:
+            case "create":
+                _print(trunking.create_trunk(account, options.gateway, options.name or ""))
+            case "update":
+                _print(trunking.update_trunk(account, options.sid, options.gateway or (), options.name))
+            case "delete":
+                trunking.delete_trunk(account, options.sid)
+            case _:
+                for trunk in trunking.list_trunks(account):
+                    _print(trunk)
+    except ApiError as error:
+        return refuse(error.message)
     return 0
 
 

@@ -20,13 +20,16 @@ from orchestrator.errors import BadParameter, NotFound
 from orchestrator.limits import TABLE, parse_limit
 from orchestrator.policy import parse_numbers
 from orchestrator.services.credentials import Credentials
+from orchestrator.services.trunking import Trunking
 from orchestrator.sids import mint_sid
 from orchestrator.store.account_removal import AccountRemoval
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.history import timeline
 from orchestrator.store.registry import State
+from orchestrator.trunks import Trunk
 
 POLICY: Final = ("allowed_prefixes", "refused_prefixes", "caller_ids")
+TRUNK: Final = ("Gateway", "FriendlyName")
 
 OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
     ("GET", "/v1/Accounts", "List accounts with what they have now", ()),
@@ -43,6 +46,11 @@ OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
     ("DELETE", "/v1/Accounts/{AccountSid}/Keys/{KeySid}", "Refuse a key from now on", ()),
     ("GET", "/v1/Accounts/{AccountSid}/Policy", "Whom it may call, and as whom", ()),
     ("POST", "/v1/Accounts/{AccountSid}/Policy", "Change it: +1,+44,… or `any` or `none`", POLICY),
+    ("GET", "/v1/Accounts/{AccountSid}/Trunks", "Its trunks", ()),
+    ("POST", "/v1/Accounts/{AccountSid}/Trunks", "Make a trunk, which clients name with `Byoc`; Gateway may be repeated",
+     TRUNK),
+    ("POST", "/v1/Accounts/{AccountSid}/Trunks/{TrunkSid}", "Give it other gateways, or another name", TRUNK),
+    ("DELETE", "/v1/Accounts/{AccountSid}/Trunks/{TrunkSid}", "Delete it; creates that name it are refused", ()),
     ("GET", "/v1/Nodes", "Every node, and what its listener last said", ()),
     ("POST", "/v1/Nodes/{NodeName}", "Cordon it, or have it get new conferences again", ("State",)),
     ("GET", "/v1/Conferences", "Conferences that are not over", ()),
@@ -61,6 +69,7 @@ def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemov
     blueprint.before_request(_check_form)
     _add_accounts(blueprint, reader, accounts, removal)
     _add_rules(blueprint, accounts)
+    _add_trunks(blueprint, Trunking(accounts))
     _add_reads(blueprint, reader)
     document = orjson.dumps(build_document())
 
@@ -162,6 +171,34 @@ def _add_rules(blueprint: Blueprint, accounts: AccountStore) -> None:
         credentials.load_account(sid)
         accounts.save_policy(sid, _parse_policy(request.form))
         return _json(asdict(accounts.load_policy(sid)))
+
+
+def _add_trunks(blueprint: Blueprint, trunking: Trunking) -> None:
+    """The gateways of an account's own."""
+
+    def shown(trunk: Trunk) -> dict[str, Any]:
+        gateways = list(map(str, trunk.gateways))
+        return {"trunk_sid": trunk.trunk_sid, "friendly_name": trunk.friendly_name, "gateways": gateways}
+
+    @blueprint.get("/v1/Accounts/<sid>/Trunks")
+    def list_trunks(sid: str) -> Response:
+        return _json({"trunks": list(map(shown, trunking.list_trunks(sid)))})
+
+    @blueprint.post("/v1/Accounts/<sid>/Trunks")
+    def create_trunk(sid: str) -> Response:
+        name = request.form.get("FriendlyName", "")[:64]
+        return _json(shown(trunking.create_trunk(sid, request.form.getlist("Gateway"), name)), 201)
+
+    @blueprint.post("/v1/Accounts/<sid>/Trunks/<trunk_sid>")
+    def update_trunk(sid: str, trunk_sid: str) -> Response:
+        name = request.form.get("FriendlyName")
+        gateways = request.form.getlist("Gateway")
+        return _json(shown(trunking.update_trunk(sid, trunk_sid, gateways, None if name is None else name[:64])))
+
+    @blueprint.delete("/v1/Accounts/<sid>/Trunks/<trunk_sid>")
+    def delete_trunk(sid: str, trunk_sid: str) -> Response:
+        trunking.delete_trunk(sid, trunk_sid)
+        return Response(status=204)
 
 
 def _add_reads(blueprint: Blueprint, reader: Reader) -> None:

@@ -364,6 +364,12 @@ def test_the_operators_api_makes_changes_and_deletes_accounts(console: Console) 
     key = web.post(f"{path}/Keys", data={"FriendlyName": "ci"}).get_json()
     assert [row["sid"] for row in web.get(f"{path}/Keys").get_json()["keys"]] == [key["sid"]]
     assert web.delete(f"{path}/Keys/{key['sid']}").status_code == 204
+    trunk = web.post(f"{path}/Trunks", data={"Gateway": ["10.0.0.1:5060", "10.0.0.2:5060,1"]}).get_json()
+    trunk_path = f"{path}/Trunks/{trunk['trunk_sid']}"
+    assert web.post(trunk_path, data={"FriendlyName": "ours"}).get_json()["gateways"] == trunk["gateways"]
+    assert [row["friendly_name"] for row in web.get(f"{path}/Trunks").get_json()["trunks"]] == ["ours"]
+    assert web.post(f"{path}/Trunks", data={"Gateway": "nowhere"}).status_code == 400
+    assert (web.delete(trunk_path).status_code, web.delete(trunk_path).status_code) == (204, 404)
     assert web.delete(path).status_code == 409
     assert web.post(path, data={"Status": "asleep"}).status_code == 400
     assert web.post(path, data={"Status": "suspended"}).get_json()["status"] == "suspended"
@@ -400,7 +406,7 @@ def test_the_operators_api_is_described(console: Console) -> None:
         if rule.rule.startswith("/v1/")
     }
 
-    names = {"{KeySid}": "<key_sid>", "{NodeName}": "<name>"}
+    names = {"{KeySid}": "<key_sid>", "{TrunkSid}": "<trunk_sid>", "{NodeName}": "<name>"}
     written = {
         (verb, reduce(lambda text, name: text.replace(name, names[name]), names, path)) for verb, path in described
     }
