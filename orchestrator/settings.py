@@ -74,8 +74,8 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
-        description="networks of the proxies in front of the API: they may have any number of connections, and are "
-        "believed when they say who asks, e.g. 10.0.0.5/32",
+        description="networks of the proxies in front of API and console: they may have any number of connections, and "
+        "are believed when they say who asks, e.g. 10.0.0.5/32",
     )
     callback_retry_seconds: Annotated[tuple[float, ...], NoDecode] = Field(
         Schedule().delays_seconds, description="pauses between attempts, separated by commas; the last is repeated"

@@ -114,6 +114,12 @@ def is_trusted(address: str, trusted: Iterable[Network]) -> bool:
     return any(found in network for network in trusted)
 
 
+def tell_client(environ: MutableMapping[str, Any], trusted: Iterable[Network]) -> None:
+    """Make REMOTE_ADDR the address of who asks, also behind a proxy of the operator's."""
+    forwarded_for = environ.pop("HTTP_X_FORWARDED_FOR", "")
+    environ["REMOTE_ADDR"] = client_address(environ.get("REMOTE_ADDR", ""), forwarded_for, trusted)
+
+
 def client_address(peer: str, forwarded_for: str, trusted: Iterable[Network]) -> str:
     """Who asks: the last address in X-Forwarded-For that is not a proxy of the operator's, if the peer is one. What
     stands before it, anybody may have written."""

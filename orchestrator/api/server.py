@@ -23,7 +23,7 @@ from gunicorn.http import get_parser
 from gunicorn.util import close
 from gunicorn.workers.ggevent import GeventWorker
 
-from orchestrator.api.connections import IN_ALL, Connection, Connections, client_address, mark
+from orchestrator.api.connections import IN_ALL, Connection, Connections, mark, tell_client
 from orchestrator.api.forms import MAX_BODY_BYTES
 from orchestrator.dialects.twilio.errors import error_body
 from orchestrator.errors import ApiError, BadParameter, RequestTooSlow
@@ -113,8 +113,7 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
     def _call(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Behind a proxy of the operator's a client has its own address; nobody else may say who he is. Who does not
         read the answer makes room for others like who does not finish a request."""
-        forwarded_for = environ.pop("HTTP_X_FORWARDED_FOR", "")
-        environ["REMOTE_ADDR"] = client_address(environ.get("REMOTE_ADDR", ""), forwarded_for, self.trusted)
+        tell_client(environ, self.trusted)
         connection = self._served.get(environ.get("gunicorn.socket"))
         if connection is None:
             return self._application(environ, start_response)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 from flask import Flask, Response, g, redirect, render_template, request
@@ -12,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from orchestrator import logs
+from orchestrator.api.connections import tell_client
 from orchestrator.console import admin, metrics
 from orchestrator.console.actions import ACTIONS, Action, Hands
 from orchestrator.console.live import Live, LivePages
@@ -19,6 +21,7 @@ from orchestrator.console.pages import Pages
 from orchestrator.console.reader import Reader
 from orchestrator.console.security import HEADERS, Door
 from orchestrator.errors import ApiError, BadParameter, NotFound
+from orchestrator.outgoing.networks import Network
 from orchestrator.services import Services
 from orchestrator.store.account_removal import AccountRemoval
 from orchestrator.store.audit import AuditStore, Deed
@@ -37,9 +40,10 @@ class Parts:
     problems: Callable[[], Sequence[str]]
 
 
-def create_console(parts: Parts, token: str) -> Flask:
-    """The WSGI application."""
+def create_console(parts: Parts, token: str, trusted: Sequence[Network] = ()) -> Flask:
+    """The WSGI application. `trusted`: networks of the proxies that are believed about who asks."""
     app = Flask(__name__)
+    app.wsgi_app = partial(_ask_as_client, app.wsgi_app, trusted)  # type: ignore[method-assign]  # Flask's own way
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     door, pages = Door(token), Pages(parts.reader, parts.services, app.jinja_env)
@@ -192,6 +196,11 @@ def _note_admin(audit: AuditStore, response: Response) -> Response:
     if g.get("is_in") and request.path.startswith("/v1/") and request.method not in ("GET", "HEAD"):
         _note(audit, request.method, request.path[:200], str(response.status_code))
     return response
+
+
+def _ask_as_client(application: Any, trusted: Sequence[Network], environ: dict[str, Any], start_response: Any) -> Any:
+    tell_client(environ, trusted)
+    return application(environ, start_response)
 
 
 def _harden(response: Response) -> Response:

@@ -40,7 +40,7 @@ def run_console(settings: Settings) -> None:
     nodes = build_nodes(settings)
     nodes.start()
     services = build_services(settings, nodes)
-    app = create_console(build_parts(settings, services), settings.console_token)
+    app = create_console(build_parts(settings, services), settings.console_token, settings.trusted_proxies)
     host, _, port = settings.console_bind.rpartition(":")
     pool = Pool(MOST_CONNECTIONS)
     server = WSGIServer((host.strip("[]"), int(port)), app, spawn=pool, log=None)

@@ -40,7 +40,7 @@ class Trunking:
     def update_trunk(
         self, account_sid: str, trunk_sid: str, gateways: Sequence[str], friendly_name: str | None
     ) -> Trunk:
-        """The trunk with other gateways, if any are given, and another name, if one is. Raises NotFound, BadParameter."""
+        """The trunk with other gateways, if any are given, and name, if one is. Raises NotFound, BadParameter."""
         before = self.load_trunk(account_sid, trunk_sid)
         name = before.friendly_name if friendly_name is None else friendly_name
         return self._save(account_sid, Trunk(trunk_sid, _parse(gateways) if gateways else before.gateways, name))

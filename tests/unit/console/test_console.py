@@ -20,6 +20,7 @@ from orchestrator.console.app import create_console
 from orchestrator.console.live import Live, LivePages, TooManyViewers
 from orchestrator.console.run import build_parts
 from orchestrator.domain.events import CallAnswered, CallEnded, MemberAdded, MemberRemoved
+from orchestrator.outgoing.networks import parse_networks
 from orchestrator.reporter import Reporter
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -55,7 +56,7 @@ class Console:
         return answer.text
 
 
-def make_console(redis_url: str, client: redis.Redis, token: str = "") -> Console:
+def make_console(redis_url: str, client: redis.Redis, token: str = "", proxies: str = "") -> Console:
     heard: list[str] = []
     switch = FakeEsl(obedient(heard=heard))
     switch.start()
@@ -70,7 +71,7 @@ def make_console(redis_url: str, client: redis.Redis, token: str = "") -> Consol
     nodes.start()
     parts = build_parts(settings, build_services(settings, nodes))
     AccountStore(client).save_account(Account(ACCOUNT, "a" * 32, "active", EVIL))
-    return Console(create_console(parts, token).test_client(), client, heard)
+    return Console(create_console(parts, token, parse_networks(proxies)).test_client(), client, heard)
 
 
 @pytest.fixture
@@ -222,6 +223,17 @@ def test_a_wrong_bearer_token_costs_time_and_leaves_a_line(
     assert time.monotonic() - began >= 4 * 0.05
     refused = [line for line in lines if line["event"] == "console_token_refused"]
     assert [(line["address"], line["before"]) for line in refused] == [("127.0.0.1", 0)]
+
+
+def test_the_audit_log_names_who_stands_behind_the_operators_proxy(redis_url: str, client: redis.Redis) -> None:
+    """TRUSTED_PROXIES are believed, as the API believes them; nobody else may say who he is."""
+    path, forwarded = f"/v1/Accounts/{ACCOUNT}", {"X-Forwarded-For": "198.51.100.7"}
+    for networks in ("", "127.0.0.0/8"):
+        web = make_console(redis_url, client, proxies=networks).web
+        assert web.post(path, data={"FriendlyName": "ours"}, headers=forwarded).status_code == 200
+
+    page = web.get("/audit", headers=BROWSER).text
+    assert [page.count(f"<td>{address}</td>") for address in ("127.0.0.1", "198.51.100.7")] == [1, 1]
 
 
 @pytest.mark.parametrize(
