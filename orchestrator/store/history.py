@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 import redis
@@ -19,6 +20,8 @@ from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import decode_conference, decode_participant
 
 ROWS_PER_READ: Final = 200
+CALLS_READ: Final = 5_000
+"""Of an account, to find those of one conference: a page that is shown twice a second must not read a day of calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +76,28 @@ class History:
         return _seen(raw) if "status" in raw else None
 
     def list_calls(
-        self, account_sid: str, after_ms: float = 0, before_ms: float = float("inf")
+        self, account_sid: str, after_ms: float = 0, before_ms: float = float("inf"), newest_first: bool = False
     ) -> Iterator[Participant]:
-        """An account's calls that are kept, in order of their creation; read in chunks."""
+        """An account's calls that are kept, in order of their creation, or the other way round; read in chunks."""
         start = 0
+        ends = (before_ms, after_ms) if newest_first else (after_ms, before_ms)
+        read = self._redis.zrevrangebyscore if newest_first else self._redis.zrangebyscore
         while True:
             with redis_errors():
-                names = self._redis.zrangebyscore(
-                    keys.account_kept(account_sid), after_ms, before_ms, start=start, num=ROWS_PER_READ
-                )
+                names = read(keys.account_kept(account_sid), *ends, start=start, num=ROWS_PER_READ)
                 yield from self._calls([name.partition(":")[0] for name in names])
             if len(names) < ROWS_PER_READ:
                 return
             start += ROWS_PER_READ
 
     def list_people(self, conference: Conference) -> list[Participant]:
-        """All who were ever called for a conference and are still kept, in order of their creation: of its account's
-        calls those between its creation and its end."""
+        """Who was called for a conference and is still kept, in order of their creation: of its account's calls those
+        between its creation and its end, but only of the last CALLS_READ."""
         since = conference.created_at.timestamp() * 1000 - 1_000
         over = conference.status == "completed"
         until = conference.updated_at.timestamp() * 1000 + 1_000 if over else time.time() * 1000 + 1_000
-        found = self.list_calls(conference.account_sid, since, until)
-        return [call for call in found if call.conference_sid == conference.conference_sid]
+        found = islice(self.list_calls(conference.account_sid, since, until, newest_first=True), CALLS_READ)
+        return [call for call in found if call.conference_sid == conference.conference_sid][::-1]
 
     def find(self, text: str) -> list[str]:
         """ConferenceSids for a ConferenceSid, CallSid, FriendlyName, label or number, the newest first: of SIDs any,

@@ -1,0 +1,32 @@
+"""What operators see of a conference: the people that were called for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from orchestrator.store import keys
+from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.history import History
+from tests.unit.records import ACCOUNT, create
+
+
+def test_the_people_of_a_conference_are_found_among_the_last_calls_of_its_account(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order of their creation; those of other conferences are not among them, and a day of calls is not read."""
+    store, began = ConferenceStore(client), datetime.now(UTC) - timedelta(seconds=9)
+    names = ("ours", "ours", "theirs", "ours", "ours")
+    made = [create(store, name, created_at=began + timedelta(seconds=n)) for n, name in enumerate(names)]
+    for call in made:
+        client.zadd(keys.account_kept(ACCOUNT), {f"{call.call_sid}:100": call.created_at.timestamp() * 1000})
+    history = History(client)
+    conference = history.load_conference(made[0].conference_sid)
+    assert conference is not None
+
+    ours = [made[index].call_sid for index in (0, 1, 3, 4)]
+    assert [one.call_sid for one in history.list_people(conference)] == ours
+    monkeypatch.setattr("orchestrator.store.history.CALLS_READ", 3)
+    assert [one.call_sid for one in history.list_people(conference)] == ours[-2:]
