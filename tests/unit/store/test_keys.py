@@ -214,6 +214,12 @@ def web() -> Any:
     made.stop()
 
 
+def _speak_of_nodes(registry: NodeRegistry) -> None:
+    """What an operator says of them."""
+    registry.save(NodeRow("fs2", "127.0.0.1", 8021, state="cordoned"))
+    registry.map_region("ie1", "dublin")
+
+
 def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(client: redis.Redis, web: Web) -> None:
     """Create, ring, join, mute, a retry, a refusal, leave, end, deliver: after every step each key is a row of KEYS; at
     the end what is left has a TTL or is one that belongs to somebody who stays."""
@@ -223,7 +229,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     NodeStore(client).save_node("fs1", connected="1")
     _operate(client)
     NodeStore(client).save_detector("fs1", calls="0")
-    NodeRegistry(client, ()).save(NodeRow("fs2", "127.0.0.1", 8021, state="cordoned"))
+    _speak_of_nodes(NodeRegistry(client, ()))
     wakeups = Wakeups(make_queue(CALLBACKS, redis.Redis.from_url(f"redis://127.0.0.1:{port_of(client)}/0")), CALLBACKS)
     engine = make_engine(make_drainer(client), wakeups)
     settings: dict[str, Any] = {
@@ -272,7 +278,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     left = {name: client.ttl(name) for name in client.scan_iter() if not str(name).startswith(RQS)}
     stays = {
         "accounts", keys.PROCESSES, keys.AUDIT, keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
-        keys.COMMITS_REFUSED, keys.NODES, keys.node_lease(NODE), keys.node_conferences(NODE),
+        keys.COMMITS_REFUSED, keys.NODES, keys.REGIONS, keys.node_lease(NODE), keys.node_conferences(NODE),
         keys.lanes_due("playback"), keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
         keys.media_account(ACCOUNT), keys.account_recording_bytes(ACCOUNT),
         *(keys.recordings_of(sid) for sid in (ACCOUNT, one.call_sid)),
