@@ -11,6 +11,7 @@ from typing import Final
 MOST_GATEWAYS: Final = 10
 MOST_TRUNKS: Final = 100
 """Of one account: every one of them is read with it."""
+LONGEST_NAME: Final = 64
 
 _GATEWAY: Final = re.compile(
     r"(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]):(?P<port>[1-9][0-9]{0,4})"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 
 from orchestrator.cli.printing import refuse
-from orchestrator.errors import ApiError
+from orchestrator.errors import ApiError, BadParameter
 from orchestrator.services.trunking import Trunking
 from orchestrator.settings import Settings
 from orchestrator.trunks import Trunk
 from orchestrator.wiring import build_accounts
+
+_FLAGS = {"Gateway": "--gateway", "FriendlyName": "--name"}
+"""How the command line calls what the operators' API takes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +52,9 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
             case _:
                 for trunk in trunking.list_trunks(account):
                     _print(trunk)
+    except BadParameter as error:
+        name, _, reason = error.message.partition(": ")
+        return refuse(f"{_FLAGS.get(name, name)}: {reason}")
     except ApiError as error:
         return refuse(error.message)
     return 0

@@ -185,14 +185,14 @@ def _add_trunks(blueprint: Blueprint, trunking: Trunking) -> None:
 
     @blueprint.post("/v1/Accounts/<sid>/Trunks")
     def create_trunk(sid: str) -> Response:
-        name = request.form.get("FriendlyName", "")[:64]
+        name = request.form.get("FriendlyName", "")
         return _json(shown(trunking.create_trunk(sid, request.form.getlist("Gateway"), name)), 201)
 
     @blueprint.post("/v1/Accounts/<sid>/Trunks/<trunk_sid>")
     def update_trunk(sid: str, trunk_sid: str) -> Response:
         name = request.form.get("FriendlyName")
         gateways = request.form.getlist("Gateway")
-        return _json(shown(trunking.update_trunk(sid, trunk_sid, gateways, None if name is None else name[:64])))
+        return _json(shown(trunking.update_trunk(sid, trunk_sid, gateways, name)))
 
     @blueprint.delete("/v1/Accounts/<sid>/Trunks/<trunk_sid>")
     def delete_trunk(sid: str, trunk_sid: str) -> Response:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.errors import BadParameter, Conflict, NotFound
+from orchestrator.services.credentials import Credentials
 from orchestrator.sids import mint_sid
 from orchestrator.store.accounts import AccountStore
-from orchestrator.trunks import MOST_GATEWAYS, MOST_TRUNKS, Gateway, Trunk, parse_gateway
+from orchestrator.trunks import LONGEST_NAME, MOST_GATEWAYS, MOST_TRUNKS, Gateway, Trunk, find, parse_gateway
 
 
 class Trunking:
@@ -15,18 +16,15 @@ class Trunking:
 
     def __init__(self, accounts: AccountStore) -> None:
         self._accounts = accounts
+        self._credentials = Credentials(accounts)
 
     def list_trunks(self, account_sid: str) -> Sequence[Trunk]:
         """The account's trunks. Raises NotFound."""
-        account = self._accounts.load_account(account_sid)
-        if account is None:
-            raise NotFound(f"The account {account_sid} was not found")
-        return account.trunks
+        return self._credentials.load_account(account_sid).trunks
 
     def load_trunk(self, account_sid: str, trunk_sid: str) -> Trunk:
         """One of them. Raises NotFound."""
-        self.list_trunks(account_sid)
-        found = self._accounts.load_trunk(account_sid, trunk_sid)
+        found = find(self.list_trunks(account_sid), trunk_sid)
         if found is None:
             raise NotFound(f"The account has no trunk {trunk_sid}")
         return found
@@ -51,8 +49,9 @@ class Trunking:
         self._accounts.delete_trunk(account_sid, trunk_sid)
 
     def _save(self, account_sid: str, trunk: Trunk) -> Trunk:
-        if not trunk.friendly_name.isprintable():
-            raise BadParameter("FriendlyName: has characters that cannot be printed")
+        name = trunk.friendly_name
+        if not (name.isprintable() and len(name) <= LONGEST_NAME):
+            raise BadParameter(f"FriendlyName: takes at most {LONGEST_NAME} characters, all of which can be printed")
         self._accounts.save_trunk(account_sid, trunk)
         return trunk
 

@@ -99,6 +99,7 @@ def test_a_trunk_is_made_listed_changed_and_deleted(run: Run, account: str, clie
         run("trunk", "create", *of_account, "--gateway", text)
         for text in ("10.0.0.1", "a|b:5060", "h:70000", "h:5060,x", "h:5060;transport=sctp", "${a}:5060")
     ]
+    long = run("trunk", "update", *of_account, trunk_sid, "--name", "n" * 65)
     known = AccountStore(client).load_account(account)
     deleted = run("trunk", "delete", *of_account, trunk_sid)
     again = run("trunk", "delete", *of_account, trunk_sid)
@@ -106,7 +107,8 @@ def test_a_trunk_is_made_listed_changed_and_deleted(run: Run, account: str, clie
     assert made[1] == f"{trunk_sid} 10.0.0.1:5060,0,1 sbc.example.com:5061;transport=tls,1,10 'carriers'"
     assert (made, listed[1]) == (listed, made[1])
     assert changed[1] == f"{trunk_sid} [::1]:5060,2,1 'carriers'"
-    assert all(status == 1 and "Gateway: " in said for status, _, said in wrong)
+    assert all(status == 1 and "--gateway: " in said for status, _, said in wrong)
+    assert (long[0], "--name: takes at most 64" in long[2]) == (1, True)
     assert known is not None
     assert [trunk.trunk_sid for trunk in known.trunks] == [trunk_sid]
     assert (deleted[0], again[0], run("trunk", "list", *of_account)[1]) == (0, 1, "")

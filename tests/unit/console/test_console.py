@@ -381,6 +381,7 @@ def test_the_operators_api_makes_changes_and_deletes_accounts(console: Console) 
     assert web.post(trunk_path, data={"FriendlyName": "ours"}).get_json()["gateways"] == trunk["gateways"]
     assert [row["friendly_name"] for row in web.get(f"{path}/Trunks").get_json()["trunks"]] == ["ours"]
     assert web.post(f"{path}/Trunks", data={"Gateway": "nowhere"}).status_code == 400
+    assert web.post(trunk_path, data={"FriendlyName": "n" * 65}).status_code == 400
     assert (web.delete(trunk_path).status_code, web.delete(trunk_path).status_code) == (204, 404)
     assert web.delete(path).status_code == 409
     assert web.post(path, data={"Status": "asleep"}).status_code == 400
