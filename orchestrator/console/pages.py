@@ -67,11 +67,12 @@ class Pages:
         conference = self._reader.history.load_conference(sid)
         if conference is None:
             raise NotFound("Nothing is known of this conference any more")
-        people = self._reader.history.list_people(conference)
+        people, are_more = self._reader.history.list_last_people(conference)
         return self._html(
             "_conference.html",
             conference=conference_row(conference),
             people=[(person_row(call), call.is_live) for call in people],
+            are_more=are_more,
             moments=[moment_row(moment) for moment in timeline(conference, people)],
             callbacks=self._callbacks(conference),
             recordings=self._recordings(conference, people),

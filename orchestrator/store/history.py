@@ -91,13 +91,22 @@ class History:
             start += ROWS_PER_READ
 
     def list_people(self, conference: Conference) -> list[Participant]:
-        """Who was called for a conference and is still kept, in order of their creation: of its account's calls those
-        between its creation and its end, but only of the last CALLS_READ."""
+        """Who was called for a conference and is still kept, in order of their creation."""
+        calls = self._calls_during(conference)
+        return [call for call in calls if call.conference_sid == conference.conference_sid][::-1]
+
+    def list_last_people(self, conference: Conference) -> tuple[list[Participant], bool]:
+        """Of them those among its account's last CALLS_READ calls, and whether there may be more."""
+        calls = list(islice(self._calls_during(conference), CALLS_READ + 1))
+        found = [call for call in calls[:CALLS_READ] if call.conference_sid == conference.conference_sid]
+        return found[::-1], len(calls) > CALLS_READ
+
+    def _calls_during(self, conference: Conference) -> Iterator[Participant]:
+        """All calls that its account made between its creation and its end, the newest first."""
         since = conference.created_at.timestamp() * 1000 - 1_000
         over = conference.status == "completed"
         until = conference.updated_at.timestamp() * 1000 + 1_000 if over else time.time() * 1000 + 1_000
-        found = islice(self.list_calls(conference.account_sid, since, until, newest_first=True), CALLS_READ)
-        return [call for call in found if call.conference_sid == conference.conference_sid][::-1]
+        return self.list_calls(conference.account_sid, since, until, newest_first=True)
 
     def find(self, text: str) -> list[str]:
         """ConferenceSids for a ConferenceSid, CallSid, FriendlyName, label or number, the newest first: of SIDs any,

@@ -16,7 +16,8 @@ from tests.unit.records import ACCOUNT, create
 def test_the_people_of_a_conference_are_found_among_the_last_calls_of_its_account(
     client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In order of their creation; those of other conferences are not among them, and a day of calls is not read."""
+    """In order of their creation; those of other conferences are not among them. A page does not read a day of calls, and
+    says that there may be more; the command line reads all."""
     store, began = ConferenceStore(client), datetime.now(UTC) - timedelta(seconds=9)
     names = ("ours", "ours", "theirs", "ours", "ours")
     made = [create(store, name, created_at=began + timedelta(seconds=n)) for n, name in enumerate(names)]
@@ -27,6 +28,12 @@ def test_the_people_of_a_conference_are_found_among_the_last_calls_of_its_accoun
     assert conference is not None
 
     ours = [made[index].call_sid for index in (0, 1, 3, 4)]
-    assert [one.call_sid for one in history.list_people(conference)] == ours
+
+    def last() -> tuple[list[str], bool]:
+        people, are_more = history.list_last_people(conference)
+        return [one.call_sid for one in people], are_more
+
+    assert last() == (ours, False)
     monkeypatch.setattr("orchestrator.store.history.CALLS_READ", 3)
-    assert [one.call_sid for one in history.list_people(conference)] == ours[-2:]
+    assert last() == (ours[-2:], True)
+    assert [one.call_sid for one in history.list_people(conference)] == ours
