@@ -26,13 +26,6 @@ def _meeting(stack: Stack, name: str, people: int = 3) -> tuple[str, list[Partic
     return conference_sid, created
 
 
-def _bring_back_listener(stack: Stack) -> None:
-    """Start it, and wait until it runs: how long Python takes to load it is the machine's affair."""
-    starts = stack.listener.log().count('"listener_starting"')
-    stack.listener.start()
-    eventually(lambda: stack.listener.log().count('"listener_starting"') > starts, "it runs", 20)
-
-
 def _assert_whole_and_in_order(stack: Stack, conference_sid: str, created: list[ParticipantInstance]) -> None:
     """No gap, no duplicate event, each join before its leave, exactly one leave each, the end last; calls complete."""
     received = stack.receiver.of(conference_sid)
@@ -98,7 +91,7 @@ def test_the_listener_is_killed_and_much_happens_before_it_is_back(own_stack: St
     for gone in created[1:]:
         stack.switch.api(f"uuid_kill {channel_uuid_of(gone.call_sid)}")
     eventually(lambda: '"member_count":\t2' in stack.switch.api("conference json_list"), "two are left on the switch")
-    _bring_back_listener(stack)
+    stack.listener.start()
     eventually(
         lambda: sorted(p.label for p in participants.list()) == ["late", "p0"], "true again", BACK_WITHIN_SECONDS
     )
