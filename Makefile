@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 MINUTES ?= 5
 SEED   ?= 1
 # Scenarios that measure when something happens, some while they load the machine: nothing runs beside them.
-ALONE  := tests/scenarios/test_connections.py tests/scenarios/test_calls_per_second.py tests/scenarios/test_nodes.py
+ALONE  := $(addprefix tests/scenarios/,test_connections.py test_calls_per_second.py test_crashes.py test_nodes.py test_trunk_crashes.py)
 
 .PHONY: up test test-freeswitch check coverage clients browser openapi bench chaos fuzz clean
 
@@ -15,7 +15,7 @@ up: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest -q -n 2 --reruns 1 -rfER tests/unit
-	$(BIN)/pytest -q -n 3 --dist loadfile --reruns 1 -rfER $(addprefix --ignore=,$(ALONE)) tests/scenarios
+	$(BIN)/pytest -q -n 2 --dist loadfile --reruns 1 -rfER $(addprefix --ignore=,$(ALONE)) tests/scenarios
 	$(BIN)/pytest -q --reruns 1 -rfER $(ALONE)
 
 # What the real switch says is recorded anew; a line that differs is a change of its, or of the scripts.

@@ -11,13 +11,19 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from twilio.rest import Client
 
 from orchestrator.embedded_redis import EmbeddedRedis
+from orchestrator.errors import Unavailable
 from orchestrator.limits import MOST, TABLE
+from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.store.connection import connect
+from orchestrator.store.nodes import NodeStore
+from orchestrator.store.processes import ProcessStore
 from tests.harness.freeswitch import REPOSITORY, EslSocket, FarEnd, FreeSwitch, FreeSwitchError
 from tests.harness.polling import eventually
 from tests.harness.receiver import Receiver
@@ -64,6 +70,10 @@ class Process:
     def pid(self) -> int:
         assert self._process is not None, f"{self.name} is not running"
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def kill_9(self) -> None:
         """End it, and what it started, as a crash of the machine would."""
@@ -193,6 +203,11 @@ class RealSwitch(FreeSwitch):
         self.far_end.api("hupall")
 
 
+def _pids(process_names: Iterable[str]) -> set[str]:
+    """Of `host:pid:random`; of one that has none, itself."""
+    return {(name.split(":")[1:] or [name])[0] for name in process_names}
+
+
 class Stack:
     """A running service. `client` is the unmodified Twilio SDK, pointed at it."""
 
@@ -250,7 +265,7 @@ class Stack:
             switch.password = self.switch.password
             switch.start()
         self.receiver.start()
-        self.orchestrator("account", "create", "--sid", self.account_sid, "--token", self.auth_token)
+        self._save_account(self.account_sid, self.auth_token)
         self.set_limits(self.account_sid, **dict.fromkeys((row.name for row in TABLE), MOST))
         self.api = self._process("api")
         self.listener = self._process("listen")
@@ -259,7 +274,7 @@ class Stack:
         (self.directory / "detection").mkdir(mode=0o700, exist_ok=True)
         self.detector = self._process("detect")
         self.workers = [self._process("work", f"work{number}") for number in range(self._workers)]
-        for process in (self.api, *self.listeners, self.detector, *self.workers):
+        for process in self._processes():
             process.start()
         self.await_ready()
 
@@ -267,17 +282,29 @@ class Stack:
         return Process(name or command, [command], self.environment, self.directory)
 
     def await_ready(self) -> None:
-        """Until the API answers and the listener follows the node."""
+        """Until the API is ready and each process that runs has said so. It starts no command: that takes as long."""
+        client = connect(self.environment["REDIS_URL"])
+        reports, nodes = ProcessStore(client), NodeStore(client)
+        names = [f"fs{number}" for number in range(1, len(self.switches) + 1)]
 
         def is_ready() -> bool:
             try:
-                with urllib.request.urlopen(f"{self.base_url}/healthz", timeout=1):
+                with urllib.request.urlopen(f"{self.base_url}/readyz", timeout=1):
                     pass
-            except OSError:
+                reported = [report.name for report in reports.list_processes()]
+                followers = [nodes.load_node(name).get("listener", "") for name in names]
+                if self.detector.is_running:
+                    followers += [nodes.load_detector(name).get("detector", "") for name in names]
+            except (OSError, Unavailable):
                 return False
-            return self.orchestrator_status("check") == 0
+            behind = (*self.listeners, self.detector, *self.workers)
+            running = {str(process.pid) for process in behind if process.is_running}
+            return _pids(followers) <= running <= _pids(reported)
 
         eventually(is_ready, "the service is ready", seconds=30)
+
+    def _processes(self) -> list[Process]:
+        return [self.api, *self.listeners, self.detector, *self.workers]
 
     def orchestrator(self, *arguments: str) -> str:
         """Run an `orchestrator` command to its end; returns what it printed."""
@@ -293,20 +320,22 @@ class Stack:
 
     def add_account(self, sid: str, token: str) -> None:
         """Another account; its calls do not wait, unless a test says so."""
-        self.orchestrator("account", "create", "--sid", sid, "--token", token)
+        self._save_account(sid, token)
         self.set_limits(sid, calls_per_second=1_000_000)
 
     def set_limits(self, account_sid: str, **limits: int) -> None:
         """What an account may take; that of the stack has no limit that a test could meet unless it says so."""
-        options = [text for row in TABLE if row.name in limits for text in (row.option, str(limits[row.name]))]
-        self.orchestrator("account", "limits", "--account", account_sid, *options)
+        AccountStore(connect(self.environment["REDIS_URL"])).save_limits(account_sid, limits)
+
+    def _save_account(self, sid: str, token: str) -> None:
+        AccountStore(connect(self.environment["REDIS_URL"])).save_account(Account(sid, token, "active"))
 
     def orchestrator_status(self, *arguments: str) -> int:
         command = [sys.executable, "-m", "orchestrator", *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, timeout=30, check=False).returncode
 
     def stop(self) -> None:
-        for process in (self.api, *self.listeners, self.detector, *self.workers):
+        for process in self._processes():
             process.kill_9()
         self.receiver.stop()
         for switch in self.switches:

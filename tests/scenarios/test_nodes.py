@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from twilio.base.exceptions import TwilioRestException
 
 from tests.conftest import make_switch
 from tests.harness.freeswitch import FarEnd
@@ -27,9 +29,10 @@ def two_nodes(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
         yield running
 
 
-def call(stack: Stack, name: str) -> str:
+def call(stack: Stack, name: str, **parameters: Any) -> str:
     """Somebody joins a conference; returns its SID."""
-    created = stack.client().conferences(name).participants.create(to=FarEnd.ANSWERS, **stack.call_settings())
+    wanted = stack.call_settings(**parameters)
+    created = stack.client().conferences(name).participants.create(to=FarEnd.ANSWERS, **wanted)
     return str(created.conference_sid)
 
 
@@ -65,3 +68,21 @@ def test_nodes_are_emptied_and_lost(two_nodes: Stack) -> None:
     assert nodes_of(stack) == {"a": "fs2", "b": "fs2", "c": "fs2"}
     assert "participant-leave" not in stack.receiver.kinds(sids["a"]) + stack.receiver.kinds(sids["b"])
     assert stack.orchestrator_status("nodes", "remove", "fs1") == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_conference_is_mixed_where_its_region_is(two_nodes: Stack) -> None:
+    """Whichever node has less to do; people are added to it there. A region that nobody has mapped is refused."""
+    stack = two_nodes
+    for number, (region, group) in enumerate((("us1", "east"), ("ie1", "west"))):
+        address = f"fs{number + 1}=127.0.0.1:{stack.switches[number].esl_port}"
+        stack.orchestrator("nodes", "add", address, "--group", group)
+        stack.orchestrator("nodes", "region", region, "--group", group)
+    names = ("a", "b", "c")
+    sids = [call(stack, name, region="ie1") for name in names]
+    assert nodes_of(stack) == dict.fromkeys(names, "fs2")
+    assert call(stack, "a", region="ie1") == sids[0]
+    stack.receiver.await_kind(sids[0], "participant-join", 2)
+    with pytest.raises(TwilioRestException) as caught:
+        call(stack, "d", region="au1")
+    assert (caught.value.status, "Region" in caught.value.msg) == (400, True)

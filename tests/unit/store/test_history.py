@@ -16,8 +16,8 @@ from tests.unit.records import ACCOUNT, create
 def test_the_people_of_a_conference_are_found_among_the_last_calls_of_its_account(
     client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In order of their creation; those of other conferences are not among them. A page does not read a day of calls, and
-    says that there may be more; the command line reads all."""
+    """In order of their creation, without those of other conferences. A page does not read a day of calls, and says
+    that there may be more; the command line reads all."""
     store, began = ConferenceStore(client), datetime.now(UTC) - timedelta(seconds=9)
     names = ("ours", "ours", "theirs", "ours", "ours")
     made = [create(store, name, created_at=began + timedelta(seconds=n)) for n, name in enumerate(names)]
