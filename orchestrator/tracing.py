@@ -1,8 +1,8 @@
 """Traces by OpenTelemetry: off, and never imported, unless OTEL_EXPORTER_OTLP_ENDPOINT is set (docs/adr/0023).
 
 A trace is named by what it is about: a request by its request id, which the log has too, a call or a conference by its
-SID. So every process knows the trace of what it does without being told. A request's trace has its commands to the
-switch and the callbacks that it made; a call's has its events, and the callbacks of these.
+SID. A request's trace has its commands to the switch, the events that it asked for, and their callbacks; a call's has
+all its events, and the callbacks of those that no request asked for.
 """
 
 from __future__ import annotations
@@ -47,6 +47,14 @@ def span(name: str, about: str, **attributes: str | int) -> AbstractContextManag
     """A span for as long as a block lasts, in the trace of a request, call or conference; yields it, or None where
     traces are off."""
     return _OFF if _tracer is None or not about else _span(name, about, attributes)
+
+
+def mark(name: str, *abouts: str, **attributes: str | int) -> None:
+    """A moment in each of these traces."""
+    if _tracer is not None:
+        for about in abouts:
+            with span(name, about, **attributes):
+                pass
 
 
 @contextmanager

@@ -15,7 +15,7 @@ class Entry:
 
     The signature is not stored: it is made at each attempt with the account's token of that moment.
     `planned_at` is seconds since 1970. `dialect` is that of the URL: it decides how the request is signed.
-    `request_id` is the client's request that led to it without an event of the switch's, or empty.
+    `request_id` is the client's request that led to it, as far as that is known, or empty.
     """
 
     token: str

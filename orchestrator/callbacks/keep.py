@@ -11,8 +11,9 @@ from orchestrator.callbacks.plan import Callback
 from orchestrator.domain.changes import NewCallback
 
 
-def kept(callback: Callback, parameters: Sequence[tuple[str, str]]) -> NewCallback:
-    """With a token of its own, by which a receiver knows one that comes twice."""
+def kept(callback: Callback, parameters: Sequence[tuple[str, str]], request_id: str = "") -> NewCallback:
+    """With a token of its own, by which a receiver knows one that comes twice. `request_id`: that of the event, if it
+    has one."""
     token = str(uuid.uuid4())
     entry = Entry(
         token=token,
@@ -25,6 +26,6 @@ def kept(callback: Callback, parameters: Sequence[tuple[str, str]]) -> NewCallba
         parameters=tuple(parameters),
         planned_at=callback.event.at.timestamp(),
         dialect=callback.settings.dialect,
-        request_id=logs.request_id(),
+        request_id=request_id or logs.request_id(),
     )
     return NewCallback(token, int(entry.planned_at * 1000), entry.dump())

@@ -35,7 +35,8 @@ class Change:
     """CallSid -> the participant as it was read, and as it is now."""
     outbox: dict[str, list[NewCallback]] = field(default_factory=dict)
     """Lane -> its new callbacks, in order."""
-    transitions: list[tuple[str, str, str, str]] = field(default_factory=list)
-    """For the log, once it is written: the event's subject, the event, the subject's status before and after."""
+    transitions: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    """For the log, once it is written: the event's subject, the event, the subject's status before and after, and the
+    request that asked for it, where that is known."""
     announced: list[str] = field(default_factory=list)
     """Announcements whose end is told."""

@@ -112,7 +112,7 @@ class Committer:
         unplaced = [item.subject for item in events if item.conference_sid is None]
         found = self.store.load_conference_sids(list(dict.fromkeys(unplaced)))
         candidates = ((item.conference_sid or found.get(item.subject), item) for item in events)
-        placed = [(sid, item) for sid, item in candidates if sid]
+        placed = self.store.askers.name([(sid, item) for sid, item in candidates if sid])
         calls = dict.fromkeys((sid, item.subject) for sid, item in placed if item.subject != sid)
         missing = [(sid, call) for sid, call in calls if known.participant(sid, call) is None]
         unseen = [sid for sid in dict.fromkeys(sid for sid, _ in placed) if sid not in known.conferences]
@@ -218,11 +218,12 @@ def _log_end(call: Participant) -> None:
 
 def _log(change: Change, committed: Committed) -> None:
     sid = change.after.conference_sid
-    for subject, event, was, status in change.transitions:
+    for subject, event, was, status, request_id in change.transitions:
         _, participant = change.participants.get(subject, (None, None))
         cause = None if participant is None else participant.hangup_cause
         call_sid = "" if participant is None else subject
-        with logs.bound(change.after.account_sid, sid, call_sid), tracing.span(event, call_sid or sid, status=status):
+        with logs.bound(change.after.account_sid, sid, call_sid, request_id=request_id or None):
+            tracing.mark(event, call_sid or sid, logs.request_id(), status=status)
             log.info("transition", what=event, was=was, status=status, cause=cause)
     for call_sid, (before, after) in change.participants.items():
         if after.ended_at is not None and before.ended_at is None:

@@ -148,10 +148,10 @@ def _record(
     serialize: Serialize,
 ) -> None:
     """Enter what an event has led to. A change is whole or is not there: what can fail comes first."""
-    rows = [(callback.lane, kept(callback, serialize(callback))) for callback in callbacks]
+    rows = [(callback.lane, kept(callback, serialize(callback), item.request_id)) for callback in callbacks]
     was, status = statuses
     change.after = conference
     change.announced += announced(events)
-    change.transitions.append((item.subject, type(item.event).__name__, str(was), str(status)))
+    change.transitions.append((item.subject, type(item.event).__name__, str(was), str(status), item.request_id))
     for lane, row in rows:
         change.outbox.setdefault(lane, []).append(row)

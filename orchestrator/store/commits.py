@@ -16,6 +16,7 @@ from orchestrator.domain.conference import Conference, ConferenceStatus, Partici
 from orchestrator.domain.events import OwedEnd
 from orchestrator.store import keys
 from orchestrator.store.accounts import AccountStore
+from orchestrator.store.askers import AskerStore
 from orchestrator.store.callback_index import (
     OUTBOX_DEPTH,
     WAKE_GRACE_MS,
@@ -69,6 +70,7 @@ class CommitStore:
         self._fence = Script(client, "conferences/fence")
         self._release_name = Script(client, "conferences/release_name")
         self._accounts = AccountStore(client)
+        self.askers = AskerStore(client)
 
     def load_conference_sids(self, call_sids: Sequence[str]) -> dict[str, str]:
         """The ConferenceSid of each known call."""

@@ -11,6 +11,14 @@ import redis
 
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Conference, EndReason, Participant
+from orchestrator.domain.events import (
+    CallEnded,
+    MemberRemoved,
+    ParticipantHeld,
+    ParticipantMuted,
+    ParticipantUnheld,
+    ParticipantUnmuted,
+)
 from orchestrator.domain.hearing import Sound
 from orchestrator.errors import (
     CoachedCallHeld,
@@ -22,6 +30,7 @@ from orchestrator.errors import (
 )
 from orchestrator.sids import is_sid, looks_like_call_sid
 from orchestrator.store import keys
+from orchestrator.store.askers import AskerStore
 from orchestrator.store.conference_list import ConferenceFilter, Place, Seen, list_rows
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import (
@@ -49,6 +58,7 @@ class ConferenceStore:
         self._unwant = Script(client, "conferences/undo_wish")
         self._request_removal = Script(client, "conferences/request_removal")
         self._request_end = Script(client, "conferences/request_end")
+        self._askers = AskerStore(client)
 
     # ------------------------------------------------------------ create
 
@@ -145,7 +155,9 @@ class ConferenceStore:
     ) -> tuple[Participant, str]:
         """Record that a client wants `muted`; returns the participant and what undoes it (`undo_wish`)."""
         answer = self._run(self._want_muted, account_sid, conference_sid, reference, "1" if muted else "0")
-        return decode_participant(answer[1]), str(answer[2])
+        participant = decode_participant(answer[1])
+        self._askers.note(participant, ParticipantMuted if muted else ParticipantUnmuted)
+        return participant, str(answer[2])
 
     def request_hold(
         self, account_sid: str, conference_sid: str, reference: str, hold: bool, sound: Sound | None
@@ -156,7 +168,9 @@ class ConferenceStore:
         )
         rest = (text for pair in told for text in pair)
         answer = self._run(self._want_hold, account_sid, conference_sid, reference, "1" if hold else "0", *rest)
-        return decode_participant(answer[1]), str(answer[2])
+        participant = decode_participant(answer[1])
+        self._askers.note(participant, ParticipantHeld if hold else ParticipantUnheld)
+        return participant, str(answer[2])
 
     def undo_wish(
         self, participant: Participant, field: Literal["muted_wanted", "hold_wanted"], wanted: bool, before: str
@@ -170,7 +184,9 @@ class ConferenceStore:
 
     def request_removal(self, account_sid: str, conference_sid: str, reference: str) -> Participant:
         """Record that a client removes the participant, so that its leave can say so."""
-        return decode_participant(self._run(self._request_removal, account_sid, conference_sid, reference)[1])
+        participant = decode_participant(self._run(self._request_removal, account_sid, conference_sid, reference)[1])
+        self._askers.note(participant, MemberRemoved, CallEnded)
+        return participant
 
     def _run(self, script: Any, account_sid: str, conference_sid: str, reference: str, *args: str) -> Any:
         kind = "call" if looks_like_call_sid(reference) else "label"

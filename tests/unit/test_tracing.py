@@ -11,12 +11,14 @@ import redis
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from orchestrator import tracing
-from orchestrator.domain.events import CallAnswered, MemberAdded
+from orchestrator import logs, tracing
+from orchestrator.domain.events import CallAnswered, MemberAdded, ParticipantMuted, ParticipantUnmuted
+from orchestrator.sids import mint_sid
+from orchestrator.store import keys
 from orchestrator.store.conferences import ConferenceStore
 from tests.unit.api.test_app import make_api
 from tests.unit.listener.test_committer import NOW, World
-from tests.unit.records import create
+from tests.unit.records import ACCOUNT, create
 
 
 @pytest.fixture
@@ -51,6 +53,41 @@ def test_a_calls_trace_has_its_events(client: redis.Redis, spans: InMemorySpanEx
     world.apply(person, CallAnswered(NOW), MemberAdded(NOW, 1))
 
     assert [span.name for span in _of(spans, person.call_sid)] == ["CallAnswered", "MemberAdded"]
+
+
+def test_an_event_that_a_request_asked_for_is_in_its_trace_and_so_is_its_callback(
+    client: redis.Redis, spans: InMemorySpanExporter
+) -> None:
+    """The last request that asked for it; the call's trace has it, too. What nobody asked for is the call's alone."""
+    world = World(client)
+    person = world.create()
+    world.join(person)
+    first, last = mint_sid("RQ"), mint_sid("RQ")
+    for request_id in (first, last):
+        with logs.bound(request_id=request_id):
+            world.store.request_muted(ACCOUNT, person.conference_sid, person.call_sid, muted=True)
+    world.apply(person, ParticipantMuted(NOW))
+    world.apply(person, ParticipantUnmuted(NOW))
+    world.apply(person, ParticipantMuted(NOW))
+
+    assert [span.name for span in _of(spans, last)] == ["ParticipantMuted"]
+    assert _of(spans, first) == []
+    assert [span.name for span in _of(spans, person.call_sid)][-3:] == [
+        "ParticipantMuted", "ParticipantUnmuted", "ParticipantMuted",
+    ]  # fmt: skip
+    entries = [entry for entry in world.entries(person.conference_sid) if "mute" in entry.kind]
+    assert [entry.request_id for entry in entries] == [last, "", ""]
+
+
+def test_who_asked_is_noted_only_for_traces(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off, it costs Redis nothing."""
+    monkeypatch.setattr(tracing, "_tracer", None)
+    store = ConferenceStore(client)
+    person = create(store)
+    with logs.bound(request_id=mint_sid("RQ")):
+        store.request_muted(ACCOUNT, person.conference_sid, person.call_sid, muted=True)
+
+    assert not client.exists(keys.askers(person.conference_sid, person.call_sid))
 
 
 def test_off_it_is_not_even_imported() -> None:

@@ -77,7 +77,7 @@ def test_an_event_of_the_conference_needs_no_participant() -> None:
     assert (entry.kind, entry.call_sid, dict(entry.parameters)["SequenceNumber"]) == ("announcement-end", "", "5")
     assert found.changes[CF].participants == {}
     assert found.changes[CF].after.sequence_number == 6
-    assert found.changes[CF].transitions == [(CF, "AnnouncementEnded", "in-progress", "in-progress")]
+    assert found.changes[CF].transitions == [(CF, "AnnouncementEnded", "in-progress", "in-progress", "")]
 
 
 def test_a_fact_may_come_after_the_conference_s_end() -> None:
