@@ -116,8 +116,8 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
     def _name(self) -> str:
         return f"{self.host}:{self.port}"
 
-    def close(self) -> None:
-        """Drop the connection; every command in flight fails now."""
+    def close(self, why: str = "has dropped the connection") -> None:
+        """Drop the connection; every command in flight fails now, and says why."""
         self._run = False
         self.connected = False
         if self._closed.is_set():
@@ -127,7 +127,7 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
         pending = self._commands_sent[:]
         self._commands_sent.clear()
         for waiting, _ in pending:
-            waiting.set_exception(NodeUnavailable(f"Node {self._name} has dropped the connection"))
+            waiting.set_exception(NodeUnavailable(f"Node {self._name} {why}"))
         sock = getattr(self, "sock", None)
         if sock is not None:
             with contextlib.suppress(OSError):  # the peer may have closed it first

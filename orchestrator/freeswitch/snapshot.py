@@ -6,11 +6,13 @@ FreeSWITCH replays nothing to a client that was away. So after every (re)connect
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
+import gevent
 import orjson
 
 from orchestrator.domain.conference import Participant, ParticipantStatus
@@ -29,7 +31,7 @@ from orchestrator.domain.events import (
     ParticipantUnheld,
     ParticipantUnmuted,
 )
-from orchestrator.freeswitch.client import EventSocket
+from orchestrator.freeswitch.client import EventSocket, NodeRefuses, NodeUnavailable
 from orchestrator.freeswitch.commands import ListChannels, ListConference, ListConferences
 from orchestrator.freeswitch.whisper import ListWhispers, is_whisper, pair_of
 from orchestrator.sids import call_sid_of, is_sid
@@ -72,6 +74,10 @@ class Snapshot:
 
 
 SNAPSHOT_SECONDS: Final = 10.0
+"""A node with thousands of channels takes its time for them."""
+
+KNOCK_SECONDS: Final = 1.0
+"""How often it has to let somebody in meanwhile. One that hangs, and keeps its socket, is away 1.5 s later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +94,47 @@ def take_snapshot(connection: EventSocket, put: Callable[[RawSnapshot], None]) -
     """Ask the node what it holds. `put` is called by the socket's reader, so the snapshot takes its place among the
     events, and none that was sent after it is undone by it. Raises NodeUnavailable, CommandRefused."""
     taken_at = datetime.now(UTC)
-    channels = connection.api(ListChannels().render(), SNAPSHOT_SECONDS)
-    connection.api(
-        ListConferences().render(), SNAPSHOT_SECONDS, lambda text: put(RawSnapshot(taken_at, channels, text))
-    )
+    with _knocking(connection):
+        channels = connection.api(ListChannels().render(), SNAPSHOT_SECONDS)
+        connection.api(
+            ListConferences().render(), SNAPSHOT_SECONDS, lambda text: put(RawSnapshot(taken_at, channels, text))
+        )
 
 
 def look_at(connection: EventSocket, conference_sid: str, put: Callable[[RawSnapshot], None]) -> None:
     """The same of one conference, and only of who hears whom in it. Raises NodeUnavailable, CommandRefused."""
     taken_at = datetime.now(UTC)
-    channels = connection.api(ListWhispers().render(), SNAPSHOT_SECONDS)
-    connection.api(
-        ListConference(conference_sid).render(),
-        SNAPSHOT_SECONDS,
-        lambda text: put(RawSnapshot(taken_at, channels, text, conference_sid)),
-    )
+    with _knocking(connection):
+        channels = connection.api(ListWhispers().render(), SNAPSHOT_SECONDS)
+        connection.api(
+            ListConference(conference_sid).render(),
+            SNAPSHOT_SECONDS,
+            lambda text: put(RawSnapshot(taken_at, channels, text, conference_sid)),
+        )
+
+
+@contextlib.contextmanager
+def _knocking(connection: EventSocket) -> Iterator[None]:
+    """While an answer is awaited, see that the node still answers others. If not, the wait ends: NodeUnavailable."""
+    knocking = gevent.spawn(_knock, connection)
+    try:
+        yield
+    finally:
+        knocking.kill()
+
+
+def _knock(connection: EventSocket) -> None:
+    while connection.connected:
+        gevent.sleep(KNOCK_SECONDS)
+        another = EventSocket(connection.host, connection.port, connection.password)
+        try:
+            another.connect()
+        except NodeRefuses:
+            pass  # it answers
+        except NodeUnavailable:
+            connection.close("lets nobody in any more")
+        finally:
+            another.close()
 
 
 def parse_snapshot(raw: RawSnapshot) -> Snapshot:

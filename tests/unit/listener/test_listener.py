@@ -44,23 +44,27 @@ class Switch:
         self.peers: list[Peer] = []
         self.marked: set[str] = set()
         self.hangs = False
+        self.hangs_at = ""
+        self.slow_seconds = 0.0
         self.server: FakeEsl
 
     def script(self, peer: Peer) -> None:
+        self._hang(peer)
         peer.welcome()
         while True:
             command = peer.hear()
             self.heard.append(command)
+            self.hangs |= command == self.hangs_at
+            self._hang(peer)
             if command.startswith("event json"):
                 peer.say(reply("+OK event listener enabled json"))
                 self.peers.append(peer)
             elif command == "api show channels as json":
+                gevent.sleep(self.slow_seconds)
                 peer.say(answer(json.dumps({"row_count": len(self.channels), "rows": self.channels})))
             elif command == "api conference json_list":
                 peer.say(answer(json.dumps(self.conferences)))
             elif command == "api status":
-                if self.hangs:
-                    continue
                 peer.say(answer(STATUS))
             elif command.startswith("api show channels like"):
                 peer.say(answer('{"row_count":0}'))
@@ -78,6 +82,10 @@ class Switch:
                 peer.say(answer("true" if command.split()[-1] in known else "false"))
             else:
                 peer.say(answer("+OK\n"))
+
+    def _hang(self, peer: Peer) -> None:
+        while self.hangs:
+            peer.hear()
 
     def holds(self, participant: Participant, member_id: int, muted: bool = False) -> None:
         uuid = participant.switch.channel_uuid
@@ -307,6 +315,38 @@ def test_a_node_that_hangs_is_away_within_three_seconds(
     settled(lambda: NodeStore(world.client).load_node(NODE).get("connected") == "0", "it is away")
 
     assert time.monotonic() - hung_at < 3.0
+
+
+@pytest.mark.parametrize("command", ["api show channels as json", "api conference json_list"])
+def test_a_node_that_hangs_while_it_is_asked_what_it_holds_is_away_within_three_seconds(
+    switch: Switch, world: World, follow: Callable[[], Listener], command: str
+) -> None:
+    """However long a large node may take for that answer: it lets others in all the while."""
+    listener = follow()
+    settled(lambda: NodeStore(world.client).load_node(NODE), "the node's hash")
+    switch.hangs_at = command
+    listener._resync.set()
+    settled(lambda: switch.hangs, "it hangs")
+    hung_at = time.monotonic()
+    settled(lambda: NodeStore(world.client).load_node(NODE).get("connected") == "0", "it is away")
+
+    assert time.monotonic() - hung_at < 3.0
+    assert "lets nobody in" in NodeStore(world.client).load_node(NODE)["problem"]
+
+
+def test_a_node_may_take_its_time_for_what_it_holds(
+    switch: Switch, world: World, follow: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it lets others in, its connection stays."""
+    monkeypatch.setattr("orchestrator.freeswitch.snapshot.KNOCK_SECONDS", 0.1)
+    one = world.create()
+    listener = follow()
+    switch.slow_seconds = 0.5
+    switch.holds(one, 1)
+    listener._resync.set()
+    settled(lambda: world.load(one).is_present, "it is made up")
+
+    assert len(switch.peers) == 1
 
 
 def test_a_node_that_is_gone_loses_its_calls_and_its_names_are_free(
