@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, Literal
 
-from orchestrator import probes
 from orchestrator.errors import ApiError
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.commands import (
@@ -28,12 +26,14 @@ from orchestrator.freeswitch.dial_string import PROFILE
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.freeswitch.whisper import MODULE, can_whisper
 from orchestrator.playback.output import FETCH_SECONDS
+from orchestrator.probes import build_queue_probe, misspelt, regions_of
 from orchestrator.recordings.check import directory_here, directory_of
 from orchestrator.settings import Settings
 from orchestrator.sip_ping import trunks_of
 from orchestrator.store.connection import reason_of
 from orchestrator.store.memory import CREATE_SHARE
-from orchestrator.wiring import build_accounts, build_nodes
+from orchestrator.wiring import stores
+from orchestrator.wiring.nodes import build_nodes
 
 _RTP_NETWORKS: Final = re.compile(r'name="rtp-networks".*?cidr="([^"]*)"', re.DOTALL)
 _SOFIA_ROUTE: Final = re.compile(r"sofia/(?:gateway/(?P<gateway>[^/{]+)|(?P<profile>[^/{]+))/")
@@ -43,10 +43,6 @@ MODULES: Final = ("mod_conference", "mod_dptools", "mod_http_cache", "mod_sndfil
 
 LATE_SECONDS: Final = 60.0
 """Workers that live look at a lane within a second of its time."""
-
-_LIKENESS: Final = 0.9
-_FOREIGN: Final = ("FREESWITCH_", "REDIS_")
-"""Beside ours there are those of freeswitch-conf and of compose.yaml, which begin so."""
 
 WORDS: Final = {True: "ok", False: "WRONG", None: "mind"}
 """None: to be looked at, and nothing that this deployment lacks."""
@@ -61,7 +57,7 @@ def check(settings: Settings) -> int:
     failed = False
     here = (_speech(settings), directory_here(settings.recordings_dir))
     before = (*_settings(settings), *misspelt(os.environ), *here, *redis_of(settings))
-    lines = (*before, *trunks_of(build_accounts(settings)), *probes.regions_of(settings), *_nodes(settings))
+    lines = (*before, *trunks_of(stores.build_accounts(settings)), *regions_of(settings), *_nodes(settings))
     for is_fine, text in lines:
         print(f"{WORDS[is_fine]:<5}  {text}")
         failed = failed or is_fine is False
@@ -83,19 +79,10 @@ def _settings(settings: Settings) -> Iterator[tuple[bool, str]]:
     yield True, f"CLIENT_ROUTE {settings.client_route or 'is not set: client: addresses cannot be dialled'}"
 
 
-def misspelt(environment: Iterable[str]) -> Iterator[tuple[bool, str]]:
-    """Variables that are nobody's setting, and nearly one of ours."""
-    known = [name.upper() for name in Settings.model_fields]
-    for name in sorted(environment):
-        near = difflib.get_close_matches(name, known, 1, _LIKENESS)
-        if near and name.removesuffix("_FILE") not in known and not name.startswith(_FOREIGN):
-            yield False, f"{name} is set, and no setting: {near[0]}?"
-
-
 def redis_of(settings: Settings) -> Iterator[Line]:
     """Redis, what it is told to do with what it has, and what is in it of work."""
     try:
-        accounts = build_accounts(settings).list_accounts()
+        accounts = stores.build_accounts(settings).list_accounts()
         yield (
             bool(accounts),
             f"Redis answers; {len(accounts)} account(s)"
@@ -106,12 +93,12 @@ def redis_of(settings: Settings) -> Iterator[Line]:
         yield from _work(settings)
     except ApiError as error:
         yield False, f"Redis: {reason_of(error)}"
-    problem = probes.build_queue_probe(settings)()
+    problem = build_queue_probe(settings)()
     yield problem is None, "RQ's Redis " + ("answers" if problem is None else f"is not reachable: {problem}")
 
 
 def _memory(settings: Settings) -> tuple[bool, str]:
-    memory = probes.build_memory(settings)
+    memory = stores.build_memory(settings)
     policy = memory.policy()
     if not policy:
         return True, "Redis has no maxmemory: what it does when memory is used up is up to the system"
@@ -126,18 +113,18 @@ def _memory(settings: Settings) -> tuple[bool, str]:
 
 def _keeping(settings: Settings) -> tuple[bool, str]:
     """Without an append-only file a restart of Redis loses what was acknowledged since its last snapshot."""
-    if probes.build_memory(settings).appends():
+    if stores.build_memory(settings).appends():
         return True, "Redis writes an append-only file"
     return False, "Redis has appendonly no: calls and callbacks are lost when it restarts; set appendonly yes"
 
 
 def _work(settings: Settings) -> Iterator[Line]:
     """Who lives, and what waits for them."""
-    kinds = probes.build_processes(settings).count_kinds()
+    kinds = stores.build_processes(settings).count_kinds()
     workers, apis = kinds.get("work", 0), kinds.get("api", 0)
     yield bool(workers), f"{workers} worker(s)" + ("" if workers else ": callbacks and music wait (orchestrator work)")
     yield True, f"{apis} API process(es)"
-    backlog = probes.build_backlog(settings)
+    backlog = stores.build_backlog(settings)
     for kind, lanes, late_seconds in backlog.lanes():
         yield (
             late_seconds <= LATE_SECONDS,
@@ -274,7 +261,7 @@ def _speech(settings: Settings) -> tuple[bool, str]:
 def _detector(settings: Settings, node: str) -> tuple[bool, str]:
     """Not wrong where nobody wants it: it says which answer MachineDetection gets."""
     try:
-        seen = probes.build_node_store(settings).load_detector(node)
+        seen = stores.build_node_store(settings).load_detector(node)
     except ApiError as error:
         return False, f"node {node}: {error.message}"
     if seen:
@@ -289,7 +276,7 @@ def _detector(settings: Settings, node: str) -> tuple[bool, str]:
 def listener_of(settings: Settings, node: str) -> tuple[bool, str]:
     """Who follows the node, if somebody does: what `/readyz` asks, too."""
     try:
-        seen = probes.build_node_store(settings).load_node(node)
+        seen = stores.build_node_store(settings).load_node(node)
     except ApiError as error:
         return False, f"node {node}: {error.message}"
     if not seen:

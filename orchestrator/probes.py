@@ -1,29 +1,31 @@
-"""What `orchestrator check` looks at."""
+"""What `orchestrator check` and `/readyz` look at."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from orchestrator.errors import Unavailable
 from orchestrator.health import Readiness
 from orchestrator.jobs.wakeups import CALLBACKS
 from orchestrator.settings import Settings
-from orchestrator.store.backlog import Backlog
-from orchestrator.store.connection import connect, reason_of, redis_errors
-from orchestrator.store.memory import Memory
-from orchestrator.store.nodes import NodeStore
-from orchestrator.store.processes import ProcessStore
-from orchestrator.wiring import build_queue, build_registry
+from orchestrator.store.connection import reason_of, redis_errors
+from orchestrator.wiring.queues import build_queue
+from orchestrator.wiring.stores import build_node_store, build_processes, build_registry
+
+_LIKENESS: Final = 0.9
+_FOREIGN: Final = ("FREESWITCH_", "REDIS_")
+"""Beside ours there are those of freeswitch-conf and of compose.yaml, which begin so."""
 
 
-def build_memory(settings: Settings) -> Memory:
-    """Redis' memory."""
-    return Memory(connect(settings.redis_url))
-
-
-def build_node_store(settings: Settings) -> NodeStore:
-    """What the listeners last said of their nodes."""
-    return NodeStore(connect(settings.redis_url))
+def misspelt(environment: Iterable[str]) -> Iterator[tuple[bool, str]]:
+    """Variables that are nobody's setting, and nearly one of ours."""
+    known = [name.upper() for name in Settings.model_fields]
+    for name in sorted(environment):
+        near = difflib.get_close_matches(name, known, 1, _LIKENESS)
+        if near and name.removesuffix("_FILE") not in known and not name.startswith(_FOREIGN):
+            yield False, f"{name} is set, and no setting: {near[0]}?"
 
 
 def build_queue_probe(settings: Settings) -> Callable[[], str | None]:
@@ -50,22 +52,11 @@ def regions_of(settings: Settings) -> Iterator[tuple[bool, str]]:
         yield bool(names), f"Region {region} goes to the nodes{of_group}: {names or 'none takes new conferences'}"
 
 
-def build_processes(settings: Settings) -> ProcessStore:
-    """Which processes live."""
-    return ProcessStore(connect(settings.redis_url))
-
-
-def build_backlog(settings: Settings) -> Backlog:
-    """What waits."""
-    return Backlog(connect(settings.redis_url))
-
-
 def build_readiness(settings: Settings) -> Readiness:
     """Whether the deployment can do its work."""
-    client = connect(settings.redis_url)
     registry = build_registry(settings)
 
     def names() -> list[str]:
         return [row.name for row in registry.list_nodes()]
 
-    return Readiness(names, NodeStore(client), ProcessStore(client), build_queue_probe(settings))
+    return Readiness(names, build_node_store(settings), build_processes(settings), build_queue_probe(settings))

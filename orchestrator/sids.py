@@ -23,6 +23,11 @@ def is_sid(prefix: str, text: str) -> bool:
     return text.startswith(prefix) and _SHAPE.fullmatch(text) is not None
 
 
+def write_as_uuid(text: str) -> str:
+    """A SID as SignalWire has it: its digits as a UUID, without the letters. What is no SID stays as it is."""
+    return str(uuid.UUID(text[2:])) if _SHAPE.fullmatch(text) else text
+
+
 def looks_like_call_sid(text: str) -> bool:
     """True if `text` would be read as a CallSid (any case), so it cannot be a participant's label."""
     return is_sid("CA", text[:2].upper() + text[2:].lower())

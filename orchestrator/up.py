@@ -31,7 +31,7 @@ from orchestrator.running import DATA, LOCK, RUNNING, save_running
 from orchestrator.settings import Settings
 from orchestrator.sids import mint_sid
 from orchestrator.store.accounts import Account, AccountStore
-from orchestrator.wiring import build_accounts
+from orchestrator.wiring.stores import build_accounts
 
 START_SECONDS: Final = 20.0
 RESTART_SECONDS: Final = 1.0

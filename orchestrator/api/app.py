@@ -20,12 +20,13 @@ from orchestrator.api.authentication import Authenticator, is_open
 from orchestrator.api.connections import let_wait
 from orchestrator.api.forms import MAX_BODY_BYTES, check_request, too_large
 from orchestrator.api.request_log import RequestLog
-from orchestrator.dialects import DIALECTS, cors, openapi, routes
+from orchestrator.dialects import cors, openapi, routes
 from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.own import routes as own
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.errors import ApiError, BadParameter, MethodNotAllowed, QuotaReached, Unavailable
 from orchestrator.media import serve
-from orchestrator.services import Services
+from orchestrator.services.all_services import Services
 from orchestrator.services.pacing import Pacing
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.media import MediaStore

@@ -21,7 +21,7 @@ from orchestrator.settings import Settings
 from orchestrator.sids import is_sid, mint_sid
 from orchestrator.store.account_removal import AccountRemoval
 from orchestrator.store.accounts import Account, AccountStore
-from orchestrator.wiring import build_account_removal, build_accounts
+from orchestrator.wiring.stores import build_account_removal, build_accounts
 
 TOKEN = re.compile(r"[A-Za-z0-9]{32,128}", re.ASCII)
 """Too long to be guessed; some SDKs refuse anything but letters and digits before they send it."""

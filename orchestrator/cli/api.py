@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from orchestrator.processes import run_api
+from orchestrator.processes.api import run_api
 from orchestrator.settings import Settings
 
 

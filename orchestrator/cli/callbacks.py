@@ -15,7 +15,7 @@ from orchestrator.dialects.own.serializers import iso
 from orchestrator.services.callback_log import CallbackLog
 from orchestrator.settings import Settings
 from orchestrator.store.callbacks import CallbackFilter, KeptCallback
-from orchestrator.wiring import build_callback_log
+from orchestrator.wiring.callback_log import build_callback_log
 
 PAGE: Final = 200
 _FILTERS: Final = ("conference", "call", "kind", "state", "after", "before")

@@ -11,7 +11,7 @@ from orchestrator.cli.printing import print_json, print_rows, refuse
 from orchestrator.console.views import CALL_COLUMNS, person_row
 from orchestrator.errors import BadParameter
 from orchestrator.settings import Settings
-from orchestrator.wiring import build_history
+from orchestrator.wiring.stores import build_history
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

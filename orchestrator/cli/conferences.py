@@ -9,7 +9,7 @@ from orchestrator.cli.printing import print_json, print_rows, refuse
 from orchestrator.console.views import conference_row, moment_row, person_row
 from orchestrator.settings import Settings
 from orchestrator.store.history import History, timeline
-from orchestrator.wiring import build_history
+from orchestrator.wiring.stores import build_history
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from orchestrator import detect_files
-from orchestrator.processes import run_detector
+from orchestrator.processes.detector import run_detector
 from orchestrator.settings import Settings, SettingsError
 
 

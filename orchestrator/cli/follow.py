@@ -9,7 +9,7 @@ from orchestrator.cli.printing import plain, refuse
 from orchestrator.console.views import moment_row
 from orchestrator.settings import Settings
 from orchestrator.store.history import timeline
-from orchestrator.wiring import build_history
+from orchestrator.wiring.stores import build_history
 
 INTERVAL_SECONDS = 0.5
 

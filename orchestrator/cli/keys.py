@@ -6,7 +6,7 @@ import argparse
 
 from orchestrator.services.credentials import Credentials
 from orchestrator.settings import Settings
-from orchestrator.wiring import build_accounts
+from orchestrator.wiring.stores import build_accounts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

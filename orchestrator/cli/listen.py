@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from orchestrator.processes import run_listener
+from orchestrator.processes.listener import run_listener
 from orchestrator.settings import Settings
 
 

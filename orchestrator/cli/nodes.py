@@ -11,12 +11,11 @@ from dataclasses import replace
 
 from orchestrator.cli.printing import print_rows, refuse
 from orchestrator.domain.commands import REGIONS
-from orchestrator.probes import build_node_store
 from orchestrator.setting_values import parse_node
 from orchestrator.settings import Settings
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.registry import NodeRegistry, NodeRow
-from orchestrator.wiring import build_registry
+from orchestrator.wiring.stores import build_node_store, build_registry
 
 GROUP = re.compile(r"[A-Za-z0-9_-]{0,32}", re.ASCII)
 _NO_GROUP = "--group has to be up to 32 letters, digits and - _"

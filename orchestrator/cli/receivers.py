@@ -7,7 +7,7 @@ import argparse
 from orchestrator.cli.printing import print_json
 from orchestrator.dialects.own import serializers
 from orchestrator.settings import Settings
-from orchestrator.wiring import build_callback_log
+from orchestrator.wiring.callback_log import build_callback_log
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

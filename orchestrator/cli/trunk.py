@@ -9,7 +9,7 @@ from orchestrator.errors import ApiError, BadParameter
 from orchestrator.services.trunking import Trunking
 from orchestrator.settings import Settings
 from orchestrator.trunks import Trunk
-from orchestrator.wiring import build_accounts
+from orchestrator.wiring.stores import build_accounts
 
 _FLAGS = {"Gateway": "--gateway", "FriendlyName": "--name"}
 """How the command line calls what the operators' API takes."""

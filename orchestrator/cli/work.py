@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from orchestrator.processes import run_worker
+from orchestrator.processes.worker import run_worker
 from orchestrator.settings import Settings
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestrator.domain.commands import UpdateParticipant
 from orchestrator.errors import NotFound
-from orchestrator.services import Services
+from orchestrator.services.all_services import Services
 from orchestrator.store.callbacks import CallbackFilter
 from orchestrator.store.history import History
 from orchestrator.store.registry import NodeRegistry, State

@@ -22,7 +22,7 @@ from orchestrator.console.reader import Reader
 from orchestrator.console.security import HEADERS, Door
 from orchestrator.errors import ApiError, BadParameter, NotFound
 from orchestrator.outgoing.networks import Network
-from orchestrator.services import Services
+from orchestrator.services.all_services import Services
 from orchestrator.store.account_removal import AccountRemoval
 from orchestrator.store.audit import AuditStore, Deed
 

@@ -15,7 +15,7 @@ from orchestrator.console.views import conference_row, moment_row, person_row
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.errors import NotFound
 from orchestrator.outgoing.addressing import without_password
-from orchestrator.services import Services
+from orchestrator.services.all_services import Services
 from orchestrator.sids import is_sid
 from orchestrator.store.callbacks import CallbackFilter
 from orchestrator.store.history import timeline

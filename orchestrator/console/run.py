@@ -14,9 +14,9 @@ from gevent.pywsgi import WSGIServer
 from orchestrator.console.app import Parts, create_console
 from orchestrator.console.reader import Reader
 from orchestrator.jobs.wakeups import TOPICS, Wakeups
-from orchestrator.probes import build_processes, build_readiness
+from orchestrator.probes import build_readiness
 from orchestrator.reporter import Reporter
-from orchestrator.services import Services
+from orchestrator.services.all_services import Services
 from orchestrator.settings import Settings
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.audit import AuditStore
@@ -28,7 +28,10 @@ from orchestrator.store.nodes import NodeStore
 from orchestrator.store.overview import Overview
 from orchestrator.store.processes import ProcessStore
 from orchestrator.store.recordings import RecordingStore
-from orchestrator.wiring import build_account_removal, build_nodes, build_queue, build_registry, build_services
+from orchestrator.wiring.nodes import build_nodes
+from orchestrator.wiring.queues import build_queue
+from orchestrator.wiring.services import build_services
+from orchestrator.wiring.stores import build_account_removal, build_processes, build_registry
 
 MOST_CONNECTIONS: Final = 500
 

@@ -22,7 +22,7 @@ from orchestrator.dialects.twilio.filters import parse_conference_filters
 from orchestrator.domain.commands import given_in
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import ApiError, MethodNotAllowed, NotFound
-from orchestrator.services import Services
+from orchestrator.services.all_services import Services
 from orchestrator.services.pacing import Pacing
 from orchestrator.sids import is_sid
 

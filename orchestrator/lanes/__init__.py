@@ -20,7 +20,7 @@ many are worked on at once. What a lane *is*, what is to be done in it and what 
 3. A store: `LaneStore(client, "dialling")`, or a subclass of it where leasing reads the lane in the same step (`take`),
    or where a sweep can see that a lane is empty (`list_empty`) or was forgotten (`save_forgotten`). What `work` saves
    is to be refused by Redis when the lease is another's: `lua/shared/lease.lua`.
-4. Its row in wiring_worker.py, and its queue's place among the worker's: what comes first is taken first.
+4. Its row in processes/worker.py, and its queue's place among the worker's: what comes first is taken first.
 
 Whoever has something for a lane writes it, puts the lane on the list of what is due soon (`keys.lanes_due(kind)`), and
 wakes it (`Wakeups.wake([Lane(sid, name)])`): the list makes up for a wake-up that is lost. A lane that is woken while

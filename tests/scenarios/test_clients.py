@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from orchestrator.dialects.signalwire.serializers import write_sid
+from orchestrator.sids import write_as_uuid
 from tests.harness.freeswitch import REPOSITORY, FarEnd
 from tests.harness.polling import eventually
 from tests.harness.stack import Stack
@@ -76,7 +76,7 @@ def test_the_whole_life_of_a_conference(stack: Stack, crowd: str, sdk: Sdk) -> N
     if not sdk.directory.exists() or (program.is_absolute() and not program.exists()) or not shutil.which(program):
         pytest.skip("the SDK is not installed: make clients")
     is_uuid = sdk.dialect == "signalwire"
-    write = write_sid if is_uuid else str
+    write = write_as_uuid if is_uuid else str
     settings = {
         "base_url": stack.base_url,
         "user": write(stack.account_sid),

@@ -15,13 +15,14 @@ import structlog
 from structlog.testing import capture_logs
 
 from orchestrator import check, logs, metrics
-from orchestrator.check import WORDS, misspelt, modules_of, music_of, redis_of
+from orchestrator.check import WORDS, modules_of, music_of, redis_of
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.nodes import Node, Nodes
 from orchestrator.health import Readiness
 from orchestrator.health_server import answer, serve
+from orchestrator.probes import misspelt
 from orchestrator.reporter import Reporter
 from orchestrator.settings import Settings
 from orchestrator.store import keys

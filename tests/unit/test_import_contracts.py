@@ -13,7 +13,7 @@ from tests.harness.freeswitch import REPOSITORY
 
 FORBIDDEN = {
     "layers": ("store/keys.py", "import orchestrator.freeswitch.commands"),
-    "sandbox": ("wiring.py", "import orchestrator.sandbox.node"),
+    "sandbox": ("wiring/stores.py", "import orchestrator.sandbox.node"),
     "callbacks": ("callbacks/plan.py", "import orchestrator.freeswitch.commands"),
     "media": ("media/load.py", "import orchestrator.domain.conference"),
     "networks": ("outgoing/networks.py", "import socket"),

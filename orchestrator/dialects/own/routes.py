@@ -17,7 +17,7 @@ from orchestrator.dialects.own.serializers import (
     serialize_receiver,
 )
 from orchestrator.errors import BadParameter, TokenNeeded
-from orchestrator.services import Services
+from orchestrator.services.all_services import Services
 from orchestrator.services.pacing import Pacing
 from orchestrator.sids import is_sid
 from orchestrator.store.quotas import QuotaStore

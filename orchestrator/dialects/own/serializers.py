@@ -6,8 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.dialects.signalwire.serializers import write_sid
 from orchestrator.outgoing.addressing import without_password
+from orchestrator.sids import write_as_uuid
 from orchestrator.store.accounts import Account, ApiKey, token_id
 from orchestrator.store.callbacks import KeptCallback
 from orchestrator.store.receivers import Receiver
@@ -67,7 +67,7 @@ def serialize_account(account: Account) -> dict[str, Any]:
     """An account for its operator: its ids in every dialect, and which tokens there are, not what they are."""
     return {
         "account_sid": account.account_sid,
-        "project_id": write_sid(account.account_sid),
+        "project_id": write_as_uuid(account.account_sid),
         "status": account.status,
         "friendly_name": account.friendly_name,
         "token_id": token_id(account.auth_token),

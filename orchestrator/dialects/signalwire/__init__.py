@@ -11,6 +11,7 @@ from typing import Final
 
 from orchestrator.dialects import twilio
 from orchestrator.dialects.signalwire import callbacks, errors, parameters, schemas, serializers, signature
+from orchestrator.sids import write_as_uuid
 
 LAML: Final = "/api/laml/2010-04-01"
 
@@ -21,7 +22,7 @@ DIALECT: Final = replace(
     representations={"": "json", ".json": "json"},
     owns=lambda prefix, account: prefix == LAML or parameters.is_uuid(account.removesuffix(".json")),
     read_sid=parameters.read_sid,
-    write_sid=serializers.write_sid,
+    write_sid=write_as_uuid,
     parse_create=schemas.parse_create,
     parse_update=schemas.parse_update,
     render_participant=serializers.render_participant,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from orchestrator.callbacks.plan import Callback
 from orchestrator.callbacks.recordings import RecordingCallback
 from orchestrator.dialects.base import Parameters
-from orchestrator.dialects.signalwire.serializers import write_sid
 from orchestrator.dialects.twilio import callbacks, recordings
 from orchestrator.domain.conference import Conference, Participant
+from orchestrator.sids import write_as_uuid
 
 
 def serialize_callback(callback: Callback) -> Parameters:
@@ -27,4 +27,4 @@ def serialize_recording_callback(callback: RecordingCallback, url: str) -> Param
 
 def _translated(parameters: Parameters) -> Parameters:
     """A FriendlyName or a label may look like a SID: only those named so are."""
-    return [(name, write_sid(value) if "Sid" in name else value) for name, value in parameters]
+    return [(name, write_as_uuid(value) if "Sid" in name else value) for name, value in parameters]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import uuid
-from typing import Any, Final
+from typing import Any
 
 from orchestrator.dialects.base import Answer, Asked, Page
 from orchestrator.dialects.twilio import recordings, serializers
@@ -14,14 +12,6 @@ from orchestrator.domain.recording import (
     Recording,
     RecordingSource,
 )
-
-_SID: Final = re.compile(r"(?:AC|CA|CF|RE)([0-9a-f]{32})", re.ASCII)
-
-
-def write_sid(sid: str) -> str:
-    """`CA…` as a UUID; any other text as it is."""
-    match = _SID.fullmatch(sid)
-    return str(uuid.UUID(match[1])) if match else sid
 
 
 def serialize_participant(asked: Asked, participant: Participant) -> dict[str, Any]:

@@ -26,8 +26,8 @@ from orchestrator import metrics
 from orchestrator.api import authentication
 from orchestrator.api.app import create_app
 from orchestrator.api.forms import MAX_BODY_BYTES
-from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import Dialects
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.dialects.twilio import paging
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.dialling.destinations import Destinations
@@ -48,7 +48,8 @@ from orchestrator.outgoing.networks import Address
 from orchestrator.outgoing.sip_targets import SipTargets
 from orchestrator.recordings.service import Recordings
 from orchestrator.recordings.storage import Directory
-from orchestrator.services import Services, confirmation, pacing
+from orchestrator.services import confirmation, pacing
+from orchestrator.services.all_services import Services
 from orchestrator.services.callback_log import CallbackLog
 from orchestrator.services.calls import CallService
 from orchestrator.services.conferences import ConferenceService
@@ -70,7 +71,7 @@ from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
 from orchestrator.store.registry import NodeRegistry, NodeRow
-from orchestrator.wiring import list_addresses
+from orchestrator.wiring.stores import list_addresses
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, settled
 from tests.unit.patience import is_quick
 from tests.unit.recorder import make_recorder

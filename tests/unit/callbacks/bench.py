@@ -14,7 +14,7 @@ from orchestrator.callbacks.breaker import Breaker
 from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import LANES_AT_ONCE, Drainer
 from orchestrator.callbacks.retry import Schedule
-from orchestrator.dialects import DIALECTS
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.jobs.wakeups import CALLBACKS, Wakeups, make_queue
 from orchestrator.lanes import engine as engine_module
 from orchestrator.lanes.engine import Engine

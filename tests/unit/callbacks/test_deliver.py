@@ -29,7 +29,7 @@ from orchestrator.callbacks.deliver import (
 )
 from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.overrides import parse_overrides
-from orchestrator.dialects import DIALECTS
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.dialects.twilio import parameters as p
 from orchestrator.errors import BadParameter
 from orchestrator.outgoing.pool import OutgoingPool
@@ -341,7 +341,7 @@ TRICKLE = """
     import socket, sys, time, gevent
     from orchestrator.callbacks.deliver import Sender
     from orchestrator.callbacks.overrides import Overrides
-    from orchestrator.dialects import DIALECTS
+    from orchestrator.dialects.registry import DIALECTS
     from tests.unit.callbacks.web import TOKEN, an_entry
     from tests.unit.outbox import loopback_pool
     listener = socket.create_server(("127.0.0.1", 0))

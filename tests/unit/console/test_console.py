@@ -22,7 +22,7 @@ from orchestrator.console.run import build_parts
 from orchestrator.domain.events import CallAnswered, CallEnded, MemberAdded, MemberRemoved
 from orchestrator.outgoing.networks import parse_networks
 from orchestrator.reporter import Reporter
-from orchestrator.services import Services
+from orchestrator.services.all_services import Services
 from orchestrator.settings import Settings
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
@@ -32,7 +32,8 @@ from orchestrator.store.nodes import NodeStore
 from orchestrator.store.overview import LivePerson, Overview
 from orchestrator.store.processes import ProcessStore
 from orchestrator.store.receivers import ReceiverStore
-from orchestrator.wiring import build_nodes, build_services
+from orchestrator.wiring.nodes import build_nodes
+from orchestrator.wiring.services import build_services
 from tests.unit.fake_esl import PASSWORD, FakeEsl, obedient
 from tests.unit.listener.test_committer import NOW, World
 from tests.unit.records import ACCOUNT, EVENTS, create

@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 
 import orchestrator
 from orchestrator.callbacks.plan import PLAN, Callback
-from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import EVERY_OPERATION, SUFFIXES, Dialect, Dialects
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.domain.conference import Participant, ParticipantStatus, RecordingSettings
 from orchestrator.domain.hearing import background_of
 from orchestrator.media.program import Program as SoundProgram

@@ -24,10 +24,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from orchestrator.api import authentication
-from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.described import ACCOUNT, CONFERENCE, PARTICIPANT
 from orchestrator.dialects.openapi import build_document
 from orchestrator.dialects.own import description, serializers
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.dialects.twilio.serializers import serialize_account, serialize_conference, serialize_participant
 from orchestrator.services import confirmation
 from orchestrator.store import accounts as accounts_module

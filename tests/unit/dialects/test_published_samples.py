@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 import pytest
 from werkzeug.test import TestResponse
 
-from orchestrator.dialects.signalwire.serializers import write_sid
 from orchestrator.domain.conference import Participant
+from orchestrator.sids import write_as_uuid
 from orchestrator.store import keys
 from orchestrator.store.conferences import ConferenceStore
 from tests.unit.api.test_app import Api, basic, make_api, present, stop
@@ -159,14 +159,14 @@ def test_twilio_list(api: Api) -> None:
 def test_signalwire_update(api: Api, data: dict[str, str], muted: bool, coaching: bool) -> None:
     """Each of its samples, with UUIDs in and out."""
     coach, coached = create(api.store), create(api.store)
-    sent = {key: write_sid(coached.call_sid) if value == key else value for key, value in data.items()}
+    sent = {key: write_as_uuid(coached.call_sid) if value == key else value for key, value in data.items()}
     response = of_signalwire(api, coach, sent)
     body = response.get_json()
 
     assert response.status_code == 200, body
     has_exactly(body, SIGNALWIRE_PARTICIPANT)
     assert (body["muted"], body["coaching"]) == (muted, coaching)
-    assert body["call_sid_to_coach"] == (write_sid(coached.call_sid) if coaching else None)
+    assert body["call_sid_to_coach"] == (write_as_uuid(coached.call_sid) if coaching else None)
     assert body["uri"] == (
         f"/api/laml/2010-04-01/Accounts/{body['account_sid']}/Conferences/{body['conference_sid']}"
         f"/Participants/{body['call_sid']}.json"
@@ -185,7 +185,7 @@ def test_signalwire_hold(api: Api, one: Participant) -> None:
 
 
 def of_signalwire(api: Api, one: Participant, data: dict[str, str]) -> TestResponse:
-    account, sid, call_sid = (write_sid(text) for text in (ACCOUNT, one.conference_sid, one.call_sid))
+    account, sid, call_sid = (write_as_uuid(text) for text in (ACCOUNT, one.conference_sid, one.call_sid))
     path = f"/api/laml/2010-04-01/Accounts/{account}/Conferences/{sid}/Participants/{call_sid}.json"
     return api.web.post(path, headers=basic(account), data=data)
 
@@ -244,8 +244,8 @@ def test_delete_is_204_without_a_body(api: Api, one: Participant, way: str, monk
     """No Content-Type either: older SDKs take only that for true."""
     path, account = f"/2010-04-01/Accounts/{ACCOUNT}/Conferences/{one.conference_sid}/Participants/customer", ACCOUNT
     if way == "signalwire":
-        account = write_sid(ACCOUNT)
-        path = f"/2010-04-01/Accounts/{account}/Conferences/{write_sid(one.conference_sid)}/Participants/customer"
+        account = write_as_uuid(ACCOUNT)
+        path = f"/2010-04-01/Accounts/{account}/Conferences/{write_as_uuid(one.conference_sid)}/Participants/customer"
 
     def request_removal(*_: object) -> Participant:
         """It has ended by the time that we look."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from orchestrator.dialects import DIALECTS
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.media.errors import MediaError
 from orchestrator.media.fetch import Fetcher
 from orchestrator.media.load import ProgramLoader

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.media.confined import Limits, run_confined
-from orchestrator.processes import run_worker
+from orchestrator.processes.worker import run_worker
 from tests.unit.media.test_decode import MP3
 
 HOSTILE = {
@@ -154,4 +154,4 @@ def test_a_worker_is_not_dumpable() -> None:
     """From its start."""
     names = run_worker.__code__.co_names
 
-    assert names.index("make_undumpable") < names.index("wiring_worker")
+    assert names.index("make_undumpable") < names.index("build_worker")

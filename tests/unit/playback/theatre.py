@@ -13,7 +13,7 @@ import gevent
 import redis
 from gevent.event import AsyncResult
 
-from orchestrator.dialects import DIALECTS
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.domain.conference import Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.api import authentication
-from orchestrator.dialects import DIALECTS
 from orchestrator.dialects.base import SIGNED_WITH
-from orchestrator.dialects.signalwire.serializers import write_sid
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.services.credentials import Credentials
+from orchestrator.sids import write_as_uuid
 from orchestrator.store import accounts as accounts_module
 from orchestrator.store.accounts import MOST_KEYS, AccountStore, token_id
 from tests.unit.api.test_app import TOKEN, Api, basic, is_error, make_api, stop
@@ -48,7 +48,7 @@ def test_a_key_is_as_good_as_the_token_until_it_is_revoked(api: Api) -> None:
     assert (made.status_code, sid[:2], len(secret)) == (201, "SK", 32)
     assert listed == [{"sid": sid, "friendly_name": "deploys", "date_created": body["date_created"]}]
     assert secret not in str(api.redis.hgetall(f"account:{{{ACCOUNT}}}"))
-    for path in ("", f"/2010-04-01/Accounts/{ACCOUNT}", f"/api/laml/2010-04-01/Accounts/{write_sid(ACCOUNT)}.json"):
+    for path in ("", f"/2010-04-01/Accounts/{ACCOUNT}", f"/api/laml/2010-04-01/Accounts/{write_as_uuid(ACCOUNT)}.json"):
         assert status(api, sid, secret, path) == 200
     assert api.web.delete(f"{KEYS}/{sid}", headers=basic()).status_code == 204
     assert status(api, sid, secret) == 401

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from orchestrator.dialects import DIALECTS
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.dialects.twilio.calls import Calls, formatted, parse_filters, parse_update, serialize_call
 from orchestrator.domain.conference import Participant, ParticipantStatus
 from orchestrator.errors import BadParameter

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from orchestrator.dialects import DIALECTS
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.dialects.twilio.errors import error_body, render_error
 from orchestrator.errors import ApiError, AuthenticationFailed, BadParameter, NotFound, Unavailable
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.base import deserialize
 
-from orchestrator.dialects import DIALECTS
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.dialects.twilio.serializers import rfc2822, serialize_conference, serialize_participant
 from orchestrator.domain.conference import ConferenceStatus, EndReason, ParticipantStatus
 from tests.unit.examples import AC, CA, CF, COACHED, a_conference, a_participant, at

@@ -1,32 +1,47 @@
-"""Builds what follows nodes: a listener process's share of them, and the detectors."""
+"""`orchestrator listen`: this process's share of the nodes."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import gevent
+import structlog
 
-from orchestrator.detection.detector import Detector
 from orchestrator.freeswitch.addresses import NodeAddress
-from orchestrator.freeswitch.client import NodeUnavailable
-from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.jobs.wakeups import CALLBACKS, PLAYBACK, RECORDINGS
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.listener import Listener
 from orchestrator.listener.share import Share
 from orchestrator.process_name import process_name
+from orchestrator.processes.report import report_life
 from orchestrator.settings import Settings
 from orchestrator.store.connection import connect
 from orchestrator.store.leases import Lease, LeaseStore
 from orchestrator.store.nodes import NodeStore
-from orchestrator.wiring import build_recorder, build_registry, committer_maker, list_addresses, start_waker
+from orchestrator.wiring.committing import build_recorder, committer_maker
+from orchestrator.wiring.queues import start_waker
+from orchestrator.wiring.stores import build_registry, list_addresses
+
+log = structlog.get_logger("processes")
+
+
+def run_listener(settings: Settings) -> None:
+    """Follow this process's share of the nodes."""
+    reporter = report_life(settings, "listen")
+    share = build_share(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, share.stop)
+    log.info("listener_starting", nodes=[address.name for address in settings.freeswitch_nodes])
+    share.run()
+    reporter.stop()
+    log.info("listener_stopped")
 
 
 def build_share(settings: Settings) -> Share:
-    """The listener process: its share of the nodes, with a listener for each lease, which keeps nothing of an earlier
+    """The share, with a listener for each lease, which keeps nothing of an earlier
     one. Leases are renewed on a connection of their own, as those of lanes."""
     client = connect(settings.redis_url)
     wake_callbacks, wake_sounds = start_waker(settings, CALLBACKS), start_waker(settings, PLAYBACK)
@@ -56,27 +71,3 @@ def build_share(settings: Settings) -> Share:
         return any(row.name == name and row.state == "lost" for row in registry.list_nodes())
 
     return Share(leases, list_addresses(registry), is_lost, make_listener, process_name())
-
-
-def build_detectors(settings: Settings) -> list[Detector]:
-    """The detector process: one detector per node, which commits what it finds out itself."""
-    return [_build_detector(settings, address) for address in settings.freeswitch_nodes]
-
-
-def _build_detector(settings: Settings, address: NodeAddress) -> Detector:
-    client = connect(settings.redis_url)
-    wake_callbacks, wake_sounds = start_waker(settings, CALLBACKS), start_waker(settings, PLAYBACK)
-    recorder = build_recorder(settings, client, wake_callbacks, start_waker(settings, RECORDINGS))
-    make_committer = committer_maker(settings, client, recorder, wake_callbacks, wake_sounds, gevent.sleep)
-    seen = NodeStore(client)
-
-    def send(command: SwitchCommand) -> str:
-        raise NodeUnavailable("who has picked up asks nothing of the switch")
-
-    return Detector(
-        address,
-        settings.freeswitch_password,
-        Path(settings.detection_dir),
-        lambda found: make_committer(send).commit_events([found]),
-        lambda calls: seen.save_detector(address.name, detector=process_name(), calls=str(calls)),
-    )

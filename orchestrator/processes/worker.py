@@ -1,4 +1,4 @@
-"""Builds the worker process, as wiring.py does the others: the engines of all lanes, and what they work with."""
+"""`orchestrator work`: the engines of all lanes, and what they work with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import gevent
+import structlog
 from redis import Redis
 from rq import Queue
 
@@ -15,19 +17,21 @@ from orchestrator.callbacks.deliver import Sender
 from orchestrator.callbacks.drain import LANES_AT_ONCE as DRAINED_AT_ONCE
 from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
-from orchestrator.dialects import DIALECTS
+from orchestrator.dialects.registry import DIALECTS
 from orchestrator.dialling.dialler import Dialler
 from orchestrator.dialling.orders import Seal
 from orchestrator.dialling.queue import ACCOUNTS_AT_ONCE, DialQueue
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.jobs.wakeups import CALLBACKS, DIALLING, PLAYBACK, RECORDINGS, TOPICS, Topic, Wakeups, make_queue, use
+from orchestrator.jobs.worker import work_for_ever
 from orchestrator.lanes.engine import Engine
 from orchestrator.lanes.sweep import Sweep
 from orchestrator.media.fetch import Fetcher
 from orchestrator.media.load import ProgramLoader
 from orchestrator.media.render import Renderer
 from orchestrator.media.speech import Speech
+from orchestrator.media.syscalls import make_undumpable
 from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
 from orchestrator.playback.announcement_ends import AnnouncementEnds
@@ -35,6 +39,7 @@ from orchestrator.playback.output import Output
 from orchestrator.playback.parts import Parts
 from orchestrator.playback.work import LANES_AT_ONCE as PLAYED_AT_ONCE
 from orchestrator.playback.work import Playback
+from orchestrator.processes.report import report_life
 from orchestrator.recordings.parts import build_watch
 from orchestrator.recordings.worker import LOOKS_AT_ONCE
 from orchestrator.settings import Settings
@@ -50,14 +55,11 @@ from orchestrator.store.outbox import OutboxStore
 from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.quotas import QuotaStore
 from orchestrator.store.receivers import ReceiverStore
-from orchestrator.wiring import (
-    build_nodes,
-    build_queue,
-    build_recorder,
-    committer_maker,
-    give_up,
-    place,
-)
+from orchestrator.wiring.committing import build_recorder, committer_maker, give_up, place
+from orchestrator.wiring.nodes import build_nodes
+from orchestrator.wiring.queues import build_queue
+
+log = structlog.get_logger("processes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,29 @@ class WorkerParts:
         """Finish what is under way."""
         for engine in self.engines:
             engine.stop()
+
+
+def run_worker(settings: Settings) -> None:
+    """Deliver callbacks and play. The worker handles signals itself: attempts under way are finished first.
+
+    Its passwords and tokens are no business of the programs that it starts over strangers' bytes."""
+    make_undumpable()
+    parts = build_worker(settings)
+    reporter = report_life(settings, "work")
+    for nodes in parts.nodes:
+        nodes.start()
+    loop = gevent.Greenlet(work_for_ever, parts.queues, parts.stop, gevent.sleep)
+    for run in parts.beside:
+        # Without leases or sweeps this process would look well and lose its promises: let it be started again.
+        gevent.spawn(run, gevent.sleep).link_exception(
+            lambda ended: loop.kill(ended.exception or SystemExit(1), block=False)
+        )
+    loop.start()
+    loop.get()
+    for nodes in parts.nodes:
+        nodes.stop()
+    reporter.stop()
+    log.info("worker_stopped")
 
 
 def build_worker(settings: Settings) -> WorkerParts:
