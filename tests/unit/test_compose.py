@@ -169,6 +169,19 @@ def test_a_unit_of_systemd_runs_what_a_container_runs() -> None:
     assert "ExecStart=/opt/orchestrator/bin/orchestrator %i\n" in unit
 
 
+@pytest.mark.parametrize("service", OURS)
+def test_every_process_of_ours_has_its_health_looked_at(service: str) -> None:
+    """By compose: an image in OCI's format, as Podman and Buildah make it, has no HEALTHCHECK. What is asked is the
+    image's own program, and it knows the command."""
+    asked = services_of("compose.yaml")[service]
+    program = asked["healthcheck"]["test"]
+    (text,) = re.findall(r"HEALTHCHECK .*\\\n +CMD (\[.*\])", text_of("Dockerfile"))
+
+    assert program == ["CMD", *yaml.safe_load(text)]
+    assert f"COPY docker/healthcheck.py {program[-1]}\n" in text_of("Dockerfile")
+    assert f'b"{asked["command"][0]}": ' in text_of("healthcheck.py")
+
+
 def test_the_health_check_of_freeswitch_names_a_module_that_is_missing() -> None:
     """Every module that calls need, of those that freeswitch-conf loads."""
     check = services_of("compose.yaml")["freeswitch"]["healthcheck"]["test"][1]
