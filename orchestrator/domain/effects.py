@@ -124,14 +124,16 @@ def _of_people(
 ) -> tuple[Effect, ...]:
     if after.is_ending and not conference.is_ending and after.live_count > 0:
         return (EndOthers(), *_of_an_end(conference, participant, new))
-    if new.is_live and (new.removal_requested or after.is_ending) and new != participant:
+    if new.is_live and after.is_ending and new != participant:
         return (EndCall(),)
     if after.is_ending:
         return tuple(_of_an_end(conference, participant, new))
+    of_others = (*_of_the_room(conference, after), *_of_coaching(conference, participant, after, new))
+    if new.is_live and new.removal_requested and new != participant:
+        return (EndCall(), *of_others)  # by coming they may have begun the conference
     return (
         *_of_membership(participant, new),
-        *_of_the_room(conference, after),
-        *_of_coaching(conference, participant, after, new),
+        *of_others,
         *_of_comings_and_goings(after, participant, new),
         *_of_sound(conference, participant, after, new),
     )

@@ -251,6 +251,13 @@ def test_who_is_to_be_removed_is_ended() -> None:
     assert follows(a_conference(**STARTED), arriving(removal_requested=True), MemberAdded(at(2), 7)) == (EndCall(),)
 
 
+def test_who_is_removed_while_they_come_may_begin_the_conference_for_those_who_wait() -> None:
+    """They have been there, and so it has started: for the others, too, who would stay deaf."""
+    waits = a_conference(status=ConferenceStatus.INIT, live_count=2, present_count=1, starter_count=1)
+    effects = follows(waits, arriving(removal_requested=True), MemberAdded(at(2), 7))
+    assert effects == (EndCall(), StartConference())
+
+
 def test_an_end_is_told_once() -> None:
     """Those who leave one after the other have nothing to add."""
     conference = a_conference(**STARTED)
