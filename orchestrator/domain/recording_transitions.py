@@ -148,7 +148,11 @@ def _processed(recording: Recording, event: Event) -> Told:
         absent = replace(recording, status=ABSENT, error_code=processed.error_code, duration_ms=0)
         return absent, (RecordingAbsent(event.at),)
     completed = replace(recording, status=COMPLETED, duration_ms=processed.duration_ms, sizes=processed.sizes)
-    return completed, (RecordingCompleted(event.at),)
+    if recording.started_at is not None:
+        return completed, (RecordingCompleted(event.at),)
+    # Its leg was gone before anybody had heard of the beginning; there is sound, so it has begun.
+    begun = replace(completed, started_at=recording.created_at)
+    return begun, (RecordingStarted(event.at), RecordingCompleted(event.at))
 
 
 def _open_seconds(recording: Recording) -> float:

@@ -145,6 +145,15 @@ def test_what_breaks_off_goes_on_as_another_part() -> None:
     assert after(recording, RecordingInterrupted(at(5), 1))[0] == recording, "seen twice, it has broken off once"
 
 
+def test_what_is_there_has_begun() -> None:
+    """Though its leg was gone before anybody had heard of the beginning: that is told before the end, once."""
+    recording, told = after(begun(), RecordingInterrupted(at(1), 1), PartStarted(at(1), 1), SourceEnded(at(2)))
+    assert (recording.status, told) == ("processing", [])
+
+    recording, told = after(recording, Processed(at(3), 900, ((".wav", 14_444),)))
+    assert (recording.status, told, recording.started_at) == ("completed", ["Started", "Completed"], T0)
+
+
 def test_what_breaks_off_all_the_time_ends() -> None:
     """With what there is."""
     recording, told = after(begun(), PartStarted(at(0), 1))
