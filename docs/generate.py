@@ -18,7 +18,7 @@ from orchestrator.media.errors import MEANINGS
 from orchestrator.services.pacing import REFUSAL_SECONDS
 from orchestrator.store.schema import KEYS
 from orchestrator.twiml.document import ATTRIBUTES, CONTENTS, FORBIDDEN
-from orchestrator.twiml.ssml import ELEMENTS, SPELT
+from orchestrator.twiml.ssml import ELEMENTS, SPELT, UNSPOKEN
 from orchestrator.twiml.voices import LANGUAGES
 
 HERE = Path(__file__).parent
@@ -200,14 +200,15 @@ def media_tables() -> str:
         known = ", ".join(f"`{key}`" for key in told)
         code = "13513 (`rate`), 12200" if "rate" in told else "12200"
         lines.append(f"| `<{name}>` | {known or 'none'} | the attribute is left out | {code} |")
-    spelt = ", ".join(f"`{way}`" for way in sorted(SPELT))
+    spelt, unspoken = (", ".join(f"`{way}`" for way in sorted(ways)) for ways in (SPELT, UNSPOKEN))
     lines += [
-        f"| `<say-as>` | none: {spelt} are spelt out | the text as it is | |",
+        f"| `<say-as>` | none: {spelt} are spelt out; {unspoken}: a pause | the text as it is | |",
         "| `<sub>` | none: its `alias` is spoken | the text as it is | |",
         "| `<phoneme>`, `<w>`, `<speak>` | none | the text as it is | |",
         "| any other | none | the text as it is | 12200 |",
         "",
         "espeak-ng reads this markup; another `TTS_COMMAND` gets plain text, with punctuation where a pause was meant.",
+        "A word ends at a tag, whichever it is.",
         "",
         "## Kinds of answers",
         "",

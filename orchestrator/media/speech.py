@@ -25,6 +25,8 @@ _OTHER_NAMES: Final = {
     "en-IN": "en-gb", "en-SG": "en-gb", "en-US": "en-us", "en-CA": "en-us", "es-MX": "es-419", "es-US": "es-419",
     "fr-BE": "fr-be", "fr-CH": "fr-ch", "fr-FR": "fr-fr", "fr-CA": "fr-fr", "pt-BR": "pt-br",
     "zh-CN": "cmn", "zh-TW": "cmn", "zh-HK": "yue",
+    # Those that it does not speak: as it would without a language, or by the nearest one.
+    "fil-PH": "en-us", "gl-ES": "pt",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from orchestrator.twiml.verbs import Warned
+from orchestrator.twiml.voices import find_language
 from orchestrator.twiml.xml import Element
 
 MAX_BREAK_MS: Final = 10_000
@@ -20,23 +21,29 @@ MAX_BREAK_MS: Final = 10_000
 _STRENGTHS: Final = r"none|x-weak|weak|medium|strong|x-strong"
 _RATE: Final = r"x-slow|slow|medium|fast|x-fast|default|[+-]?[0-9]{1,3}(\.[0-9]{1,3})?%"
 _VOLUME: Final = r"silent|x-soft|soft|medium|loud|x-loud|default|[+-]?[0-9]{1,2}(\.[0-9]{1,3})?dB"
-_PITCH: Final = r"x-low|low|medium|high|x-high|default|[+-]?[0-9]{1,3}(\.[0-9]{1,3})?%"
+_PITCH: Final = r"x-low|low|medium|high|x-high|default|[+-]?[0-9]{1,3}(\.[0-9]{1,3})?%|[+-][0-9]{1,2}(\.[0-9]{1,3})?st"
 
 ELEMENTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "break": {"strength": _STRENGTHS, "time": r"[0-9]{1,5}(\.[0-9]{1,3})?(ms|s)"},
+    "break": {"strength": _STRENGTHS, "time": r"([0-9]{1,5}(\.[0-9]{0,9})?|\.[0-9]{1,9})(ms|s)"},
     "p": {},
     "s": {},
     "emphasis": {"level": r"strong|moderate|reduced|none"},
     "prosody": {"rate": _RATE, "volume": _VOLUME, "pitch": _PITCH},
-    "lang": {"xml:lang": r"[A-Za-z]{2,3}(-[A-Za-z]{2,4})?"},
+    "lang": {"xml:lang": r"[A-Za-z-]+"},
 }
 """What an engine is told, and the values that it is told. An attribute with another value is left out."""
+
+TOLD_AS: Final = {"lang": "voice"}
+"""By which names, if not by their own: espeak-ng knows no <lang>."""
 
 LETTERS: Final = frozenset({"characters", "spell-out", "verbatim"})
 """Of say-as: what an engine that reads markup spells itself; written apart, the letter A is the article."""
 
 SPELT: Final = LETTERS | {"digits", "telephone"}
 """Of say-as: each character by itself, which we write so; the other ways of saying are the engine's own."""
+
+UNSPOKEN: Final = frozenset({"expletive", "bleep"})
+"""Of say-as: what stands where a word must not be heard; a pause does."""
 
 SILENT: Final = "\u200b"
 """Before a break that nothing has gone before: espeak-ng would pass over it."""
@@ -53,11 +60,21 @@ class Speech:
     ssml: list[str] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
     is_marked: bool = False
+    is_behind_tag: bool = False
 
     def add(self, words: str) -> None:
-        """Words, in both."""
+        """Words, in both; no word goes on behind a tag (SSML 1.1: tokens do not span markup)."""
+        if not words:
+            return
+        if self.is_behind_tag and words[0].isalnum() and self._last.isalnum():
+            words = f" {words}"
+        self.is_behind_tag = False
         self.text.append(words)
         self.ssml.append(escape(words))
+
+    @property
+    def _last(self) -> str:
+        return next((piece[-1] for piece in reversed(self.text) if piece), "")
 
 
 def read_speech(element: Element) -> tuple[str, str, list[Warned]]:
@@ -74,18 +91,23 @@ def _read(element: Element, speech: Speech) -> None:
         if isinstance(part, str):
             speech.add(part)
         else:
+            speech.is_behind_tag = True
             _read_markup(part, speech)
+            speech.is_behind_tag = True
 
 
 def _read_markup(element: Element, speech: Speech) -> None:
     name, attributes = element.name, element.attributes
+    said_as = attributes.get("interpret-as", "").strip().lower() if name == "say-as" else ""
     if name not in READ:
         speech.warnings.append(Warned(12200, "Say: an element that is not known"))
         _read(element, speech)
     elif name == "sub" and attributes.get("alias", "").strip():
         speech.add(attributes["alias"])
-    elif name == "say-as" and (said_as := attributes.get("interpret-as", "").strip()) in SPELT:
+    elif said_as in SPELT:
         _spell(element, speech, by_engine=said_as in LETTERS)
+    elif said_as in UNSPOKEN:
+        _mark(Element("break", {}), speech)
     elif name in ELEMENTS:
         _mark(element, speech)
     else:
@@ -95,6 +117,9 @@ def _read_markup(element: Element, speech: Speech) -> None:
 def _mark(element: Element, speech: Speech) -> None:
     name = element.name
     told = "".join(f' {key}="{value}"' for key, value in _attributes(element, speech).items())
+    if name == "lang" and not told:
+        _read(element, speech)
+        return
     speech.is_marked = True
     if name == "break":
         is_none = element.attributes.get("strength") == "none" and "time" not in element.attributes
@@ -102,21 +127,23 @@ def _mark(element: Element, speech: Speech) -> None:
         speech.text.append(" " if is_none else " , ")
         speech.ssml.append(f"{SILENT if is_first else ''}<break{told}/>")
         return
-    speech.ssml.append(f"<{name}{told}>")
+    tag = TOLD_AS.get(name, name)
+    speech.ssml.append(f"<{tag}{told}>")
     if name in ("p", "s"):
         speech.text.append(" . ")
     _read(element, speech)
     if name in ("p", "s"):
         speech.text.append(" . ")
-    speech.ssml.append(f"</{name}>")
+    speech.ssml.append(f"</{tag}>")
 
 
 def _attributes(element: Element, speech: Speech) -> dict[str, str]:
     known = ELEMENTS[element.name]
     told = {}
-    for key, value in element.attributes.items():
-        if key in known and re.fullmatch(known[key], value.strip(), re.ASCII):
-            told[key] = value.strip()
+    for key, given in element.attributes.items():
+        value = find_language(given.strip()) if key == "xml:lang" else given.strip()
+        if key in known and re.fullmatch(known[key], value, re.ASCII):
+            told[key] = value
         elif key == "rate":
             speech.warnings.append(Warned(13513, "Say: the rate is not known"))
         else:

@@ -25,11 +25,11 @@ class Speaker:
 
 LANGUAGES: Final = tuple(
     """
-    af-ZA ar-AE ar-XA bg-BG bn-IN ca-ES cmn-CN cmn-TW cs-CZ cy-GB da-DK de-AT de-CH de-DE el-GR en-AU en-CA en-GB
-    en-GB-WLS en-IE en-IN en-NZ en-SG en-US en-ZA es-ES es-MX es-US eu-ES fi-FI fr-BE fr-CA fr-CH fr-FR gu-IN he-IL
-    hi-IN hr-HR hu-HU id-ID is-IS it-IT ja-JP kn-IN ko-KR lt-LT lv-LV ml-IN mr-IN ms-MY nb-NO nl-BE nl-NL pa-IN pl-PL
-    pt-BR pt-PT ro-RO ru-RU sk-SK sl-SI sr-RS sv-SE ta-IN te-IN tr-TR uk-UA ur-IN vi-VN yue-CN yue-HK zh-CN zh-HK
-    zh-TW
+    af-ZA am-ET ar-AE ar-XA bg-BG bn-IN ca-ES cmn-CN cmn-TW cs-CZ cy-GB da-DK de-AT de-CH de-DE el-GR en-AU en-CA en-GB
+    en-GB-WLS en-IE en-IN en-NZ en-SG en-US en-ZA es-ES es-MX es-US eu-ES fi-FI fil-PH fr-BE fr-CA fr-CH fr-FR gl-ES
+    gu-IN he-IL hi-IN hr-HR hu-HU id-ID is-IS it-IT ja-JP kn-IN ko-KR lt-LT lv-LV ml-IN mr-IN ms-MY nb-NO nl-BE nl-NL
+    pa-IN pl-PL pt-BR pt-PT ro-RO ru-RU sk-SK sl-SI sr-RS sv-SE ta-IN te-IN th-TH tr-TR uk-UA ur-IN vi-VN yue-CN yue-HK
+    zh-CN zh-HK zh-TW
     """.split()  # noqa: SIM905  # eighty strings in quotation marks are not easier to read
 )
 _BY_LOWER: Final = {language.lower(): language for language in LANGUAGES} | {
@@ -71,14 +71,19 @@ def _polly_speakers() -> dict[str, Speaker]:
 _BY_POLLY_NAME: Final = _polly_speakers()
 _POLLY_NAME: Final = re.compile(r"Polly\.(?P<name>[A-Z][a-z]+)(-Neural|-Generative|-Long-Form)?", re.ASCII)
 _GOOGLE_NAME: Final = re.compile(
-    r"Google\.(?P<language>[a-z]{2,3}-[A-Z]{2})-(Standard|Wavenet|Neural2|Chirp|Chirp-HD|Chirp3-HD|Casual|Studio|News|Polyglot|Journey)"
+    r"Google\.(?P<language>[a-z]{2,3}-[A-Za-z]{2})-(Standard|Wavenet|Neural2|Chirp|Chirp-HD|Chirp3-HD|Casual|Studio|News|Polyglot|Journey)"
     r"-(?P<name>[A-Za-z0-9]{1,24})",
     re.ASCII,
 )
-_MALE_LETTERS: Final = frozenset("BDIJ")
-"""Google's letters for men in nearly every language; A is one in en-US only."""
+_MEN: Final = frozenset({"B", "D", "I", "J", "Charon", "Fenrir", "Orus", "Puck"})
+"""Google's letters for men in nearly every language, and their names; A is one in en-US only."""
 
 _PLAIN: Final[dict[str, Gender]] = {"": "female", "woman": "female", "alice": "female", "man": "male"}
+
+
+def find_language(name: str) -> str:
+    """One of LANGUAGES, by any name of Twilio's for it, in any case; '' if it is none."""
+    return _BY_LOWER.get(name.lower(), "")
 
 
 def find_speaker(voice: str, language: str) -> tuple[Speaker, list[Warned]]:
@@ -87,7 +92,7 @@ def find_speaker(voice: str, language: str) -> tuple[Speaker, list[Warned]]:
 
     A voice of Polly's or Google's brings its own language.
     """
-    known = _BY_LOWER.get(language.lower()) if language else "en-US"
+    known = find_language(language) if language else "en-US"
     warnings = [] if known else [Warned(13512, "Say: the language is not known")]
     speaker = _find_voice(voice, known or "en-US")
     if speaker is None:
@@ -103,11 +108,11 @@ def _find_voice(voice: str, language: str) -> Speaker | None:
     if polly is not None and polly["name"] in _BY_POLLY_NAME:
         return _BY_POLLY_NAME[polly["name"]]
     google = _GOOGLE_NAME.fullmatch(voice)
-    if google is not None and google["language"].lower() in _BY_LOWER:
-        return _google_speaker(_BY_LOWER[google["language"].lower()], google["name"])
+    if google is not None and (spoken := find_language(google["language"])):
+        return _google_speaker(spoken, google["name"])
     return None
 
 
 def _google_speaker(language: str, name: str) -> Speaker:
-    is_male = name in _MALE_LETTERS or (name == "A" and language == "en-US")
+    is_male = name in _MEN or (name == "A" and language == "en-US")
     return Speaker(language, "male" if is_male else "female")

@@ -54,6 +54,17 @@ def test_the_default_engine_obeys_markup(known: set[str], ssml: str, plain: str,
     assert len(marked) - len(unmarked) > least * 22_050 * 2 // 1000
 
 
+@pytest.mark.parametrize("language", ["de-DE", "fr-CA", "pt-BR", "es-MX", "yue-CN", "en-GB-WLS", "nb-NO", "ar-AE"])
+def test_the_default_engine_goes_over_to_another_language(known: set[str], language: str) -> None:
+    """As a <lang> tells it to: it says what the language's own voice says."""
+    speech = Speech("espeak-ng --stdin -q -x -v {voice}")
+    own = speech.synthesize("two 5", "", Speaker(language, "female"))
+    ssml = f'<speak><voice xml:lang="{language}">two 5</voice></speak>'
+    marked = speech.synthesize("", ssml, Speaker("lv-LV", "female"))
+
+    assert own.split() == marked.split()
+
+
 def test_another_engine_gets_the_text() -> None:
     """Nobody knows whether it reads markup."""
     assert Speech("cat").synthesize("plain", "<speak>marked</speak>", WOMAN) == b"plain\n"

@@ -21,6 +21,11 @@ from orchestrator.twiml.voices import LANGUAGES, Speaker, find_speaker
         ("Google.en-US-Standard-A", "", Speaker("en-US", "male")),
         ("Google.fr-FR-Wavenet-B", "", Speaker("fr-FR", "male")),
         ("Google.es-ES-Chirp3-HD-Aoede", "", Speaker("es-ES", "female")),
+        ("Google.es-ES-Chirp3-HD-Charon", "", Speaker("es-ES", "male")),
+        ("Google.fil-ph-Neural2-D", "", Speaker("fil-PH", "male")),
+        ("Google.th-TH-Standard-A", "", Speaker("th-TH", "female")),
+        ("woman", "am-ET", Speaker("am-ET", "female")),
+        ("Google.gl-ES-Standard-B", "", Speaker("gl-ES", "male")),
     ],
 )
 def test_a_voice_is_a_speaker(voice: str, language: str, speaker: Speaker) -> None:
