@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import gevent
-import orjson
 import structlog
 
 from orchestrator import logs
@@ -23,8 +22,8 @@ from orchestrator.dialling.orders import Order
 from orchestrator.dialling.policies import check_policy
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.dialling.turns import Turns
-from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, SHOWN, CreateParticipant
-from orchestrator.domain.conference import Conference, Participant, RecordingSettings, SwitchRef
+from orchestrator.domain.commands import CreateParticipant
+from orchestrator.domain.conference import Conference, Participant
 from orchestrator.errors import ApiError, BadParameter, CoachedCallMissing, ConferenceNotActive, NotFound, Unavailable
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.dial_string import Destination, Originate
@@ -35,8 +34,9 @@ from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.outgoing.addressing import shown_address
 from orchestrator.services.confirmation import act_until, end_call
+from orchestrator.services.new_participant import make_participant
 from orchestrator.services.placement import Placement
-from orchestrator.sids import channel_uuid_of, is_sid, mint_sid
+from orchestrator.sids import is_sid, mint_sid
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.quotas import Admission, QuotaStore
@@ -91,7 +91,7 @@ class ParticipantService:
         while True:
             conference, is_new = self._conference_for(account_sid, name, command, group)
             require_whispers(self._nodes.get_connected(conference.node), command.coaching)
-            participant = _new_participant(call_sid, conference, command)
+            participant = make_participant(call_sid, conference, command)
             if destination.fallbacks:
                 left = len(destination.fallbacks)
                 participant = replace(participant, gateways_left=left, tried_left=left, order=order)
@@ -242,59 +242,3 @@ class ParticipantService:
             return False
 
         act_until(is_gone, lambda: end_call(self._nodes, participant, self._make_committer))
-
-
-def _new_participant(call_sid: str, conference: Conference, command: CreateParticipant) -> Participant:
-    now = datetime.now(UTC)
-    return Participant(
-        call_sid=call_sid,
-        conference_sid=conference.conference_sid,
-        account_sid=conference.account_sid,
-        switch=SwitchRef(conference.node, channel_uuid_of(call_sid)),
-        from_=command.from_,
-        to=command.to,
-        created_at=now,
-        updated_at=now,
-        dialled_at=now,
-        label=command.label,
-        muted=command.muted,
-        coaching=command.coaching,
-        call_sid_to_coach=command.call_sid_to_coach,
-        wait_url=command.wait_url,
-        wait_method=command.wait_method,
-        wait_dialect=command.dialect,
-        beep_on_enter=command.beep in ("true", "onEnter"),
-        beep_on_exit=command.beep in ("true", "onExit"),
-        start_conference_on_enter=command.start_conference_on_enter,
-        end_conference_on_exit=command.end_conference_on_exit,
-        progress_callbacks=command.progress_callbacks,
-        conference_callbacks=command.conference_callbacks,
-        detection_callbacks=command.amd_callbacks,
-        detection_seconds=command.machine_detection_timeout_seconds if command.machine_detection else 0,
-        recording=_call_recording(command),
-        conference_recording=_conference_recording(command),
-        options_json=_stored_options(command),
-    )
-
-
-def _call_recording(command: CreateParticipant) -> RecordingSettings | None:
-    if not command.record:
-        return None
-    channels = 2 if command.recording_channels == "dual" else 1
-    trims = command.trim == "trim-silence"
-    return RecordingSettings(channels, command.recording_track, trims, command.recording_callbacks)
-
-
-def _conference_recording(command: CreateParticipant) -> RecordingSettings | None:
-    if command.conference_record != "record-from-start":
-        return None
-    trims = command.conference_trim == "trim-silence"
-    return RecordingSettings(trims=trims, callbacks=command.conference_recording_callbacks)
-
-
-def _stored_options(command: CreateParticipant) -> str:
-    """The create parameters without a field of their own that differ from their defaults, without secrets."""
-    given = asdict(command)
-    plain = {field.name: field.default for field in fields(CreateParticipant)}
-    kept = (NOT_SENT_YET.keys() - SECRETS) | SHOWN
-    return orjson.dumps({name: given[name] for name in sorted(kept) if given[name] != plain[name]}).decode()

@@ -29,7 +29,7 @@ LONGEST_FILE = 300
 CREATE_FIELDS = {field.name for field in fields(CreateParticipant)}
 EVENTS = {cls for _, cls in inspect.getmembers(events, inspect.isclass) if issubclass(cls, Event) and cls is not Event}
 HAPPEN = set(EVENT_TABLE) | set(CONFERENCE_TABLE)
-STATE_FILES = ("services/participants.py", "store/conferences.py")
+STATE_FILES = ("services/new_participant.py", "services/participants.py", "store/conferences.py")
 """Where a create request becomes a Conference and a Participant."""
 
 

@@ -50,7 +50,7 @@ RTP_VARIABLES = [
 
 
 def participant_of(command: CreateParticipant) -> Participant:
-    """As services/participants.py makes it."""
+    """As services/new_participant.py makes it."""
     return a_participant(
         from_=command.from_,
         to=command.to,
