@@ -17,7 +17,7 @@ from orchestrator.media.decode import CODECS, FORMATS
 from orchestrator.media.errors import MEANINGS
 from orchestrator.services.pacing import REFUSAL_SECONDS
 from orchestrator.store.schema import KEYS
-from orchestrator.twiml.document import ATTRIBUTES, CONTENTS, FORBIDDEN
+from orchestrator.twiml.document import FORBIDDEN, VERBS
 from orchestrator.twiml.ssml import ELEMENTS, SPELT, UNSPOKEN
 from orchestrator.twiml.voices import LANGUAGES
 
@@ -179,8 +179,8 @@ def media_tables() -> str:
         "| Verb | | Takes | Otherwise | Code |",
         "|---|---|---|---|---|",
     ]
-    for verb, attributes in ATTRIBUTES.items():
-        rows = {"its content": CONTENTS[verb]} | {f"`{name}`": attribute for name, attribute in attributes.items()}
+    for verb, syntax in VERBS.items():
+        rows = {"its content": syntax.content} | {f"`{name}`": row for name, row in syntax.attributes.items()}
         lines += [
             f"| `<{verb}>` | {name} | {row.takes} | {row.otherwise} | {row.code or ''} |" for name, row in rows.items()
         ]

@@ -37,36 +37,12 @@ MAX_URL_CHARACTERS: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """What an attribute takes, what stands in for anything else, and the code that is logged then."""
+    """What an attribute, or the content, takes, what stands in for anything else, and the code that is then logged."""
 
     takes: str
     otherwise: str
     code: int
 
-
-_LOOP: Final = f"0 to {MAX_LOOP:,}, more is {MAX_LOOP:,}; 0: until stopped"
-ATTRIBUTES: Final[dict[str, dict[str, Attribute]]] = {
-    "Play": {
-        "loop": Attribute(_LOOP, "1", 13410),
-        "digits": Attribute(f"up to {MAX_DIGITS} of `0-9 A-D # * w W`; then no URL is needed", "passed over", 13430),
-    },
-    "Say": {
-        "voice": Attribute("`man`, `woman`, `alice`, `Polly.…`, `Google.…`", "`woman`", 13511),
-        "language": Attribute("as `en-US`, in any case", "`en-US`", 13512),
-        "loop": Attribute(_LOOP, "1", 13510),
-    },
-    "Pause": {"length": Attribute(f"0 to {MAX_PAUSE_SECONDS:,} s, more is as much", "1", 13910)},
-    "Redirect": {"method": Attribute("`GET`, `POST`", "`POST`", 13710)},
-}
-"""By verb; others mean nothing, and are warned of (12200)."""
-
-CONTENTS: Final = {
-    "Play": Attribute(f"a URL, also a relative one, of up to {MAX_URL_CHARACTERS:,} characters", "passed over", 11100),
-    "Say": Attribute(f"up to {MAX_SAY_CHARACTERS:,} characters; none: 13520, passed over", "passed over", 13521),
-    "Pause": Attribute("nothing", "nothing", 0),
-    "Redirect": Attribute("a URL, also a relative one; none: this document", "passed over", 11100),
-}
-"""What is inside a verb."""
 
 FORBIDDEN: Final = frozenset(
     """
@@ -104,7 +80,7 @@ class _Reader:
 
 
 def _code(element: Element, name: str) -> int:
-    return ATTRIBUTES[element.name][name].code
+    return VERBS[element.name].attributes[name].code
 
 
 def parse_document(body: bytes, charset: str = "") -> Document:
@@ -120,7 +96,8 @@ def parse_document(body: bytes, charset: str = "") -> Document:
     if len(elements) > MAX_VERBS:
         raise DocumentError(12100, f"More than {MAX_VERBS} verbs")
     if any(element.name in FORBIDDEN for element in elements):
-        raise DocumentError(13238, "Only <Play>, <Say>, <Pause> and <Redirect> are allowed here")
+        allowed = ", ".join(f"<{name}>" for name in VERBS)
+        raise DocumentError(13238, f"Only {allowed} are allowed here")
     reader, verbs = _Reader(), list[Verb]()
     for element in elements:
         verb = _parse_verb(element, reader)
@@ -137,13 +114,13 @@ def parse_text(body: bytes, charset: str = "utf-8") -> Document:
 
 
 def _parse_verb(element: Element, reader: _Reader) -> Verb | Redirect | None:
-    parse = _VERBS.get(element.name)
-    if parse is None:
+    syntax = VERBS.get(element.name)
+    if syntax is None:
         reader.warn(12200, "An element that is no verb")
         return None
-    if not element.attributes.keys() <= ATTRIBUTES[element.name].keys():
+    if not element.attributes.keys() <= syntax.attributes.keys():
         reader.warn(12200, f"{element.name}: an attribute that is not known")
-    return parse(element, reader)
+    return syntax.parse(element, reader)
 
 
 def _parse_play(element: Element, reader: _Reader) -> Verb:
@@ -156,7 +133,7 @@ def _parse_play(element: Element, reader: _Reader) -> Verb:
         return Play(None, loop, digits)
     url = element.own_text
     if not url or len(url) > MAX_URL_CHARACTERS:
-        return Unplayable(CONTENTS["Play"].code, "Play: no URL, or one that is too long")
+        return Unplayable(VERBS["Play"].content.code, "Play: no URL, or one that is too long")
     return Play(url, loop)
 
 
@@ -173,7 +150,7 @@ def _parse_say(element: Element, reader: _Reader) -> Verb | None:
 
 def _say(text: str, voice: str = "", language: str = "", loop: int = 1, ssml: str = "") -> Verb:
     if len(text) > MAX_SAY_CHARACTERS:
-        return Unplayable(CONTENTS["Say"].code, f"Say: more than {MAX_SAY_CHARACTERS} characters")
+        return Unplayable(VERBS["Say"].content.code, f"Say: more than {MAX_SAY_CHARACTERS} characters")
     return Say(text, voice, language, loop, ssml)
 
 
@@ -187,13 +164,49 @@ def _parse_redirect(element: Element, reader: _Reader) -> Verb | Redirect:
     if method is None:
         reader.warn(_code(element, "method"), "Redirect: method is neither GET nor POST")
     if len(element.own_text) > MAX_URL_CHARACTERS:
-        return Unplayable(CONTENTS["Redirect"].code, "Redirect: the URL is too long")
+        return Unplayable(VERBS["Redirect"].content.code, "Redirect: the URL is too long")
     return Redirect(element.own_text, method or "POST")
 
 
-_VERBS: Final[dict[str, Callable[[Element, _Reader], Verb | Redirect | None]]] = {
-    "Play": _parse_play,
-    "Say": _parse_say,
-    "Pause": _parse_pause,
-    "Redirect": _parse_redirect,
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """How a verb is written: who reads it, what is inside it, and its attributes by name."""
+
+    parse: Callable[[Element, _Reader], Verb | Redirect | None]
+    content: Attribute
+    attributes: dict[str, Attribute]
+
+
+_LOOP: Final = f"0 to {MAX_LOOP:,}, more is {MAX_LOOP:,}; 0: until stopped"
+VERBS: Final[dict[str, Syntax]] = {
+    "Play": Syntax(
+        _parse_play,
+        Attribute(f"a URL, also a relative one, of up to {MAX_URL_CHARACTERS:,} characters", "passed over", 11100),
+        {
+            "loop": Attribute(_LOOP, "1", 13410),
+            "digits": Attribute(
+                f"up to {MAX_DIGITS} of `0-9 A-D # * w W`; then no URL is needed", "passed over", 13430
+            ),
+        },
+    ),
+    "Say": Syntax(
+        _parse_say,
+        Attribute(f"up to {MAX_SAY_CHARACTERS:,} characters; none: 13520, passed over", "passed over", 13521),
+        {
+            "voice": Attribute("`man`, `woman`, `alice`, `Polly.…`, `Google.…`", "`woman`", 13511),
+            "language": Attribute("as `en-US`, in any case", "`en-US`", 13512),
+            "loop": Attribute(_LOOP, "1", 13510),
+        },
+    ),
+    "Pause": Syntax(
+        _parse_pause,
+        Attribute("nothing", "nothing", 0),
+        {"length": Attribute(f"0 to {MAX_PAUSE_SECONDS:,} s, more is as much", "1", 13910)},
+    ),
+    "Redirect": Syntax(
+        _parse_redirect,
+        Attribute("a URL, also a relative one; none: this document", "passed over", 11100),
+        {"method": Attribute("`GET`, `POST`", "`POST`", 13710)},
+    ),
 }
+"""By name; another attribute means nothing, and is warned of (12200)."""
