@@ -17,6 +17,7 @@ from orchestrator.dialects.twilio.schemas import CREATE, CREATE_CALLBACKS, UPDAT
 from orchestrator.domain import events
 from orchestrator.domain.commands import NOT_SENT_YET, CreateParticipant, UpdateParticipant
 from orchestrator.domain.conference import ConferenceStatus, ParticipantStatus
+from orchestrator.domain.effects import Effect
 from orchestrator.domain.events import Event
 from orchestrator.domain.transitions import CONFERENCE_TABLE, EVENT_TABLE
 from orchestrator.freeswitch.dial_string import RENDERED_FIELDS
@@ -116,6 +117,13 @@ def test_every_event_that_happens_is_made_by_somebody() -> None:
 
     assert {event.__name__ for event in HAPPEN} - made == set()
     assert {name for name in functions if name.startswith("_")} - names_used(translators) == set()
+
+
+def test_every_effect_is_asked_for_in_its_test() -> None:
+    """An effect that no test asks for may never be asked for."""
+    asked_for = names_used(Path(__file__).parent / "domain/test_effects.py")
+
+    assert {effect.__name__ for effect in get_args(Effect)} - asked_for == set()
 
 
 def test_every_planned_callback_can_be_subscribed_to() -> None:

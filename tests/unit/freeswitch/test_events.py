@@ -69,42 +69,42 @@ def conference(action: str, **headers: str) -> dict[str, str]:
 AS_COACH = {"Channel-Presence-ID": "orchestrator-coach"}
 
 
-@pytest.mark.parametrize(
-    ("headers", "event"),
-    [
-        (channel("CHANNEL_CREATE"), CallInitiated(AT)),
-        (channel("CHANNEL_PROGRESS"), CallRang(AT)),
-        (channel("CHANNEL_PROGRESS_MEDIA"), CallRang(AT)),
-        (channel("CHANNEL_ANSWER"), CallAnswered(AT)),
-        (
-            channel("CHANNEL_HANGUP_COMPLETE", **{"Hangup-Cause": "USER_BUSY", "variable_sip_term_status": "486"}),
-            CallEnded(AT, "USER_BUSY", 486),
+TRANSLATED: list[tuple[dict[str, str], Event]] = [
+    (channel("CHANNEL_CREATE"), CallInitiated(AT)),
+    (channel("CHANNEL_PROGRESS"), CallRang(AT)),
+    (channel("CHANNEL_PROGRESS_MEDIA"), CallRang(AT)),
+    (channel("CHANNEL_ANSWER"), CallAnswered(AT)),
+    (
+        channel("CHANNEL_HANGUP_COMPLETE", **{"Hangup-Cause": "USER_BUSY", "variable_sip_term_status": "486"}),
+        CallEnded(AT, "USER_BUSY", 486),
+    ),
+    (channel("CHANNEL_HANGUP_COMPLETE", **{"Hangup-Cause": "NO_ANSWER"}), CallEnded(AT, "NO_ANSWER", None)),
+    (channel("CHANNEL_HANGUP_COMPLETE", variable_sip_term_status="4x"), CallEnded(AT, "UNKNOWN", None)),
+    (
+        channel(
+            "CHANNEL_HANGUP_COMPLETE",
+            **{
+                "Hangup-Cause": "REQUESTED_CHAN_UNAVAIL",
+                "variable_proto_specific_hangup_cause": "sip:302",
+                "variable_sip_invite_failure_status": "487",
+            },
         ),
-        (channel("CHANNEL_HANGUP_COMPLETE", **{"Hangup-Cause": "NO_ANSWER"}), CallEnded(AT, "NO_ANSWER", None)),
-        (channel("CHANNEL_HANGUP_COMPLETE", variable_sip_term_status="4x"), CallEnded(AT, "UNKNOWN", None)),
-        (
-            channel(
-                "CHANNEL_HANGUP_COMPLETE",
-                **{
-                    "Hangup-Cause": "REQUESTED_CHAN_UNAVAIL",
-                    "variable_proto_specific_hangup_cause": "sip:302",
-                    "variable_sip_invite_failure_status": "487",
-                },
-            ),
-            CallEnded(AT, "REQUESTED_CHAN_UNAVAIL", 302),
-        ),
-        (conference("add-member"), MemberAdded(AT, 7, False)),
-        (conference("add-member", Speak="false"), MemberAdded(AT, 7, True)),
-        (conference("add-member", Speak="false", **AS_COACH), MemberAdded(AT, 7, None)),
-        (conference("del-member"), MemberRemoved(AT)),
-        (conference("mute-member"), ParticipantMuted(AT)),
-        (conference("unmute-member"), ParticipantUnmuted(AT)),
-        (conference("hold-member"), ParticipantHeld(AT)),
-        (conference("unhold-member"), ParticipantUnheld(AT)),
-        (conference("start-talking"), SpeechStarted(AT)),
-        (conference("stop-talking"), SpeechStopped(AT)),
-    ],
-)
+        CallEnded(AT, "REQUESTED_CHAN_UNAVAIL", 302),
+    ),
+    (conference("add-member"), MemberAdded(AT, 7, False)),
+    (conference("add-member", Speak="false"), MemberAdded(AT, 7, True)),
+    (conference("add-member", Speak="false", **AS_COACH), MemberAdded(AT, 7, None)),
+    (conference("del-member"), MemberRemoved(AT)),
+    (conference("mute-member"), ParticipantMuted(AT)),
+    (conference("unmute-member"), ParticipantUnmuted(AT)),
+    (conference("hold-member"), ParticipantHeld(AT)),
+    (conference("unhold-member"), ParticipantUnheld(AT)),
+    (conference("start-talking"), SpeechStarted(AT)),
+    (conference("stop-talking"), SpeechStopped(AT)),
+]
+
+
+@pytest.mark.parametrize(("headers", "event"), TRANSLATED)
 def test_an_event_of_the_switch_is_a_domain_event(headers: dict[str, str], event: Event) -> None:
     """With its call, its conference and its own moment to the microsecond."""
     assert translate_event(headers) == Happened(CA, CF, event)
@@ -199,6 +199,13 @@ def test_a_leg_without_our_variable_has_no_conference_yet() -> None:
     del headers["variable_orchestrator_conference_sid"]
 
     assert translate_event(headers) == Happened(CA, None, CallAnswered(AT))
+
+
+def test_every_translator_is_tried_above() -> None:
+    """A new row of the two tables gets the headers that the switch sends. A job's: see `job`."""
+    tried = {headers.get("Action", headers["Event-Name"]) for headers, _ in TRANSLATED}
+
+    assert tried == {*EVENT_NAMES, *CONFERENCE_ACTIONS} - {"BACKGROUND_JOB"}
 
 
 def test_everything_that_is_translated_is_subscribed_to() -> None:
