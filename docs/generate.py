@@ -16,6 +16,7 @@ from orchestrator.media.content import BARE, UNKNOWN, WRITTEN
 from orchestrator.media.decode import CODECS, FORMATS
 from orchestrator.media.errors import MEANINGS
 from orchestrator.services.pacing import REFUSAL_SECONDS
+from orchestrator.store.keys import PROCESS_SECONDS
 from orchestrator.store.schema import KEYS
 from orchestrator.twiml.document import FORBIDDEN, VERBS
 from orchestrator.twiml.ssml import ELEMENTS, SPELT, UNSPOKEN
@@ -59,6 +60,10 @@ def redis_schema() -> str:
             "| Key | Type | Holds | Ends |",
             "|---|---|---|---|",
             *(row for topic in TOPICS for row in _topic_rows(topic)),
+            "",
+            "`rq info` is not where to look: one job stands for many lanes, and a worker that died with its machine is",
+            "listed for up to eight minutes. `orchestrator check`, the console and `/metrics` count lanes, and know of",
+            f"a process's death after {PROCESS_SECONDS} s.",
             "",
             "## By hand",
             "",
