@@ -66,7 +66,10 @@ BROKEN: dict[str, Broken] = {
     "RecordingsFail": ({"status": "failed"}, {'orchestrator_recordings_total{status="failed"}': "0x25 1x15"}),
     "Trouble": (
         {"event": "store_unreachable"},
-        {'orchestrator_log_lines_total{event="store_unreachable",level="error"}': "0+20x40"},
+        {
+            'orchestrator_log_lines_total{event="store_unreachable",level="error",instance="a"}': "0+3x40",
+            'orchestrator_log_lines_total{event="store_unreachable",level="error",instance="b"}': "_x25 30x15",
+        },
     ),
 }
 """Alert -> its labels, and the figures (one a minute) of a deployment that has just this trouble."""
