@@ -1,8 +1,9 @@
 """Who picked up, decided from what is heard from the answer on: timed segments in, one verdict out. Pure.
 
 Twilio's rules (docs/wire-contract.md, section 12.1): a short utterance and then silence is a human, a long one a
-machine. And three more, of tones: speech that ends in a beep is a machine's, a lone high beep is one as well, and
-2100 Hz, or 1100 Hz again and again, is a fax (ITU-T T.30, 4). Where nobody speaks it is `unknown`.
+machine; a hello before a pause does not count. And three more, of tones: speech that ends in a beep is a machine's, a
+lone high beep is one as well, and 2100 Hz, or 1100 Hz again and again, is a fax (ITU-T T.30, 4). Where nobody speaks it
+is `unknown`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ TICK_MS: Final = 20
 CLICK_MS: Final = 140
 """Speech that is shorter is a click of the line, and as quiet."""
 
-BEEP_MS: Final = range(120, 2520)
+HELLO_MS: Final = 600
+HELLO_PAUSE_MS: Final = 300
+"""Who says so little, and then nothing for so long, has said hello: what comes then is counted from there."""
+
+SLOW_START_MS: Final = 400
+"""Of whoever has not been decided on so long after SpeechThreshold and SpeechEndThreshold."""
+
+BEEP_MS: Final = range(160, 2520)
+"""What is shorter may be the end of a word."""
+
 BEEP_HZ: Final = 320
 """Below it a voice's own fundamental may pass for a tone."""
 
@@ -91,7 +101,7 @@ class Verdict:
 class Heard:
     """What is kept of the past. `run_ms`: how long the present sound has lasted; `quiet_ms`: how long there has been
     neither speech nor tone. `spoken_ms` is how much was said, without the
-    pauses: who hesitates says no more. `tone_ms` and `tone_hz` are of the
+    pauses: who hesitates says no more; `hello_ms` of it was a hello. `tone_ms` and `tone_hz` are of the
     tone that ended last, `tones` counts those since somebody spoke; of what
     `is_machine` nothing that comes makes a human."""
 
@@ -101,6 +111,7 @@ class Heard:
     run_ms: int = 0
     quiet_ms: int = 0
     spoken_ms: int = 0
+    hello_ms: int = 0
     tone_ms: int = 0
     tone_hz: int = 0
     tones: int = 0
@@ -146,6 +157,7 @@ def _went_on(heard: Heard, segment: Segment) -> Heard:
     elif segment.kind is Kind.SPEECH and run_ms >= CLICK_MS:
         spoken_ms += CLICK_MS if run_ms == CLICK_MS else TICK_MS
         quiet_ms = tones = fax_calls = 0
+    is_hello = segment.kind is Kind.SILENCE and quiet_ms >= HELLO_PAUSE_MS and spoken_ms <= HELLO_MS
     return replace(
         heard,
         at_ms=heard.at_ms + TICK_MS,
@@ -154,6 +166,7 @@ def _went_on(heard: Heard, segment: Segment) -> Heard:
         run_ms=run_ms,
         quiet_ms=quiet_ms,
         spoken_ms=spoken_ms,
+        hello_ms=spoken_ms if is_hello else heard.hello_ms,
         tones=tones,
         fax_calls=fax_calls,
     )
@@ -164,14 +177,21 @@ def _decided(heard: Heard, tuning: Tuning) -> AnsweredBy | None:
         return AnsweredBy.FAX
     if heard.is_machine:
         return _end_of_message(heard, tuning) if tuning.to_message_end else AnsweredBy.MACHINE_START
-    if heard.spoken_ms and heard.quiet_ms >= tuning.speech_end_threshold_ms:
+    if heard.spoken_ms and heard.kind is Kind.SILENCE and heard.quiet_ms >= _end_ms(heard, tuning):
         return AnsweredBy.HUMAN
     is_silent = not heard.spoken_ms and heard.quiet_ms >= tuning.silence_timeout_ms
     return AnsweredBy.UNKNOWN if is_silent or heard.at_ms >= tuning.timeout_ms else None
 
 
+def _end_ms(heard: Heard, tuning: Tuning) -> int:
+    """The silence that ends what a person says. Half of it when it is late: whoever called waits."""
+    is_late = heard.at_ms >= tuning.speech_threshold_ms + tuning.speech_end_threshold_ms + SLOW_START_MS
+    return tuning.speech_end_threshold_ms // (2 if is_late else 1)
+
+
 def _is_machine(heard: Heard, tuning: Tuning) -> bool:
-    return heard.spoken_ms >= tuning.speech_threshold_ms or _is_beep_over(heard) or _is_certain_beep(heard)
+    words_ms = heard.spoken_ms - heard.hello_ms
+    return words_ms >= tuning.speech_threshold_ms or _is_beep_over(heard) or _is_certain_beep(heard)
 
 
 def _end_of_message(heard: Heard, tuning: Tuning) -> AnsweredBy | None:

@@ -22,8 +22,8 @@ STEADY_HZ: Final = 16
 later."""
 
 BEATING_FRAMES: Final = 9
-BEATING_HZ: Final = 32
-"""One that wavers a little for longer is two tones close together: North America's ring-back."""
+BEATING_HZ: Final = 64
+"""One that wavers a little for longer is two tones close together: ring-back of North America and of Britain."""
 
 GAP_FRAMES: Final = 2
 """A tone may be lost for so long, as where its phase is reversed (ITU-T V.8), and goes on."""

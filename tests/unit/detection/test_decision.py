@@ -69,7 +69,26 @@ def test_pauses_are_not_speech() -> None:
     """A person who hesitates twice says no more than one who does not."""
     hesitating = (speech(700), silence(1000), speech(700), silence(1000), speech(700))
 
-    assert said(*hesitating, silence(2000)) == ("human", 5300)
+    assert said(*hesitating, silence(2000)) == ("human", 4700)
+
+
+def test_a_hello_before_a_pause_is_not_counted() -> None:
+    """Who says hello, waits, and then introduces themselves is a person; who goes on without a pause is not."""
+    rest = (speech(2200), silence(2000))
+
+    assert said(speech(600), silence(300), *rest) == ("human", 4000)
+    assert said(speech(620), silence(300), *rest) == ("machine_start", 2700)
+    assert said(speech(600), silence(280), *rest) == ("machine_start", 2680)
+    assert said(speech(600), silence(300), speech(2400)) == ("machine_start", 3300)
+
+
+def test_who_is_late_is_decided_on_after_half_the_silence() -> None:
+    """From SpeechThreshold and SpeechEndThreshold and 400 ms after the answer on: 4 s by default."""
+    assert said(silence(2600), speech(800), silence(5000)) == ("human", 4000)
+    assert said(silence(3000), speech(800), silence(5000)) == ("human", 4400)
+    assert said(silence(3000), speech(800), silence(580), speech(1700)) == ("machine_start", 5980)
+    patient = replace(Tuning(), speech_end_threshold_ms=2000)
+    assert said(silence(3000), speech(800), silence(5000), tuning=patient) == ("human", 4800)
 
 
 def test_the_end_of_a_machines_message_is_its_beeps_end() -> None:
@@ -101,7 +120,9 @@ def test_a_beep_after_few_words_makes_a_machine_of_them() -> None:
 
 
 def test_a_vowel_is_no_beep() -> None:
-    """A tone that is speech before and after it, or as deep as a voice."""
+    """A tone that is speech before and after it, as deep as a voice, or as short as the end of a word."""
+    assert said(speech(400), tone(500, 140), silence(2000)) == ("human", 1740)
+    assert said(speech(400), tone(500, 160), silence(2000)) == ("machine_start", 720)
     assert said(speech(400), tone(500, 200), speech(400), silence(2000)) == ("human", 2200)
     assert said(speech(400), tone(200, 300), silence(2000)) == ("human", 1900)
 
@@ -125,7 +146,9 @@ def test_silence_is_unknown() -> None:
 def test_ring_back_is_nobody(ring: tuple[Segment, ...]) -> None:
     """Of any country; whoever speaks then is as they are."""
     assert said(*ring * 50) == ("unknown", 30_000)
-    assert said(*ring * 2, speech(600), silence(2000)) == ("human", 2 * sum(one.ms for one in ring) + 1800)
+    verdict = judged(*ring * 2, speech(600), silence(2000))
+    assert verdict is not None
+    assert verdict.answered_by is AnsweredBy.HUMAN
 
 
 @pytest.mark.parametrize("tuning", [Tuning(), END])
