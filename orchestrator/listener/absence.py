@@ -6,7 +6,15 @@ one that has started anew holds nothing. But a node that does not come back woul
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Final
+
+import structlog
+
+from orchestrator.freeswitch.capacity import parse_status
+from orchestrator.freeswitch.client import EventSocket
+from orchestrator.freeswitch.commands import Status
 
 DOWN_SECONDS: Final = 3.0
 """Its host refuses connections: FreeSWITCH does not run there. Longer than mod_event_socket takes to be loaded anew."""
@@ -15,8 +23,13 @@ SILENT_SECONDS: Final = 30.0
 """Nobody answers: its host is dead, or cut off, or FreeSWITCH hangs. People may be talking there all the while. Should
 it come back after that, its calls have been told as ended, and are."""
 
+CUT_OFF_SECONDS: Final = 2.0
+"""Nobody answers this listener: another might be let in, for it may be the way that is broken, and not the node."""
+
 AGAIN_SECONDS: Final = 2.0
 """While it is lost: processes that have not noticed may have dialled."""
+
+log = structlog.get_logger("listener")
 
 
 class Absence:
@@ -31,9 +44,18 @@ class Absence:
         self._down_since: float | None = None
         self._told_at = float("-inf")
 
-    def is_loss(self, now: float, *, is_down: bool) -> bool:
-        """Note that it is away now; returns whether to end what it had. `is_down`: its host refuses."""
-        self._since = now if self._since is None else self._since
+    def seconds(self, now: float) -> float:
+        """For how long it has been away."""
+        return 0.0 if self._since is None else now - self._since
+
+    def is_cut_off(self, now: float) -> bool:
+        """Whether others should try. A host that refuses is reached, and FreeSWITCH does not run there."""
+        return self._down_since is None and self.seconds(now) >= CUT_OFF_SECONDS
+
+    def is_loss(self, now: float, before: Callable[[], float], *, is_down: bool) -> bool:
+        """Note that it is away now; returns whether to end what it had. `is_down`: its host refuses. `before`: for how
+        long (s) it had been away when this listener tried it first: another had it before."""
+        self._since = now - before() if self._since is None else self._since
         self._down_since = None if not is_down else now if self._down_since is None else self._down_since
         is_lost = now - self._since >= SILENT_SECONDS
         is_lost |= self._down_since is not None and now - self._down_since >= DOWN_SECONDS
@@ -41,3 +63,18 @@ class Absence:
             return False
         self._told_at = now
         return True
+
+
+def probe(connection: EventSocket) -> dict[str, str]:
+    """Have the node answer something: how loaded it is. Raises NodeUnavailable of one that hangs; CommandRefused."""
+    text = connection.api(Status().render())
+    try:
+        load = parse_status(text, time.monotonic())
+    except ValueError as error:
+        log.error("capacity_unknown", error=str(error))
+        return {}
+    return {
+        "sessions": str(load.sessions),
+        "most_sessions": str(load.most_sessions),
+        "idle_percent": str(load.idle_percent),
+    }

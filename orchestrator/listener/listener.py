@@ -22,14 +22,13 @@ from gevent.queue import Empty, Full, Queue
 from orchestrator import metrics
 from orchestrator.errors import Unavailable
 from orchestrator.freeswitch.addresses import NodeAddress
-from orchestrator.freeswitch.capacity import parse_status
 from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeDown, NodeRefuses, NodeUnavailable
-from orchestrator.freeswitch.commands import CoreUuid, Status, SwitchCommand
+from orchestrator.freeswitch.commands import CoreUuid, SwitchCommand
 from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
 from orchestrator.freeswitch.recordings import OfPart
 from orchestrator.freeswitch.snapshot import look_at, take_snapshot
-from orchestrator.listener.absence import Absence
+from orchestrator.listener.absence import Absence, probe
 from orchestrator.listener.batch import Item, NodeLost, measure, read_batch
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
@@ -136,6 +135,10 @@ class Listener:
         """End what the node had, whatever becomes of it."""
         self._take(NodeLost(datetime.now(UTC)))
 
+    def is_cut_off(self) -> bool:
+        """Whether nobody has answered for some time: another listener might be let in."""
+        return self._absence.is_cut_off(time.monotonic())
+
     def _wait_for_store(self, seconds: float) -> None:
         self._store_was_away = True
         if self._stopping.wait(seconds):
@@ -156,7 +159,7 @@ class Listener:
             now = time.monotonic()
             due = second_look_at if now < second_look_at else now + AUDIT_SECONDS
             while connection.connected and time.monotonic() < due and not self._resync.is_set():
-                self._report(connected="1", core_uuid=core_uuid, **_probe(connection))
+                self._report(connected="1", core_uuid=core_uuid, **probe(connection))
                 self._look_again(connection)
                 self._resync.wait(PROBE_SECONDS)
             self._await_room(connection)
@@ -170,12 +173,19 @@ class Listener:
     def _note_absence(self, error: Exception) -> None:
         """Say that the node is away; if that means that it is gone, end what it had. One that answers is not gone: a
         wrong password, or a command that it refuses, is our trouble, and people may be talking there."""
-        with contextlib.suppress(LeaseLost):  # found by whoever applies
-            self._report(connected="0", problem=str(error)[:200])
+        now = time.monotonic()
         if isinstance(error, NodeRefuses | CommandRefused):
             self._absence.end()
-        elif self._absence.is_loss(time.monotonic(), is_down=isinstance(error, NodeDown)):
+        elif self._absence.is_loss(now, self._load_away_seconds, is_down=isinstance(error, NodeDown)):
             self.lose()
+        with contextlib.suppress(LeaseLost):  # found by whoever applies
+            self._report(connected="0", problem=str(error)[:200], away_seconds=f"{self._absence.seconds(now):.1f}")
+
+    def _load_away_seconds(self) -> float:
+        try:
+            return self._nodes.load_away_seconds(self._address.name)
+        except Unavailable:
+            return 0.0
 
     def _report(self, **facts: str) -> None:
         """Tell operators how this node is. Redis being away is not the node's trouble. Raises LeaseLost."""
@@ -276,18 +286,3 @@ class Listener:
             while len(items) < BATCH_LENGTH and isinstance(items[-1], bytes):
                 items.append(self._queue.get_nowait())
         return items
-
-
-def _probe(connection: EventSocket) -> dict[str, str]:
-    """Have the node answer something: how loaded it is. Raises NodeUnavailable of one that hangs; CommandRefused."""
-    text = connection.api(Status().render())
-    try:
-        load = parse_status(text, time.monotonic())
-    except ValueError as error:
-        log.error("capacity_unknown", error=str(error))
-        return {}
-    return {
-        "sessions": str(load.sessions),
-        "most_sessions": str(load.most_sessions),
-        "idle_percent": str(load.idle_percent),
-    }

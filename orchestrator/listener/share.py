@@ -3,14 +3,20 @@
 Every listener counts the listeners that live and the nodes, and by these two knows how many are its own (`share_of`).
 So nobody decides for all: whoever has too many gives one back as soon as its last event is committed, whoever has too
 few takes what is free, which is also what a dead one had.
+
+A node that its listener does not reach is given up while another listener lives that may reach it: one that has not
+failed to of late. That one takes it, though it be more than its share, and keeps it. Whoever has failed at as many
+nodes as are its share gets no others in their place: it may reach none.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Protocol
 
 import gevent
@@ -48,6 +54,10 @@ class Follower(Protocol):
 
     def lose(self) -> None:
         """End what the node had: an operator says that it is lost."""
+        ...
+
+    def is_cut_off(self) -> bool:
+        """Whether it has not reached the node for some time: another might."""
         ...
 
 
@@ -110,21 +120,44 @@ class Share:
         """Renew, give, take; returns whether this process still has too few. Raises Unavailable."""
         addresses = {address.name: address for address in self._list_nodes()}
         listeners = self._store.attend(self._process)
+        cut_off = self._store.load_cut_off(listeners)
+        able = able_of(len(addresses), listeners, cut_off)
         self._store.renew(followed.lease for followed in self._followed.values())
-        share = share_of(len(addresses), listeners, self._process)
-        for name, followed in self._followed.items():
+        share = share_of(len(addresses), able, self._process) if self._process in able else 0
+        for name, followed in list(self._followed.items()):
             if followed.lease.is_lost or addresses.get(name) != followed.address:
                 followed.end()
             elif self._is_lost(name):
                 followed.follower.lose()
+            elif followed.follower.is_cut_off() and not followed.is_ending:
+                self._give_up(followed, cut_off.setdefault(name, set()), able)
         kept = [followed for followed in self._followed.values() if not followed.is_ending]
-        for followed in kept[share:]:
+        spare = [followed for followed in kept if followed.address.name not in cut_off]
+        for followed in spare[max(share - len(kept) + len(spare), 0) :]:
             log.info("node_handed_over", node=followed.address.name)
             followed.end()
+        free = {name for name in addresses if not self._is_for_others(cut_off.get(name, set()), able)}
+        free -= self._followed.keys()
         missing = share - len(kept)
-        if missing > 0 and time.monotonic() >= self._patient_until:
-            missing -= self._take([addresses[name] for name in addresses.keys() - self._followed.keys()], missing)
-        return missing > 0
+        if self._process in able and time.monotonic() >= self._patient_until:
+            given_up = free & cut_off.keys()
+            missing -= self._take([addresses[name] for name in given_up], len(given_up))
+            missing -= self._take([addresses[name] for name in free - given_up], missing)
+        return missing > 0 and bool(free)
+
+    def _give_up(self, followed: Followed, failed: set[str], able: Sequence[str]) -> None:
+        """Leave a node that this process does not reach to others, if there are any. `failed`: who has failed at it."""
+        name = followed.address.name
+        if self._process not in failed:
+            self._store.note_cut_off(name, self._process)
+            failed.add(self._process)
+        if self._is_for_others(failed, able):
+            log.warning("node_given_up", node=name)
+            followed.end()
+
+    def _is_for_others(self, failed: set[str], able: Sequence[str]) -> bool:
+        """Whether this process has failed at a node at which another may not."""
+        return self._process in failed and bool(set(able) - failed)
 
     def _take(self, addresses: list[NodeAddress], most: int) -> int:
         """Two who look at once do not look in the same order."""
@@ -169,6 +202,13 @@ class Share:
         deadline = time.monotonic() + STOP_SECONDS
         while self._followed and time.monotonic() < deadline:
             gevent.sleep(SHORT_SECONDS)
+
+
+def able_of(nodes: int, listeners: Sequence[str], cut_off: Mapping[str, set[str]]) -> list[str]:
+    """Return the listeners that have not failed at as many nodes as are their share; all, if all have."""
+    failed = Counter(chain.from_iterable(cut_off.values()))
+    able = [process for process in listeners if failed[process] < max(share_of(nodes, listeners, process), 1)]
+    return able or list(listeners)
 
 
 def share_of(nodes: int, listeners: Sequence[str], process: str) -> int:

@@ -8,7 +8,7 @@ write, because the next one has closed the node's conferences to older epochs (`
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import redis
@@ -20,6 +20,9 @@ from orchestrator.store.scripts import Script
 
 LEASE_MS: Final = 2_000
 """A dead listener's nodes are taken over within 3 s: this, a look at it, and a snapshot of the switch."""
+
+CUT_OFF_SECONDS: Final = 300
+"""For so long whoever has not reached a node leaves it to others; should they have it by then, it tries again."""
 
 TRUSTED_SECONDS: Final = 1.5
 """How long whoever has renewed a lease relies on it without asking, from before it asked."""
@@ -43,6 +46,27 @@ class LeaseStore:
         """Say that this listener is about to end: its nodes are for others."""
         with redis_errors():
             self._redis.zrem(keys.LISTENERS, process)
+
+    def note_cut_off(self, node: str, process: str) -> None:
+        """Say that this listener does not reach a node."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zadd(keys.CUT_OFF, {f"{node} {process}": self._now() + CUT_OFF_SECONDS})
+            pipe.expire(keys.CUT_OFF, CUT_OFF_SECONDS)
+            pipe.execute()
+
+    def load_cut_off(self, listeners: Collection[str]) -> dict[str, set[str]]:
+        """By node: those of these listeners that did not reach it when they followed it last."""
+        with redis_errors():
+            found = self._redis.zrangebyscore(keys.CUT_OFF, self._now(), "+inf")
+        by_node: dict[str, set[str]] = {}
+        for node, process in (str(each).split(" ", 1) for each in found):
+            if process in listeners:
+                by_node.setdefault(node, set()).add(process)
+        return by_node
+
+    def _now(self) -> int:
+        return int(self._redis.time()[0])
 
     def take(self, node: str, process: str) -> Lease | None:
         """Lease a node; None if somebody else has it."""

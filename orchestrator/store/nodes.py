@@ -43,6 +43,11 @@ class NodeStore:
         with redis_errors():
             return dict(self._redis.hgetall(keys.node(name)))
 
+    def load_away_seconds(self, name: str) -> float:
+        """For how long whoever follows the node, or has done so until now, has not reached it."""
+        seen = self.load_node(name)
+        return float(seen.get("away_seconds", 0)) if seen.get("connected") == "0" else 0.0
+
     def list_away(self, names: Sequence[str]) -> set[str]:
         """Those of them that their listeners do not reach."""
         with redis_errors():

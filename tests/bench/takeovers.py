@@ -22,6 +22,7 @@ from orchestrator.store import keys
 from orchestrator.store.connection import connect
 from orchestrator.store.leases import LeaseStore
 from orchestrator.store.nodes import NodeStore
+from tests.chaos.nodes import lay_cables
 from tests.conftest import make_switch
 from tests.harness.freeswitch import FarEnd
 from tests.harness.polling import eventually
@@ -94,6 +95,18 @@ def listener_stopped(stack: Stack) -> float:
     return took
 
 
+def listener_cut_off(stack: Stack) -> float:
+    """From the node; started anew, for whoever has failed at a node leaves it to others for some time."""
+    cables = {listener.name: lay_cables(stack, listener)[0] for listener in stack.listeners}
+    time.sleep(2)  # they share it
+    one, other = _pair(stack)
+    since = time.monotonic()
+    cables[one.name].cut()
+    took = until(lambda: is_followed_by(stack, other), "another follows it", since)
+    cables[one.name].mend()
+    return took
+
+
 def node_frozen(stack: Stack) -> float:
     since = time.monotonic()
     stack.switch.pause()
@@ -136,6 +149,7 @@ KINDS: dict[str, Measure] = {
     "listener-killed": listener_killed,
     "listener-frozen": listener_frozen,
     "listener-stopped": listener_stopped,
+    "listener-cut-off": listener_cut_off,
     "node-frozen": node_frozen,
     "node-killed": node_killed,
     "redis-killed": redis_killed,

@@ -37,7 +37,7 @@ GIVE_UP_SECONDS = 120.0
 
 
 class Cable:
-    """A TCP connection between listeners and a node that can be cut: nothing passes, and nobody is told."""
+    """What is between a listener and a node, and can be cut: nothing passes, and nobody is told."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -47,9 +47,10 @@ class Cable:
         self.port = self._listening.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def cut(self, seconds: float) -> None:
+    def cut(self) -> None:
         self._whole.clear()
-        time.sleep(seconds)
+
+    def mend(self) -> None:
         self._whole.set()
 
     def _accept(self) -> None:
@@ -76,6 +77,17 @@ class Cable:
             pass
         for end in (one, other):
             end.close()
+
+
+def lay_cables(stack: Stack, listener: Process) -> list[Cable]:
+    """One from this listener to each node; it is started anew."""
+    cables = [Cable(switch.esl_port) for switch in stack.switches]
+    through = ",".join(f"fs{number}=127.0.0.1:{cable.port}" for number, cable in enumerate(cables, 1))
+    listener.stop()
+    listener.environment = {**stack.environment, "FREESWITCH_NODES": through}
+    listener.start()
+    stack.await_ready()
+    return cables
 
 
 class Killer:
@@ -138,7 +150,10 @@ class Killer:
 
     def _cut(self) -> None:
         self.done["way cut"] += 1
-        self._random.choice(self._cables).cut(self._random.uniform(0.5, 6.0))
+        cable = self._random.choice(self._cables)
+        cable.cut()
+        time.sleep(self._random.uniform(0.5, 6.0))
+        cable.mend()
 
     def _cordon(self) -> None:
         """And drain, for as long as it takes."""
@@ -251,13 +266,7 @@ def main() -> int:
             bind = f"127.0.0.1:{free_port()}"
             second = Process("api2", ["api"], {**stack.environment, "ORCHESTRATOR_BIND": bind}, stack.directory)
             second.start()
-            cables = [Cable(one.esl_port) for one in stack.switches]
-            through = ",".join(f"fs{k}=127.0.0.1:{cable.port}" for k, cable in enumerate(cables, 1))
-            for listener in stack.listeners:
-                listener.stop()
-                listener._environment = {**stack.environment, "FREESWITCH_NODES": through}
-                listener.start()
-            stack.await_ready()
+            cables = [cable for listener in stack.listeners for cable in lay_cables(stack, listener)]
             paths = [f"http://{one}/2010-04-01/Accounts/{stack.account_sid}/Conferences" for one in (stack.bind, bind)]
             for number in range(1, options.rounds + 1):
                 print(play(stack, [stack.api, second], paths, cables, receiver, number, options), flush=True)

@@ -48,7 +48,7 @@ class Process:
     def __init__(self, name: str, arguments: list[str], environment: dict[str, str], directory: Path) -> None:
         self.name = name
         self.command = [sys.executable, "-m", "orchestrator", *arguments]
-        self._environment = environment
+        self.environment = environment
         self.log_path = directory / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +57,7 @@ class Process:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command,
-                env=self._environment,
+                env=self.environment,
                 cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.sids import channel_uuid_of
 from orchestrator.store.connection import connect
 from orchestrator.store.leases import LeaseStore
+from orchestrator.store.nodes import NodeStore
+from tests.chaos.nodes import lay_cables
 from tests.conftest import make_switch
 from tests.harness.freeswitch import FarEnd
 from tests.harness.polling import eventually
@@ -19,6 +22,9 @@ from tests.harness.stack import Process, Stack
 
 TAKEN_OVER_SECONDS = 5.0
 """On an idle machine 3 s; here others are at work."""
+
+CUT_OFF_SECONDS = 12.0
+"""On an idle machine 7 s: until the node counts as away, until it is given up, and a try that was under way."""
 
 FAILED_OVER_SECONDS = 15.0
 
@@ -44,6 +50,17 @@ def follower(stack: Stack) -> Process | None:
     """The listener that follows the node."""
     owner = LeaseStore(connect(stack.environment["REDIS_URL"])).load_owner("fs1")
     return next((one for one in stack.listeners if f":{one.pid}:" in owner), None)
+
+
+def assert_told_once(stack: Stack, sid: str, people: list[Any]) -> None:
+    """One join and one leave for everybody, in order; the end is last."""
+    received = stack.receiver.of(sid)
+    assert [int(one.parameters["SequenceNumber"]) for one in received] == list(range(1, len(received) + 1))
+    for kind in ("participant-join", "participant-leave"):
+        assert Counter(one.parameters["CallSid"] for one in received if one.kind == kind) == Counter(
+            one.call_sid for one in people
+        ), kind
+    assert received[-1].kind == "conference-end"
 
 
 def test_a_listener_is_frozen_and_another_is_killed(pair: Stack) -> None:
@@ -72,13 +89,37 @@ def test_a_listener_is_frozen_and_another_is_killed(pair: Stack) -> None:
     stack.client().conferences(sid).update(status="completed")
     stack.receiver.await_kind(sid, "conference-end")
 
-    received = stack.receiver.of(sid)
-    assert [int(one.parameters["SequenceNumber"]) for one in received] == list(range(1, len(received) + 1))
-    for kind in ("participant-join", "participant-leave"):
-        assert Counter(one.parameters["CallSid"] for one in received if one.kind == kind) == Counter(
-            one.call_sid for one in people
-        ), kind
-    assert received[-1].kind == "conference-end"
+    assert_told_once(stack, sid, people)
+
+
+def test_a_listener_is_cut_off_from_the_node(pair: Stack) -> None:
+    """It lives, and Redis hears of it, but it does not reach the node: another does, and has it within seconds. People
+    talk on, and nobody is told that they have left. Whoever was cut off writes nothing when the way is whole again."""
+    stack = pair
+    cables = {listener.name: lay_cables(stack, listener) for listener in stack.listeners}
+    participants = stack.client().conferences("cut off").participants
+    people = [participants.create(to=FarEnd.ANSWERS, label=f"p{i}", **stack.call_settings()) for i in range(2)]
+    sid = people[0].conference_sid
+    stack.receiver.await_kind(sid, "participant-join", 2)
+    lonely = eventually(lambda: follower(stack), "it is followed")
+    assert lonely is not None
+    other = next(one for one in stack.listeners if one is not lonely)
+    (cable,) = cables[lonely.name]
+    cable.cut()
+    stack.switch.api(f"uuid_kill {channel_uuid_of(people[0].call_sid)}")
+    stack.receiver.await_kind(sid, "participant-leave", 1, CUT_OFF_SECONDS)
+    assert follower(stack) is other
+    people.append(participants.create(to=FarEnd.ANSWERS, label="late", **stack.call_settings()))
+    stack.receiver.await_kind(sid, "participant-join", 3)
+    cable.mend()
+    stack.switch.api(f"uuid_kill {channel_uuid_of(people[1].call_sid)}")
+    stack.receiver.await_kind(sid, "participant-leave", 2)
+    stack.client().conferences(sid).update(status="completed")
+    stack.receiver.await_kind(sid, "conference-end")
+
+    assert_told_once(stack, sid, people)
+    assert follower(stack) is other
+    assert not NodeStore(connect(stack.environment["REDIS_URL"])).load_refused()
 
 
 def test_the_primary_of_redis_dies(guarded: Stack) -> None:
@@ -96,9 +137,4 @@ def test_the_primary_of_redis_dies(guarded: Stack) -> None:
     stack.client().conferences(sid).update(status="completed")
     stack.receiver.await_kind(sid, "conference-end")
 
-    received = stack.receiver.of(sid)
-    assert [int(one.parameters["SequenceNumber"]) for one in received] == list(range(1, len(received) + 1))
-    for kind in ("participant-join", "participant-leave"):
-        assert Counter(one.parameters["CallSid"] for one in received if one.kind == kind) == Counter(
-            one.call_sid for one in (*people, late)
-        ), kind
+    assert_told_once(stack, sid, [*people, late])

@@ -306,8 +306,8 @@ def test_operators_see_that_a_node_is_followed(switch: Switch, world: World, fol
 def test_a_node_that_hangs_is_away_within_three_seconds(
     switch: Switch, world: World, follow: Callable[[], Listener]
 ) -> None:
-    """It keeps its socket, and answers nothing. Operators see it, and how loaded it was before."""
-    follow()
+    """It keeps its socket, and answers nothing. Operators see it, and how loaded it was before; and others may try."""
+    listener = follow()
     seen = settled(lambda: NodeStore(world.client).load_node(NODE), "the node's hash")
     assert {"sessions": "4", "most_sessions": "100", "idle_percent": "99"}.items() <= seen.items()
     switch.hangs = True
@@ -315,6 +315,8 @@ def test_a_node_that_hangs_is_away_within_three_seconds(
     settled(lambda: NodeStore(world.client).load_node(NODE).get("connected") == "0", "it is away")
 
     assert time.monotonic() - hung_at < 3.0
+    settled(listener.is_cut_off, "another may be let in")
+    settled(lambda: NodeStore(world.client).load_away_seconds(NODE) > 1, "who would know for how long it is away")
 
 
 @pytest.mark.parametrize("command", ["api show channels as json", "api conference json_list"])

@@ -36,6 +36,7 @@ class Follower:
         self.may_end.set()
         self.defect: Exception | None = None
         self.is_lost = False
+        self.unreached: set[str] = set()
 
     def run(self) -> None:
         self.stopped.wait()
@@ -49,6 +50,9 @@ class Follower:
     def lose(self) -> None:
         self.is_lost = True
 
+    def is_cut_off(self) -> bool:
+        return self.address.name in self.unreached
+
 
 class Process:
     """A listener process, which may be frozen, or find Redis away."""
@@ -56,6 +60,7 @@ class Process:
     def __init__(self, client: redis.Redis, name: str, nodes: list[NodeAddress]) -> None:
         self.followers: list[Follower] = []
         self.lost: set[str] = set()
+        self.unreached: set[str] = set()
         self.is_frozen = self.is_away = False
         self.share = Share(LeaseStore(client), lambda: nodes, self.lost.__contains__, self._make, name)
         self._once = self.share.once
@@ -64,6 +69,7 @@ class Process:
 
     def _make(self, address: NodeAddress, lease: Lease) -> Follower:
         self.followers.append(Follower(address, lease))
+        self.followers[-1].unreached = self.unreached
         return self.followers[-1]
 
     def _once_unless_frozen(self) -> bool:
@@ -223,3 +229,75 @@ def test_whoever_had_a_node_while_redis_was_away_keeps_it(start: Start, client: 
 
     assert spread(one, two) == [2, 3]
     assert one.nodes == before
+
+
+def test_a_node_that_its_listener_does_not_reach_is_another_s(start: Start) -> None:
+    """Who keeps it, and gives one of its others for it if that is too many."""
+    one, two = start("one"), start("two")
+    settled(lambda: spread(one, two) == [2, 3], "they share them")
+    cut = min(one.nodes)
+    one.unreached.add(cut)
+    settled(lambda: cut in two.nodes and len(one.nodes) == 3 and spread(one, two) == [2, 3], "the other has it")
+    before = one.nodes, two.nodes
+    gevent.sleep(3 * share_module.LOOK_SECONDS)  # nothing may happen: there is nothing to wait for
+
+    assert (one.nodes, two.nodes) == before
+
+
+def test_whoever_reaches_no_node_tries_no_more_than_its_share(start: Start) -> None:
+    """Others share them all; nodes that are followed well are not taken from them in turn."""
+    one, two, three = start("one"), start("two"), start("three")
+    settled(lambda: spread(one, two, three) == [1, 2, 2], "they share them")
+    tried = len(one.nodes)
+    one.unreached.update(address.name for address in NODES)
+    before = len(one.followers)
+    settled(lambda: not one.nodes and spread(two, three) == [2, 3], "the others have them")
+    gevent.sleep(3 * share_module.LOOK_SECONDS)  # nothing may happen: there is nothing to wait for
+
+    assert len(one.followers) == before, f"it has tried {tried} nodes, and others after them"
+    assert spread(two, three) == [2, 3]
+
+
+def test_whoever_has_failed_takes_a_node_that_is_nobody_s_else(start: Start) -> None:
+    """The one that followed it is dead: a node that comes back is not left alone until somebody may try again."""
+    one, two = start("one"), start("two")
+    settled(lambda: spread(one, two) == [2, 3], "they share them")
+    cut = min(one.nodes)
+    one.unreached.add(cut)
+    settled(lambda: cut in two.nodes, "the other has it")
+    two.share.stop()
+
+    settled(lambda: spread(one) == [5], "it has all")
+
+
+def test_a_node_that_nobody_reaches_goes_round_once(start: Start) -> None:
+    """Each has tried it then, and the last one goes on trying; should they all try anew, it goes round again."""
+    processes = [start(name) for name in ("one", "two", "three")]
+    settled(lambda: spread(*processes) == [1, 2, 2], "they share them")
+    for process in processes:
+        process.unreached.add("fs3")
+
+    def tries() -> int:
+        return sum(one.address.name == "fs3" for process in processes for one in process.followers)
+
+    before = tries()
+    settled(lambda: tries() == before + 2, "the others have tried")
+    gevent.sleep(3 * share_module.LOOK_SECONDS)  # nothing may happen: there is nothing to wait for
+
+    assert tries() == before + 2
+    assert sorted(chain.from_iterable(process.nodes for process in processes)) == [address.name for address in NODES]
+
+
+def test_a_node_is_left_for_some_time_only(start: Start, client: redis.Redis) -> None:
+    """Then nodes are spread evenly again, and whoever was cut off tries anew."""
+    one = start("one")
+    settled(lambda: len(one.nodes) == 5, "it has all")
+    one.unreached.update(address.name for address in NODES)
+    settled(lambda: client.zcard(keys.CUT_OFF) == 5, "it says so")
+    assert len(one.nodes) == 5, "nobody else could try"
+    two = start("two")
+    settled(lambda: spread(two) == [5] and not one.nodes, "another can")
+    one.unreached.clear()
+    client.delete(keys.CUT_OFF)
+
+    settled(lambda: spread(one, two) == [2, 3], "they share them")

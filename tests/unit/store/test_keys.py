@@ -85,6 +85,7 @@ BY_TTL = {
     "node:{name}:looks",
     "node:{name}:detector",
     "listeners",
+    "listeners:cut_off",
     "node:{name}:dialled",
     "process:{host:pid:random}",
     "account:{AC}:kept",
@@ -205,9 +206,15 @@ def _delete(client: redis.Redis, participant: Participant) -> None:
     assert store.kept_bytes(ACCOUNT) == 0
 
 
+def _attend(client: redis.Redis, participant: Participant) -> None:
+    """A listener that shall look at a conference, and does not reach its node."""
+    NodeStore(client).look_again("fs1", participant.conference_sid)
+    LeaseStore(client).attend("test")
+    LeaseStore(client).note_cut_off("fs1", "test")
+
+
 def _fence(world: World, participant: Participant) -> None:
     """A commit of a listener whose lease is another's by now."""
-    LeaseStore(world.client).attend("test")
     first = world.lease()
     world.committer = world.new_committer(lease=first)
     second = world.lease()
@@ -281,7 +288,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     _check(client, seen)
     _delete(client, one)
     _media(client, seen)
-    NodeStore(client).look_again("fs1", one.conference_sid)
+    _attend(client, one)
     _check(client, seen)
 
     assert seen == {key.pattern for key in schema.KEYS}, "the life has written every row"

@@ -105,3 +105,15 @@ def test_listeners_that_live_know_of_each_other(store: LeaseStore, monkeypatch: 
     monkeypatch.undo()
 
     eventually(lambda: store.attend("two") == ["two"], "three is dead")
+
+
+def test_who_does_not_reach_a_node_says_so_for_some_time(store: LeaseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it may try again; and what one that is dead has said counts no more."""
+    for node, process in (("fs1", "one"), ("fs1", "two"), ("fs2", "dead")):
+        store.note_cut_off(node, process)
+
+    assert store.load_cut_off(["one", "two", "three"]) == {"fs1": {"one", "two"}}
+    later = int(time.time()) + leases_module.CUT_OFF_SECONDS + 1
+    monkeypatch.setattr(store, "_now", lambda: later)
+
+    assert store.load_cut_off(["one", "two", "three"]) == {}

@@ -30,6 +30,16 @@ def test_a_node_is_unknown_when_its_listener_falls_silent(nodes: NodeStore, clie
     assert 0 < client.ttl(keys.node("fs1")) <= keys.NODE_SECONDS
 
 
+def test_a_node_has_been_away_for_as_long_as_its_listener_says(nodes: NodeStore) -> None:
+    """One that is there has not, whatever was said before."""
+    assert nodes.load_away_seconds("fs1") == 0
+    nodes.save_node("fs1", connected="0", away_seconds="4.5")
+    assert nodes.load_away_seconds("fs1") == 4.5
+    nodes.save_node("fs1", connected="1")
+
+    assert nodes.load_away_seconds("fs1") == 0
+
+
 def test_a_conference_is_looked_at_again_in_a_moment(nodes: NodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not at once, for whoever has changed it is still at it; once; and by the listener of its node."""
     nodes.look_again("fs1", SID)
