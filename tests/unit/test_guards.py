@@ -1,4 +1,4 @@
-"""The recipes of architecture.md, section 4: what is added in one place and forgotten in another fails here."""
+"""The recipes of CONTRIBUTING.md: what is added in one place and forgotten in another fails here."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_every_planned_callback_has_its_parameters() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_file_is_two_rooms(path: Path) -> None:
-    """A file that passes 300 lines is to be divided (architecture.md, section 2)."""
+    """A file that passes 300 lines is to be divided (CONTRIBUTING.md)."""
     assert len(path.read_text().splitlines()) <= LONGEST_FILE
 
 
