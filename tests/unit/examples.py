@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from orchestrator.callbacks.plan import PLAN
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import CallbackSettings, Conference, Participant, SwitchRef
 
@@ -17,12 +18,13 @@ UUID = "11111111-1111-1111-1111-111111111111"
 
 START = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 
-PROGRESS = CallbackSettings("https://app.example/call", "POST", ("initiated", "ringing", "answered", "completed"))
-EVENTS = CallbackSettings(
-    "https://app.example/conf",
-    "POST",
-    ("start", "end", "join", "leave", "mute", "hold", "modify", "speaker", "announcement"),
-)
+
+def _all_words(source: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.word for row in PLAN.values() if row.source == source))
+
+
+PROGRESS = CallbackSettings("https://app.example/call", "POST", _all_words("call"))
+EVENTS = CallbackSettings("https://app.example/conf", "POST", _all_words("conference"))
 
 
 def at(seconds: float) -> datetime:
