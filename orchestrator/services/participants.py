@@ -12,6 +12,8 @@ import contextvars
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Final
 
 import gevent
 import structlog
@@ -24,6 +26,7 @@ from orchestrator.dialling.sessions import Sessions
 from orchestrator.dialling.turns import Turns
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Conference, Participant
+from orchestrator.domain.events import CallEnded, Happened
 from orchestrator.errors import ApiError, BadParameter, CoachedCallMissing, ConferenceNotActive, NotFound, Unavailable
 from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.dial_string import Destination, Originate
@@ -41,6 +44,9 @@ from orchestrator.store.accounts import AccountStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.quotas import Admission, QuotaStore
 from orchestrator.store.records import encode_participant
+
+_NOT_DIALLED: Final = "The switch does not dial at present"
+_UNDONE_AFTER_SECONDS: Final = (0.1, 1.0, 3.0)
 
 log = structlog.get_logger("participants")
 
@@ -99,6 +105,7 @@ class ParticipantService:
             # Refuses what cannot be carried, before anything is written.
             Originate(command, participant, destination, conference.has_started).render()
             candidate = None if is_sid("CF", name) else conference
+            may_be_written = False
             try:
                 with self._admitted(participant, limits, is_new):
                     if is_new:
@@ -113,8 +120,13 @@ class ParticipantService:
                             )
                         else:
                             self._sessions.reserve(participant)
+                        may_be_written = True
                         conference = self._store.create_participant(command, participant, candidate)
                 break
+            except Unavailable:
+                if may_be_written:
+                    self._spawn(self._end_undialled, participant)
+                raise
             except _NameTaken:
                 limits = limits.without_rate()  # it has been counted as one create
             except ConferenceNotActive:
@@ -148,10 +160,29 @@ class ParticipantService:
         originate = Originate(command, participant, destination, conference.has_started)
         try:
             self._nodes.get(conference.node).start_job(originate, participant.switch.channel_uuid)
-        except (CommandRefused, Unavailable) as error:
+        except CommandRefused as error:
+            self._spawn(self._end_undialled, participant)
+            raise Unavailable(_NOT_DIALLED) from error
+        except Unavailable as error:
             # It may dial all the same: then the listener ends the leg, because the client is told that there is none.
-            gevent.spawn(contextvars.copy_context().run, self._take_back, participant)
-            raise Unavailable("The switch does not dial at present") from error
+            self._spawn(self._take_back, participant)
+            raise Unavailable(_NOT_DIALLED) from error
+
+    @staticmethod
+    def _spawn(undo: Callable[[Participant], None], participant: Participant) -> None:
+        """The client is answered first."""
+        gevent.spawn(contextvars.copy_context().run, undo, participant)
+
+    def _end_undialled(self, participant: Participant) -> None:
+        """End a call that nobody dials, if there is one. More than once: a store that is slow may write it still."""
+        committer = self._make_committer(partial(self._nodes.send, participant.switch.node))
+        for pause in _UNDONE_AFTER_SECONDS:
+            gevent.sleep(pause)
+            ended = CallEnded(datetime.now(UTC), "NORMAL_TEMPORARY_FAILURE")
+            try:
+                committer.commit_events([Happened(participant.call_sid, participant.conference_sid, ended)])
+            except ApiError as error:  # the node's audit finds it
+                log.warning("create_not_taken_back", error=error.message)
 
     @contextlib.contextmanager
     def _admitted(self, participant: Participant, limits: Limits, is_new: bool) -> Iterator[None]:

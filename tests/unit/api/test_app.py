@@ -601,8 +601,29 @@ def test_a_switch_that_refuses_to_dial_is_503(redis_url: str) -> None:
     api = make_api(redis_url, obedient({"bgapi": "-ERR"}))
     try:
         _unavailable_in_time(api, [("POST", "/Conferences/x/Participants.json", GOOD)], 0.5)
+        settled(lambda: _statuses_of(api, "x") == ["completed"], "nothing waits for an audit")
     finally:
         stop(api)
+
+
+def test_a_create_whose_record_is_written_and_not_confirmed_is_over(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that is told 503 has no call: the record that Redis kept all the same ends, and is dialled by nobody."""
+    write = ConferenceStore.create_participant
+
+    def lose_the_answer(*args: Any) -> None:
+        write(*args)
+        raise Unavailable("The data store is too slow")
+
+    monkeypatch.setattr(ConferenceStore, "create_participant", lose_the_answer)
+    is_error(api.request("POST", "/Conferences/x/Participants.json", data=GOOD), 503, 20503)
+    settled(lambda: _statuses_of(api, "x") == ["completed"], "it is over")
+
+    assert not [command for command in api.heard if "originate" in command]
+
+
+def _statuses_of(api: Api, name: str) -> list[str]:
+    listed = api.request("GET", f"/Conferences.json?FriendlyName={name}").get_json()["conferences"]
+    return [conference["status"] for conference in listed]
 
 
 @pytest.mark.parametrize("how", ["gone", "silent"])
