@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +20,9 @@ from tests.harness.tape import MUSIC, auth, await_told, callbacks, download, fin
 
 LENGTH_SECONDS = 0.4
 """How exact a length is that begins and ends with requests of ours."""
+
+SWITCH_SECONDS = 0.2
+"""How late what a switch was asked for begins and ends, once it has answered."""
 
 
 def refusal(request: Any) -> tuple[int, int]:
@@ -129,45 +135,70 @@ def recordings_url(room: Room, sid: str) -> str:
     return f"{room.stack.base_url}/2010-04-01/Accounts/{room.stack.account_sid}/Recordings/{sid}"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """When a request was sent, and when it was answered: what it asked for was done in between."""
+
+    sent: float
+    answered: float
+
+    def until(self, later: Asked) -> tuple[float, float]:
+        """The least and the most that passed from what this one asked for to what a later one did."""
+        return later.sent - self.answered, later.answered - self.sent
+
+
+def ask(request: Callable[[], Any]) -> tuple[Any, Asked]:
+    sent = now()
+    return request(), Asked(sent, now())
+
+
+def assert_between(seconds: float, *spans: tuple[float, float], what: object) -> None:
+    """That a length is the sum of spans, as exact as a switch is: its events are some frames late."""
+    least, most = (sum(each) for each in zip(*spans, strict=True))
+    assert least - SWITCH_SECONDS < seconds < most + SWITCH_SECONDS, (what, least, seconds, most)
+
+
 def test_pauses(room: Room) -> None:
     """A pause that skips makes the recording shorter, one of silence keeps its length; of a call and of a conference.
     Each step is told."""
     room.add("anna", 1)
     room.add("bert", 2)
-    call = room.client.calls(room.people["anna"].call_sid)
-    begun = now()
-    taken = {
-        (parent, behavior): start(room, resource)
-        for behavior in ("skip", "silence")
-        for parent, resource in (("call", call), ("conference", room.conference))
-    }
-    resources = {"call": call, "conference": room.conference}
+    resources = {"call": room.client.calls(room.people["anna"].call_sid), "conference": room.conference}
+    asked: dict[tuple[str, str], list[Asked]] = {}
+    taken = {}
+    for behavior in ("skip", "silence"):
+        for parent, resource in resources.items():
+            taken[parent, behavior], begun = ask(partial(start, room, resource))
+            asked[parent, behavior] = [begun]
+
+    def update(status: str, *shown: str) -> None:
+        for of, recording in taken.items():
+            kept = resources[of[0]].recordings(recording.sid)
+            settings = {"pause_behavior": of[1]} if status == "paused" else {}
+            changed, at = ask(partial(kept.update, status=status, **settings))
+            assert changed.status in shown
+            asked[of].append(at)
+
     time.sleep(1)
-    paused = now()
-    for (parent, behavior), recording in taken.items():
-        changed = resources[parent].recordings(recording.sid).update(status="paused", pause_behavior=behavior)
-        assert changed.status == "paused"
+    update("paused", "paused")
     time.sleep(1.5)
-    resumed = now()
-    for (parent, _), recording in taken.items():
-        assert resources[parent].recordings(recording.sid).update(status="in-progress").status == "in-progress"
+    update("in-progress", "in-progress")
     time.sleep(1)
-    ended = now()
-    for (parent, _), recording in taken.items():
-        assert resources[parent].recordings(recording.sid).update(status="stopped").status in ("stopped", "processing")
+    update("stopped", "stopped", "processing")
 
     hz = hz_of(room, "anna")
-    for (parent, behavior), recording in taken.items():
-        tape = download(room.stack, finished(room, recording.sid).media_url, ended)
-        silent = resumed - paused if behavior == "silence" else 0
-        spoken = (paused - begun) + (ended - resumed)
-        assert tape.seconds == pytest.approx(spoken + silent, abs=LENGTH_SECONDS), (parent, behavior)
-        assert tape.ever(hz) / 50 == pytest.approx(spoken, abs=LENGTH_SECONDS), (parent, behavior)
+    for of, recording in taken.items():
+        begun, paused, resumed, ended = asked[of]
+        tape = download(room.stack, finished(room, recording.sid).media_url, ended.answered)
+        spoken = (begun.until(paused), resumed.until(ended))
+        silent = [paused.until(resumed)] if of[1] == "silence" else []
+        assert_between(tape.seconds, *spoken, *silent, what=of)
+        assert_between(tape.ever(hz) / 50, *spoken, what=of)
         if silent:
-            assert tape.heard(hz, paused, resumed) == 0
+            assert tape.heard(hz, paused.answered, resumed.sent) == 0
         words = ("in-progress", "paused", "in-progress", "stopped", "completed")
         *_, last = await_told(room.stack, recording.sid, *words)
-        source = "StartCallRecordingAPI" if parent == "call" else "StartConferenceRecordingAPI"
+        source = "StartCallRecordingAPI" if of[0] == "call" else "StartConferenceRecordingAPI"
         assert last["RecordingSource"] == source
 
 
