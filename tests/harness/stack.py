@@ -301,7 +301,7 @@ class Stack:
             running = {str(process.pid) for process in behind if process.is_running}
             return _pids(followers) <= running <= _pids(reported)
 
-        eventually(is_ready, "the service is ready", seconds=30)
+        eventually(is_ready, "the service is ready", seconds=60)  # six processes that load Python at once
 
     def _processes(self) -> list[Process]:
         return [self.api, *self.listeners, self.detector, *self.workers]
