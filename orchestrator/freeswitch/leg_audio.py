@@ -17,9 +17,11 @@ from orchestrator.domain.commands import CreateParticipant
 DETECTION_VARIABLE: Final = "orchestrator_detection"
 CONFERENCE_HEADER: Final = "variable_orchestrator_conference_sid"
 HOW: Final = (
-    "RECORD_READ_ONLY=true,enable_file_write_buffering=false,RECORD_PRE_BUFFER_FRAMES=1,record_sample_rate=8000"
+    "RECORD_READ_ONLY=true,enable_file_write_buffering=false,RECORD_PRE_BUFFER_FRAMES=1,record_sample_rate=8000,"
+    "RECORD_USE_THREAD=false"
 )
-"""Without the second nothing reaches the file for 4 s, without the third nothing for half a second."""
+"""Without the second nothing reaches the file for 4 s, without the third nothing for half a second; without the last a
+leg that hangs up just then stays for ever (freeswitch/recordings.py)."""
 
 DETECTION_EVENTS: Final = "CHANNEL_ANSWER CHANNEL_HANGUP"
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import random
+import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from twilio.base.exceptions import TwilioRestException
 
+from orchestrator.freeswitch.leg_audio import StartLegAudio
+from orchestrator.freeswitch.recordings import RECORDER, StartPart
 from orchestrator.recordings.wav import RATE
+from tests.harness.freeswitch import EslSocket
 from tests.harness.polling import eventually
 from tests.harness.room import Room
 from tests.harness.sound import HEARD_DBFS, frame_levels
+from tests.harness.stack import Stack
 from tests.harness.tape import MUSIC, auth, await_told, callbacks, download, finished, hz_of, now, start
 
 LENGTH_SECONDS = 0.4
@@ -307,3 +316,24 @@ def test_a_player_seeks(room: Room) -> None:
         assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{size}")
         head = requests.head(f"{url}.{kind}", auth=auth(room.stack), timeout=5)
         assert (head.status_code, head.headers["Content-Length"], head.content) == (200, str(size), b"")
+
+
+def test_a_leg_that_hangs_up_as_it_begins_to_be_recorded_is_gone(stack: Stack, tmp_path: Path) -> None:
+    """Of our own legs, and of those whose answerer is listened to: a real switch would keep some of them for ever."""
+    recording, ending = (EslSocket(stack.switch.esl_port, stack.switch.password) for _ in range(2))
+    chance, legs = random.Random(1), [str(uuid.uuid4()) for _ in range(100)]  # noqa: S311 - chance, not secrets
+    for number, leg in enumerate(legs):
+        assert "+OK" in recording.command(f"api originate {{origination_uuid={leg}}}{RECORDER} &park")
+        path = str(tmp_path / leg)
+        begin = StartPart(leg, f"{path}.wav", stereo=False) if number % 2 else StartLegAudio(leg, f"{path}.raw", 30)
+        beginning = threading.Thread(target=recording.command, args=(f"api {begin.render()}",))
+        beginning.start()
+        time.sleep(chance.uniform(0, 0.03))
+        ending.command(f"api uuid_kill {leg}")
+        beginning.join()
+
+    def left() -> set[str]:
+        shown = json.loads(ending.command("api show channels as json")).get("rows", [])
+        return {row["uuid"] for row in shown} & set(legs)
+
+    eventually(lambda: not left(), "no channel is left")
