@@ -12,7 +12,7 @@ from orchestrator.domain.events import Event
 from orchestrator.domain.transitions import CONFERENCE_TABLE, EVENT_TABLE, STATE_TABLE
 from orchestrator.jobs.wakeups import ITEMS_PER_JOB, MOST_READY, TOPICS, WOKEN_SECONDS, Topic
 from orchestrator.limits import TABLE
-from orchestrator.media.content import BARE, UNKNOWN, WRITTEN
+from orchestrator.media.content import BARE, WRITTEN
 from orchestrator.media.decode import CODECS, FORMATS
 from orchestrator.media.errors import MEANINGS
 from orchestrator.services.pacing import REFUSAL_SECONDS
@@ -220,9 +220,9 @@ def media_tables() -> str:
         "| Content-Type | Is |",
         "|---|---|",
         *(f"| `{name}` | {IS[kind]} |" for name, kind in (WRITTEN | BARE).items()),
-        f"| {', '.join(f'`{name}`' for name in sorted(UNKNOWN) if name)}, any other `audio/…`, none | audio |",
-        "| any other | 12300, in a `<Play>` 13420 |",
+        "| any other, or none | audio, if it can be decoded |",
         "",
+        "In a `<Play>` all is audio but what has a bare type above.",
         "An encoding is known by the byte order mark, then the header's charset, then the XML declaration (RFC 7303).",
         "",
         "## Kinds of audio",

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from orchestrator.twiml.encoding import find_charset
 from orchestrator.twiml.xml import MAX_BYTES
 
-Kind = Literal["twiml", "text", "audio", "ulaw", "gsm", "unusable"]
+Kind = Literal["twiml", "text", "audio", "ulaw", "gsm"]
 """`ulaw` and `gsm` may come without any header of their own; what other audio is, its decoder finds out."""
 
 AUDIO_BYTES: Final = 20 * 1024 * 1024
@@ -20,17 +20,14 @@ BARE: Final[dict[str, Kind]] = {
     "audio/ulaw": "ulaw", "audio/x-ulaw": "ulaw", "audio/mulaw": "ulaw", "audio/x-mulaw": "ulaw",
     "audio/basic": "ulaw", "audio/pcmu": "ulaw", "audio/gsm": "gsm", "audio/x-gsm": "gsm",
 }  # fmt: skip
-UNKNOWN: Final = frozenset({"application/octet-stream", "binary/octet-stream", "application/x-binary", ""})
-"""What servers say of a file that they know nothing about: taken for audio, which it is or is not."""
 
 
-def kind_of(content_type: str) -> Kind:
-    """By the header's media type. All audio is tried: many servers have names of their own for it."""
+def kind_of(content_type: str, *, is_document: bool = True) -> Kind:
+    """By the header's media type. Whatever is not known is tried as audio, which it is or is not: servers have names of
+    their own for it, or none. What a <Play> names is no document, whatever it is called."""
     name = content_type.partition(";")[0].partition(",")[0].strip().lower()
-    kind = WRITTEN.get(name) or BARE.get(name)
-    if kind is not None:
-        return kind
-    return "audio" if name.startswith("audio/") or name in UNKNOWN else "unusable"
+    written = WRITTEN.get(name) if is_document else None
+    return written or BARE.get(name) or "audio"
 
 
 def charset_of(content_type: str) -> str:
@@ -43,4 +40,4 @@ def charset_of(content_type: str) -> str:
 
 def most_bytes(kind: Kind) -> int:
     """How much of a body of this kind is read before it is refused."""
-    return MAX_BYTES if kind in ("twiml", "text", "unusable") else AUDIO_BYTES
+    return MAX_BYTES if kind in ("twiml", "text") else AUDIO_BYTES

@@ -106,7 +106,8 @@ def _pieces(container: InputContainer) -> Iterator[bytes]:
     if not container.streams.audio:
         raise Unreadable("no sound")
     stream = container.streams.audio[0]
-    if stream.codec_context.name not in CODECS:  # a file's header may name any other of hundreds
+    # A file's header may name any other of hundreds, or none that there is: then there is no context.
+    if getattr(stream.codec_context, "name", "") not in CODECS:
         raise Unreadable("of no codec that is known")
     stream.codec_context.thread_count = 1  # another thread would be a system call
     resampler, fifo, kind = _make_resampler(), AudioFifo(), None

@@ -26,6 +26,7 @@ TIMEOUT: Final = 11203
 CONNECTION: Final = 11205
 HOST: Final = 11210
 REDIRECTS: Final = 11215
+NO_REDIRECT: Final = 11216
 STATUS: Final = 11217
 TLS: Final = 11220
 TOO_LARGE: Final = 11750
@@ -39,10 +40,11 @@ MEANINGS: Final = {
     CONNECT_TIMEOUT: "no connection in time", REFUSED: "the connection was refused", TIMEOUT: "no whole answer in time",
     CONNECTION: "the connection broke", HOST: "the host has no address, or none that is allowed",
     REDIRECTS: "more than 5 redirects by HTTP, or 10 documents in a row that only redirect",
-    STATUS: "an answer that is neither 2xx nor a redirect", TLS: "TLS failed",
+    NO_REDIRECT: "a 3xx that is no redirect, or leads to no URL", STATUS: "an answer of 4xx or 5xx", TLS: "TLS failed",
     TOO_LARGE: "more than 64 kB of document, 20 MB or 30 minutes of audio", EMPTY: "a 2xx without a body",
     12100: "the document is no XML, has a DOCTYPE, or is in an unknown encoding", 12102: "its root is not `<Response>`",
-    CONTENT_TYPE: "a document of a kind that cannot be used", 13238: "a verb that is not allowed here",
+    CONTENT_TYPE: "a document that is no audio either, or compressed otherwise than by gzip or deflate",
+    13238: "a verb that is not allowed here",
     PLAY_TYPE: "`<Play>`: no audio, or of a kind that cannot be played; or the switch could not play it",
     SAY_FAILED: "`<Say>`: the speech engine failed",
 }  # fmt: skip

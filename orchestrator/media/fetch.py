@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.cookiejar import CookieJar
 from typing import Final
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 import orjson
 import urllib3
@@ -169,7 +169,7 @@ class Fetcher:
     def _ask(self, hop: Hop, errand: _Errand, *, is_document: bool) -> StoredResponse:
         """From the cache or from the server. A kept answer whose clip has made room for others is asked for anew."""
         parts = urlsplit(hop.url)
-        if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+        if not _is_http(parts):
             raise MediaError(errors.BAD_URL, "The URL is neither http:// nor https://")
         requested, signed = request_urls(hop.url, hop.parameters if hop.method == "GET" else ())
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **basic_auth(signed)}
@@ -178,7 +178,9 @@ class Fetcher:
             headers.update(hop.sign(signed, posted))
 
         def send(headers: dict[str, str], body: bytes | None = None) -> StoredResponse:
-            request = HttpRequest(hop.method, requested, headers, body, errand.overrides, errand.until, errand.cookies)
+            request = HttpRequest(
+                hop.method, requested, headers, body, errand.overrides, errand.until, errand.cookies, is_document
+            )
             return self._send(request, errand, is_document=is_document)
 
         if hop.method == "POST":
@@ -212,14 +214,16 @@ class Fetcher:
     def _result(self, response: HttpResponse, errand: _Errand) -> bytes:
         """What the cache keeps in place of the body: its kind, and a document as it is, or the clip of audio."""
         kind = response.kind
-        if response.status >= 300:
+        if kind is None:
             return b""
-        if kind == "unusable":
-            raise MediaError(errand.unreadable, "The answer's Content-Type cannot be used")
         if kind in ("twiml", "text"):
             return kind.encode() + b"\n" + response.body.read()
         clip = self._renderer.render_audio(errand.account_sid, response.body, response.digest, errand.unreadable, kind)
         return b"clip\n" + orjson.dumps(clip)
+
+
+def _is_http(parts: SplitResult) -> bool:
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -248,7 +252,12 @@ def _resolve(here: str, location: str) -> str:
     by servers, so a fragment means nothing. What is no ASCII comes as Latin-1 and is meant as UTF-8."""
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode()
-    there = urlsplit(urljoin(here, location.strip()))._replace(fragment="")
+    try:
+        there = urlsplit(urljoin(here, location.strip()))._replace(fragment="")
+        if not _is_http(there):
+            raise ValueError("neither http:// nor https://")
+    except ValueError as error:
+        raise MediaError(errors.NO_REDIRECT, "The redirect leads to no URL") from error
     was = urlsplit(here)
     if _origin(here) == _origin(there.geturl()) and "@" in was.netloc and "@" not in there.netloc:
         there = there._replace(netloc=f"{was.netloc.rpartition('@')[0]}@{there.netloc}")

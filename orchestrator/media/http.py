@@ -28,6 +28,17 @@ from orchestrator.outgoing.pool import AddressRefused
 
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_WBITS: Final = {
+    "gzip": 31,
+    "x-gzip": 31,
+    "deflate": 15,
+    "br": None,
+    "zstd": None,
+    "compress": None,
+    "x-compress": None,
+}
+"""Content encodings, by zlib's number; None: not understood."""
+
 _CONDITIONS: Final = frozenset({"if-none-match", "if-modified-since"})
 """What makes a 304 an answer."""
 
@@ -36,7 +47,7 @@ class BadStatus(MediaError):
     """An answer that is no success and no redirect."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(errors.STATUS, f"The server answered {status}")
+        super().__init__(errors.NO_REDIRECT if status < 400 else errors.STATUS, f"The server answered {status}")
         self.status = status
 
 
@@ -52,15 +63,17 @@ class HttpRequest:
     overrides: Overrides
     until: float
     cookies: CookieJar = field(default_factory=CookieJar)
+    is_document: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What came: headers by lower-case name; the body in a file, decoded, with its SHA-256. Only a 2xx has a body."""
+    """What came: headers by lower-case name; the body in a file, decoded, with its SHA-256. Only a 2xx has a body, and
+    a kind."""
 
     status: int
     headers: Mapping[str, str]
-    kind: Kind
+    kind: Kind | None
     body: IO[bytes]
     digest: str
 
@@ -87,7 +100,7 @@ def send_request(pool: urllib3.PoolManager, request: HttpRequest) -> HttpRespons
                     decode_content=False,
                 )
             request.cookies.extract_cookies(response, _for_jar(request))  # type: ignore[arg-type]  # it has `info`: enough
-            return _read(response, request.headers)
+            return _read(response, request)
     except gevent.Timeout as ended:
         if ended is not deadline:
             raise
@@ -123,17 +136,17 @@ def _timeout(overrides: Overrides) -> urllib3.Timeout:
     return urllib3.Timeout(connect=min(overrides.connect_ms, total) / 1000, read=min(overrides.read_ms, total) / 1000)
 
 
-def _read(response: urllib3.BaseHTTPResponse, sent: Mapping[str, str]) -> HttpResponse:
+def _read(response: urllib3.BaseHTTPResponse, request: HttpRequest) -> HttpResponse:
     headers = {name.lower(): value for name, value in response.headers.itermerged()}
-    is_asked_304 = response.status == 304 and not _CONDITIONS.isdisjoint(name.lower() for name in sent)
+    is_asked_304 = response.status == 304 and not _CONDITIONS.isdisjoint(name.lower() for name in request.headers)
     if is_asked_304 or (response.status in _REDIRECTS and "location" in headers):
         if response.status == 304 or headers.get("content-length") == "0":
             with _theirs():
                 response.read()  # nothing, and so the connection can be used again
-        return HttpResponse(response.status, headers, "unusable", io.BytesIO(), "")
+        return HttpResponse(response.status, headers, None, io.BytesIO(), "")
     if not 200 <= response.status < 300:
         raise BadStatus(response.status)
-    kind = kind_of(headers.get("content-type", ""))
+    kind = kind_of(headers.get("content-type", ""), is_document=request.is_document)
     body = tempfile.TemporaryFile()  # noqa: SIM115  # it is the answer's, and closed with it
     try:
         digest = _store(response, headers, most_bytes(kind), body)
@@ -160,15 +173,18 @@ def _store(response: urllib3.BaseHTTPResponse, headers: Mapping[str, str], most:
 
 def _decoded(response: urllib3.BaseHTTPResponse, encoding: str, most: int) -> Iterator[bytes]:
     """The body without its content encoding. We ask for none; who sends gzip all the same is understood, in pieces of
-    bounded size (20 kB of it can hold 20 MB), to the end that the gzip itself marks."""
+    bounded size (20 kB of it can hold 20 MB), to the end that the gzip itself marks. A word that names no encoding
+    (`utf-8`, `none`) means nothing."""
     if (declared := response.headers.get("content-length", "")).isdecimal() and int(declared[:12]) > most:
         raise MediaError(errors.TOO_LARGE, f"The answer is larger than {most} bytes")
-    if encoding.strip().lower() in ("", "identity"):
+    codings = [word for word in map(str.strip, encoding.lower().split(",")) if word in _WBITS]
+    if not codings:
         yield from _raw(response, most)
         return
-    if encoding.strip().lower() not in ("gzip", "x-gzip"):
+    wbits = _WBITS[codings[0]]
+    if wbits is None or len(codings) > 1:
         raise MediaError(errors.CONTENT_TYPE, "The answer's Content-Encoding was not asked for")
-    unzip, is_empty = zlib.decompressobj(wbits=31), True
+    unzip, is_empty = zlib.decompressobj(wbits), True
     try:
         for piece in _raw(response, most):
             rest, is_empty = piece, False

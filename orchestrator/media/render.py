@@ -110,4 +110,4 @@ class Renderer:
             raise MediaError(TOO_LARGE, f"The audio is longer than {decode.MAX_SECONDS // 60} minutes")
         if ended.status != decode.UNREADABLE:
             log.warning("decoder_ended", status=ended.status, complaint=ended.complaint)
-        raise MediaError(unreadable, "The audio cannot be decoded")
+        raise MediaError(unreadable, "No audio that can be decoded")

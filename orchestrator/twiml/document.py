@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from orchestrator.twiml.encoding import decode_text
 from orchestrator.twiml.ssml import read_speech
 from orchestrator.twiml.verbs import (
     Document,
@@ -108,9 +109,9 @@ def parse_document(body: bytes, charset: str = "") -> Document:
     return Document(tuple(verbs), None, tuple(reader.warnings))
 
 
-def parse_text(body: bytes, charset: str = "utf-8") -> Document:
+def parse_text(body: bytes, charset: str = "") -> Document:
     """Plain text, which is spoken."""
-    return Document((_say(" ".join(body.decode(charset or "utf-8", "replace").split())),))
+    return Document((_say(" ".join(decode_text(body, charset).split())),))
 
 
 def _parse_verb(element: Element, reader: _Reader) -> Verb | Redirect | None:

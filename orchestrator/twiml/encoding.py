@@ -30,14 +30,13 @@ def decode_xml(body: bytes, charset: str = "") -> str:
 
     A header's charset that is not known, or not true, means nothing. One that the document declares does.
     """
-    for mark, encoding in _MARKS:
-        if body.startswith(mark):
-            return _decode(body, encoding)
+    if marked := _marked(body):
+        return _decode(body, marked)
     unmarked = next((encoding for start, encoding in _NULLS if re.match(start, body, re.DOTALL)), "")
     if unmarked:  # whatever is said about it
         return _decode(body, unmarked)
     named = find_charset(charset)
-    if named:
+    if named and not named.startswith(("utf-16", "utf-32")):  # those would have had NULs
         try:
             return body.decode(named)
         except UnicodeError:
@@ -50,6 +49,15 @@ def decode_xml(body: bytes, charset: str = "") -> str:
     if not encoding:
         raise DocumentError(12100, "The document's encoding is unknown")
     return _decode(body, encoding)
+
+
+def decode_text(body: bytes, charset: str = "") -> str:
+    """Plain text; what is not written in its charset is shown as such."""
+    return body.decode(_marked(body) or charset or "utf-8", "replace")
+
+
+def _marked(body: bytes) -> str:
+    return next((encoding for mark, encoding in _MARKS if body.startswith(mark)), "")
 
 
 def find_charset(name: str) -> str:

@@ -123,7 +123,8 @@ def test_ulaw_is_expanded() -> None:
 @pytest.mark.parametrize(
     "data",
     [b"", b"RIFF", b"<html>", a_wav()[:40], b"RIFF\xff\xff\xff\xffWAVE" + b"\xff" * 200, b"ID3" + b"\xff" * 500,
-     b"\xff\xfb\x90\x00" + bytes(5000), b"fLaC" + bytes(100), b"OggS" + bytes(100), a_ulaw_wav(b"")],
+     b"\xff\xfb\x90\x00" + bytes(5000), b"fLaC" + bytes(100), b"OggS" + bytes(100), a_ulaw_wav(b""),
+     a_wav()[:34] + bytes(2) + a_wav()[36:], a_wav()[:20] + b"\x99\x99" + a_wav()[22:]],
 )  # fmt: skip
 def test_what_is_no_audio_is_an_error(data: bytes) -> None:
     """Whatever it says that it is; formats that Twilio does not play are not tried."""

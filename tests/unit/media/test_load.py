@@ -109,12 +109,24 @@ def test_plain_text_is_spoken(stage: Stage, web: Web) -> None:
     assert 500 < clip.duration_ms < 5000
 
 
-@pytest.mark.parametrize("kind", ["application/octet-stream", "audio/x-wav", "audio/vnd.wave", "AUDIO/WAV; x=y"])
+@pytest.mark.parametrize(
+    "kind",
+    ["application/octet-stream", "audio/x-wav", "audio/vnd.wave", "AUDIO/WAV; x=y", "", "application/wav", "video/mpeg",
+     "application/force-download", "wav", "image/png"],
+)  # fmt: skip
 def test_wav_goes_by_many_names(stage: Stage, web: Web, kind: str) -> None:
-    """Among them none at all, if it begins as a WAV file does."""
+    """Among them none at all."""
     web.answer = lambda asked: Answer(headers={"Content-Type": kind}, body=a_wav())
 
     assert durations(stage.load(web.url())) == [(True, 500, 1)]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html; charset=utf-8", "text/xml"])
+def test_a_play_names_audio_and_nothing_else(stage: Stage, web: Web, kind: str) -> None:
+    """So the types of writing are no types there: many servers call what they do not know `text/plain`."""
+    serve(web, doc=twiml("<Play>song</Play>"), song=Answer(headers={"Content-Type": kind}, body=a_wav()))
+
+    assert durations(stage.load(web.url("/doc"))) == [(True, 500, 1)]
 
 
 def test_bare_ulaw_is_8_khz(stage: Stage, web: Web) -> None:

@@ -72,12 +72,14 @@ def test_then_the_header_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "charset", ["zip", "rot13", "idna", "punycode", "utf-7", "unicode_escape", "none", "", "ascii"]
+    "charset",
+    ["zip", "rot13", "idna", "punycode", "utf-7", "unicode_escape", "none", "", "ascii", "utf-16", "utf-32be"],
 )
 def test_a_header_that_is_not_known_or_not_true_means_nothing(charset: str) -> None:
-    """The declaration then, and UTF-8 in the end."""
+    """The declaration then, and UTF-8 in the end. So it is with one of wide characters, of which there are none."""
     assert parsed(declared("latin-1").encode("latin-1"), f"text/xml; charset={charset}") == SAID
     assert parsed(TEXT.encode(), f"text/xml; charset={charset}") == SAID
+    assert parsed(f"{TEXT} ".encode(), f"text/xml; charset={charset}") == SAID
 
 
 @pytest.mark.parametrize("encoding", ["utf-7", "rot13", "no-such", "idna", "unicode_escape"])
@@ -103,7 +105,10 @@ def test_a_header_names_its_charset_in_many_ways(content_type: str) -> None:
 
 
 def test_text_is_in_the_charset_of_its_header() -> None:
-    """UTF-8 if it names none; what is not written in it is shown as such, and the rest is spoken."""
+    """UTF-8 if it names none, and a mark is believed first; what is not written in it is shown as such, and the rest is
+    spoken."""
+    for mark, encoding in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le")):
+        assert parse_text(mark + "für 5 €".encode(encoding), "cp1252").verbs == (Say("für 5 €"),)
     assert parse_text("für  5 €".encode("cp1252"), "cp1252").verbs == (Say("für 5 €"),)
     assert parse_text("für 5 €".encode()).verbs == (Say("für 5 €"),)
     assert parse_text(b"f\xfcr").verbs == (Say("f\ufffdr"),)
