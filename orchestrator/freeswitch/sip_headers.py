@@ -33,6 +33,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?", re
 
 def custom_headers(custom: str) -> dict[str, str]:
     """`a=b&c=d`, from behind the `?` of a `To`, as headers: `X-a: b`. As in a SIP URI, `+` is a plus (RFC 3261, 25.1).
+    One without a value is as if it were not there: the switch sends no empty header.
 
     Raises BadParameter (21227, 21228, 21229).
     """
@@ -44,6 +45,8 @@ def custom_headers(custom: str) -> dict[str, str]:
         header, value = _header_name(unquote(name)), unquote(escaped).strip(" ")
         if header.lower() in (other.lower() for other in headers):
             raise BadParameter(f"To: the custom parameter {name} is there twice", code=21228)
+        if not value:
+            continue
         if "\N{REPLACEMENT CHARACTER}" in value or not is_carried(value):
             raise BadParameter(f"To: the custom parameter {name}: a header cannot have this value", code=21229)
         headers[header] = value

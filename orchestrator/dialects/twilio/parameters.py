@@ -39,6 +39,7 @@ def takes(**schema: Any) -> Callable[[Read], Parser]:
 
 
 MAX_URL: Final = 4096
+_WRITTEN_NUMBER: Final = re.compile(r"\+[0-9 ().-]+|[0-9 ()-]+", re.ASCII)
 _URL_TEXT: Final = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -203,6 +204,8 @@ def called(name: str, values: Sequence[str]) -> str:
     """`To`: a phone number, a SIP URI, or `client:name`, the last two with `?key=value&…` behind them; its scheme in
     any case, returned in lower case."""
     value = values[-1].strip(" ")
+    if number := _phone_number(value):
+        return number
     scheme, colon, rest = value.partition(":")
     kind = scheme.lower() if colon else ""
     if kind == "app":
@@ -211,7 +214,7 @@ def called(name: str, values: Sequence[str]) -> str:
     if custom is None:
         raise BadParameter(f"{name}: '{value[:64]}' is not a phone number, sip: address or client:", code=21211)
     custom_headers(custom)
-    return f"{kind}:{rest}" if kind else value
+    return f"{kind}:{rest}"
 
 
 def _custom_part(kind: str, value: str, rest: str) -> str | None:
@@ -224,15 +227,25 @@ def _custom_part(kind: str, value: str, rest: str) -> str | None:
     if kind == "client":
         address, _, custom = rest.partition("?")
         return custom if CLIENT_NAME.fullmatch(address) else None
-    return "" if PHONE_NUMBER.fullmatch(value) else None
+    return None
+
+
+def _phone_number(value: str) -> str:
+    """A phone number without what people write between its digits (RFC 3966, visual separators); '' if it is none.
+    Without the plus, dots are an address's. Behind a country's code nobody dials a `(0)`: what is meant is unclear."""
+    if _WRITTEN_NUMBER.fullmatch(value) is None or "(0)" in value:
+        return ""
+    number = re.sub(r"[^0-9+]", "", value)
+    return number if PHONE_NUMBER.fullmatch(number) else ""
 
 
 @takes(type="string", description="A phone number, `client:name` or a SIP user.", examples=["+15550009999"])
 def caller(name: str, values: Sequence[str]) -> str:
     """`From`, `CallerId`: a phone number, `client:name`, or the user part of a SIP address."""
     value = values[-1].strip(" ")
+    if number := _phone_number(value):
+        return number
     name_part = value.removeprefix("client:")
-    shapes = (CLIENT_NAME,) if name_part != value else (PHONE_NUMBER, SIP_USER)
-    if not any(shape.fullmatch(name_part) for shape in shapes):
+    if not (CLIENT_NAME if name_part != value else SIP_USER).fullmatch(name_part):
         raise BadParameter(f"{name}: '{value[:64]}' is not a phone number, client: or SIP user", code=21212)
     return value
