@@ -66,13 +66,13 @@ class _Reader:
     def warn(self, code: int, message: str) -> None:
         self.warnings.append(Warned(code, message))
 
-    def number(self, element: Element, name: str) -> int:
-        """An attribute that is a whole number, not below zero; otherwise 1."""
+    def number(self, element: Element, name: str, least: int = 0) -> int:
+        """An attribute that is a whole number, `least` or more; otherwise 1."""
         text = element.attributes.get(name)
         if text is None:
             return 1
-        if _NUMBER.fullmatch(text.strip()) is None:
-            self.warn(_code(element, name), f"{element.name}: {name} is not a whole number")
+        if _NUMBER.fullmatch(text.strip()) is None or int(text) < least:
+            self.warn(_code(element, name), f"{element.name}: {name} is not a whole number from {least} on")
             return 1
         return int(text)
 
@@ -125,14 +125,16 @@ def _parse_verb(element: Element, reader: _Reader) -> Verb | Redirect | None:
 
 
 def _parse_play(element: Element, reader: _Reader) -> Verb:
-    """`digits` win over a URL beside them."""
+    """`digits` win over a URL beside them, if they are any."""
     loop = reader.loop(element)
-    digits = element.attributes.get("digits", "").strip()
-    if digits:
-        if len(digits) > MAX_DIGITS or _DIGITS.fullmatch(digits) is None:
-            return Unplayable(_code(element, "digits"), f"Play: digits are up to {MAX_DIGITS} of 0-9 A-D # * w W")
+    digits, url = element.attributes.get("digits", "").strip(), element.own_text
+    if len(digits) <= MAX_DIGITS and _DIGITS.fullmatch(digits):
         return Play(None, loop, digits)
-    url = element.own_text
+    if digits:
+        wrong = Warned(_code(element, "digits"), f"Play: digits are up to {MAX_DIGITS} of 0-9 A-D # * w W")
+        if not url:
+            return Unplayable(wrong.code, wrong.message)
+        reader.warnings.append(wrong)
     if not url or len(url) > MAX_URL_CHARACTERS:
         return Unplayable(VERBS["Play"].content.code, "Play: no URL, or one that is too long")
     return Play(url, loop)
@@ -156,7 +158,7 @@ def _say(text: str, voice: str = "", language: str = "", loop: int = 1, ssml: st
 
 
 def _parse_pause(element: Element, reader: _Reader) -> Pause:
-    return Pause(min(reader.number(element, "length"), MAX_PAUSE_SECONDS))
+    return Pause(min(reader.number(element, "length", 1), MAX_PAUSE_SECONDS))
 
 
 def _parse_redirect(element: Element, reader: _Reader) -> Verb | Redirect:
@@ -186,7 +188,7 @@ VERBS: Final[dict[str, Syntax]] = {
         {
             "loop": Attribute(_LOOP, "1", 13410),
             "digits": Attribute(
-                f"up to {MAX_DIGITS} of `0-9 A-D # * w W`; then no URL is needed", "passed over", 13430
+                f"up to {MAX_DIGITS} of `0-9 A-D # * w W`; then no URL is needed", "the URL; none: passed over", 13430
             ),
         },
     ),
@@ -202,7 +204,7 @@ VERBS: Final[dict[str, Syntax]] = {
     "Pause": Syntax(
         _parse_pause,
         Attribute("nothing", "nothing", 0),
-        {"length": Attribute(f"0 to {MAX_PAUSE_SECONDS:,} s, more is as much", "1", 13910)},
+        {"length": Attribute(f"1 to {MAX_PAUSE_SECONDS:,} s, more is as much", "1", 13910)},
     ),
     "Redirect": Syntax(
         _parse_redirect,

@@ -104,12 +104,13 @@ WARNED: list[tuple[str, Verb, list[int]]] = [
         for value in ("", "-1", "x", "1.0", "+1", "٣", "9" * 5_000)
     ),
     *((f'<Say loop="{value}">a</Say>', Say("a"), [13510]) for value in ("", "-1", "two", "0.5")),
-    *((f'<Pause length="{value}"/>', Pause(1), [13910]) for value in ("", "-1", "0.5", "soon", "1s")),
+    *((f'<Pause length="{value}"/>', Pause(1), [13910]) for value in ("", "-1", "0.5", "soon", "1s", "0", "000")),
     *((f'<Say voice="{voice}">a</Say>', Say("a", voice), [13511]) for voice in ("Polly.Nobody", "Woman", "alicia")),
     *((f'<Say language="{name}">a</Say>', Say("a", "", name), [13512]) for name in ("en_US", "xx-XX", "English")),
     ('<Say voice="Bob" language="??" loop="?">a</Say>', Say("a", "Bob", "??"), [13510, 13512, 13511]),
     ('<Play Loop="2" volume="1">a</Play>', Play("a"), [12200]),
     ('<Pause timeout="5"/>', Pause(1), [12200]),
+    ('<Play digits="1,2">a</Play>', Play("a"), [13430]),
 ]
 
 
