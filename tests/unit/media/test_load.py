@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from twilio.request_validator import RequestValidator
 from orchestrator.media.errors import MediaError
 from orchestrator.media.load import MAX_SILENT_DOCUMENTS
 from orchestrator.media.program import Clip, Source
+from orchestrator.outgoing.networks import Address, parse_networks
+from orchestrator.outgoing.pool import OutgoingPool
 from orchestrator.twiml.verbs import Play, Unplayable
 from tests.unit.callbacks.web import TOKEN, Answer, Asked, Web
 from tests.unit.media.conftest import ONE, PARAMETERS, TWO, Played, Stage, make_stage
@@ -134,6 +137,21 @@ def test_bare_ulaw_is_8_khz(stage: Stage, web: Web) -> None:
     web.answer = lambda asked: Answer(headers={"Content-Type": "audio/ulaw"}, body=b"\xff" * 4000)
 
     assert durations(stage.load(web.url())) == [(True, 500, 1)]
+
+
+def test_a_host_may_be_written_in_any_letters(client: redis.Redis, web: Web) -> None:
+    """It is asked for by its name in ASCII (RFC 5891)."""
+    asked: list[str] = []
+
+    def resolve(host: str) -> list[Address]:
+        asked.append(host)
+        return [ip_address("127.0.0.1")]
+
+    stage = make_stage(client, OutgoingPool(resolve, parse_networks("127.0.0.1")))
+    serve(web, doc=twiml(f"<Play>http://b\u00fccher.test:{web.port}/song</Play>"), song=AUDIO)
+    stage.load(web.url("/doc"))
+
+    assert asked[-1] == "xn--bcher-kva.test"
 
 
 # ------------------------------------------------------------ what is sent
