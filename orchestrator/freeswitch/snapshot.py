@@ -203,7 +203,21 @@ def missed_events(snapshot: Snapshot, live: Iterable[Participant], ask: Ask) -> 
         Happened(participant.call_sid, participant.conference_sid, event)
         for participant in people
         for event in _missed(snapshot, participant, doubtful, ask)
+        if _is_news(participant, event)
     ]
+
+
+def _is_news(participant: Participant, event: Event) -> bool:
+    """Whether an event says of somebody who is connected what is not believed: of thousands of whom all is as it was,
+    none has to be read once more."""
+    if participant.status is not ParticipantStatus.CONNECTED:
+        return True
+    match event:
+        case ParticipantMuted() | ParticipantUnmuted():
+            return participant.muted is isinstance(event, ParticipantUnmuted)
+        case ParticipantHeld() | ParticipantUnheld():
+            return participant.hold is isinstance(event, ParticipantUnheld)
+    return not isinstance(event, CallRang | CallAnswered | MemberAdded)
 
 
 def _missed(snapshot: Snapshot, participant: Participant, doubtful: Collection[str], ask: Ask) -> list[Event]:
