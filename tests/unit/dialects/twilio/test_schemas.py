@@ -181,14 +181,18 @@ def test_a_callback_is_made_of_three_parameters(name: str, row: tuple[str, tuple
     plain = create((name, URL))
     full = create((name, URL), (f"{name}Method", "get"), *((f"{name}Event", word) for word in words))
     joined = create((name, URL), (f"{name}Event", " ".join(reversed(words))))
+    bracketed = create((name, URL), *((f"{name}Event[]", word) for word in words))
+    numbered = create((name, URL), *((f"{name}Event[{number}]", word) for number, word in enumerate(words)))
     empty = create((name, URL), (f"{name}Event", ""), (f"{name}Method", ""))
 
     assert getattr(plain, field) == CallbackSettings(URL, "POST", default)
     assert getattr(full, field) == CallbackSettings(URL, "GET", words or default)
-    assert getattr(joined, field) == CallbackSettings(URL, "POST", words or default)
+    for others in (joined, bracketed, numbered):
+        assert getattr(others, field) == CallbackSettings(URL, "POST", words or default)
     assert empty == plain
     if words:
         refused(21626, f"{name}Event", (name, URL), (f"{name}Event", f"{words[0]} participant-join"))
+        refused(21626, f"{name}Event", (name, URL), (f"{name}Event[]", "participant-join"))
 
 
 @pytest.mark.parametrize("name", CALLBACKS)
