@@ -15,7 +15,7 @@ from orchestrator.sids import mint_sid, recorder_uuid_of, recording_sid_for
 def of_conference(
     conference: Conference, settings: RecordingSettings, source: RecordingSource = RecordingSource.CONFERENCE
 ) -> Recording:
-    """A recording of what everybody hears who is in the conference."""
+    """Make the recording of what everybody in the conference hears."""
     is_asked_for = source is RecordingSource.CONFERENCE_API
     sid = mint_sid("RE") if is_asked_for else recording_sid_for(conference.conference_sid)
     now = datetime.now(UTC)
@@ -37,7 +37,7 @@ def of_conference(
 def of_call(
     participant: Participant, settings: RecordingSettings, source: RecordingSource = RecordingSource.PARTICIPANT
 ) -> Recording:
-    """A recording of one call; two channels need two tracks."""
+    """Make the recording of one call; two channels need two tracks."""
     is_asked_for = source is RecordingSource.CALL
     now = datetime.now(UTC)
     return Recording(

@@ -30,7 +30,8 @@ Line = tuple[bool | None, str]
 
 
 def directory_here(directory: str) -> Line:
-    """None where nobody can have meant to record: the default that was never made."""
+    """Say whether RECORDINGS_DIR is writable here and has room; None, neither, where nobody can have meant to record:
+    the default that was never made."""
     if not Path(directory).is_dir():
         return None, f"RECORDINGS_DIR {directory} does not exist: nothing can be recorded"
     try:
@@ -47,7 +48,7 @@ def directory_here(directory: str) -> Line:
 
 
 def directory_of(directory: str, name: str, send: Callable[[SwitchCommand], str]) -> Line:
-    """Have a node record a moment of nobody, as it would a conference, and look for it here."""
+    """Have a node record a moment of nobody, as it would a conference, and say whether the file is seen here."""
     if not Path(directory).is_dir():
         return None, f"node {name} was not asked to write there"
     sid = mint_sid("RE")

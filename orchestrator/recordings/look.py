@@ -1,4 +1,4 @@
-"""A look at a recording: does what should be recorded get recorded, is what was recorded kept, may it go?
+"""Looks at a recording: whether what should be recorded is, whether what was recorded is kept, and whether it may go.
 
 Runs in workers, for each recording every few seconds while it is under way, and when something has happened to it. So
 whatever is lost elsewhere, a commit's effects or a switch's event, is made up for here. Looking once too often does no
@@ -69,7 +69,7 @@ log = structlog.get_logger("recordings")
 
 
 class NotProcessed(Exception):
-    """What kept the work from being done; it can be tried again."""
+    """The work was kept from being done; it can be tried again."""
 
 
 Process = Callable[[Job], Outcome | None]
@@ -78,7 +78,7 @@ Process = Callable[[Job], Outcome | None]
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What looks need, put together once for each worker. `keep_days` 0: for ever."""
+    """Looks at recordings, put together once for each worker. `keep_days` 0: for ever."""
 
     recorder: Recorder
     commits: CommitStore
@@ -89,7 +89,7 @@ class Looks:
     keep_days: int
 
     def look(self, lane: Lane) -> float | None:
-        """Do what is to be done now; returns in how many seconds somebody has to look again, None for never. Raises
+        """Do what a recording needs now; returns in how many seconds somebody has to look again, None for never. Raises
         Unavailable."""
         known = self.recorder.store.load(lane.sid, lane.name)
         if known is None:
@@ -256,7 +256,7 @@ def _end_leg(recording: Recording, send: Send) -> None:
 
 
 def file_name(recording: Recording, end: str) -> str:
-    """What a file of it is kept as."""
+    """Return the name under which a file of the recording is kept."""
     return f"{recording.account_sid}/{recording.recording_sid}{end}"
 
 

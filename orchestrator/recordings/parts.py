@@ -13,7 +13,7 @@ from orchestrator.store.commits import CommitStore
 
 
 def build_watch(recorder: Recorder, commits: CommitStore, nodes: Nodes, place: Place, keep_days: int) -> Watch:
-    """What a worker looks after recordings with."""
+    """Build what looks after recordings in a worker."""
 
     def make_job(recording: Recording, pieces: list[tuple[str, int, bool]]) -> Job:
         track = "" if recording.is_of_conference else recording.track

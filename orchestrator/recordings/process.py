@@ -41,7 +41,7 @@ ABANDONED_SECONDS: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done. `name`: of what is kept, without its end; `pieces`: path, start (ms), fills a gap."""
+    """What a child is to do. `name`: of what is kept, without its end; `pieces`: path, start (ms), fills a gap."""
 
     name: str
     pieces: tuple[tuple[str, int, bool], ...]
@@ -54,18 +54,19 @@ class Job:
     key: str = ""
 
     def dump(self) -> bytes:
-        """As JSON."""
+        """Write the job as JSON."""
         return orjson.dumps(asdict(self))
 
     @classmethod
     def load(cls, data: bytes) -> Job:
-        """From its JSON."""
+        """Read a job from its JSON."""
         return cls(**orjson.loads(data))
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it; `sizes`: the end of each kept file's name, and its bytes. `error_code`: why nothing is kept."""
+    """What came of a job; `sizes`: the end of each kept file's name, and its bytes. `error_code`: why nothing is
+    kept."""
 
     duration_ms: int
     sizes: tuple[tuple[str, int], ...] = ()
@@ -73,7 +74,7 @@ class Outcome:
 
 
 def process(job: Job, storage: Storage, scratch: Path) -> Outcome:
-    """Join, trim, measure, encode and keep. Raises OSError: try again later."""
+    """Join, trim, measure, encode and keep the pieces of a recording. Raises OSError: try again later."""
     body_path = scratch / "samples"
     with body_path.open("wb") as output:
         pieces = [Piece(Path(path), started_ms, fills_gap) for path, started_ms, fills_gap in job.pieces]
@@ -127,7 +128,7 @@ def do(job: Job) -> Outcome:
 
 
 def remove_abandoned(scratch: Path) -> None:
-    """What jobs have left whose process was killed."""
+    """Remove what jobs have left whose process was killed."""
     for left in scratch.iterdir():
         with contextlib.suppress(FileNotFoundError):  # done this moment
             if left.stat().st_mtime < time.time() - ABANDONED_SECONDS:
@@ -142,7 +143,7 @@ def _answer(line: bytes) -> bytes:
 
 
 def main() -> int:
-    """Until there are no further jobs."""
+    """Do the jobs on standard input, one after the other, until there are no more."""
     die_with_parent()
     os.nice(NICE)
     for line in sys.stdin.buffer:

@@ -1,5 +1,5 @@
-"""Whoever learns something of a recording has it written here, with the callbacks that follow, in one commit; and has
-the switch do what follows: the part that should be running runs, and no other.
+"""Writes what is learnt of a recording, with the callbacks that follow, in one commit; and has the switch do what
+follows: the part that should be running runs, and no other.
 
 What is lost on the way (a crash, a switch that is away) a look makes up for (look.py).
 """
@@ -57,14 +57,15 @@ log = structlog.get_logger("recordings")
 
 
 def parts_directory(directory: str) -> str:
-    """Where switches write. They and the workers share it."""
+    """Return the directory in which switches write parts. They and the workers share it."""
     return f"{directory}/parts"
 
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """`directory`: RECORDINGS_DIR. Not bound to a node: every method takes the way to the recording's. `lease`: that of
-    the listener whose recorder this is; every method raises LeaseLost if another has it."""
+    """Writes recordings and their events. `directory`: RECORDINGS_DIR. Not bound to a node: every method takes the way
+    to the recording's. `lease`: that of the listener whose recorder this is; every method raises LeaseLost if another
+    has it."""
 
     store: RecordingStore
     accounts: AccountStore
@@ -75,7 +76,7 @@ class Recorder:
     lease: Lease | None = None
 
     def make_directory(self) -> None:
-        """For switches to write into, whoever they run as."""
+        """Make the directory of parts, into which switches may write, whoever they run as."""
         directory = Path(parts_directory(self.directory))
         with contextlib.suppress(OSError):
             directory.mkdir(parents=True)
@@ -115,7 +116,7 @@ class Recorder:
         raise Unavailable("The recording is being changed by others: try again")
 
     def end_conference(self, conference_sid: str, send: Send) -> None:
-        """A conference is over; so are its recordings. Raises Unavailable."""
+        """End the recordings of a conference that is over. Raises Unavailable."""
         for recording in self.store.list_of(conference_sid):
             if recording.status in ACTIVE:
                 self.apply(lane_of(recording), SourceEnded(datetime.now(UTC)), send)
@@ -167,7 +168,7 @@ class Recorder:
             log.warning("part_not_begun", **names_of(recording), part=part.number, error=error.message)
 
     def path_of(self, recording: Recording, part: Part) -> str:
-        """Where the switch writes a part."""
+        """Return the path at which the switch writes a part."""
         file = PartFile(recording.conference_sid, recording.recording_sid, part.number)
         return f"{parts_directory(self.directory)}/{file.name}"
 
@@ -179,7 +180,7 @@ class Recorder:
 
 
 def names_of(recording: Recording) -> dict[str, str | None]:
-    """For the log."""
+    """Return what a log line says of a recording: its SIDs."""
     return {
         "recording_sid": recording.recording_sid,
         "conference_sid": recording.conference_sid,

@@ -31,11 +31,11 @@ ReadRange = Callable[[int, int], Iterator[bytes]]
 
 
 class Unsealable(Exception):
-    """It was not sealed with this key, or has been changed since."""
+    """The file was not sealed with this key, or has been changed since."""
 
 
 def parse_key(text: str) -> bytes:
-    """A key from its base64 text. Raises ValueError."""
+    """Read a key from its base64 text. Raises ValueError."""
     try:
         key = base64.b64decode(text, validate=True)
     except ValueError as error:  # binascii.Error is one
@@ -55,12 +55,12 @@ def seal(key: bytes, source: BinaryIO, length: int, output: BinaryIO) -> None:
 
 
 def pieces_of(length: int) -> int:
-    """Into how many pieces so many bytes go."""
+    """Return in how many pieces so many bytes are sealed."""
     return -(-length // PIECE_BYTES)
 
 
 def unseal(key: bytes, read: ReadRange, first: int, count: int) -> Iterator[bytes]:
-    """Of what was sealed `count` bytes from `first` on. Raises Unsealable."""
+    """Yield `count` bytes from `first` on of what was sealed. Raises Unsealable."""
     head = b"".join(read(0, HEAD_BYTES))
     if len(head) != HEAD_BYTES or not head.startswith(_MAGIC):
         raise Unsealable("not sealed")

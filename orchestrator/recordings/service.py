@@ -52,7 +52,7 @@ MOST_ACTIVE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class UpdateRecording:
-    """What is to become of one; `fills_gap`: a pause is silence as long."""
+    """What a client asks of a recording; `fills_gap`: silence as long as the pause stands in for it."""
 
     status: str
     fills_gap: bool = True
@@ -60,7 +60,8 @@ class UpdateRecording:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file that is kept. `read(first, count)` yields bytes of it; FileNotFoundError, OSError at the first of them."""
+    """A file of a recording that is kept. `read(first, count)` yields bytes of it; FileNotFoundError, OSError at the
+    first of them."""
 
     etag: str
     size: int
@@ -68,8 +69,8 @@ class Media:
 
 
 class Recordings:
-    """`account_sid` is always the authenticated account; `subject_sid` the call or conference in the path; `base_url`
-    how clients reach us."""
+    """Starts, pauses, stops, lists, fetches and deletes recordings. `account_sid` is always the authenticated account;
+    `subject_sid` the call or conference in the path; `base_url` how clients reach us."""
 
     def __init__(self, recorder: Recorder, commits: CommitStore, nodes: Nodes, storage: Storage, base_url: str) -> None:
         self.base_url = base_url
@@ -130,11 +131,12 @@ class Recordings:
     # ------------------------------------------------------------ read
 
     def list(self, subject_sid: str) -> Iterable[Recording]:
-        """Those of an account, a call or a conference, newest first, deleted ones included."""
+        """List the recordings of an account, a call or a conference, newest first, deleted ones included."""
         return self._store.list_of(subject_sid)
 
     def fetch(self, account_sid: str, reference: str, subject_sid: str | None = None) -> Recording:
-        """One by its SID, or `Twilio.CURRENT` of a call or conference. Raises NotFound, SeveralRecordings."""
+        """Return a recording by its SID, or `Twilio.CURRENT` of a call or conference. Raises NotFound,
+        SeveralRecordings."""
         if reference == CURRENT and subject_sid is not None:
             return self._current(account_sid, subject_sid)
         known = self._store.find(reference) if is_sid("RE", reference) else None
@@ -159,14 +161,14 @@ class Recordings:
         return active[0]
 
     def made_at(self, recording_sid: str) -> datetime | None:
-        """When a recording was created."""
+        """Return when a recording was created."""
         return self._store.load_made_at(recording_sid)
 
     # ------------------------------------------------------------ change
 
     def update(self, account_sid: str, subject_sid: str, reference: str, update: UpdateRecording) -> Recording:
-        """Pause, go on, stop. What it is already is no error. Raises NotFound, SeveralRecordings,
-        WrongRecordingState, Unavailable."""
+        """Pause, resume or stop a recording; one that is in that state already stays so. Raises NotFound,
+        SeveralRecordings, WrongRecordingState, Unavailable."""
         recording = self.fetch(account_sid, reference, subject_sid)
         now = datetime.now(UTC)
         events: dict[str, Event] = {
@@ -183,7 +185,8 @@ class Recordings:
         raise WrongRecordingState(f"Status: a recording that is {after.status} cannot become {update.status}")
 
     def delete(self, account_sid: str, reference: str, subject_sid: str | None = None) -> None:
-        """For good; its name is known for a while. Raises NotFound, RecordingUnfinished, Unavailable."""
+        """Delete a recording for good; its SID is known for a while. Raises NotFound, RecordingUnfinished,
+        Unavailable."""
         recording = self.fetch(account_sid, reference, subject_sid)
         if recording.status in UNFINISHED:
             raise RecordingUnfinished("Cannot delete this resource before it is complete")
@@ -196,7 +199,7 @@ class Recordings:
     # ------------------------------------------------------------ the sound
 
     def media(self, account_sid: str, recording_sid: str, kind: str, channels: int | None = None) -> Media:
-        """The file of a kind, `wav` or `mp3`; with so many channels. Raises NotFound, OneChannelOnly."""
+        """Return the file of a recording: `wav` or `mp3`, with so many channels. Raises NotFound, OneChannelOnly."""
         recording = self.fetch(account_sid, recording_sid)
         if recording.status is not COMPLETED:
             raise NotFound(f"The recording {recording_sid} has no media: it is {recording.status}")

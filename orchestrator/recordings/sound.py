@@ -34,7 +34,7 @@ SIDES: Final = {"inbound": 0, "outbound": 1}
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part's file, which may be missing. `fills_gap`: silence stands for what has passed since the one before."""
+    """A part's file, which may be missing. `fills_gap`: silence stands for the time since the piece before."""
 
     path: Path
     started_ms: int
@@ -86,7 +86,7 @@ def _as_channels(pcm: Pcm, channels: int, track: str) -> Iterator[bytes]:
 
 
 def mix(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Both sides of stereo samples added up, as a phone would."""
+    """Add up both sides of stereo samples, as a phone would."""
     from av.filter import Graph
 
     graph = Graph()
@@ -114,7 +114,7 @@ def _stereo_frame(chunk: bytes) -> AudioFrame:
 
 
 def sounding(path: Path, frames: int, channels: int) -> tuple[int, int]:
-    """The first and the last frame, rounded to 20 ms, between which there is sound; (0, 0) if there is none."""
+    """Find the first and the last frame, rounded to 20 ms, between which there is sound; (0, 0) if there is none."""
     width = SAMPLE_BYTES * channels
     step = FRAME * width
     with path.open("rb") as file:
@@ -148,14 +148,14 @@ def _whole(data: bytes) -> bytes:
 
 
 def write_wav(body: Pcm, first: int, last: int, output: BinaryIO) -> None:
-    """The frames from `first` to `last` of bare samples as a WAV file."""
+    """Write the frames from `first` to `last` of bare samples as a WAV file."""
     output.write(header(last - first, body.channels))
     for chunk in body.read(first, last):
         output.write(chunk)
 
 
 def write_mp3(chunks: Iterable[bytes], channels: int, output: BinaryIO) -> None:
-    """Samples as an MP3 file."""
+    """Write samples as an MP3 file."""
     encoder = lameenc.Encoder()
     encoder.silence()
     encoder.set_in_sample_rate(RATE)

@@ -25,21 +25,21 @@ class Storage(Protocol):
     """A place for files."""
 
     def put(self, name: str, path: Path) -> None:
-        """Keep a file, in place of one of that name; it may be gone from where it was."""
+        """Keep the file at `path` under a name, in place of one that has it; the file may be gone from `path` then."""
         ...
 
     def read(self, name: str, first: int, count: int) -> Iterator[bytes]:
-        """`count` bytes of a file from `first` on. FileNotFoundError if there is none, at the first of them."""
+        """Yield `count` bytes of a file from `first` on. FileNotFoundError if there is none, at the first of them."""
         ...
 
     def delete(self, name: str) -> None:
-        """Forget a file, if there is one."""
+        """Delete a file, if there is one."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where and how, as the settings say it. Without a `bucket` it is `directory`; without a `key` nothing is sealed.
+    """Where recordings are kept, as the settings say it: in `directory` without a `bucket`, not sealed without a `key`.
     Who may write to a bucket boto3 finds out by itself (AWS_ACCESS_KEY_ID …)."""
 
     directory: Path
@@ -48,7 +48,7 @@ class Place:
     key: str = ""
 
     def open(self) -> Storage:
-        """The storage."""
+        """Make the storage that the settings name."""
         storage: Storage = Bucket(self.bucket, self.endpoint) if self.bucket else Directory(self.directory)
         return Sealed(storage, parse_key(self.key)) if self.key else storage
 
@@ -60,7 +60,7 @@ class Directory:
         self._directory = directory
 
     def put(self, name: str, path: Path) -> None:
-        """Written to the disk, moved, and the move written, too."""
+        """Write the file to the disk, move it to its name, and write the move to the disk, too."""
         target = self._directory / name
         target.parent.mkdir(parents=True, exist_ok=True)
         _write_to_disk(path)
@@ -68,7 +68,7 @@ class Directory:
         _write_to_disk(target.parent)
 
     def read(self, name: str, first: int, count: int) -> Iterator[bytes]:
-        """In chunks."""
+        """Yield the bytes in chunks."""
         with (self._directory / name).open("rb") as file:
             file.seek(first)
             while count > 0 and (chunk := file.read(min(CHUNK_BYTES, count))):
@@ -76,7 +76,7 @@ class Directory:
                 yield chunk
 
     def delete(self, name: str) -> None:
-        """And its directory, when that is empty."""
+        """Delete the file, and its directory when that is empty."""
         (self._directory / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             (self._directory / name).parent.rmdir()
@@ -102,19 +102,19 @@ class Bucket:
         self._bucket = bucket
 
     def put(self, name: str, path: Path) -> None:
-        """In parts, if it is large; there is no object until all are there."""
+        """Upload the file, in parts if it is large; there is no object until all are there."""
         with _os_errors():
             self._client.upload_file(str(path), self._bucket, name)
 
     def read(self, name: str, first: int, count: int) -> Iterator[bytes]:
-        """As it comes."""
+        """Yield the bytes as they come from S3."""
         with _os_errors():
             found = self._client.get_object(Bucket=self._bucket, Key=name, Range=f"bytes={first}-{first + count - 1}")
             with contextlib.closing(found["Body"]) as body:
                 yield from body.iter_chunks(CHUNK_BYTES)
 
     def delete(self, name: str) -> None:
-        """S3 does not mind if there is none."""
+        """Delete the object; S3 does not mind if there is none."""
         with _os_errors():
             self._client.delete_object(Bucket=self._bucket, Key=name)
 
@@ -135,14 +135,14 @@ def _os_errors() -> Iterator[None]:
 
 
 class Sealed:
-    """Another storage, in which everything is encrypted."""
+    """A storage that encrypts everything before another storage keeps it."""
 
     def __init__(self, storage: Storage, key: bytes) -> None:
         self._storage = storage
         self._key = key
 
     def put(self, name: str, path: Path) -> None:
-        """Sealed beside it first."""
+        """Encrypt the file into another beside it, and keep that."""
         beside = path.with_name(f"{path.name}.sealed")
         try:
             with beside.open("wb") as output, path.open("rb") as source:
@@ -152,12 +152,12 @@ class Sealed:
             beside.unlink(missing_ok=True)
 
     def read(self, name: str, first: int, count: int) -> Iterator[bytes]:
-        """Only the pieces that are needed."""
+        """Decrypt only the pieces that hold these bytes."""
         try:
             yield from unseal(self._key, lambda start, size: self._storage.read(name, start, size), first, count)
         except Unsealable as error:
             raise OSError(f"{name}: {error}") from error
 
     def delete(self, name: str) -> None:
-        """Likewise."""
+        """Delete the sealed file."""
         self._storage.delete(name)

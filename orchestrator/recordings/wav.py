@@ -17,7 +17,7 @@ _FORMAT: Final = struct.Struct("<HHIIHH")
 
 
 class NotPcm(Exception):
-    """No file that our switches write."""
+    """The file is none that our switches write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Pcm:
 
     @property
     def frames(self) -> int:
-        """Samples of each channel."""
+        """Count the samples of each channel."""
         return self.length // (SAMPLE_BYTES * self.channels)
 
     def read(self, first: int = 0, last: int | None = None) -> Iterator[bytes]:
-        """The frames from `first` up to `last`, in pieces."""
+        """Yield the frames from `first` up to `last`, in pieces."""
         width = SAMPLE_BYTES * self.channels
         end = self.frames if last is None else min(last, self.frames)
         with self.path.open("rb") as file:
@@ -51,7 +51,7 @@ class Pcm:
 
 
 def read_header(path: Path, expected_channels: int) -> Pcm:
-    """Look where a file's samples are; in one whose header was never written, where they were to be. Raises NotPcm,
+    """Find where a file's samples are; in one whose header was never written, where they were to be. Raises NotPcm,
     OSError."""
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -90,7 +90,7 @@ def _samples(path: Path, channels: int, offset: int, length: int, size: int) -> 
 
 
 def header(frames: int, channels: int) -> bytes:
-    """The 44 bytes before so many frames."""
+    """Return the 44 bytes that stand before so many frames."""
     width = SAMPLE_BYTES * channels
     length = frames * width
     return (
@@ -103,7 +103,7 @@ def header(frames: int, channels: int) -> bytes:
 
 
 def write_silence(file: BinaryIO, frames: int, channels: int) -> None:
-    """So many frames without sound."""
+    """Write so many frames without sound."""
     left = frames * SAMPLE_BYTES * channels
     nothing = bytes(min(left, CHUNK_BYTES))
     while left > 0:

@@ -1,4 +1,4 @@
-"""Recordings as a kind of lane, and the child processes in which the work is done."""
+"""Makes recordings a kind of lane, and runs the child processes that do the work."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SEEN: Final = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH")
 
 
 class Watch:
-    """One per worker process."""
+    """Looks after recordings in lanes. One per worker process."""
 
     def __init__(self, looks: Looks) -> None:
         self._looks = looks
@@ -84,7 +84,7 @@ class Child:
         return self.jobs < JOBS_EACH and self._process.poll() is None
 
     def end(self) -> None:
-        """Whatever it does."""
+        """End the child, whatever it does."""
         self._process.kill()
         for pipe in (self._input, self._output):
             with contextlib.suppress(BrokenPipeError):  # what it never read
