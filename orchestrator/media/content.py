@@ -31,7 +31,7 @@ def kind_of(content_type: str, *, is_document: bool = True) -> Kind:
 
 
 def charset_of(content_type: str) -> str:
-    """The charset that a header names, as Python knows it; '' for none, or none that is known."""
+    """Return the charset that a header names, as Python knows it; '' for none, or none that is known."""
     header = Message()
     header["Content-Type"] = content_type
     named = header.get_param("charset", "")

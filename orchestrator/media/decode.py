@@ -51,11 +51,11 @@ BARE: Final = {"--ulaw": "mulaw", "--gsm": "gsm"}
 
 
 class Unreadable(Exception):
-    """No audio, of no kind that is known, or without sound in it."""
+    """The data is no audio, of no kind that is known, or without sound in it."""
 
 
 class TooLong(Exception):
-    """More than MAX_SECONDS of audio."""
+    """The audio is longer than MAX_SECONDS."""
 
 
 def decode(data: bytes, output: BinaryIO, bare: str = "") -> None:
@@ -151,7 +151,7 @@ def confine() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status: 0, UNREADABLE or TOO_LONG."""
+    """Decode standard input; returns the exit status: 0, UNREADABLE or TOO_LONG."""
     data = sys.stdin.buffer.read()
     confine()
     try:

@@ -101,7 +101,7 @@ class Hop:
 
 
 class Fetcher:
-    """`pool` must be an OutgoingPool; connections to a server are kept and used again."""
+    """Fetches documents and audio. `pool` must be an OutgoingPool; connections to a server are kept and used again."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Fetcher:
         self._cache = HttpCache(media)
 
     def fetch_document(self, source: Source) -> Page:
-        """A document, TwiML, text or audio, by a signed request. Raises MediaError, Unavailable."""
+        """Fetch a document, TwiML, text or audio, by a signed request. Raises MediaError, Unavailable."""
         account = self._accounts.load_account(source.account_sid)
         if account is None:
             raise MediaError(errors.FAILED, "The account is gone", source.url)
@@ -129,7 +129,7 @@ class Fetcher:
         return self._fetch(source.url, source.account_sid, source.method, source.parameters, sign, errors.CONTENT_TYPE)
 
     def fetch_audio(self, url: str, account_sid: str) -> Rendered:
-        """What a <Play> names: by GET, with no parameters and no signature. Raises MediaError, Unavailable."""
+        """Fetch the audio of a <Play>: by GET, with no parameters and no signature. Raises MediaError, Unavailable."""
         page = self._fetch(url, account_sid, "GET", (), None, errors.PLAY_TYPE)
         if page.clip is None:
             raise MediaError(errors.PLAY_TYPE, "Play: the answer is no audio", url)
@@ -265,7 +265,7 @@ def _resolve(here: str, location: str) -> str:
 
 
 def check_length(url: str) -> str:
-    """The URL. Raises MediaError if it is too long to be followed, kept and logged."""
+    """Return the URL. Raises MediaError if it is too long to be followed, kept and logged."""
     if len(url) > MAX_URL:
         raise MediaError(errors.BAD_URL, f"The URL is longer than {MAX_URL} characters", url[:MAX_URL])
     return url

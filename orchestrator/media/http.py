@@ -44,7 +44,7 @@ _CONDITIONS: Final = frozenset({"if-none-match", "if-modified-since"})
 
 
 class BadStatus(MediaError):
-    """An answer that is no success and no redirect."""
+    """The answer is neither a success nor a redirect."""
 
     def __init__(self, status: int) -> None:
         super().__init__(errors.NO_REDIRECT if status < 400 else errors.STATUS, f"The server answered {status}")

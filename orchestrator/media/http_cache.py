@@ -54,14 +54,15 @@ class StoredResponse:
 
 
 class HttpCache:
-    """One note in the store per account and URL, which holds the URL's variants."""
+    """Keeps what answers became: one note in the store per account and URL, which holds the URL's variants."""
 
     def __init__(self, media: MediaStore, clock: Callable[[], float] = time.time) -> None:
         self._media = media
         self._clock = clock
 
     def get(self, account_sid: str, url: str, headers: dict[str, str], send: Send) -> StoredResponse:
-        """The answer to a GET: the cache's, revalidated if it has to be, or the server's. Raises what `send` does."""
+        """Return the answer to a GET: the cache's, revalidated if it has to be, or the server's. Raises what `send`
+        does."""
         digest = _digest(url)
         entries = _parse(self._media.load_note(account_sid, digest), url)
         known = list(entries)
@@ -91,7 +92,7 @@ class HttpCache:
         return Response(answer.status, Headers(headers), _Result(answer.result))
 
     def forget(self, account_sid: str, url: str) -> None:
-        """The clip that an answer became is gone: the next request has to be a plain one."""
+        """Forget an answer whose clip is gone: the next request has to be a plain one."""
         self._media.forget_note(account_sid, _digest(url))
 
 

@@ -33,7 +33,8 @@ log = structlog.get_logger("media")
 
 
 class ProgramLoader:
-    """Runs on gevent, in a process's main thread (its children are waited for there).
+    """Loads documents and renders their verbs, on gevent, in a process's main thread (its children are waited for
+    there).
 
     Both methods take LOAD_SECONDS at most, and raise MediaError for whatever is wrong with the document, its audio or
     their servers (logged as media_failed), and Unavailable if Redis is away.
@@ -45,11 +46,11 @@ class ProgramLoader:
         self._clock = clock
 
     def load_program(self, source: Source) -> Program:
-        """What the document at `source` says to play."""
+        """Load the document at `source`: what it says to play."""
         return self._in_time(lambda: self._load(source), source.url, source.account_sid)
 
     def render(self, verb: Verb, base: str, account_sid: str) -> Clip:
-        """A verb's clip; one of no length if there is nothing to be heard."""
+        """Render a verb into a clip; one of no length if there is nothing to be heard."""
         if isinstance(verb, Pause):
             return Clip(None, verb.seconds * 1000)
         if isinstance(verb, Unplayable):

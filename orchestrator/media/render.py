@@ -42,7 +42,7 @@ log = structlog.get_logger("media")
 
 
 class Renderer:
-    """Any number of greenlets may ask for the same clip: one makes it, the others wait for it.
+    """Renders clips. Any number of greenlets may ask for the same one: one makes it, the others wait for it.
 
     What needs a program waits for its turn; each account has one program at a time, so that none waits for all that
     another has to say.
@@ -57,7 +57,8 @@ class Renderer:
     def render_audio(
         self, account_sid: str, audio: IO[bytes], digest: str, unreadable: int, kind: Kind = "audio"
     ) -> Rendered:
-        """A clip of an audio file whose SHA-256 is `digest`. Raises MediaError: `unreadable`, or 11750: too long."""
+        """Render an audio file, whose SHA-256 is `digest`, into a clip. Raises MediaError: `unreadable`, or 11750: too
+        long."""
 
         def make() -> bytes:
             with self._slots.take(account_sid):
@@ -66,7 +67,7 @@ class Renderer:
         return self._once(account_sid, f"{kind}\0{digest}", make)
 
     def render_speech(self, account_sid: str, text: str, ssml: str, speaker: Speaker) -> Rendered:
-        """A clip of spoken text, or of the same with its markup ('': none). Raises MediaError 13520."""
+        """Render text as speech, or the same with its markup ('': none). Raises MediaError 13520."""
 
         def make() -> bytes:
             with self._slots.take(account_sid):
@@ -76,7 +77,7 @@ class Renderer:
         return self._once(account_sid, name, make)
 
     def render_digits(self, account_sid: str, digits: str) -> Rendered:
-        """A clip of DTMF tones."""
+        """Render DTMF tones into a clip."""
         return self._once(account_sid, f"digits\0{digits}", lambda: render_digits(digits))
 
     def _once(self, account_sid: str, name: str, make: Callable[[], bytes]) -> Rendered:

@@ -9,12 +9,13 @@ from orchestrator.store.media import KEEP_SECONDS, MediaStore
 
 
 def media_path(media_id: str) -> str:
-    """Where a clip is, behind Settings.media_url."""
+    """Return the path of a clip behind Settings.media_url."""
     return f"/media/{media_id}.wav"
 
 
 def make_blueprint(media: MediaStore) -> Blueprint:
-    """The one route. A clip never changes, so its id is its ETag and it may be kept for as long as it is kept here."""
+    """Make the one route. A clip never changes, so its id is its ETag and it may be kept for as long as it is kept
+    here."""
     blueprint = Blueprint("media", __name__)
 
     @blueprint.get("/media/<media_id>.wav")

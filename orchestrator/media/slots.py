@@ -38,7 +38,7 @@ class Slots:
 
     @contextmanager
     def take(self, account_sid: str, until: float | None = None) -> Iterator[None]:
-        """Wait for a place until then (time.monotonic; None: for ever).
+        """Wait for a place until `until` (time.monotonic; None: for ever), and hold it for as long as the block lasts.
 
         Raises MediaError: 11200 if too many wait, 11203 at `until`.
         """

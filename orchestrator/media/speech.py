@@ -31,13 +31,14 @@ _OTHER_NAMES: Final = {
 
 
 def espeak_voice(speaker: Speaker) -> str:
-    """espeak-ng's name of a language and one of its voice variants."""
+    """Return espeak-ng's name of a language and one of its voice variants."""
     language = _OTHER_NAMES.get(speaker.language) or speaker.language.partition("-")[0]
     return f"{language}+{'f2' if speaker.gender == 'female' else 'm3'}"
 
 
 class Speech:
-    """`command` is TTS_COMMAND: words as a shell splits them, but no shell; settings.py has checked it."""
+    """Runs a speech engine. `command` is TTS_COMMAND: words as a shell splits them, but no shell; settings.py has
+    checked it."""
 
     def __init__(self, command: str) -> None:
         self.command = command

@@ -24,7 +24,7 @@ _FREQUENCIES: Final = dict(
 
 
 def render_digits(digits: str) -> bytes:
-    """The WAV of digits that twiml.document has accepted."""
+    """Return the WAV of digits that twiml.document has accepted."""
     pcm = b"".join(_silence(WAIT_MS[digit]) if digit in WAIT_MS else _tone(digit) for digit in digits)
     return wav_header(len(pcm)) + pcm
 

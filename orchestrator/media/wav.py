@@ -11,7 +11,7 @@ BYTES_PER_MS: Final = RATE * 2 // 1000
 
 
 def wav_header(pcm_bytes: int) -> bytes:
-    """The header of `pcm_bytes` of samples."""
+    """Return the header of `pcm_bytes` of samples."""
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF", HEADER_BYTES - 8 + pcm_bytes, b"WAVE",
@@ -21,5 +21,5 @@ def wav_header(pcm_bytes: int) -> bytes:
 
 
 def duration_ms(wav_bytes: int) -> int:
-    """How long a file of this size plays."""
+    """Return how long a file of this size plays."""
     return max(wav_bytes - HEADER_BYTES, 0) // BYTES_PER_MS

@@ -16,7 +16,7 @@ from orchestrator.store.playback import CONFERENCE_LANE
 
 
 class AnnouncementEnds:
-    """One per worker process."""
+    """Reports the ends of announcements. One per worker process."""
 
     def __init__(self, store: CommitStore, nodes: Nodes, make_committer: Callable[[Send], Committer]) -> None:
         self._store = store
@@ -24,7 +24,8 @@ class AnnouncementEnds:
         self._make_committer = make_committer
 
     def report(self, lane: Lane, event: AnnouncementEnded | AnnouncementFailed) -> None:
-        """Have the client told: of the conference if all were to hear it, else of a call. Raises Unavailable."""
+        """Make an announcement's end a fact, of the conference if all were to hear it, else of a call, and so have the
+        client told. Raises Unavailable."""
         sid = lane.sid
         structlog.get_logger("playback").info("announcement_over", lane=str(lane), what=type(event).__name__)
         conferences, _ = self._store.load((), [sid])

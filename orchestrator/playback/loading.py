@@ -1,4 +1,4 @@
-"""What is being fetched or rendered beside what is heard meanwhile: a document, or one of its verbs."""
+"""Fetches or renders a document, or one of its verbs, beside what is heard meanwhile."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ log = structlog.get_logger("playback")
 
 
 class Loader(Protocol):
-    """From a document's address to what it says, and from one of its verbs to a clip: media.load.ProgramLoader. Both
-    raise MediaError, and ApiError if Redis is away."""
+    """Loads documents, and renders verbs into clips: media.load.ProgramLoader. Both methods raise MediaError, and
+    ApiError if Redis is away."""
 
     def load_program(self, source: Source) -> Program:
-        """A document."""
+        """Load a document: what it says to play."""
 
     def render(self, verb: Verb, base: str, account_sid: str) -> Clip:
-        """A verb of it."""
+        """Render a verb of a document into a clip."""
 
 
 class Loading(Generic[T]):
-    """Begins at once. `verb` None: it is the document."""
+    """One load, which begins at once. `verb` None: it is the document."""
 
     def __init__(self, verb: Verb | None, load: Callable[[], T]) -> None:
         self.verb = verb
@@ -45,14 +45,14 @@ class Loading(Generic[T]):
         )
 
     def result(self) -> T | MediaError:
-        """What has come. Raises Unavailable if Redis was away."""
+        """Return what has come of the load. Raises Unavailable if Redis was away."""
         result = self.greenlet.get()
         if isinstance(result, ApiError):
             raise Unavailable(result.message) from result
         return result
 
     def cancel(self) -> None:
-        """Nobody wants it any more."""
+        """Stop the load: nobody wants it any more."""
         self.greenlet.kill(block=False)
 
 
@@ -68,7 +68,7 @@ def _run(load: Callable[[], T]) -> T | MediaError | ApiError:
 
 
 class Loads:
-    """Those of one lane: one at a time for its background, one for its announcement."""
+    """The loads of one lane: one at a time for its background, one for its announcement."""
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
@@ -89,28 +89,28 @@ class Loads:
             self._running[kind] = Loading(None, lambda: self._loader.load_program(source))
 
     def begun(self, kind: Kind) -> float | None:
-        """When the one that is on its way was begun (time.monotonic), or None."""
+        """Return when the load that is on its way was begun (time.monotonic), or None."""
         loading = self._running.get(kind)
         return None if loading is None else loading.started
 
     def wait(self, seconds: float) -> None:
-        """Until one has come."""
+        """Wait until a load has come."""
         gevent.wait([loading.greenlet for loading in self._running.values()], seconds, 1)
 
     @property
     def have_come(self) -> bool:
-        """True if there is something to be taken."""
+        """True if a load has come and can be taken."""
         return any(loading.greenlet.ready() for loading in self._running.values())
 
     def take(self) -> list[tuple[Kind, Loading[Any]]]:
-        """Those that have come, which are thereby over."""
+        """Take the loads that have come, which are thereby over."""
         ready = [(kind, loading) for kind, loading in self._running.items() if loading.greenlet.ready()]
         for kind, _ in ready:
             del self._running[kind]
         return ready
 
     def cancel(self, *kinds: Kind) -> None:
-        """Nobody wants these any more; without a kind, any."""
+        """Stop the loads of these kinds, which nobody wants any more; without a kind, all."""
         for kind in kinds or tuple(self._running):
             loading = self._running.pop(kind, None)
             if loading is not None:

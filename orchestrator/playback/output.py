@@ -29,19 +29,19 @@ WAIT_SECONDS: Final = 60.0
 
 
 class ClipGone(Exception):
-    """The clip had to make room for others: its document has to be loaded again."""
+    """The clip is gone from the store, to make room for others: its document has to be loaded again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who listens now. `participant` None: the whole conference."""
+    """Who listens in a lane now. `participant` None: the whole conference."""
 
     conference: Conference
     participant: Participant | None
 
     @property
     def background(self) -> Sound | None:
-        """What is to be heard in place of the conference."""
+        """Return the sound that is to be heard in place of the conference."""
         return None if self.participant is None else background_of(self.conference, self.participant)
 
 
@@ -67,7 +67,7 @@ class Output:
         self._fetch_locks: dict[str, Semaphore] = {}
 
     def find(self, lane: Lane) -> Audience | None:
-        """None if nobody is there to hear it. Raises Unavailable."""
+        """Find who listens in a lane; None if nobody is there to hear it. Raises Unavailable."""
         is_conference = lane.name == CONFERENCE_LANE
         pairs = () if is_conference else [(lane.sid, lane.name)]
         conferences, participants = self._store.load(pairs, [lane.sid])

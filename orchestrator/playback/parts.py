@@ -19,7 +19,7 @@ ReportEnd = Callable[[Lane, AnnouncementEnded | AnnouncementFailed], None]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`report_end` makes an announcement's end a fact."""
+    """What playing in a lane needs; `report_end` makes an announcement's end a fact."""
 
     store: PlaybackStore
     output: Output

@@ -72,7 +72,7 @@ class Track:
 
     @classmethod
     def of(cls, url: str, method: str, hold_number: int = 0, dialect: str = TWILIO) -> Track:
-        """A document that is still to be loaded; stock music and silence are none."""
+        """Return the track of a document that is still to be loaded; stock music and silence are none."""
         if url in (STOCK, ""):
             return cls(url, hold_number, url, method, verbs=(), is_stock=url == STOCK, is_over=not url)
         return cls(url, hold_number, url, method, dialect=dialect)
@@ -100,7 +100,7 @@ class Track:
         return self.verbs[index] if self.verbs is not None and index < len(self.verbs) else None
 
     def loaded(self, program: Program) -> Track:
-        """With what its document says."""
+        """Return the track with what its document says."""
         then = program.then
         return replace(
             self,
@@ -113,7 +113,7 @@ class Track:
         )
 
     def rendered(self, verb: Verb, clip: Clip) -> Track:
-        """With the clip of a verb that was wanted; one that lasts no time is none."""
+        """Return the track with the clip of a verb that was wanted; one that lasts no time is left out."""
         if verb != self.wanted:
             return self
         if not clip.duration_ms:
@@ -121,11 +121,11 @@ class Track:
         return replace(self, clip=clip) if self.clip is None else replace(self, next_clip=clip)
 
     def passed_over(self, verb: Verb, failure: tuple[int, str]) -> Track:
-        """Without a wanted verb, which cannot be rendered."""
+        """Return the track without a wanted verb, which cannot be rendered."""
         return replace(self._without_wanted(), failure=self.failure or failure) if verb == self.wanted else self
 
     def refused(self, failure: tuple[int, str]) -> Track:
-        """Without the clip at hand, which the switch does not play."""
+        """Return the track without the clip at hand, which the switch does not play."""
         return replace(self._next(), failure=self.failure or failure)
 
     def _without_wanted(self) -> Track:
@@ -136,7 +136,8 @@ class Track:
         return replace(self, index=self.index + 1, clip=self.next_clip, next_clip=None, plays=0, was_cut=False)
 
     def advanced(self) -> Track:
-        """After one clip was played once. Nothing comes after one that was to be played until it is stopped."""
+        """Return the track after one clip was played once. Nothing comes after one that was to be played until it is
+        stopped."""
         if self.clip is None:
             return self
         heard = replace(self, played_ms=self.played_ms + self.clip.duration_ms)
@@ -147,11 +148,12 @@ class Track:
         return replace(heard, clip=None, index=len(self.verbs or ()), then_url="")
 
     def clip_gone(self) -> Track:
-        """Its clip had to make room for others: to be rendered again, or loaded, if it is the document itself."""
+        """Return the track with a clip to be rendered again, or loaded if it is the document itself: it had to make
+        room for others."""
         return replace(self, clip=None, plays=0) if self.verbs else replace(self, verbs=None, clip=None, plays=0)
 
     def next_document(self, not_before_ms: int) -> Track:
-        """Where it leads, still to be loaded."""
+        """Return the track of the document to which this one leads, still to be loaded."""
         return Track(
             self.asked_url,
             self.hold_number,
@@ -164,7 +166,7 @@ class Track:
         )
 
     def source(self, parameters: tuple[tuple[str, str], ...], account_sid: str) -> Source:
-        """How its document is asked for."""
+        """Return the address and the parameters by which the document is asked for."""
         return Source(self.url, "GET" if self.method == "GET" else "POST", parameters, account_sid, self.dialect)
 
 
@@ -186,12 +188,12 @@ class State:
     playing: Playing | None = None
 
     def dump(self) -> str:
-        """As JSON; '' if there is nothing."""
+        """Write the state as JSON; '' if there is nothing."""
         return "" if self == State() else orjson.dumps(asdict(self)).decode()
 
     @classmethod
     def parse(cls, text: str) -> State:
-        """From its JSON."""
+        """Read the state from its JSON."""
         if not text:
             return cls()
         raw = orjson.loads(text)
@@ -234,7 +236,7 @@ class State:
         return self.background if kind == "background" else self.announcement
 
     def with_track(self, kind: Kind, track: Track | None) -> State:
-        """With another background or announcement."""
+        """Return the state with another background or announcement."""
         return replace(self, background=track) if kind == "background" else replace(self, announcement=track)
 
 

@@ -1,4 +1,4 @@
-"""Has a lane's player do what is missing: the work of `lanes` for playback."""
+"""Has a lane's player do what is missing: what playback does when `lanes` leases one of its lanes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = structlog.get_logger("playback")
 
 
 class Playback:
-    """What is done in a lane of playback. One per worker process."""
+    """Plays in the lanes that are leased. One per worker process."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
