@@ -22,7 +22,7 @@ class AccountRemoval:
         self._redis: Any = client
 
     def delete(self, account_sid: str) -> int:
-        """Delete it; returns how many keys there were. After a failure it may be repeated. Raises Conflict,
+        """Delete the account; returns how many keys there were. After a failure it may be repeated. Raises Conflict,
         Unavailable."""
         with redis_errors():
             self._check(account_sid)

@@ -42,13 +42,14 @@ class ApiKey:
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret that has as many random bits as this."""
+    """Return the hash that is kept of a secret with as many random bits as this."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @lru_cache(maxsize=1024)
 def token_id(token: str) -> str:
-    """Names a token without telling it: eight digits that callbacks carry, so that a receiver knows which one signs."""
+    """Return eight digits that name a token without telling it: callbacks carry them, so that a receiver knows which
+    one signs."""
     return digest(token)[:8]
 
 
@@ -97,14 +98,15 @@ def _parse(account_sid: str, raw: Mapping[str, str]) -> Account | None:
 
 
 class AccountStore:
-    """Reads are cached for CACHE_SECONDS, at most 10,000 accounts; writes go straight to Redis."""
+    """Reads and writes accounts. Reads are cached for CACHE_SECONDS, at most 10,000 accounts; writes go straight to
+    Redis."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
         self._cache: dict[str, tuple[float, Account | None]] = {}
 
     def load_account(self, account_sid: str) -> Account | None:
-        """The account, or None if there is none."""
+        """Load an account; None if there is none."""
         cached = self._cache.get(account_sid)
         now = time.monotonic()
         if cached is not None and cached[0] > now:
@@ -131,7 +133,7 @@ class AccountStore:
         return bool(deleted)
 
     def load_limits(self, account_sid: str) -> Limits:
-        """What the account may take."""
+        """Load the account's quotas."""
         account = self.load_account(account_sid)
         return account.limits if account else Limits()
 
@@ -141,7 +143,7 @@ class AccountStore:
         return account is not None and account.status == "suspended"
 
     def load_policy(self, account_sid: str) -> OutboundPolicy:
-        """Whom the account may call, and as whom."""
+        """Load the rules of whom the account may call, and as whom."""
         account = self.load_account(account_sid)
         return account.policy if account else OutboundPolicy()
 
@@ -151,7 +153,7 @@ class AccountStore:
         self._save_own(account_sid, _POLICY, {name: ",".join(listed) or None for name, listed in changed.items()})
 
     def load_node_group(self, account_sid: str) -> str:
-        """The group of nodes that the account's conferences are kept to; '': none."""
+        """Load the group of nodes that the account's conferences are kept to; '': none."""
         account = self.load_account(account_sid)
         return account.node_group if account else ""
 
@@ -162,7 +164,7 @@ class AccountStore:
         self._cache.pop(account_sid, None)
 
     def load_trunk(self, account_sid: str, trunk_sid: str) -> trunks.Trunk | None:
-        """The account's trunk of that SID."""
+        """Load the account's trunk of that SID."""
         account = self.load_account(account_sid)
         return trunks.find(account.trunks, trunk_sid) if account else None
 

@@ -17,7 +17,7 @@ MOST: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """When (ISO 8601), from which address, what, of what, and what came of it."""
+    """What an operator did: when (ISO 8601), from which address, what, to what, and what came of it."""
 
     at: str
     address: str
@@ -27,18 +27,18 @@ class Deed:
 
     @classmethod
     def now(cls, address: str, action: str, target: str, outcome: str) -> Deed:
-        """One of this moment."""
+        """Make a deed of this moment."""
         return cls(datetime.now(UTC).isoformat(timespec="milliseconds"), address, action, target, outcome)
 
 
 class AuditStore:
-    """Newest first."""
+    """What operators did, newest first."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
 
     def add(self, deed: Deed) -> None:
-        """Keep it."""
+        """Keep a deed, and forget those before the last thousand."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.lpush(keys.AUDIT, orjson.dumps(deed).decode())
@@ -46,6 +46,6 @@ class AuditStore:
             pipe.execute()
 
     def list(self, most: int = 200) -> list[Deed]:
-        """The newest of them."""
+        """List the newest deeds."""
         with redis_errors():
             return [Deed(**orjson.loads(text)) for text in self._redis.lrange(keys.AUDIT, 0, most - 1)]

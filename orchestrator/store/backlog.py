@@ -15,15 +15,15 @@ KINDS: Final = ("callbacks", "dialling", "playback", "recordings")
 
 
 class Backlog:
-    """Reads only."""
+    """Counts what waits and what has been given up. Reads only."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
         self._receivers = ReceiverStore(client)
 
     def lanes(self) -> list[tuple[str, int, float]]:
-        """For each kind of lane how many wait, and how long (s) the oldest is beyond its time; a lane that is worked
-        on has its time in the future."""
+        """Return for each kind of lane how many wait, and how long (s) the oldest is beyond its time; a lane that is
+        worked on has its time in the future."""
         now_ms = time.time() * 1000
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
@@ -37,27 +37,27 @@ class Backlog:
         ]
 
     def accounts(self) -> list[str]:
-        """Every AccountSid."""
+        """List every AccountSid."""
         with redis_errors():
             return sorted(self._redis.smembers(keys.ACCOUNTS))
 
     def count_dead(self, account_sid: str) -> int:
-        """Dead letters of an account that are still kept."""
+        """Count the dead letters of an account that are still kept."""
         with redis_errors():
             return int(self._redis.zcard(keys.account_dead(account_sid)))
 
     def paused_receivers(self, account_sid: str) -> list[str]:
-        """Receivers of an account that have failed for long, and are tried at times only."""
+        """Return the receivers of an account that have failed for long, and are tried at times only."""
         return [receiver.host for receiver in self._receivers.list_receivers(account_sid) if receiver.pauses]
 
     def media(self) -> tuple[float, float]:
-        """Bytes of audio that are kept, and how many pieces were dropped to make room."""
+        """Return how many bytes of audio are kept, and how many pieces were dropped to make room."""
         with redis_errors():
             kept = self._redis.hget(keys.MEDIA_BYTES, "all")
             dropped = self._redis.hvals(keys.MEDIA_DROPPED)
         return float(kept or 0), float(sum(map(int, dropped)))
 
     def dropped(self) -> dict[str, int]:
-        """Callbacks that were ever given up, by reason."""
+        """Return how many callbacks were ever given up, by reason."""
         with redis_errors():
             return {reason: int(number) for reason, number in self._redis.hgetall(keys.DROPPED).items()}

@@ -50,7 +50,7 @@ def index_callbacks(
 
 
 def forget_callbacks(client: Any, account_sid: str, surplus: int) -> None:
-    """Of the account's oldest callbacks as many as it has too many; those that still wait are kept."""
+    """Forget the account's oldest callbacks, as many as it has too many; those that still wait are kept."""
     if surplus <= 0:
         return
     index, surplus = keys.account_callbacks(account_sid), min(surplus, FORGOTTEN_AT_ONCE)

@@ -57,18 +57,18 @@ class KeptCallback:
 
     @property
     def callback_id(self) -> str:
-        """How clients name it: the conference and the idempotency token."""
+        """Return the id by which clients name it: the conference and the idempotency token."""
         return f"{self.conference_sid}.{self.token}"
 
     @property
     def sequence_number(self) -> int:
-        """Its number among the callbacks of its lane: events of one moment have an order, too."""
+        """Return its number among the callbacks of its lane: events of one moment have an order, too."""
         return int(dict(self.parameters).get("SequenceNumber", "0"))
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackFilter:
-    """Which callbacks; an empty text or None: any. Moments in ms since 1970."""
+    """Which callbacks are wanted; an empty text or None: any. Moments in ms since 1970."""
 
     conference_sid: str = ""
     call_sid: str = ""
@@ -78,7 +78,7 @@ class CallbackFilter:
     before_ms: int | None = None
 
     def matches(self, callback: KeptCallback) -> bool:
-        """True if the callback is one of those."""
+        """True if the callback passes the filter."""
         wanted = (self.conference_sid, self.call_sid, self.kind, self.state)
         found = (callback.conference_sid, callback.call_sid, callback.kind, callback.state)
         return all(not want or want == have for want, have in zip(wanted, found, strict=True))
@@ -93,7 +93,7 @@ class CallbackStore:
         self._replay = Script(client, "outbox/replay")
 
     def load_callback(self, account_sid: str, conference_sid: str, token: str) -> KeptCallback:
-        """One callback with its attempts. Raises NotFound."""
+        """Load a callback with its attempts. Raises NotFound."""
         (found,) = self._load([(conference_sid, token)])
         if found is None or found.account_sid != account_sid:
             raise NotFound(f"The callback {conference_sid}.{token} was not found")
@@ -150,7 +150,7 @@ class CallbackStore:
         return bool(done)
 
     def save_due_now(self, account_sid: str, host: str) -> None:
-        """Lanes of the account that wait for this receiver are due at once: of its newest thousand callbacks."""
+        """Make those lanes of the account due at once that wait for this receiver: of its newest thousand callbacks."""
         now_ms = int(time.time() * 1000)
         lanes: dict[str, int] = {}
         retries = []

@@ -19,26 +19,26 @@ ROWS_PER_READ: Final = 20
 
 
 class CallFilter(Protocol):
-    """Which calls."""
+    """Which calls are wanted."""
 
     @property
     def is_live(self) -> bool:
-        """True if none matches that has ended: then the few that have not are looked at."""
+        """True if no call that has ended passes the filter: then the few that have not are looked at."""
         ...
 
     def matches(self, participant: Participant) -> bool:
-        """True if the call is one of those."""
+        """True if the call passes the filter."""
         ...
 
 
 class CallStore:
-    """Reads; what changes a call is written elsewhere."""
+    """Loads and lists calls; what changes a call is written elsewhere."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
 
     def load(self, account_sid: str, call_sid: str) -> Participant:
-        """A call of the account, live or not. Raises NotFound."""
+        """Load a call of the account, live or not. Raises NotFound."""
         with redis_errors():
             conference_sid = self._redis.get(keys.call(call_sid))
             raw = self._redis.hgetall(keys.participant(conference_sid, call_sid)) if conference_sid else None
@@ -49,7 +49,7 @@ class CallStore:
     def list_calls(
         self, account_sid: str, wanted: CallFilter, behind: Place | None = None, *, oldest_first: bool = False
     ) -> Iterator[Seen[Participant]]:
-        """Rows behind a place, newest first (or oldest first); read in chunks, so a caller may stop early."""
+        """List rows behind a place, newest first (or oldest first); read in chunks, so a caller may stop early."""
         if wanted.is_live:
             rows = sorted(self._live(account_sid), key=_place, reverse=not oldest_first)
             found = ((row, _place(row)) for row in rows if is_behind(_place(row), behind, oldest_first))

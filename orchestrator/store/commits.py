@@ -73,7 +73,7 @@ class CommitStore:
         self.askers = AskerStore(client)
 
     def load_conference_sids(self, call_sids: Sequence[str]) -> dict[str, str]:
-        """The ConferenceSid of each known call."""
+        """Return the ConferenceSid of each known call."""
         if not call_sids:
             return {}
         with redis_errors():
@@ -106,7 +106,7 @@ class CommitStore:
         return conferences, participants
 
     def list_unended(self, node: str) -> list[tuple[Conference, list[Participant]]]:
-        """Every open conference on `node`, with the participants whose calls have not ended, as far as we know."""
+        """List every open conference on `node`, with the participants whose calls have not ended, as far as we know."""
         with redis_errors():
             sids = self._redis.zrange(keys.node_conferences(node), 0, -1)
             pipe = self._redis.pipeline(transaction=False)
@@ -130,13 +130,13 @@ class CommitStore:
         ]
 
     def list_live(self, conference_sid: str) -> list[Participant]:
-        """The conference's participants whose calls have not ended."""
+        """List the conference's participants whose calls have not ended."""
         with redis_errors():
             calls = self._redis.zrange(keys.live_participants(conference_sid), 0, -1)
         return list(self.load([(conference_sid, call) for call in calls], ())[1].values())
 
     def list_owed(self, conference_sid: str) -> list[OwedEnd]:
-        """The conference's announcements whose end has still to be told."""
+        """List the conference's announcements whose end has still to be told."""
         with redis_errors():
             return [OwedEnd(**orjson.loads(text)) for text in self._redis.hvals(keys.owed(conference_sid))]
 

@@ -36,7 +36,7 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class ConferenceFilter:
-    """Which conferences; None: any."""
+    """Which conferences are wanted; None: any."""
 
     status: str | None = None
     friendly_name: str | None = None
@@ -44,7 +44,7 @@ class ConferenceFilter:
     updated: Days = Days()
 
     def matches(self, status: str, friendly_name: str, created_at: datetime, updated_at: datetime) -> bool:
-        """True if the conference is one of those."""
+        """True if the conference passes the filter."""
         return (
             self.status in (None, status)
             and self.friendly_name in (None, friendly_name)
@@ -55,7 +55,7 @@ class ConferenceFilter:
 
 @dataclass(frozen=True, slots=True)
 class Seen(Generic[Row]):
-    """A row that was looked at, and what it is if it is one of those that are wanted."""
+    """A row that was looked at, and what it is if it is wanted."""
 
     place: Place
     row: Row | None
@@ -64,7 +64,7 @@ class Seen(Generic[Row]):
 def list_rows(
     redis: Any, account_sid: str, wanted: ConferenceFilter, behind: Place | None = None, *, oldest_first: bool = False
 ) -> Iterator[Seen[Conference]]:
-    """Rows behind a place, newest first (or oldest first); read in chunks, so a caller may stop early."""
+    """List rows behind a place, newest first (or oldest first); read in chunks, so a caller may stop early."""
     for chunk in _places(redis, account_sid, wanted, behind, oldest_first):
         yield from _read(redis, wanted, [place for place in chunk if is_behind(place, behind, oldest_first)])
 

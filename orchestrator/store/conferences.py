@@ -45,7 +45,7 @@ _TRIMMED_PER_CREATE = 10
 
 
 class ConferenceStore:
-    """The conferences and participants of all accounts; every verb names the account it acts for."""
+    """Stores the conferences and participants of all accounts; every verb names the account it acts for."""
 
     def __init__(self, client: redis.Redis, call_retention_seconds: int = keys.RETENTION_SECONDS) -> None:
         self._call_seconds = keys.RETENTION_SECONDS + call_retention_seconds
@@ -63,13 +63,13 @@ class ConferenceStore:
     # ------------------------------------------------------------ create
 
     def find_name(self, account_sid: str, name: str) -> str | None:
-        """The ConferenceSid that `name` stands for, if the conference is active."""
+        """Return the ConferenceSid that `name` stands for, if the conference is active."""
         with redis_errors():
             current = self._redis.hget(keys.account_names(account_sid), name)
             return None if current is None or self._is_over(current) else str(current)
 
     def claim_name(self, account_sid: str, name: str, candidate: str) -> str:
-        """The ConferenceSid that `name` stands for; `candidate` from now on if it stood for none.
+        """Return the ConferenceSid that `name` stands for, which is `candidate` from now on if it stood for none.
 
         Two callers with the same new name get the same SID. A name whose conference is over is free again.
         """
@@ -147,7 +147,7 @@ class ConferenceStore:
     # ------------------------------------------------------------ participants
 
     def load_participant(self, account_sid: str, conference_sid: str, reference: str) -> Participant:
-        """A live participant by CallSid or label. Raises NotFound."""
+        """Load a live participant by CallSid or label. Raises NotFound."""
         return decode_participant(self._run(self._find, account_sid, conference_sid, reference)[1])
 
     def request_muted(
@@ -206,7 +206,7 @@ class ConferenceStore:
         return answer
 
     def list_participants(self, account_sid: str, conference_sid: str) -> list[Participant]:
-        """The live participants, newest first. Raises NotFound if the conference is not the account's."""
+        """List the live participants, newest first. Raises NotFound if the conference is not the account's."""
         self.load_conference(account_sid, conference_sid)
         with redis_errors():
             call_sids = self._redis.zrevrange(keys.live_participants(conference_sid), 0, -1)
@@ -224,7 +224,7 @@ class ConferenceStore:
     # ------------------------------------------------------------ conferences
 
     def load_conference(self, account_sid: str, conference_sid: str) -> Conference:
-        """Any conference of the account, completed ones included. Raises NotFound."""
+        """Load a conference of the account, completed ones included. Raises NotFound."""
         with redis_errors():
             (flat,) = self._hashes([keys.conference(conference_sid)])
         if not flat:
@@ -242,7 +242,7 @@ class ConferenceStore:
         *,
         oldest_first: bool = False,
     ) -> Iterator[Seen[Conference]]:
-        """All conferences of the account, newest first; see `conference_list`."""
+        """List all conferences of the account, newest first; see `conference_list`."""
         return list_rows(self._redis, account_sid, wanted or ConferenceFilter(), behind, oldest_first=oldest_first)
 
     def request_end(self, account_sid: str, conference_sid: str) -> Conference:

@@ -19,7 +19,8 @@ DEADLINE_SECONDS = 1.5
 
 
 def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
-    """A client whose every wait ends. Its pool is bounded; a caller waits for a free connection, then fails."""
+    """Make a client of Redis whose every wait ends. Its pool is bounded; a caller waits for a free connection, then
+    fails."""
     pool = make_pool(
         url,
         max_connections=max_connections,
@@ -34,12 +35,12 @@ def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
 
 
 def is_guarded(url: str) -> bool:
-    """Whether Sentinels guard it: then it has replicas."""
+    """Whether Sentinels guard this Redis: then it has replicas."""
     return url.startswith(f"{SCHEME}:")
 
 
 def make_pool(url: str, **options: Any) -> redis.BlockingConnectionPool:
-    """A pool of connections to what a URL names, or to the primary of the Sentinels that it names."""
+    """Make a pool of connections to what a URL names, or to the primary of the Sentinels that it names."""
     if is_guarded(url):
         return redis.BlockingConnectionPool(**options, **options_of(url))  # type: ignore[no-untyped-call]  # redis-py's
     return redis.BlockingConnectionPool.from_url(url, **options)
@@ -57,6 +58,6 @@ def redis_errors() -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why Redis could not be used, in its own words: for operators. Clients are told only that it could not."""
+    """Return why Redis could not be used, in its own words: for operators. Clients are told only that it could not."""
     cause = error.__cause__
     return f"{type(cause).__name__}: {str(cause)[:200]}" if isinstance(cause, redis.RedisError) else str(error)

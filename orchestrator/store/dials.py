@@ -1,4 +1,4 @@
-"""Calls that wait for their turn: each account dials so many a second, in order; whoever comes too soon waits.
+"""Calls that wait for their turn: each account dials so many a second, in order; a call that comes too soon waits.
 
 What a worker needs to dial a call stands beside the queue, sealed by whoever has put it there, until it is dialled.
 """
@@ -37,7 +37,7 @@ NEXT: Final = "dials_not_before"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """When a call is dialled. `waits_ms` 0: now, by whoever asks."""
+    """When a call is dialled. `waits_ms` 0: now, by the request that creates it."""
 
     waits_ms: int
     at_ms: float
@@ -55,7 +55,7 @@ class Waiting:
 
     @property
     def member(self) -> str:
-        """The call as the queue names it."""
+        """Return the call's name in the queue."""
         return f"{self.conference_sid}.{self.call_sid}"
 
 
@@ -108,7 +108,7 @@ class DialStore(LaneStore):
     # ------------------------------------------------------------ for whoever dials
 
     def head(self, account_sid: str, passed_over: Collection[str] = ()) -> Waiting | None:
-        """The call whose turn is next, but for those of nodes that are passed over."""
+        """Return the call whose turn is next, but for those of nodes that are passed over."""
         last = -1 if passed_over else 0
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
@@ -125,7 +125,7 @@ class DialStore(LaneStore):
         return next((call for call, node in zip(waiting, nodes, strict=True) if node not in passed_over), None)
 
     def save_next(self, account_sid: str, not_before_ms: float) -> None:
-        """No further call of the account is dialled before, whoever dials it."""
+        """Have no further call of the account dialled before that moment, whoever dials it."""
         with redis_errors():
             self._save_next(
                 keys=[keys.account_tallies(account_sid)],
@@ -133,13 +133,13 @@ class DialStore(LaneStore):
             )
 
     def list_waiting(self, account_sid: str) -> list[Waiting]:
-        """All of an account's, in their order."""
+        """List all of an account's calls that wait, in their order."""
         with redis_errors():
             found = self._redis.zrange(keys.account_dials(account_sid), 0, -1, withscores=True)
         return [_waiting(account_sid, member, turn_ms) for member, turn_ms in found]
 
     def list_over(self, account_sid: str) -> list[Waiting]:
-        """Those that wait for nothing: removed by a client, or their conference ends."""
+        """List the calls that wait for nothing: a client has removed them, or their conference ends."""
         waiting = self.list_waiting(account_sid)
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
@@ -162,7 +162,7 @@ class DialStore(LaneStore):
         return int(claim), str(order), int(found_ms)
 
     def unclaim(self, call: Waiting) -> None:
-        """It was not dialled, and can be later."""
+        """Give a call back that was claimed and not dialled, so that it can be later."""
         with redis_errors():
             self._redis.hdel(keys.account_dial_orders(call.account_sid), f"{call.member}:claimed")
 
@@ -178,7 +178,7 @@ class DialStore(LaneStore):
             pipe.execute()
 
     def list_empty(self, lanes: Sequence[Lane]) -> set[Lane]:
-        """Those in which nobody waits."""
+        """Return those of these queues in which nobody waits."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             for lane in lanes:
@@ -187,7 +187,8 @@ class DialStore(LaneStore):
         return {lane for lane, exists in zip(lanes, found, strict=True) if not exists}
 
     def save_forgotten(self, now_ms: int) -> int:
-        """Accounts that have calls waiting and are on no list: whoever queued the first died before saying so."""
+        """Put accounts on the list that have calls waiting and are not on it: whoever queued the first died before
+        saying so."""
         with redis_errors():
             accounts = list(self._redis.smembers(keys.ACCOUNTS))
             pipe = self._redis.pipeline(transaction=False)
@@ -208,14 +209,14 @@ class DialStore(LaneStore):
 
 
 def queue_next_gateways(pipe: Any, changed: Iterable[tuple[Participant, Participant]]) -> None:
-    """Queue those, as they were and as they are, whose gateway has failed since."""
+    """Queue the calls, as they were and as they are, whose gateway has failed since."""
     for before, after in changed:
         if after.gateways_left < before.gateways_left:
             _queue_again(pipe, after)
 
 
 def queue_waiting(client: Any, waiting: Iterable[Participant]) -> None:
-    """Queue those that are not queued. Raises Unavailable."""
+    """Queue the calls that wait and are not queued. Raises Unavailable."""
     with redis_errors():
         pipe = client.pipeline(transaction=False)
         for one in waiting:

@@ -35,29 +35,29 @@ class Moment:
 
 
 class History:
-    """Conferences and calls of all accounts."""
+    """Finds conferences and calls of all accounts."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
 
     def load_conference(self, conference_sid: str) -> Conference | None:
-        """A conference, also one that has ended; None if it is not known any more."""
+        """Load a conference, also one that has ended; None if it is not known any more."""
         with redis_errors():
             raw = self._redis.hgetall(keys.conference(conference_sid))
         return decode_conference(_flat(raw))[0] if "version" in raw else None
 
     def list_open(self) -> list[str]:
-        """ConferenceSids of those that are active or have callbacks waiting, the newest first."""
+        """List the ConferenceSids that are active or have callbacks waiting, the newest first."""
         with redis_errors():
             return list(self._redis.zrevrange(keys.OPEN_CONFERENCES, 0, -1))
 
     def list_accounts(self) -> list[str]:
-        """Every AccountSid."""
+        """List every AccountSid."""
         with redis_errors():
             return sorted(self._redis.smembers(keys.ACCOUNTS))
 
     def list_conferences(self, account_sid: str) -> Iterator[Conference]:
-        """An account's conferences that are kept, the newest first; read in chunks."""
+        """List an account's conferences that are kept, the newest first; read in chunks."""
         start = 0
         while True:
             with redis_errors():
@@ -69,7 +69,7 @@ class History:
             start += ROWS_PER_READ
 
     def load_call(self, call_sid: str) -> Participant | None:
-        """A call, live or not; None if it is not known any more."""
+        """Load a call, live or not; None if it is not known any more."""
         with redis_errors():
             sid = self._redis.get(keys.call(call_sid))
             raw = self._redis.hgetall(keys.participant(sid, call_sid)) if sid else {}
@@ -78,7 +78,7 @@ class History:
     def list_calls(
         self, account_sid: str, after_ms: float = 0, before_ms: float = float("inf"), newest_first: bool = False
     ) -> Iterator[Participant]:
-        """An account's calls that are kept, in order of their creation, or the other way round; read in chunks."""
+        """List an account's calls that are kept, in order of their creation, or the other way round; read in chunks."""
         start = 0
         ends = (before_ms, after_ms) if newest_first else (after_ms, before_ms)
         read = self._redis.zrevrangebyscore if newest_first else self._redis.zrangebyscore
@@ -91,7 +91,7 @@ class History:
             start += ROWS_PER_READ
 
     def list_people(self, conference: Conference) -> list[Participant]:
-        """Who was called for a conference and is still kept, in order of their creation."""
+        """List the calls that were made for a conference and are still kept, in order of their creation."""
         calls = self._calls_during(conference)
         return [call for call in calls if call.conference_sid == conference.conference_sid][::-1]
 
@@ -148,7 +148,7 @@ class History:
 
 
 def timeline(conference: Conference, people: Sequence[Participant]) -> list[Moment]:
-    """What is known to have happened, in order, from the records: what was only passing is in its callbacks."""
+    """Return what is known to have happened, in order, from the records: what was only passing is in its callbacks."""
     found = [Moment(conference.created_at, "conference created")]
     for call in people:
         sid, cause = call.call_sid, f"{call.hangup_cause or ''} {call.sip_status or ''}".strip()

@@ -19,7 +19,7 @@ _AFTER_LEASE_MS: Final = 500
 
 
 class LeaseLost(Exception):
-    """Somebody else has the lane, or the node, by now: stop, and write nothing."""
+    """The lane, or the node, is leased to somebody else by now: stop, and write nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,8 @@ class LaneStore:
     # ------------------------------------------------------------ what a sweep has to look at
 
     def list_due(self, now_ms: int, most: int) -> list[Lane]:
-        """Lanes whose time has come, that are not empty, and that nobody works on. What is not due costs nothing."""
+        """List the lanes whose time has come, that are not empty, and that nobody works on. What is not due costs
+        nothing."""
         with redis_errors():
             found = self._redis.zrangebyscore(self._due, 0, now_ms, start=0, num=most, withscores=True)
             if not found:
@@ -126,7 +127,7 @@ class LaneStore:
         return [lane for lane, is_leased in zip(lanes, leased, strict=True) if not is_leased and lane not in empty]
 
     def list_empty(self, lanes: Sequence[Lane]) -> set[Lane]:
-        """Those of them that hold nothing."""
+        """Return those of these lanes that hold nothing."""
         return set()
 
     def save_forgotten(self, now_ms: int) -> int:
@@ -134,7 +135,7 @@ class LaneStore:
         return 0
 
     def lease(self, lane: Lane) -> str:
-        """The key of its lease."""
+        """Return the key of a lane's lease."""
         return keys.lane_lease(self._kind, lane.sid, lane.name)
 
     @staticmethod

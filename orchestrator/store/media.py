@@ -32,11 +32,11 @@ log = structlog.get_logger("media")
 
 
 class TooLarge(Exception):
-    """More bytes than an account may keep."""
+    """The account would have more bytes than it may keep."""
 
 
 class MediaStore:
-    """Clips by their unguessable id, and an account's notes by name. What is used least recently goes first.
+    """Keeps clips by their unguessable id, and an account's notes by name. What is used least recently goes first.
 
     `max_bytes` bounds all of it, each value counted with ENTRY_BYTES; `clock` gives seconds since 1970. Every method
     raises Unavailable.
@@ -57,7 +57,7 @@ class MediaStore:
         return media_id
 
     def load(self, media_id: str) -> bytes | None:
-        """A clip as a WAV file, which is thereby used; None if there is none."""
+        """Load a clip as a WAV file, which is thereby used; None if there is none."""
         if _ID.fullmatch(media_id) is None:
             return None
         with redis_errors():
@@ -68,7 +68,7 @@ class MediaStore:
         return wav
 
     def measure(self, media_id: str) -> int | None:
-        """A clip's size in bytes; None if there is none."""
+        """Return a clip's size in bytes; None if there is none."""
         if _ID.fullmatch(media_id) is None:
             return None
         with redis_errors():
@@ -92,13 +92,13 @@ class MediaStore:
             log.warning("media_note_too_large", account_sid=account_sid, bytes=len(note))
 
     def load_note(self, account_sid: str, digest: str) -> str | None:
-        """A note, or None."""
+        """Load a note; None if there is none."""
         with redis_errors():
             note: str | None = self._redis.get(keys.media_note(account_sid, digest))
         return note
 
     def forget_note(self, account_sid: str, digest: str) -> None:
-        """The note tells of something that is gone."""
+        """Forget a note that tells of something that is gone."""
         member = keys.media_note(account_sid, digest).removeprefix(keys.MEDIA)
         with redis_errors():
             self._forget(keys=_INDEX, args=[keys.MEDIA, member])

@@ -27,7 +27,7 @@ class Memory:
         self._share = 0.0
 
     def used_share(self) -> float:
-        """How much of `maxmemory` is used; 0 where there is none."""
+        """Return how much of `maxmemory` is used; 0 where there is none."""
         now = time.monotonic()
         if now >= self._read_at + READ_SECONDS:
             with redis_errors():
@@ -38,13 +38,13 @@ class Memory:
         return self._share
 
     def bytes(self) -> tuple[float, float]:
-        """What is used, and `maxmemory` (0: none)."""
+        """Return how many bytes are used, and `maxmemory` (0: none)."""
         with redis_errors():
             found = self._redis.info("memory")
         return float(found["used_memory"]), float(found["maxmemory"])
 
     def policy(self) -> str:
-        """What Redis does when it is used up; '' where there is no `maxmemory`."""
+        """Return what Redis does when its memory is used up; '' where there is no `maxmemory`."""
         with redis_errors():
             found = self._redis.info("memory")
         return str(found["maxmemory_policy"]) if found["maxmemory"] else ""

@@ -20,7 +20,7 @@ MOST_LOOKS: Final = 100
 
 
 class NodeStore:
-    """One hash per node; it vanishes when all listeners are silent."""
+    """Reads and writes what is known of each node: one hash, which vanishes when all listeners are silent."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
@@ -34,12 +34,12 @@ class NodeStore:
             pipe.execute()
 
     def now(self) -> int:
-        """Redis' clock (s), by which one process knows when another has seen something."""
+        """Return Redis' clock (s), by which one process knows when another has seen something."""
         with redis_errors():
             return int(self._redis.time()[0])
 
     def load_node(self, name: str) -> dict[str, str]:
-        """What the node's listener wrote last; empty if there is no listener."""
+        """Load what the node's listener wrote last; empty if there is no listener."""
         with redis_errors():
             return dict(self._redis.hgetall(keys.node(name)))
 
@@ -49,7 +49,7 @@ class NodeStore:
         return float(seen.get("away_seconds", 0)) if seen.get("connected") == "0" else 0.0
 
     def list_away(self, names: Sequence[str]) -> set[str]:
-        """Those of them that their listeners do not reach."""
+        """List those of these nodes that their listeners do not reach."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             for name in names:
@@ -65,12 +65,12 @@ class NodeStore:
             pipe.execute()
 
     def load_detector(self, name: str) -> dict[str, str]:
-        """What the node's detector wrote last; empty if there is none."""
+        """Load what the node's detector wrote last; empty if there is none."""
         with redis_errors():
             return dict(self._redis.hgetall(keys.node_detector(name)))
 
     def count_dialled(self, ages_seconds: Mapping[str, float]) -> dict[str, int]:
-        """By node: the calls that were asked for in so many seconds, by any process."""
+        """Count, by node, the calls that were asked for in so many seconds, by any process."""
         moment = time.time()
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
@@ -79,7 +79,7 @@ class NodeStore:
             return dict(zip(ages_seconds, map(int, pipe.execute()), strict=True))
 
     def count_conferences(self) -> dict[str, tuple[int, int]]:
-        """By node: the conferences that have not ended, and the people in them or on their way."""
+        """Count, by node, the conferences that have not ended, and the people in them or on their way."""
         with redis_errors():
             sids = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1)
             pipe = self._redis.pipeline(transaction=False)
@@ -94,14 +94,14 @@ class NodeStore:
         return counted
 
     def load_refused(self) -> dict[str, int]:
-        """By node: commits of listeners whose lease was another's by then."""
+        """Count, by node, the commits of listeners whose lease was another's by then."""
         with redis_errors():
             return {name: int(count) for name, count in self._redis.hgetall(keys.COMMITS_REFUSED).items()}
 
     # ------------------------------------------------------------ what is looked at again
 
     def look_again(self, name: str, conference_sid: str) -> None:
-        """Have the node's listener see to it, in a moment, that the switch does what the conference's state says.
+        """Have the node's listener make sure, in a moment, that the switch does what the conference's state says.
 
         Said before a change is committed by whoever has the switch do it, for they may die in between.
         """
@@ -112,7 +112,7 @@ class NodeStore:
             pipe.execute()
 
     def take_looks(self, name: str) -> list[str]:
-        """For the listener: the conferences to be looked at now; they are not told twice."""
+        """Take, for the listener, the conferences to be looked at now; they are not told twice."""
         with redis_errors():
             found = list(self._redis.zrangebyscore(keys.looks(name), 0, time.time(), start=0, num=MOST_LOOKS))
             if found:

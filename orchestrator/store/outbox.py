@@ -43,7 +43,7 @@ class Tried:
     attempts: tuple[tuple[int, str], ...] = ()
 
     def dump(self) -> str:
-        """As the scripts read them."""
+        """Write the attempts as the scripts read them."""
         return orjson.dumps([[str(number), text] for number, text in self.attempts]).decode()
 
 
@@ -65,7 +65,7 @@ class OutboxStore(LaneStore):
         return head if head.verdict == "ok" else None
 
     def load_head(self, lane: Lane, owner: str, now_ms: int) -> Head:
-        """As `take`, and say why not."""
+        """Lease the lane and read its head, as `take`; if there is none to be had, say why."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             self._load(keys=self._keys(lane), args=[owner, LEASE_MS, now_ms, lane.name], client=pipe)
@@ -76,7 +76,7 @@ class OutboxStore(LaneStore):
             return head
 
     def commit_head(self, lane: Lane, owner: str, tried: Tried, state: State, reason: str) -> Head:
-        """The head is delivered or dead: remove it, keep what became of it, and read the next one."""
+        """Remove the head, which is delivered or dead, keep what became of it, and read the next one."""
         with redis_errors():
             answer = self._finish(
                 keys=self._keys(lane),
@@ -94,7 +94,7 @@ class OutboxStore(LaneStore):
         return _head(answer)
 
     def save_retry(self, lane: Lane, owner: str, tried: Tried, due_ms: int) -> None:
-        """The head is to be tried again at `due_ms`; the lane is free until then, and keeps its order."""
+        """Have the head tried again at `due_ms`; the lane is free until then, and keeps its order."""
         outbox, lease, retry, _, callback = self._keys(lane)
         with redis_errors():
             kept = self._retry(
@@ -105,7 +105,7 @@ class OutboxStore(LaneStore):
                 self._redis.zadd(self._due, {str(lane): due_ms})
 
     def list_empty(self, lanes: Sequence[Lane]) -> set[Lane]:
-        """Those of them that hold no callbacks."""
+        """Return those of these lanes that hold no callbacks."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             for lane in lanes:

@@ -62,13 +62,13 @@ class Takings:
 
 
 class Overview:
-    """One round trip or two for each question."""
+    """Reads what lives now, in one round trip or two for each question."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
 
     def conferences(self) -> list[LiveConference]:
-        """Those that are not over, the newest first."""
+        """List the conferences that are not over, the newest first."""
         with redis_errors():
             sids = self._redis.zrevrange(keys.OPEN_CONFERENCES, 0, -1)
             pipe = self._redis.pipeline(transaction=False)
@@ -82,7 +82,7 @@ class Overview:
         ]
 
     def people(self, conference_sids: Sequence[str]) -> dict[str, list[LivePerson]]:
-        """Of each of these conferences whose call has not ended, in order of their coming."""
+        """List, for each of these conferences, the people whose call has not ended, in the order of their coming."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             for sid in conference_sids:
@@ -100,7 +100,7 @@ class Overview:
         return found
 
     def accounts(self, accounts: Mapping[str, tuple[str, str]], paused: Mapping[str, Sequence[str]]) -> list[Takings]:
-        """What each account has: AccountSid -> its name and status."""
+        """Return what each account has now; `accounts`: AccountSid -> its name and status."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             for sid in accounts:

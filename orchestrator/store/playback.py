@@ -85,7 +85,7 @@ class PlaybackStore(LaneStore):
             self._note_ended(keys=[_playback(lane)], args=[note, KEEP_SECONDS], client=pipe)
 
     def load(self, lane: Lane) -> Stored:
-        """What is known of it."""
+        """Load what is known of a lane."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.hmget(_playback(lane), "state", "ended")

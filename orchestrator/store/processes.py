@@ -40,13 +40,13 @@ class ProcessReport:
 
 
 class ProcessStore:
-    """Written by each process for itself; read by the console, `check` and `/readyz`."""
+    """Keeps reports of processes: written by each for itself; read by the console, `check` and `/readyz`."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
 
     def save(self, report: ProcessReport) -> None:
-        """Write it, and forget those that have been silent for a day."""
+        """Write a process's report, and forget the processes that have been silent for a day."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             row = {
@@ -63,7 +63,7 @@ class ProcessStore:
             pipe.execute()
 
     def delete(self, name: str) -> None:
-        """It stops as it should."""
+        """Forget a process that stops as it should."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.delete(keys.process(name))
@@ -71,18 +71,18 @@ class ProcessStore:
             pipe.execute()
 
     def ping_seconds(self) -> float:
-        """How long Redis takes to answer."""
+        """Measure how long Redis takes to answer."""
         began = time.monotonic()
         with redis_errors():
             self._redis.ping()
         return time.monotonic() - began
 
     def count_kinds(self) -> dict[str, int]:
-        """How many processes of each kind live."""
+        """Count the processes of each kind that live."""
         return dict(Counter(kind for _, (kind,) in self._read("kind")))
 
     def list_processes(self) -> list[ProcessReport]:
-        """Those that live, by kind and name."""
+        """List the processes that live, by kind and name."""
         rows = self._read("kind", "started_ms", "seen_ms", "metrics", "trouble")
         found = [
             ProcessReport(name, kind, int(started), int(seen), metrics, _trouble(trouble))

@@ -45,12 +45,12 @@ class Admission:
 
     @property
     def call(self) -> str:
-        """The call as the sets name it."""
+        """Return the call's name in the sets."""
         return f"{self.conference_sid}.{self.call_sid}"
 
     @property
     def kept(self) -> str:
-        """The call as it is kept, with its size."""
+        """Return the call's name among those that are kept, with its size."""
         return f"{self.call_sid}:{self.parameter_bytes}"
 
 
@@ -85,7 +85,7 @@ _ACTIVE: Final = _Question(
 
 
 class QuotaStore:
-    """Every verb names the account, or the node, that it counts for."""
+    """Counts what accounts and nodes have taken. Every verb names the account, or the node, that it counts for."""
 
     def __init__(self, client: redis.Redis, call_retention_seconds: int = keys.RETENTION_SECONDS) -> None:
         self._call_retention_ms = call_retention_seconds * 1000
@@ -191,7 +191,8 @@ class QuotaStore:
     # ------------------------------------------------------------ rates
 
     def take(self, account_sid: str, limits: Limits, name: str, period_ms: int, wanted: int = 1) -> int:
-        """Take up to `wanted` of what the limit `name` allows in a period; how many. Raises QuotaReached if none."""
+        """Take up to `wanted` of what the limit `name` allows in a period; returns how many. Raises QuotaReached if
+        none."""
         most = int(getattr(limits, name))
         with redis_errors():
             taken, wait_ms = self._take(
@@ -215,7 +216,7 @@ class QuotaStore:
 
 
 def reached(name: str, limits: Limits, wait_ms: float) -> QuotaReached:
-    """The error for a limit."""
+    """Make the error for a limit that is reached."""
     row = _ROWS[name]
     return QuotaReached(
         f"This account may have {getattr(limits, name):,} {row.name.replace('_', ' ')}",
@@ -225,7 +226,7 @@ def reached(name: str, limits: Limits, wait_ms: float) -> QuotaReached:
 
 
 def count_off(pipe: Any, change: Change) -> None:
-    """Calls that have been answered or have ended, and a conference that has ended, leave their account's quotas."""
+    """Take calls that have been answered or have ended, and a conference that has ended, off their account's quotas."""
     sid, account_sid = change.after.conference_sid, change.after.account_sid
     for call_sid, (before, after) in change.participants.items():
         if after.ended_at is not None and before.ended_at is None:

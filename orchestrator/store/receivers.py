@@ -34,7 +34,7 @@ class Receiver:
 
 
 class ReceiverStore:
-    """Reads are one small hash per account."""
+    """Keeps the receivers that fail: one small hash per account."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
@@ -42,13 +42,13 @@ class ReceiverStore:
         self._claim = Script(client, "receivers/claim_probe")
 
     def list_receivers(self, account_sid: str) -> list[Receiver]:
-        """Every receiver that fails now."""
+        """List every receiver that fails now."""
         with redis_errors():
             found = self._redis.hgetall(keys.account_receivers(account_sid))
         return [_read(text) for _, text in sorted(found.items())]
 
     def load_receiver(self, account_sid: str, host: str) -> Receiver | None:
-        """A receiver that fails; None if it does not."""
+        """Load a receiver that fails; None if it does not."""
         with redis_errors():
             text = self._redis.hget(keys.account_receivers(account_sid), host)
         return _read(text) if text else None
@@ -73,13 +73,14 @@ class ReceiverStore:
         return _read(row)
 
     def claim_probe(self, account_sid: str, host: str, now_ms: int) -> bool:
-        """True for the one who may try a paused receiver now; the others wait for what comes of it."""
+        """Claim the one request that may try a paused receiver now: True for the first who asks; the others wait for
+        what comes of it."""
         with redis_errors():
             until_ms = now_ms + PROBE_MS
             return bool(self._claim(keys=[keys.account_receivers(account_sid)], args=[host, now_ms, until_ms]))
 
     def forget_receiver(self, account_sid: str, host: str) -> bool:
-        """It works again, or an operator says so. False if nothing was known of it."""
+        """Forget a receiver that works again, or that an operator says does. False if nothing was known of it."""
         with redis_errors():
             return bool(self._redis.hdel(keys.account_receivers(account_sid), host))
 

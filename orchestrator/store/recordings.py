@@ -42,12 +42,12 @@ class VersionedRecording:
 
 
 def lane_of(recording: Recording) -> Lane:
-    """Of its callbacks; and its place on the list of those that are looked at."""
+    """Return the lane of a recording's callbacks, which is its place on the list of those that are looked at, too."""
     return Lane(recording.conference_sid, recording.recording_sid)
 
 
 class RecordingStore:
-    """The recordings of all accounts."""
+    """Stores the recordings of all accounts."""
 
     def __init__(self, client: redis.Redis, retention_seconds: int = keys.RETENTION_SECONDS) -> None:
         self._redis: Any = client
@@ -136,13 +136,13 @@ class RecordingStore:
     # ------------------------------------------------------------ read
 
     def load(self, conference_sid: str, recording_sid: str) -> VersionedRecording | None:
-        """One recording."""
+        """Load a recording."""
         with redis_errors():
             raw = self._redis.hgetall(keys.recording(conference_sid, recording_sid))
         return _versioned(raw)
 
     def find(self, recording_sid: str) -> VersionedRecording | None:
-        """One recording of which only its own SID is known."""
+        """Find a recording of which only its own SID is known."""
         with redis_errors():
             conference_sid = self._redis.get(keys.recording_index(recording_sid))
         return self.load(conference_sid, recording_sid) if conference_sid else None
@@ -170,7 +170,7 @@ class RecordingStore:
         return [(member, _versioned(raw)) for member, raw in zip(members, pipe.execute(), strict=True)]
 
     def kept_bytes(self, account_sid: str) -> int:
-        """How much of the account's recordings is kept."""
+        """Return how many bytes of the account's recordings are kept."""
         with redis_errors():
             return int(self._redis.hget(keys.account_recording_bytes(account_sid), "all") or 0)
 

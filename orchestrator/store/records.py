@@ -127,7 +127,7 @@ def _changes(table: Mapping[str, Codec], before: object | None, after: object) -
 
 
 def encode_conference(after: Conference, before: Conference | None = None) -> list[str]:
-    """The fields that differ from `before` (all without it), as name, value, name, value …"""
+    """Encode the fields that differ from `before` (all without it), as name, value, name, value …"""
     return _changes(_CONFERENCE, before, after)
 
 
@@ -139,24 +139,24 @@ def encode_participant(after: Participant, before: Participant | None = None) ->
 
 
 def encode_recording(after: Recording, before: Recording | None = None) -> list[str]:
-    """The fields that differ from `before` (all without it), as name, value, name, value …"""
+    """Encode the fields that differ from `before` (all without it), as name, value, name, value …"""
     return _changes(_RECORDING, before, after)
 
 
 def decode_recording(flat: Sequence[str]) -> tuple[Recording, int]:
-    """A Recording and its version from HGETALL's flat answer."""
+    """Decode a Recording and its version from HGETALL's flat answer."""
     raw = dict(zip(flat[::2], flat[1::2], strict=True))
     return Recording(**_values(_RECORDING, raw)), int(raw["version"])
 
 
 def decode_conference(flat: Sequence[str]) -> tuple[Conference, int]:
-    """A Conference and its version from HGETALL's flat answer."""
+    """Decode a Conference and its version from HGETALL's flat answer."""
     raw = dict(zip(flat[::2], flat[1::2], strict=True))
     return Conference(**_values(_CONFERENCE, raw)), int(raw["version"])
 
 
 def decode_participant(flat: Sequence[str]) -> Participant:
-    """A Participant from HGETALL's flat answer."""
+    """Decode a Participant from HGETALL's flat answer."""
     raw = dict(zip(flat[::2], flat[1::2], strict=True))
     return Participant(switch=SwitchRef(**_values(_SWITCH, raw)), **_values(_PARTICIPANT, raw))
 

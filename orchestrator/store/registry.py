@@ -37,12 +37,13 @@ class NodeRow:
     state: State = "active"
 
     def is_of(self, group: str) -> bool:
-        """Whether it belongs to a group; all belong to ''."""
+        """Whether the node belongs to a group; all belong to ''."""
         return group in ("", self.group)
 
 
 class NodeRegistry:
-    """`start`: FREESWITCH_NODES of this process. What operators have said of one of them counts more."""
+    """Keeps the list of nodes. `start`: FREESWITCH_NODES of this process. What operators have said of one of them
+    counts more."""
 
     def __init__(self, client: redis.Redis, start: Iterable[NodeRow]) -> None:
         self._redis: Any = client
@@ -52,12 +53,12 @@ class NodeRegistry:
         self._read_at = float("-inf")
 
     def list_nodes(self) -> list[NodeRow]:
-        """The nodes, by name, as they were at most READ_SECONDS ago; while Redis is away, as they were last."""
+        """List the nodes, by name, as they were at most READ_SECONDS ago; while Redis is away, as they were last."""
         self._refresh()
         return [row for _, row in sorted(self._rows.items()) if row.state != "removed"]
 
     def list_regions(self) -> Mapping[str, str]:
-        """Each region that an operator has mapped, and its group of nodes ('': any); as old as the nodes."""
+        """Return each region that an operator has mapped, and its group of nodes ('': any); as old as the nodes."""
         self._refresh()
         return self._regions
 

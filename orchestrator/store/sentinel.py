@@ -39,7 +39,7 @@ class PrimaryConnection(redis.Connection):
 
 
 def options_of(url: str) -> dict[str, Any]:
-    """What a pool of connections to the primary is made with."""
+    """Return the options that make a pool of connections to the primary."""
     found = parse_sentinel_url(url)
     waits = {"socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
     sentinel: Any = Sentinel(list(found.sentinels), sentinel_kwargs=waits)  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class SentinelUrl:
-    """What such a URL says. `number`: of the database."""
+    """The parts of such a URL. `number`: of the database."""
 
     sentinels: tuple[Address, ...]
     service: str
@@ -26,7 +26,7 @@ class SentinelUrl:
 
 
 def parse_sentinel_url(url: str) -> SentinelUrl:
-    """Raises ValueError if it is none."""
+    """Read a URL of Sentinels. Raises ValueError if it is none."""
     parts = urlsplit(url)
     service, _, number = parts.path.removeprefix("/").partition("/")
     hosts = parts.netloc.rpartition("@")[2]
