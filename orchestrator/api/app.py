@@ -49,8 +49,8 @@ def create_app(
     dialects: Dialects = DIALECTS,
     problems: Callable[[], Sequence[str]] = tuple,
 ) -> Flask:
-    """The WSGI application: all dialects, our own API, audio for the switches, and health paths. `problems`: what the
-    deployment lacks."""
+    """Make the WSGI application: all dialects, our own API, audio for the switches, and health paths. `problems`: what
+    the deployment lacks."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES

@@ -1,5 +1,5 @@
-"""Who asks: HTTP Basic with AccountSid and AuthToken, or with an API key's SID and secret. The path has to name the
-same account, in every dialect.
+"""Authenticates requests: HTTP Basic with AccountSid and AuthToken, or with an API key's SID and secret. The path has
+to name the same account, in every dialect.
 
 Wrong credentials are answered after a second and logged, by where they come from. Nobody is locked out: whoever has the
 right token is answered at once, whatever others try meanwhile.
@@ -48,7 +48,7 @@ class Authenticator:
         self._tries: dict[str, _Tries] = {}
 
     def authenticate(self, request: Request, asked: Asked) -> Account:
-        """The account that asks."""
+        """Return the account whose credentials the request has."""
         try:
             credentials = request.authorization
         except ValueError:  # werkzeug lets base64 that is no ASCII raise

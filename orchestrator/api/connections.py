@@ -1,4 +1,4 @@
-"""Which connections an API process keeps when there are too many: whoever asks goes before whoever only is there.
+"""Which connections an API process keeps when there are too many: one with a request goes before one that is only open.
 
 A connection *waits* while no whole request has come on it, and while its answer is sent: for as long as the client
 takes. It costs little to end one, so when an address has as many connections as it may, or the process as many as it
@@ -23,7 +23,7 @@ _WAITING: Final = "orchestrator.connection"
 
 
 class Connection:
-    """One of them; `hang_up` ends it."""
+    """A connection to a client; `hang_up` ends it."""
 
     __slots__ = ("address", "hang_up", "is_bounded")
 
@@ -34,7 +34,7 @@ class Connection:
 
 
 class Connections:
-    """All of a process."""
+    """All connections of a process: which are kept, and which has to go when there are too many."""
 
     def __init__(self, trusted: Iterable[Network], per_address: int = PER_ADDRESS, in_all: int = IN_ALL) -> None:
         self._trusted = tuple(trusted)
@@ -62,7 +62,7 @@ class Connections:
         return connection
 
     def work(self, connection: Connection) -> None:
-        """A whole request has come: it is answered, whatever comes meanwhile."""
+        """Note that a whole request has come: it is answered, whatever comes meanwhile."""
         self._waiting.pop(connection, None)
         of_address = self._waiting_of.get(connection.address)
         if of_address is not None:
@@ -71,13 +71,13 @@ class Connections:
                 del self._waiting_of[connection.address]
 
     def wait(self, connection: Connection) -> None:
-        """The next request is waited for."""
+        """Note that the connection waits for its next request."""
         if connection.is_bounded and connection in self._open:
             self._waiting[connection] = None
             self._waiting_of.setdefault(connection.address, OrderedDict())[connection] = None
 
     def leave(self, connection: Connection) -> None:
-        """It has ended, or is being ended."""
+        """Forget a connection that has ended, or is being ended."""
         if connection in self._open:
             self.work(connection)
             self._open.discard(connection)
@@ -95,7 +95,7 @@ class Connections:
 
 
 def let_wait(environ: MutableMapping[str, Any]) -> None:
-    """For a request that is answered late on purpose: its connection makes room for others like one that waits."""
+    """Let the connection of a request that is answered late on purpose make room for others, like one that waits."""
     wait = environ.get(_WAITING)
     if wait is not None:
         wait()
@@ -115,14 +115,14 @@ def is_trusted(address: str, trusted: Iterable[Network]) -> bool:
 
 
 def tell_client(environ: MutableMapping[str, Any], trusted: Iterable[Network]) -> None:
-    """Make REMOTE_ADDR the address of who asks, also behind a proxy of the operator's."""
+    """Make REMOTE_ADDR the client's address, also behind a proxy of the operator's."""
     forwarded_for = environ.pop("HTTP_X_FORWARDED_FOR", "")
     environ["REMOTE_ADDR"] = client_address(environ.get("REMOTE_ADDR", ""), forwarded_for, trusted)
 
 
 def client_address(peer: str, forwarded_for: str, trusted: Iterable[Network]) -> str:
-    """Who asks: the last address in X-Forwarded-For that is not a proxy of the operator's, if the peer is one. What
-    stands before it, anybody may have written."""
+    """Return the client's address: the last one in X-Forwarded-For that is not a proxy of the operator's, if the peer
+    is one. What stands before it, anybody may have written."""
     address = peer
     for hop in reversed([part.strip() for part in forwarded_for.split(",")]):
         try:

@@ -16,7 +16,8 @@ MAX_BODY_BYTES: Final = 64 * 1024
 
 
 def check_request(request: Request) -> None:
-    """A body of at most 64 kB, also one without a declared length; and text that is UTF-8, in path and body."""
+    """Refuse a body of more than 64 kB, also one without a declared length, and text that is not UTF-8, in path and
+    body."""
     if request.content_length is None and request.environ.get("wsgi.input_terminated"):
         body = request.environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
@@ -37,7 +38,7 @@ def check_request(request: Request) -> None:
 
 
 def too_large() -> BodyTooLarge:
-    """The refusal of a body."""
+    """Make the refusal of a body that is too large."""
     return BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes")
 
 

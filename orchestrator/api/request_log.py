@@ -17,7 +17,8 @@ log = structlog.get_logger("app")
 
 
 class RequestLog:
-    """One per process. Those that are not told one by one are counted, and told with the next line."""
+    """Logs requests that are refused. One per process. Those that are not told one by one are counted, and told with
+    the next line."""
 
     def __init__(self) -> None:
         self._second = 0

@@ -51,7 +51,8 @@ log = structlog.get_logger("server")
 
 
 class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """`trusted` are the operator's proxies; set before the process forks."""
+    """Serves connections within deadlines and bounds. `trusted` are the operator's proxies; set before the process
+    forks."""
 
     trusted: tuple[Network, ...] = ()
 
@@ -62,7 +63,7 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
         self.worker_connections = IN_ALL * 2  # those included that have been told to end
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        """One connection, from its first byte to its last."""
+        """Serve one connection, from its first byte to its last."""
         address = addr[0] if isinstance(addr, tuple) else ""
         connection = self.connections.admit(address, partial(_hang_up, client))
         try:
@@ -105,7 +106,7 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
             seconds = IDLE_SECONDS
 
     def load_wsgi(self) -> None:
-        """The application, told who asks."""
+        """Load the application, wrapped so that it is told the client's address."""
         super().load_wsgi()
         self._application: Any = self.wsgi
         self.wsgi: Any = self._call

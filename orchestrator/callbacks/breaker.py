@@ -23,7 +23,8 @@ class Breaker:
         self._known: dict[tuple[str, str], tuple[float, Receiver | None]] = {}
 
     def pause_ms(self, account_sid: str, host: str, now_ms: int) -> int:
-        """How long to leave the receiver alone; 0: try it now. Of those that wait for a paused one, one gets a 0."""
+        """Return how long to leave the receiver alone; 0: try it now. Of those that wait for a paused one, one gets a
+        0."""
         receiver = self._load(account_sid, host)
         if receiver is None or not receiver.pauses:
             return 0
@@ -37,7 +38,8 @@ class Breaker:
         return 0 if self._store.claim_probe(account_sid, host, now_ms) else PROBE_MS
 
     def succeeded(self, account_sid: str, host: str) -> bool:
-        """The receiver has answered: whatever was wrong is over. True if it was paused, and others wait for it."""
+        """Note that the receiver has answered: whatever was wrong is over. True if it was paused, and others wait for
+        it."""
         receiver = self._load(account_sid, host)
         if receiver is None:
             return False
@@ -48,7 +50,7 @@ class Breaker:
         return receiver.pauses > 0
 
     def failed(self, account_sid: str, host: str, began_ms: int, now_ms: int) -> None:
-        """An attempt was not delivered and will be made again."""
+        """Note that an attempt was not delivered and will be made again."""
         known = self._load(account_sid, host)
         after = self._store.save_failure(account_sid, host, began_ms, now_ms)
         self._keep(account_sid, host, after)

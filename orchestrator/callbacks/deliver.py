@@ -123,7 +123,7 @@ def _failure(status: int) -> Failure | None:
 
 
 def request_urls(entry: Entry) -> tuple[str, str]:
-    """The URL to request and the URL to sign; a GET carries its parameters in the query."""
+    """Return the URL to request and the URL to sign; a GET carries its parameters in the query."""
     return _urls(entry.url, entry.parameters if entry.method == "GET" else ())
 
 
@@ -131,7 +131,7 @@ _urls: Final = lru_cache(maxsize=4096)(addressing.request_urls)
 
 
 def receiver_of(entry: Entry) -> str:
-    """The receiver's host and port, as the URL names them."""
+    """Return the receiver's host and port, as the URL names them."""
     return _receiver(entry.url)
 
 

@@ -1,4 +1,5 @@
-"""Drains a lane of callbacks: delivers what waits in it, in order, one at a time. The work of `lanes` for callbacks."""
+"""Drains a lane of callbacks: delivers what waits in it, in order, one at a time. What callbacks do when `lanes` leases
+one of their lanes."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ log = structlog.get_logger("callbacks")
 
 
 class Drainer:
-    """What is done in a lane of callbacks. One per worker process."""
+    """Delivers the callbacks of a lane. One per worker process."""
 
     def __init__(
         self,

@@ -11,7 +11,8 @@ from orchestrator.domain.conference import TWILIO
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`token` names the event and stays the same over all attempts; `parameters` are the wire's, in order.
+    """A callback with all that its attempts send. `token` names the event and stays the same over all attempts;
+    `parameters` are the wire's, in order.
 
     The signature is not stored: it is made at each attempt with the account's token of that moment.
     `planned_at` is seconds since 1970. `dialect` is that of the URL: it decides how the request is signed.
@@ -31,12 +32,12 @@ class Entry:
     request_id: str = ""
 
     def dump(self) -> bytes:
-        """The entry as JSON."""
+        """Write the entry as JSON."""
         return orjson.dumps(self)
 
     @classmethod
     def load(cls, text: str) -> Entry:
-        """The entry from its JSON; fields that another release has written are passed over."""
+        """Read the entry from its JSON; fields that another release has written are passed over."""
         raw = orjson.loads(text)
         raw["parameters"] = tuple((name, value) for name, value in raw["parameters"])
         return cls(**{field.name: raw[field.name] for field in fields(cls) if field.name in raw})

@@ -12,8 +12,8 @@ from orchestrator.domain.changes import NewCallback
 
 
 def kept(callback: Callback, parameters: Sequence[tuple[str, str]], request_id: str = "") -> NewCallback:
-    """With a token of its own, by which a receiver knows one that comes twice. `request_id`: that of the event, if it
-    has one."""
+    """Return the callback as it is kept, with a token of its own, by which a receiver knows one that comes twice.
+    `request_id`: that of the event, if it has one."""
     token = str(uuid.uuid4())
     entry = Entry(
         token=token,

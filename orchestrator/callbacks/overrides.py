@@ -20,7 +20,8 @@ _BY_NAME: Final[dict[str, Failure]] = {name: name for name in _EVERY_FAILURE}
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Times in ms. `retries` follow at once, for the failures in `retried`, while `total_ms` lasts."""
+    """What a URL's fragment overrides. Times in ms. `retries` follow at once, for the failures in `retried`, while
+    `total_ms` lasts."""
 
     connect_ms: int = 5_000
     read_ms: int = 15_000
@@ -31,7 +32,7 @@ class Overrides:
 
 @lru_cache(maxsize=4096)
 def parse_overrides(url: str) -> Overrides:
-    """The overrides of a URL. Numbers are clamped to Twilio's ranges; what cannot be read is as if not given."""
+    """Read the overrides of a URL. Numbers are clamped to Twilio's ranges; what cannot be read is as if not given."""
     given = dict(parse_qsl(urlsplit(url).fragment))
     plain = Overrides()
     return Overrides(

@@ -37,7 +37,8 @@ from orchestrator.domain.events import (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`source` decides the lane and the settings; `word` is the subscription, `kind` the callback."""
+    """What an event is told as: `source` decides the lane and the settings; `word` is the subscription, `kind` the
+    callback."""
 
     source: Literal["conference", "call", "detection"]
     word: str
@@ -81,7 +82,7 @@ class Callback:
 
     @property
     def call_sid(self) -> str:
-        """Whose call it is about; '' for what is about all."""
+        """Return the CallSid of the call that it is about; '' for what is about the conference."""
         return self.subject.call_sid if isinstance(self.subject, Participant) else ""
 
 

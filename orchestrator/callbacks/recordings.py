@@ -28,14 +28,15 @@ from orchestrator.domain.recording_events import (
 
 @dataclass(frozen=True, slots=True)
 class RecordingRow:
-    """`words`: the subscriptions, any of which does. `status` is what the callback says, `kind` how it is kept."""
+    """What an event of a recording is told as. `words`: the subscriptions, any of which does. `status` is what the
+    callback says, `kind` how it is kept."""
 
     words: frozenset[str]
     status: str
 
     @property
     def kind(self) -> str:
-        """Among all callbacks."""
+        """Return the callback's kind, a name of its own among all callbacks."""
         return f"recording-{self.status}"
 
 
@@ -61,7 +62,7 @@ class RecordingCallback:
 
 
 def plan_recording_callbacks(recording: Recording, events: Iterable[Event]) -> list[RecordingCallback]:
-    """The callbacks that these events lead to."""
+    """Plan the callbacks that these events lead to."""
     settings = recording.callbacks
     if settings is None:
         return []
@@ -72,7 +73,7 @@ def plan_recording_callbacks(recording: Recording, events: Iterable[Event]) -> l
 
 
 def kept_recording_callback(callback: RecordingCallback, parameters: Sequence[tuple[str, str]]) -> NewCallback:
-    """As it is kept until its receiver has it."""
+    """Return the callback as it is kept until its receiver has it."""
     token, recording = str(uuid.uuid4()), callback.recording
     entry = Entry(
         token=token,

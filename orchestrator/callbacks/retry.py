@@ -20,15 +20,16 @@ LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`delays_seconds` after the first, second, … failed attempt; the last one is repeated until `give_up_seconds`
-    after the event. Each is spread by `jitter` either way, so that receivers are not hit in step."""
+    """When failed attempts are repeated: `delays_seconds` after the first, second, … one; the last delay is repeated
+    until `give_up_seconds` after the event. Each is spread by `jitter` either way, so that receivers are not hit in
+    step."""
 
     delays_seconds: tuple[float, ...] = (1, 2, 5, 10, 20, 30, 60, 120, 300)
     give_up_seconds: float = 24 * 3600
     jitter: float = 0.2
 
     def delay_seconds(self, attempts: int, spread: float) -> float:
-        """The pause after that many attempts; `spread` is a random number from -1 to 1."""
+        """Return the pause after that many attempts; `spread` is a random number from -1 to 1."""
         delay = self.delays_seconds[min(attempts, len(self.delays_seconds)) - 1]
         return delay * (1 + self.jitter * spread)
 
@@ -39,7 +40,8 @@ def is_final(status: int) -> bool:
 
 
 def retry_after_seconds(header: str | None, now: Callable[[], datetime]) -> float | None:
-    """What a receiver asks for, seconds or a date; at most an hour, None if it asks for nothing readable."""
+    """Return the pause that a receiver asks for, in seconds or by a date; at most an hour, None if it asks for nothing
+    readable."""
     if not header:
         return None
     text = header.strip()
