@@ -67,7 +67,7 @@ class Form(Protocol):
     """A request's parameters: werkzeug's MultiDict."""
 
     def getlist(self, key: str) -> list[str]:
-        """All values of a parameter, in order."""
+        """Return all values of a parameter, in order."""
         ...
 
 
@@ -123,11 +123,11 @@ class Asked:
     representation: Representation | None
 
     def unsuffixed(self, segment: str) -> str:
-        """The path's last segment without its one suffix."""
+        """Return the path's last segment without its one suffix."""
         return segment.removesuffix(self.suffix)
 
     def uri(self, account_sid: str, *segments: str) -> str:
-        """The path of one of the account's resources, as this dialect says it in answers."""
+        """Return the path of one of the account's resources, as this dialect says it in answers."""
         write = self.dialect.write_sid
         parts = (self.dialect.link_prefix or self.prefix, "Accounts", write(account_sid), *map(write, segments))
         return "/".join(parts) + self.dialect.link_suffix(self)
@@ -175,7 +175,7 @@ class Dialect:
     """(AuthToken, URL, POST parameters) -> the headers by which a receiver knows that the request is ours."""
 
     def recording_url(self, base: str, recording: Recording) -> str:
-        """Where a recording's sound is, without an end: absolute."""
+        """Return the absolute URL of a recording's sound, without an end."""
         accounts = f"{base}{self.prefixes[0]}/Accounts/{self.write_sid(recording.account_sid)}"
         return f"{accounts}/Recordings/{self.write_sid(recording.recording_sid)}"
 
@@ -193,15 +193,16 @@ class Dialects:
 
     @property
     def prefixes(self) -> list[str]:
-        """Every prefix, once."""
+        """Return every prefix, once."""
         return list(dict.fromkeys(prefix for dialect in self._dialects for prefix in dialect.prefixes))
 
     def named(self, name: str) -> Dialect:
-        """The dialect of that name; the default for one that is not spoken here any more."""
+        """Return the dialect of that name; the default for one that is not spoken here any more."""
         return self._by_name.get(name, self._default)
 
     def asked(self, method: str, path: str, accept: str) -> Asked:
-        """What a path asks for. A path of no dialect is answered in the default one's words."""
+        """Read what a path asks for, and in which dialect. A path of no dialect is answered in the default one's
+        words."""
         match = _ACCOUNT.search(path)
         account = match[1] if match else ""
         for dialect in self._dialects:
@@ -216,21 +217,22 @@ class Dialects:
         return _asked(method, self._default, "", account, "", accept)
 
     def serialize_callback(self, callback: Callback) -> Parameters:
-        """A callback's parameters, in the dialect in which its URL was given."""
+        """Serialize a callback's parameters, in the dialect in which its URL was given."""
         return self.named(callback.settings.dialect).serialize_callback(callback)
 
     def serialize_recording_callback(self, callback: RecordingCallback, base: str) -> Parameters:
-        """Likewise of a recording; `base`: of absolute URLs."""
+        """Serialize a recording callback's parameters, in the dialect in which its URL was given; `base`: of absolute
+        URLs."""
         dialect = self.named(callback.settings.dialect)
         return dialect.serialize_recording_callback(callback, dialect.recording_url(base, callback.recording))
 
     def serialize_fetch(self, name: str, conference: Conference, participant: Participant | None) -> Parameters:
-        """The parameters of a request for a document, in the dialect in which its URL was given."""
+        """Serialize the parameters of a request for a document, in the dialect in which its URL was given."""
         return self.named(name).serialize_fetch(conference, participant)
 
     def sign(self, name: str, auth_token: str, url: str, parameters: Parameters) -> Mapping[str, str]:
-        """The headers that sign a request to a URL that was given in this dialect, and say with which token: while
-        tokens are rotated there are two."""
+        """Return the headers that sign a request to a URL that was given in this dialect, and say with which token:
+        while tokens are rotated there are two."""
         return {**self.named(name).sign(auth_token, url, parameters), SIGNED_WITH: token_id(auth_token)}
 
 

@@ -23,14 +23,14 @@ CALL_ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (
 
 
 class CallResources:
-    """What each operation does, whoever asks for it in whatever words."""
+    """Answers the operations on calls, in any dialect."""
 
     def __init__(self, calls: CallService, pacing: Pacing) -> None:
         self._calls = calls
         self._pacing = pacing
 
     def list_calls(self, asked: Asked) -> Answer:
-        """The calls that match the filters, newest first."""
+        """List the calls that match the filters, newest first."""
         wanted = paging.parse_page(request.args)
         filters, given = parse_filters(asked, request.args)
         account_sid = asked.account_sid
@@ -46,7 +46,7 @@ class CallResources:
         return asked.dialect.render_calls(asked, paging.make_page(wanted, found, lambda row: row.call_sid, path, given))
 
     def fetch_call(self, asked: Asked, call: str) -> Answer:
-        """One call, also one that has ended."""
+        """Fetch a call, also one that has ended."""
         return asked.dialect.render_call(asked, self._calls.fetch_call(asked.account_sid, _call_sid(asked, call)))
 
     def update_call(self, asked: Asked, call: str) -> Answer:

@@ -19,7 +19,7 @@ HEADERS: Final = {
 
 
 def answer_preflight(request: Request) -> Response | None:
-    """The whole answer to OPTIONS; None to anything else."""
+    """Return the whole answer to OPTIONS; None to anything else."""
     if request.method != "OPTIONS":
         return None
     response = Response(status=204)

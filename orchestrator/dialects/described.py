@@ -19,12 +19,12 @@ ISO_MOMENT: Final[Schema] = {"type": "string", "examples": ["2026-11-20T08:00:00
 
 
 def nullable(schema: Schema) -> Schema:
-    """The same, or null."""
+    """Return the schema, of which null is allowed, too."""
     return {**schema, "type": [schema["type"], "null"]}
 
 
 def object_of(properties: Mapping[str, Schema]) -> Schema:
-    """All of these, and no others."""
+    """Return the schema of an object with all of these properties and no others."""
     return {
         "type": "object",
         "properties": dict(properties),
@@ -34,12 +34,12 @@ def object_of(properties: Mapping[str, Schema]) -> Schema:
 
 
 def listed(name: str) -> Schema:
-    """A list of what has that name."""
+    """Return the schema of a list of what has that name."""
     return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
 
 
 def sid(prefix: str) -> Schema:
-    """A SID of one kind."""
+    """Return the schema of a SID of one kind."""
     return {"type": "string", "pattern": f"^{prefix}[0-9a-f]{{32}}$"}
 
 

@@ -148,7 +148,7 @@ OPERATIONS: Final[Mapping[Operation, Described]] = {
 
 
 def build_document() -> dict[str, Any]:
-    """The whole document."""
+    """Build the whole OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
     every = (*routes.ROUTES, *call_routes.CALL_ROUTES, *recording_routes.RECORDING_ROUTES)
     for verb, path, operation in every:

@@ -44,7 +44,7 @@ METADATA: Final = ("application/json", "application/xml", "text/xml")
 
 
 class RecordingResources:
-    """What each operation does."""
+    """Answers the operations on recordings, in any dialect."""
 
     def __init__(self, recordings: Recordings, pacing: Pacing) -> None:
         self._recordings = recordings
@@ -54,12 +54,12 @@ class RecordingResources:
     # ------------------------------------------------------------ of the account
 
     def list_recordings(self, asked: Asked) -> Answer:
-        """The account's, newest first, of calls and of conferences."""
+        """List the account's recordings, of calls and of conferences, newest first."""
         return self._list(asked, asked.account_sid, (), "Recordings")
 
     def fetch_recording(self, asked: Asked, recording: str) -> Answer | Response:
-        """A recording; or its sound, where the path ends in .wav or .mp3, or in nothing, as a `RecordingUrl`. That is
-        the path of Twilio's XML, too: who wants that says so in `Accept`."""
+        """Fetch a recording; or its sound, where the path ends in .wav or .mp3, or in nothing, as a `RecordingUrl`.
+        That is the path of Twilio's XML, too: a client that wants that says so in `Accept`."""
         name, dot, kind = recording.rpartition(".")
         if dot and kind in MEDIA_TYPES:
             return self._send(asked, name, kind)
@@ -68,14 +68,14 @@ class RecordingResources:
         return self._render(asked, self._recordings.fetch(asked.account_sid, _sid(asked, recording)), "Recordings")
 
     def delete_recording(self, asked: Asked, recording: str) -> Answer:
-        """For good."""
+        """Delete a recording for good."""
         self._recordings.delete(asked.account_sid, _sid(asked, recording))
         return Answer(b"", "", 204)
 
     # ------------------------------------------------------------ of a call
 
     def list_call_recordings(self, asked: Asked, call: str) -> Answer:
-        """Those of one call, newest first."""
+        """List the recordings of a call, newest first."""
         call_sid = _call(asked, call)
         return self._list(asked, call_sid, ("Calls", call_sid), "Calls")
 
@@ -86,21 +86,21 @@ class RecordingResources:
         return replace(self._render(asked, started, "Calls"), status=201)
 
     def fetch_call_recording(self, asked: Asked, call: str, recording: str) -> Answer:
-        """One of a call's."""
+        """Fetch a recording of a call."""
         return self._fetch(asked, _call(asked, call), recording, "Calls")
 
     def update_call_recording(self, asked: Asked, call: str, recording: str) -> Answer:
-        """Pause it, have it go on, stop it."""
+        """Pause, resume or stop a recording of a call."""
         return self._update(asked, _call(asked, call), recording, "Calls")
 
     def delete_call_recording(self, asked: Asked, call: str, recording: str) -> Answer:
-        """For good."""
+        """Delete a recording of a call for good."""
         return self._delete(asked, _call(asked, call), recording)
 
     # ------------------------------------------------------------ of a conference
 
     def list_conference_recordings(self, asked: Asked, conference: str) -> Answer:
-        """Those of one conference, newest first."""
+        """List the recordings of a conference, newest first."""
         sid = _conference(asked, conference)
         return self._list(asked, sid, ("Conferences", sid), "Conferences")
 
@@ -112,15 +112,15 @@ class RecordingResources:
         return replace(self._render(asked, started, "Conferences"), status=201)
 
     def fetch_conference_recording(self, asked: Asked, conference: str, recording: str) -> Answer:
-        """One of a conference's."""
+        """Fetch a recording of a conference."""
         return self._fetch(asked, _conference(asked, conference), recording, "Conferences")
 
     def update_conference_recording(self, asked: Asked, conference: str, recording: str) -> Answer:
-        """Pause it, have it go on, stop it."""
+        """Pause, resume or stop a recording of a conference."""
         return self._update(asked, _conference(asked, conference), recording, "Conferences")
 
     def delete_conference_recording(self, asked: Asked, conference: str, recording: str) -> Answer:
-        """For good."""
+        """Delete a recording of a conference for good."""
         return self._delete(asked, _conference(asked, conference), recording)
 
     # ------------------------------------------------------------ for all of them
@@ -165,7 +165,7 @@ class RecordingResources:
 
 
 def send_media(media: Media, mimetype: str) -> Response:
-    """A file as it comes from where it is kept; of it what `Range` asks for, so that a player can seek."""
+    """Send a file as it comes from where it is kept; of it what `Range` asks for, so that a player can seek."""
     wanted = request.range
     span = None
     if wanted is not None and request.if_range.etag in (None, media.etag) and request.if_range.date is None:

@@ -48,7 +48,7 @@ ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (
 
 
 def make_blueprint(prefix: str, services: Services, pacing: Pacing) -> Blueprint:
-    """All routes under a dialect's prefix, bound to the objects they act on."""
+    """Make all routes under a dialect's prefix, bound to the objects they act on."""
     blueprint = Blueprint(f"resources {prefix}".replace(".", " "), __name__, url_prefix=f"{prefix}/Accounts/<account>")
     resources, calls = Resources(services, pacing), CallResources(services.calls, pacing)
     recordings = RecordingResources(services.recordings, pacing)
@@ -88,7 +88,7 @@ def _make_view(
 
 
 def to_response(answer: Answer) -> Response:
-    """As Flask's."""
+    """Return the answer as a response of Flask's."""
     response = Response(answer.body, status=answer.status, mimetype=answer.mimetype or None, headers=answer.headers)
     if not answer.mimetype:
         del response.headers["Content-Type"]
@@ -96,18 +96,18 @@ def to_response(answer: Answer) -> Response:
 
 
 class Resources:
-    """What each operation does, whoever asks for it in whatever words."""
+    """Answers the operations on accounts, conferences and participants, in any dialect."""
 
     def __init__(self, services: Services, pacing: Pacing) -> None:
         self._services = services
         self._pacing = pacing
 
     def fetch_account(self, asked: Asked) -> Answer:
-        """The account itself: what SDKs ask for to see whether their credentials work."""
+        """Fetch the account itself: what SDKs ask for to see whether their credentials work."""
         return asked.dialect.render_account(asked, g.account)
 
     def list_conferences(self, asked: Asked) -> Answer:
-        """The conferences that match the filters, newest first."""
+        """List the conferences that match the filters, newest first."""
         wanted = paging.parse_page(request.args)
         filters, given = parse_conference_filters(request.args)
         with self._pacing.list_rows(asked.account_sid, g.account.limits) as counted:
@@ -125,12 +125,12 @@ class Resources:
         return asked.dialect.render_conferences(asked, page)
 
     def fetch_conference(self, asked: Asked, segment: str) -> Answer:
-        """One conference, also a completed one."""
+        """Fetch a conference, also a completed one."""
         found = self._services.conferences.fetch_conference(asked.account_sid, _conference_sid(asked, segment))
         return asked.dialect.render_conference(asked, found)
 
     def update_conference(self, asked: Asked, segment: str) -> Answer:
-        """Announce to everybody, end."""
+        """Announce to everybody in a conference, or end it."""
         sid, account_sid = _conference_sid(asked, segment), asked.account_sid
         update, conferences = asked.dialect.parse_conference_update(request.form), self._services.conferences
         if update.announce_url is not None:
@@ -139,7 +139,7 @@ class Resources:
         return asked.dialect.render_conference(asked, act(account_sid, sid))
 
     def list_participants(self, asked: Asked, segment: str) -> Answer:
-        """Whoever is in the conference or on the way to it, newest first."""
+        """List the participants who are in the conference or on the way to it, newest first."""
         sid = _conference_sid(asked, segment)
         wanted = paging.parse_page(request.args)
         flags = schemas.parse_flags(request.args, ("Muted", "Hold", "Coaching"))
@@ -168,14 +168,14 @@ class Resources:
         return replace(asked.dialect.render_participant(asked, created, queue_time_ms), status=201)
 
     def fetch_participant(self, asked: Asked, segment: str, reference: str) -> Answer:
-        """One participant, by CallSid or label."""
+        """Fetch a participant, by CallSid or label."""
         found = self._services.participants.fetch_participant(
             asked.account_sid, _conference_sid(asked, segment), _reference(asked, reference)
         )
         return asked.dialect.render_participant(asked, found, None)
 
     def update_participant(self, asked: Asked, segment: str, reference: str) -> Answer:
-        """Mute, hold, coach, announce."""
+        """Mute or hold a participant, have them coach, announce to them."""
         sid, reference = _conference_sid(asked, segment), _reference(asked, reference)
         update = asked.dialect.parse_update(request.form)
         changed = self._services.updates.update_participant(
@@ -192,7 +192,7 @@ class Resources:
 
 
 def no_such_path() -> ApiError:
-    """Twilio's 404 for a path that it does not know."""
+    """Make Twilio's 404 for a path that it does not know."""
     return NotFound(f"The requested resource {request.path[:512]} was not found")
 
 

@@ -14,8 +14,8 @@ _UNSPEAKABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0
 
 
 def element(name: str, content: object, attributes: Sequence[tuple[str, object]] = ()) -> str:
-    """An element. `content`: pairs of names and contents in order, elements that are made already (`Markup`), or a
-    value: None is an empty element, a boolean `true` or `false`."""
+    """Write an element. `content`: pairs of names and contents in order, elements that are made already (`Markup`), or
+    a value: None is an empty element, a boolean `true` or `false`."""
     start = "".join(f" {key}={quoteattr(_text(value))}" for key, value in attributes)
     inside = _inside(content)
     return f"<{name}{start}>{inside}</{name}>" if inside else f"<{name}{start}/>"
@@ -28,17 +28,17 @@ class Markup(str):
 
 
 def elements(made: Iterable[str]) -> Markup:
-    """Elements one after the other, as a content."""
+    """Write elements one after the other, as a content."""
     return Markup("".join(made))
 
 
 def document(root: str) -> bytes:
-    """A whole document."""
+    """Write a whole document."""
     return f"<?xml version='1.0' encoding='UTF-8'?>\n{root}".encode()
 
 
 def camel(key: str) -> str:
-    """`call_sid` as XML names it: `CallSid`."""
+    """Return `call_sid` as XML names it: `CallSid`."""
     return "".join(word.capitalize() for word in key.split("_"))
 
 

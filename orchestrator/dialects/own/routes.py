@@ -24,7 +24,7 @@ from orchestrator.store.quotas import QuotaStore
 
 
 def make_blueprint(services: Services, pacing: Pacing, quotas: QuotaStore) -> Blueprint:
-    """All routes of the dialect."""
+    """Make all routes under /v1."""
     blueprint = Blueprint("own", __name__, url_prefix="/v1/Accounts/<account_sid>")
     callback_log, credentials = services.callback_log, services.credentials
 

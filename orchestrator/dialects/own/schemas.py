@@ -16,7 +16,7 @@ _TOKEN: Final = re.compile(r"(\d{1,15})-(CF[0-9a-f]{32}\.[0-9a-f-]{36})", re.ASC
 
 
 def parse_filter(arguments: Any) -> CallbackFilter:
-    """ConferenceSid, CallSid, Kind, State, After and Before (ISO 8601)."""
+    """Read the filter of callbacks: ConferenceSid, CallSid, Kind, State, After and Before (ISO 8601)."""
     state, kind = arguments.get("State", ""), arguments.get("Kind", "")
     return CallbackFilter(
         conference_sid=p.sid("CF")("ConferenceSid", [arguments.get("ConferenceSid", "")]) or "",
@@ -29,7 +29,7 @@ def parse_filter(arguments: Any) -> CallbackFilter:
 
 
 def parse_place(arguments: Any) -> tuple[int, str] | None:
-    """PageToken: where a page begins."""
+    """Read PageToken: where a page begins."""
     token = arguments.get("PageToken", "")
     match = _TOKEN.fullmatch(token)
     if token and match is None:
@@ -38,13 +38,13 @@ def parse_place(arguments: Any) -> tuple[int, str] | None:
 
 
 def parse_size(arguments: Any) -> int:
-    """PageSize: 1 to 200, 50 if not given."""
+    """Read PageSize: 1 to 200, 50 if not given."""
     size = arguments.get("PageSize", "")
     return int(p.integer(1, 200)("PageSize", [size])) if size else 50
 
 
 def parse_friendly_name(form: Any) -> str:
-    """FriendlyName: at most 64 characters, or none."""
+    """Read FriendlyName: at most 64 characters, or none."""
     return p.text(64)("FriendlyName", [form.get("FriendlyName", "")]) or ""
 
 

@@ -14,12 +14,12 @@ from orchestrator.store.receivers import Receiver
 
 
 def iso(ms: int) -> str:
-    """A moment as `/v1` writes it."""
+    """Write a moment as `/v1` has it."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def serialize_callback(callback: KeptCallback) -> dict[str, Any]:
-    """A callback; `id` names it, `token` is its I-Twilio-Idempotency-Token."""
+    """Serialize a callback; `id` names it, `token` is its I-Twilio-Idempotency-Token."""
     return {
         "id": callback.callback_id,
         "token": callback.token,
@@ -40,7 +40,7 @@ def serialize_callback(callback: KeptCallback) -> dict[str, Any]:
 
 
 def serialize_attempts(callback: KeptCallback) -> list[dict[str, Any]]:
-    """The attempts that are kept: the first ten and the last twenty."""
+    """Serialize the attempts that are kept: the first ten and the last twenty."""
     return [
         {**asdict(attempt), "url": without_password(attempt.url), "at": iso(attempt.at_ms)}
         for attempt in callback.attempts
@@ -48,7 +48,7 @@ def serialize_attempts(callback: KeptCallback) -> list[dict[str, Any]]:
 
 
 def serialize_receiver(receiver: Receiver) -> dict[str, Any]:
-    """A receiver that fails."""
+    """Serialize a receiver that fails."""
     return {
         "host": receiver.host,
         "failures": receiver.failures,
@@ -59,12 +59,13 @@ def serialize_receiver(receiver: Receiver) -> dict[str, Any]:
 
 
 def serialize_key(key: ApiKey) -> dict[str, Any]:
-    """An API key, without its secret."""
+    """Serialize an API key, without its secret."""
     return {"sid": key.key_sid, "friendly_name": key.friendly_name, "date_created": key.created_at}
 
 
 def serialize_account(account: Account) -> dict[str, Any]:
-    """An account for its operator: its ids in every dialect, and which tokens there are, not what they are."""
+    """Serialize an account for its operator: its ids in every dialect, and which tokens there are, not what they
+    are."""
     return {
         "account_sid": account.account_sid,
         "project_id": write_as_uuid(account.account_sid),

@@ -7,6 +7,6 @@ from orchestrator.domain.commands import UpdateParticipant
 
 
 def parse_update(form: Form) -> UpdateParticipant:
-    """`Mute`: anything but true unmutes, nothing too, as RestComm's `Boolean.valueOf` has it."""
+    """Read `Mute`: anything but true unmutes, nothing too, as RestComm's `Boolean.valueOf` has it."""
     values = form.getlist("Mute")
     return UpdateParticipant(muted=bool(values) and values[-1].strip().lower() == "true")

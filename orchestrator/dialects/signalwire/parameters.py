@@ -14,5 +14,5 @@ def is_uuid(text: str) -> bool:
 
 
 def read_sid(kind: str, text: str) -> str:
-    """`b3877c40-…` as `CA…`, for kind CA; any other text as it is."""
+    """Read `b3877c40-…` as `CA…`, for kind CA; any other text as it is."""
     return kind + text.replace("-", "").lower() if is_uuid(text) else text

@@ -15,7 +15,8 @@ from orchestrator.domain.recording import (
 
 
 def serialize_participant(asked: Asked, participant: Participant) -> dict[str, Any]:
-    """A participant. Its `status` has two words only; `hold_url` is there while somebody is on hold with one."""
+    """Serialize a participant. Its `status` has two words only; `hold_url` is there while somebody is on hold with
+    one."""
     body = serializers.serialize_participant(asked, participant)
     del body["label"], body["queue_time"]
     body["status"] = "in-progress" if participant.is_live else "completed"

@@ -8,5 +8,5 @@ from orchestrator.dialects.twilio.signature import sign
 
 
 def sign_request(auth_token: str, url: str, parameters: Parameters) -> dict[str, str]:
-    """The header of a signed request; the key is the account's token."""
+    """Return the header of a signed request; the key is the account's token."""
     return {"X-SignalWire-Signature": sign(auth_token, url, parameters)}

@@ -186,7 +186,7 @@ SERIALIZERS: Final[dict[str, Callable[[Callback], Parameters]]] = {
 
 
 def serialize_fetch(conference: Conference, participant: Participant | None) -> Parameters:
-    """What goes along with a request for a WaitUrl, HoldUrl or AnnounceUrl (wire-contract section 8.5)."""
+    """Serialize what goes along with a request for a WaitUrl, HoldUrl or AnnounceUrl (wire-contract section 8.5)."""
     parameters = [
         ("AccountSid", conference.account_sid),
         ("ApiVersion", API_VERSION),
@@ -206,5 +206,5 @@ def serialize_fetch(conference: Conference, participant: Participant | None) -> 
 
 
 def serialize_callback(callback: Callback) -> Parameters:
-    """The parameters of a callback, in the order in which they are sent."""
+    """Serialize the parameters of a callback, in the order in which they are sent."""
     return SERIALIZERS[callback.kind](callback)

@@ -39,7 +39,7 @@ class Moments:
     until: datetime | None = None
 
     def hold(self, moment: datetime | None) -> bool:
-        """True if the moment is one of them; what has not happened is none."""
+        """True if the moment is one of them; what has not happened is at none of them."""
         if self.since is None and self.until is None:
             return True
         if moment is None:
@@ -49,7 +49,7 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Which calls; None: any."""
+    """Which calls are wanted; None: any."""
 
     to: str | None = None
     from_: str | None = None
@@ -60,11 +60,11 @@ class Calls:
 
     @property
     def is_live(self) -> bool:
-        """True if none matches that has ended."""
+        """True if no call that has ended matches."""
         return self.status in tuple(map(str, UNDER_WAY))
 
     def matches(self, call: Participant) -> bool:
-        """No call of ours has a parent."""
+        """True if the call is wanted. No call of ours has a parent."""
         return (
             self.parent_call_sid is None
             and self.to in (None, call.to)
@@ -76,7 +76,7 @@ class Calls:
 
 
 def parse_filters(asked: Asked, arguments: Any) -> tuple[Calls, list[tuple[str, str]]]:
-    """The filter, and its parts as given, for the page's links."""
+    """Read the filter, and its parts as given, for the page's links."""
     given: list[tuple[str, str]] = []
 
     def take(name: str) -> str | None:
@@ -123,7 +123,7 @@ def _span(name: str, text: str | None) -> tuple[datetime, datetime] | None:
 
 
 def parse_update(form: Form) -> Literal["completed", "canceled"]:
-    """An update of a call: it ends. There are no documents here that it could be sent to."""
+    """Read an update of a call: it ends. There are no documents here that it could be sent to."""
     for name in REDIRECTS:
         if any(form.getlist(name)):
             raise BadParameter(f"{name}: calls of this server stay in their conference; they can only be ended")
@@ -138,7 +138,8 @@ def parse_update(form: Form) -> Literal["completed", "canceled"]:
 
 
 def serialize_call(asked: Asked, call: Participant) -> dict[str, Any]:
-    """A call, every key always present. A length, a queue's too, is a text; of a call that goes on there is none."""
+    """Serialize a call, every key always present. A length, a queue's too, is a text; of a call that goes on there is
+    none."""
     write, path = asked.dialect.write_sid, (call.account_sid, "Calls", call.call_sid)
     options = orjson.loads(call.options_json)
     return {

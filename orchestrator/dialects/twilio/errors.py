@@ -11,7 +11,7 @@ from orchestrator.errors import ApiError, AuthenticationFailed
 
 
 def error_body(error: ApiError) -> dict[str, Any]:
-    """`code`, `message`, `more_info`, `status`, and for bad credentials `detail` as Twilio sends it."""
+    """Return `code`, `message`, `more_info`, `status`, and for bad credentials `detail` as Twilio sends it."""
     body: dict[str, Any] = {
         "code": error.code,
         "message": error.message,
@@ -30,7 +30,7 @@ def render_error(_: Asked, error: ApiError) -> Answer:
 
 
 def error_headers(error: ApiError, realm: str = "Twilio API") -> dict[str, str]:
-    """A 401 says how to authenticate, a 429 or 503 when to come back."""
+    """Return the headers of an error: a 401 says how to authenticate, a 429 or 503 when to come back."""
     if error.http_status == 401:
         return {"WWW-Authenticate": f'Basic realm="{realm}"'}
     return {} if error.retry_after_seconds is None else {"Retry-After": str(error.retry_after_seconds)}

@@ -12,7 +12,7 @@ from orchestrator.store.conference_list import ConferenceFilter, Days
 
 
 def parse_conference_filters(arguments: Any) -> tuple[ConferenceFilter, list[tuple[str, str]]]:
-    """The filter, and its parts as given, for the page's links."""
+    """Read the filter, and its parts as given, for the page's links."""
     given: list[tuple[str, str]] = []
 
     def take(name: str) -> str:

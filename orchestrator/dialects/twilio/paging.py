@@ -34,7 +34,7 @@ class PageRequest:
 
 
 def parse_page(arguments: Any) -> PageRequest:
-    """PageSize is clamped to 1000 (SDKs send their `limit`); PageToken wins over Page."""
+    """Read which page is asked for. PageSize is clamped to 1000 (SDKs send their `limit`); PageToken wins over Page."""
     size = min(max(_whole(arguments, "PageSize", DEFAULT_PAGE_SIZE), 1), MAX_PAGE_SIZE)
     page = _whole(arguments, "Page", 0)
     token = arguments.get("PageToken", "")
@@ -57,7 +57,7 @@ def _whole(arguments: Any, name: str, default: int) -> int:
 
 
 def place(made_at: datetime, sid: str) -> Place:
-    """The place of a row."""
+    """Return the place of a row in the list."""
     return int(made_at.timestamp() * 1000), sid
 
 
@@ -67,7 +67,8 @@ def page_of(
     place_of: Callable[[Item], Place],
     made_at: Callable[[str], datetime | None],
 ) -> tuple[list[Item], str | None]:
-    """The rows of a page, and the SID behind which the next begins, if there is more. Reads no more than it has to.
+    """Return the rows of a page, and the SID behind which the next begins, if there is more. Reads no more than it has
+    to.
 
     A PageToken names a row that may have left since; `made_at` still knows when it was created, so the page goes on
     behind its place. One that nobody knows any more counts as if there were no token.
@@ -93,7 +94,7 @@ def page_of_seen(
     list_behind: Callable[[Place | None, bool], Iterable[Seen[Item]]],
     made_at: Callable[[str], datetime | None],
 ) -> tuple[list[Item], str | None]:
-    """The matching rows of a page, and the SID behind which the next page begins, if there is more.
+    """Return the matching rows of a page, and the SID behind which the next page begins, if there is more.
 
     A page looks at MOST_SEEN rows: a filter that matches few of many has short pages, and empty ones, that lead on.
     """
@@ -127,8 +128,8 @@ def make_page(
     filters: Sequence[tuple[str, str]],
     total: int | None = None,
 ) -> Page[Item]:
-    """One page with its links; they keep the filters, then PageSize, Page and PageToken. `found`: its rows, and the SID
-    behind which the next page begins."""
+    """Make a page with its links; they keep the filters, then PageSize, Page and PageToken. `found`: its rows, and the
+    SID behind which the next page begins."""
     rows, behind = found
 
     def link(page: int, token: str = "") -> str:

@@ -34,7 +34,7 @@ class Parser:
 
 
 def takes(**schema: Any) -> Callable[[Read], Parser]:
-    """Makes a parser of what reads such values."""
+    """Make a parser of a function that reads such values."""
     return lambda read: Parser(read, schema)
 
 
@@ -192,7 +192,7 @@ def sid(prefix: str, code: int = 20001) -> Parser:
 
 @takes(type="string", maxLength=128, pattern="^[^/]*$")
 def label(name: str, values: Sequence[str]) -> str | None:
-    """At most 128 characters, no slash, nothing that would be read as a CallSid (16024)."""
+    """Read a label: at most 128 characters, no slash, nothing that would be read as a CallSid (16024)."""
     value = values[-1]
     if len(value) > 128 or "/" in value or "%2f" in value.lower() or looks_like_call_sid(value):
         raise BadParameter(f"{name}: has to be at most 128 characters without '/', and no CallSid", code=16024)
@@ -201,8 +201,8 @@ def label(name: str, values: Sequence[str]) -> str | None:
 
 @takes(type="string", description="A phone number, `sip:user@host` or `client:name`.", examples=["+15550001000"])
 def called(name: str, values: Sequence[str]) -> str:
-    """`To`: a phone number, a SIP URI, or `client:name`, the last two with `?key=value&…` behind them; its scheme in
-    any case, returned in lower case."""
+    """Read `To`: a phone number, a SIP URI, or `client:name`, the last two with `?key=value&…` behind them; its scheme
+    in any case, returned in lower case."""
     value = values[-1].strip(" ")
     if number := _phone_number(value):
         return number
@@ -241,7 +241,7 @@ def _phone_number(value: str) -> str:
 
 @takes(type="string", description="A phone number, `client:name` or a SIP user.", examples=["+15550009999"])
 def caller(name: str, values: Sequence[str]) -> str:
-    """`From`, `CallerId`: a phone number, `client:name`, or the user part of a SIP address."""
+    """Read `From`, `CallerId`: a phone number, `client:name`, or the user part of a SIP address."""
     value = values[-1].strip(" ")
     if number := _phone_number(value):
         return number

@@ -41,7 +41,7 @@ OF_ACCOUNT: Final = ("CallSid", "ConferenceSid", "IncludeSoftDeleted")
 
 
 def parse_start(form: Form) -> RecordingSettings:
-    """A request to record a call. Nothing is trimmed unless it says so. A conference has one channel."""
+    """Read a request to record a call. Nothing is trimmed unless it says so. A conference has one channel."""
     values = {name: parser(name, found) for name, parser in START.items() if (found := given(form, name))}
     return RecordingSettings(
         channels=2 if values.get("RecordingChannels") == "dual" else 1,
@@ -52,7 +52,7 @@ def parse_start(form: Form) -> RecordingSettings:
 
 
 def parse_update(form: Form) -> UpdateRecording:
-    """A request to pause one, go on, or stop."""
+    """Read a request to pause, resume or stop a recording."""
     if not given(form, "Status"):
         raise BadParameter("Status: is required")
     values = {name: parser(name, found) for name, parser in UPDATE.items() if (found := given(form, name))}
@@ -61,7 +61,8 @@ def parse_update(form: Form) -> UpdateRecording:
 
 @dataclass(frozen=True, slots=True)
 class RecordingFilter:
-    """Which recordings of a list; None: any. Moments are those of creation, `until` is the first one behind."""
+    """Which recordings of a list are wanted; None: any. Moments are those of creation, `until` is the first one
+    behind."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -70,7 +71,7 @@ class RecordingFilter:
     with_deleted: bool = False
 
     def matches(self, recording: Recording) -> bool:
-        """True if the recording is one of those."""
+        """True if the recording is wanted."""
         return (
             (self.since is None or recording.created_at >= self.since)
             and (self.until is None or recording.created_at < self.until)
@@ -81,7 +82,7 @@ class RecordingFilter:
 
 
 def parse_filters(asked: Asked, arguments: Any, *, of_account: bool) -> tuple[RecordingFilter, list[tuple[str, str]]]:
-    """The filter, and its parts as given, for the page's links."""
+    """Read the filter, and its parts as given, for the page's links."""
     found: list[tuple[str, str]] = []
 
     def take(name: str) -> str:
@@ -121,7 +122,8 @@ def _span(text: str) -> tuple[datetime, datetime] | None:
 
 
 def serialize_recording(asked: Asked, recording: Recording, where: str, base: str) -> dict[str, Any]:
-    """A recording, as one of its account's, of a call's or of a conference's: `where` is the path's word for it."""
+    """Serialize a recording, as one of its account's, of a call's or of a conference's: `where` is the path's word for
+    it."""
     write = asked.dialect.write_sid
     sid, account_sid = recording.recording_sid, recording.account_sid
     parents = {"Recordings": (), "Calls": ("Calls", recording.call_sid or "")}
@@ -165,7 +167,7 @@ def render_recordings(asked: Asked, page: Page[Recording], where: str, base: str
 
 
 def serialize_recording_callback(callback: RecordingCallback, url: str) -> Parameters:
-    """What a client is told; `url`: where the sound is, or will be."""
+    """Serialize what a client is told; `url`: where the sound is, or will be."""
     recording = callback.recording
     parameters = [
         ("AccountSid", recording.account_sid),

@@ -120,7 +120,7 @@ EMPTY_MEANS_SOMETHING: Final = "WaitUrl"
 
 
 def given(form: Form, name: str) -> list[str]:
-    """A parameter's values, but for those that are as if they were not there."""
+    """Return a parameter's values, but for those that are as if they were not there."""
     return [value for value in form.getlist(name) if value or name == EMPTY_MEANS_SOMETHING]
 
 
@@ -132,7 +132,7 @@ def _given_list(form: Form, name: str, most: int) -> list[str]:
 
 
 def parse_create(form: Form) -> CreateParticipant:
-    """A create request. Order of checks: required, formats, then what goes with what."""
+    """Read a create request. Order of checks: required, formats, then what goes with what."""
     for name, code in (("To", 21201), ("From", 21213)):
         if not given(form, name):
             raise BadParameter(f"{name}: is required", code=code)
@@ -147,7 +147,7 @@ def parse_create(form: Form) -> CreateParticipant:
 
 
 def list_warnings(form: Form) -> list[tuple[int, str]]:
-    """What a create is warned of and done all the same: Twilio's code, and a text that names the parameter."""
+    """List what a create is warned of and done all the same: Twilio's code, and a text that names the parameter."""
     found = []
     if given(form, "MachineDetection") and not given(form, "AmdStatusCallback"):
         found.append((21262, "AmdStatusCallback: is missing, so only the call itself will say who picked up"))
@@ -189,7 +189,7 @@ def _check_together(fields: dict[str, Any], form: Form) -> None:
 
 
 def parse_update(form: Form) -> UpdateParticipant:
-    """An update of a participant."""
+    """Read an update of a participant."""
     fields: dict[str, Any] = {}
     for name, (field, parser) in UPDATE.items():
         if values := given(form, name):
@@ -202,7 +202,7 @@ def parse_update(form: Form) -> UpdateParticipant:
 
 
 def parse_conference_update(form: Form) -> ConferenceUpdate:
-    """An update of a conference. A Status other than `completed` is an error (`complete` is common)."""
+    """Read an update of a conference. A Status other than `completed` is an error (`complete` is common)."""
     status, url, method = (given(form, name) for name in ("Status", "AnnounceUrl", "AnnounceMethod"))
     if status:
         p.word("completed")("Status", status)
@@ -214,12 +214,12 @@ def parse_conference_update(form: Form) -> ConferenceUpdate:
 
 
 def parse_flags(arguments: Form, names: Sequence[str]) -> dict[str, bool]:
-    """List filters that are true or false, those that were given."""
+    """Read the list filters that are true or false, those that were given."""
     return {name: p.boolean(name, values) for name in names if (values := given(arguments, name))}
 
 
 def parse_conference_name(segment: str) -> str:
-    """A FriendlyName where a conference is to be created or found: 1 to 128 characters."""
+    """Read a FriendlyName where a conference is to be created or found: 1 to 128 characters."""
     name = segment.strip()
     if not 1 <= len(name) <= 128:
         raise BadParameter("FriendlyName: has to have 1 to 128 characters")

@@ -18,12 +18,12 @@ API_VERSION = "2010-04-01"
 
 @lru_cache(maxsize=8192)
 def rfc2822(moment: datetime) -> str:
-    """`Fri, 18 Feb 2011 21:07:19 +0000`: English names and UTC, or SDKs read None."""
+    """Write a moment as `Fri, 18 Feb 2011 21:07:19 +0000`: English names and UTC, or SDKs read None."""
     return format_datetime(moment)
 
 
 def serialize_account(asked: Asked, account: Account) -> dict[str, Any]:
-    """An account. Its AuthToken is not told: whoever asks has it, and answers end up in logs."""
+    """Serialize an account. Its AuthToken is not told: a client that asks has it, and answers end up in logs."""
     sid, write = account.account_sid, asked.dialect.write_sid
     return {
         "sid": write(sid),
@@ -44,7 +44,7 @@ def _moment(text: str) -> str | None:
 
 
 def serialize_participant(asked: Asked, participant: Participant, queue_time_ms: int | None = None) -> dict[str, Any]:
-    """A participant; `queue_time` is a string of milliseconds, in the answer to its create only."""
+    """Serialize a participant; `queue_time` is a string of milliseconds, in the answer to its create only."""
     write = asked.dialect.write_sid
     account_sid, conference_sid, call_sid = participant.account_sid, participant.conference_sid, participant.call_sid
     coached = participant.call_sid_to_coach
@@ -68,7 +68,7 @@ def serialize_participant(asked: Asked, participant: Participant, queue_time_ms:
 
 
 def serialize_conference(asked: Asked, conference: Conference) -> dict[str, Any]:
-    """A conference; why it ended, and who ended it, is told when it has."""
+    """Serialize a conference; why it ended, and who ended it, is told when it has."""
     is_over = conference.status is ConferenceStatus.COMPLETED
     account_sid, sid = conference.account_sid, conference.conference_sid
     write = asked.dialect.write_sid
@@ -92,7 +92,7 @@ def serialize_conference(asked: Asked, conference: Conference) -> dict[str, Any]
 
 
 def serialize_page(key: str, page: Page[Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """A page: exactly these keys, or SDKs fail (wire-contract section 7.1)."""
+    """Serialize a page: exactly these keys, or SDKs fail (wire-contract section 7.1)."""
     return {
         key: rows,
         "page": page.number,

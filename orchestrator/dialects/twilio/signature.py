@@ -18,5 +18,5 @@ def sign(auth_token: str, url: str, parameters: Sequence[tuple[str, str]]) -> st
 
 
 def sign_request(auth_token: str, url: str, parameters: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """The header of a signed request."""
+    """Return the header of a signed request."""
     return {"X-Twilio-Signature": sign(auth_token, url, parameters)}

@@ -86,7 +86,7 @@ def render_recordings(asked: Asked, page: Page[Recording], where: str, base: str
 
 
 def page_attributes(page: Page[Any]) -> list[tuple[str, object]]:
-    """Those of the 2010 document. Without a count, those that Twilio has kept since."""
+    """Return the page's attributes of the 2010 document; without a count, those that Twilio has kept since."""
     counted = page.total is not None
     attributes: list[tuple[str, object]] = [("page", page.number)]
     if page.total is not None:
