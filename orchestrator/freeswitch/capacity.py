@@ -38,13 +38,14 @@ class Capacity:
 
     @property
     def free_sessions(self) -> int:
-        """What we give away: a fiftieth, at least one, is left to what we do not count (calls that come in)."""
+        """Return how many sessions we give away: a fiftieth, at least one, is left to what we do not count (calls that
+        come in)."""
         return self.most_sessions - self.sessions - max(1, self.most_sessions // 50)
 
     @property
     def dialled_per_second(self) -> int:
-        """What we dial in a second: three quarters, because its seconds are not ours, and calls that we have asked for
-        do not get there at even intervals."""
+        """Return how many calls we dial in a second: three quarters, because its seconds are not ours, and calls that
+        we have asked for do not get there at even intervals."""
         return max(1, (self.per_second - 1) * 3 // 4)
 
 

@@ -17,7 +17,7 @@ COACH_MARK: Final = "orchestrator-coach"
 
 @dataclass(frozen=True, slots=True)
 class MarkCoach:
-    """From now on the leg's mute is ours, and says nothing of what a client wants; or is a client's again."""
+    """Mark a leg as a coach's: its mute is ours from now on, and says nothing of what a client wants; or unmark it."""
 
     channel_uuid: str
     coaching: bool
@@ -29,7 +29,7 @@ class MarkCoach:
 
 @dataclass(frozen=True, slots=True)
 class ReadCoachMark:
-    """Answers COACH_MARK for a coach."""
+    """Read the mark of a leg: COACH_MARK for a coach."""
 
     channel_uuid: str
 
@@ -54,7 +54,8 @@ class MuteIfMember:
 
 @dataclass(frozen=True, slots=True)
 class UnmuteUnlessCoach:
-    """Everybody hears the member again; but if it is marked as a coach when this arrives, however late, it is muted."""
+    """Let everybody hear the member again; but if it is marked as a coach when this arrives, however late, it is
+    muted."""
 
     channel_uuid: str
     conference_sid: str

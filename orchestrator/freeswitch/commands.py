@@ -20,7 +20,7 @@ class SwitchCommand(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MuteMember:
-    """Nobody hears the member, or everybody does again."""
+    """Let nobody hear a member, or let everybody hear it again."""
 
     conference_sid: str
     member_id: int
@@ -32,7 +32,7 @@ class MuteMember:
 
 @dataclass(frozen=True, slots=True)
 class DeafenMember:
-    """The member hears nothing of the conference, or everything again; what is played to it alone it hears anyway."""
+    """Let a member hear nothing of the conference, or everything again; what is played to it alone it hears anyway."""
 
     conference_sid: str
     member_id: int
@@ -44,7 +44,8 @@ class DeafenMember:
 
 @dataclass(frozen=True, slots=True)
 class HoldMember:
-    """Nobody hears the member, apart from its being muted or not; it goes on hearing unless it is deafened."""
+    """Let nobody hear a member, whether it is muted or not, or let it be heard again; it goes on hearing unless it is
+    deafened."""
 
     conference_sid: str
     member_id: int
@@ -102,7 +103,7 @@ class FetchFile:
 
 @dataclass(frozen=True, slots=True)
 class HangUpMembers:
-    """Every member's call ends; FreeSWITCH then destroys the conference."""
+    """End every member's call; FreeSWITCH then destroys the conference."""
 
     conference_sid: str
 
@@ -112,7 +113,7 @@ class HangUpMembers:
 
 @dataclass(frozen=True, slots=True)
 class KillChannel:
-    """A leg ends, ringing or answered."""
+    """End a leg, ringing or answered."""
 
     channel_uuid: str
 
@@ -122,7 +123,7 @@ class KillChannel:
 
 @dataclass(frozen=True, slots=True)
 class ChannelExists:
-    """Answers `true` or `false`."""
+    """Ask whether there is a channel: `true` or `false`."""
 
     channel_uuid: str
 
@@ -135,7 +136,7 @@ JOIN_FLAGS: Final = "conference_member_flags"
 
 
 def join_flags(muted: bool, deaf: bool) -> str:
-    """The variable's value; a member without flags is heard and hears."""
+    """Return the variable's value; a member without flags is heard and hears."""
     return "|".join(flag for flag, is_set in (("mute", muted), ("deaf", deaf)) if is_set)
 
 
@@ -153,7 +154,7 @@ class SetJoinFlags:
 
 @dataclass(frozen=True, slots=True)
 class ModuleExists:
-    """Answers `true` or `false`."""
+    """Ask whether a module is loaded: `true` or `false`."""
 
     name: str
 
@@ -163,7 +164,7 @@ class ModuleExists:
 
 @dataclass(frozen=True, slots=True)
 class FileExists:
-    """Answers `true` or `false` (mod_commands.c, file_exists_function)."""
+    """Ask whether the node has a file: `true` or `false` (mod_commands.c, file_exists_function)."""
 
     path: str
 
@@ -179,12 +180,13 @@ ON_ANSWER = "execute_on_answer"
 
 
 def exit_hook(conference_sid: str) -> str:
-    """What a leg with EndConferenceOnExit makes the switch do when it has hung up."""
+    """Return what a leg with EndConferenceOnExit makes the switch do when it has hung up."""
     return HangUpMembers(conference_sid).render()
 
 
 def set_exit_hook_on_answer(conference_sid: str) -> str:
-    """The application that arms the hook: a leg that rings, or plays early media, and never answers ends nothing."""
+    """Return the application that arms the hook: a leg that rings, or plays early media, and never answers ends
+    nothing."""
     return f"set {EXIT_HOOK}={exit_hook(conference_sid)}"
 
 
@@ -211,7 +213,7 @@ class SetExitHook:
 
 @dataclass(frozen=True, slots=True)
 class ListChannels:
-    """Every channel of the node, as JSON."""
+    """List every channel of the node, as JSON."""
 
     def render(self) -> str:
         return "show channels as json"
@@ -219,7 +221,7 @@ class ListChannels:
 
 @dataclass(frozen=True, slots=True)
 class ListConferences:
-    """Every conference of the node with its members, as JSON."""
+    """List every conference of the node with its members, as JSON."""
 
     def render(self) -> str:
         return "conference json_list"
@@ -227,7 +229,7 @@ class ListConferences:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How many sessions the node has and may have, among others (mod_commands.c, status_function)."""
+    """Ask how many sessions the node has and may have, among others (mod_commands.c, status_function)."""
 
     def render(self) -> str:
         return "status"
@@ -235,7 +237,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class FindContext:
-    """A context of the node's dialplan as XML; a sentence where there is none."""
+    """Read a context of the node's dialplan as XML; a sentence where there is none."""
 
     name: str
 
@@ -245,7 +247,7 @@ class FindContext:
 
 @dataclass(frozen=True, slots=True)
 class FindLists:
-    """The node's lists of networks as XML (acl.conf); a sentence where there are none."""
+    """Read the node's lists of networks as XML (acl.conf); a sentence where there are none."""
 
     def render(self) -> str:
         return "xml_locate configuration configuration name acl.conf"
@@ -253,7 +255,7 @@ class FindLists:
 
 @dataclass(frozen=True, slots=True)
 class FindConferences:
-    """The node's conference profiles as XML (conference.conf); a sentence where there are none."""
+    """Read the node's conference profiles as XML (conference.conf); a sentence where there are none."""
 
     def render(self) -> str:
         return "xml_locate configuration configuration name conference.conf"
@@ -261,7 +263,7 @@ class FindConferences:
 
 @dataclass(frozen=True, slots=True)
 class SipStatus:
-    """What mod_sofia says of a gateway or a profile (mod_sofia.c, cmd_status): `Invalid …!` if it has none."""
+    """Ask what mod_sofia says of a gateway or a profile (mod_sofia.c, cmd_status): `Invalid …!` if it has none."""
 
     kind: Literal["gateway", "profile"]
     name: str
@@ -272,7 +274,7 @@ class SipStatus:
 
 @dataclass(frozen=True, slots=True)
 class ListConference:
-    """One conference with its members, as JSON."""
+    """List one conference with its members, as JSON."""
 
     conference_sid: str
 
@@ -282,7 +284,7 @@ class ListConference:
 
 @dataclass(frozen=True, slots=True)
 class CoreUuid:
-    """The identity of the running FreeSWITCH process: a new one after every restart."""
+    """Ask for the identity of the running FreeSWITCH process: a new one after every restart."""
 
     def render(self) -> str:
         return "global_getvar core_uuid"

@@ -89,13 +89,13 @@ class Destination:
     fallbacks: tuple[str, ...] = ()
 
     def with_left(self, left: int) -> Destination:
-        """The same when only so many of `fallbacks` are left to be tried, should this fail, too."""
+        """Return the destination when only so many of `fallbacks` are left to be tried, should this fail, too."""
         tried = (self.dialled, *self.fallbacks)
         return replace(self, dialled=tried[len(self.fallbacks) - left])
 
     def variables(self) -> list[tuple[str, str]]:
-        """What the switch has to know of the far end. RTP is taken from the address that it says and from no other, and
-        goes where the node's operator lets it; behind NAT neither can be (switch_rtp.c, rtp_common_read)."""
+        """Return what the switch has to know of the far end. RTP is taken from the address that it says and from no
+        other, and goes where the node's operator lets it; behind NAT neither can be (switch_rtp.c, rtp_common_read)."""
         rows = [("sip_route_uri", self.server)] if self.server else []
         if self.behind_nat:
             return rows
@@ -202,7 +202,7 @@ RENDERED_FIELDS: Final[frozenset[str]] = frozenset({
 
 
 def destination_of(to: str, routes: Routes) -> Destination:
-    """Where a checked `To` is dialled. Raises BadParameter (21214) if the operator has no route for its kind."""
+    """Return where a checked `To` is dialled. Raises BadParameter (21214) if the operator has no route for its kind."""
     kind = to.partition(":")[0]
     if kind in ("sip", "sips"):
         return _sip_destination(to, routes)
@@ -215,8 +215,8 @@ def destination_of(to: str, routes: Routes) -> Destination:
 
 
 def trunk_destination(number: str, gateways: Sequence[str], routes: Routes) -> Destination:
-    """Where a phone number is dialled by gateways of the operator's, `host:port`, in this order. With `sip:` nothing is
-    looked up in registrations (mod_sofia.c, sofia_outgoing_channel). Raises BadParameter (21300)."""
+    """Return where a phone number is dialled by gateways of the operator's, `host:port`, in this order. With `sip:`
+    nothing is looked up in registrations (mod_sofia.c, sofia_outgoing_channel). Raises BadParameter (21300)."""
     if PHONE_NUMBER.fullmatch(number) is None:
         raise BadParameter("Byoc: a trunk takes phone numbers only", code=21300)
     first, *others = (f"sofia/{TRUNK_PROFILE}/sip:{number}@{gateway}" for gateway in gateways)
@@ -236,7 +236,8 @@ def _sip_destination(to: str, routes: Routes) -> Destination:
 
 
 def route_uri(address: IPv4Address | IPv6Address, port: int, transport: str) -> str:
-    """The value of `sip_route_uri`: where a call's first request goes, and all that follow, whatever Contact says."""
+    """Return the value of `sip_route_uri`: where a call's first request goes, and all that follow, whatever Contact
+    says."""
     host = f"[{address}]" if address.version == 6 else str(address)
     return f"sip:{host}:{port};transport={transport}"
 

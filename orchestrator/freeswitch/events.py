@@ -91,15 +91,16 @@ def _outgoing(make: Callable[[datetime], Event]) -> Translator:
 
 
 def translate_hangup(headers: Headers, at: datetime) -> Event:
-    """The cause is FreeSWITCH's, the SIP status the far end's if it gave one; that of a redirect, which is not
-    followed, stands elsewhere (sofia.c, outbound_redirect_fatal)."""
+    """Translate a leg's end. The cause is FreeSWITCH's, the SIP status the far end's if it gave one; that of a
+    redirect, which is not followed, stands elsewhere (sofia.c, outbound_redirect_fatal)."""
     redirect = headers.get("variable_proto_specific_hangup_cause", "").removeprefix("sip:")
     sip_status = headers.get("variable_sip_term_status") or redirect
     return CallEnded(at, headers.get("Hangup-Cause", "UNKNOWN"), int(sip_status) if sip_status.isdecimal() else None)
 
 
 def translate_job(headers: Headers, at: datetime) -> Event | None:
-    """An originate that failed; one that succeeded tells us nothing that the channel's events do not."""
+    """Translate the result of an originate that failed; one that succeeded tells us nothing that the channel's events
+    do not."""
     result = headers.get("_body", "").strip()
     return DialFailed(at, result.removeprefix("-ERR").strip()) if result.startswith("-ERR") else None
 
@@ -109,7 +110,7 @@ def _is_coach(headers: Headers) -> bool:
 
 
 def translate_add_member(headers: Headers, at: datetime) -> Event:
-    """The member's number is what every command about it needs."""
+    """Translate a member's coming. Its number is what every command about it needs."""
     return MemberAdded(at, int(headers["Member-ID"]), None if _is_coach(headers) else headers["Speak"] == "false")
 
 
@@ -119,7 +120,8 @@ def _unless_coach(make: Callable[[datetime], Event]) -> Translator:
 
 
 def translate_coach(headers: Headers) -> Happened | None:
-    """Who is listened for beside the conference, which does not hear them, talks or ceases to. A whisper is no call."""
+    """Translate a coach's speech, for which a whisper's leg is listened to: the conference does not hear them. A
+    whisper is no call."""
     make = SPEECH.get(headers.get("Action", ""))
     pair = pair_of(headers.get("Channel-Name", ""))
     conference_sid = headers.get("Conference-Name", "").removeprefix(SPEECH_ROOM)
@@ -129,8 +131,8 @@ def translate_coach(headers: Headers) -> Happened | None:
 
 
 def translate_ended_sound(headers: Headers) -> EndedSound | None:
-    """A file's parameters become headers of its events (conference_file.c, conference_file_close); ours names the play.
-    Sounds without it, such as beeps, interest nobody."""
+    """Translate the end of a sound of ours. A file's parameters become headers of its events (conference_file.c,
+    conference_file_close); ours names the play. Sounds without it, such as beeps, interest nobody."""
     conference_sid = headers.get("Conference-Name", "")
     match = PLAY_TAG.fullmatch(headers.get(PLAY_PARAMETER, ""))
     if match is None or not is_sid("CF", conference_sid):

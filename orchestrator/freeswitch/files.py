@@ -30,10 +30,10 @@ PLAY_TAG: Final = re.compile(r"(?P<lane>CA[0-9a-f]{32}|conference)\.(?P<play_id>
 
 
 def tagged(file: str, lane: str, play_id: str) -> str:
-    """A file whose events say which play they are about."""
+    """Return a file whose events say which play they are about."""
     return f"{{{PLAY_PARAMETER}={lane}.{play_id}}}{file}"
 
 
 def silence(milliseconds: int) -> str:
-    """A pause that ends with an event like any file."""
+    """Return a pause that ends with an event like any file."""
     return f"silence_stream://{milliseconds}"

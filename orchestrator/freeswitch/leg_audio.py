@@ -41,7 +41,7 @@ class DetectionWanted:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A leg has been answered, and who has done so is to be found out."""
+    """A leg was answered, and it is to be found out by whom."""
 
     channel_uuid: str
     conference_sid: str
@@ -50,7 +50,7 @@ class Answered:
 
 
 def detection_wanted(command: CreateParticipant) -> str | None:
-    """The channel variable of a call to be dialled; None if nobody wants to know who picks up."""
+    """Return the channel variable of a call to be dialled; None if nobody wants to know who picks up."""
     if command.machine_detection is None:
         return None
     return "/".join(
@@ -68,7 +68,7 @@ def detection_wanted(command: CreateParticipant) -> str | None:
 
 
 def parse_answered(headers: Mapping[str, str]) -> Answered | None:
-    """Of a CHANNEL_ANSWER; None for calls that nobody wants to know it of."""
+    """Read a CHANNEL_ANSWER; None for calls of which nobody wants to know who picks up."""
     match = _WANTED.fullmatch(headers.get(f"variable_{DETECTION_VARIABLE}", ""))
     if match is None or headers.get("Call-Direction") != "outbound":
         return None

@@ -80,7 +80,7 @@ class Node:
             self._stopping.wait(backoff)  # a node that lets us in and drops us is not hammered
 
     def watch_capacity(self) -> None:
-        """For a process that dials: keep `capacity` as it is now; None while it is not known. In the background."""
+        """Keep `capacity` as it is now, in the background, for a process that dials; None while it is not known."""
         gevent.spawn(self._read_capacity)
 
     def _read_capacity(self) -> None:
@@ -134,7 +134,7 @@ class Nodes:
         self._stopping = Event()
 
     def watch_capacity(self) -> None:
-        """For a process that dials: follow how many calls each node takes."""
+        """Follow how many calls each node takes, for a process that dials."""
         self._watches = True
         for node in self._nodes.values():
             node.watch_capacity()
@@ -168,18 +168,18 @@ class Nodes:
                 node.watch_capacity()
 
     def names(self) -> list[str]:
-        """All of them."""
+        """Return the names of all nodes."""
         return sorted(self._nodes)
 
     def get(self, name: str) -> Node:
-        """The node of that name. Raises NodeUnavailable if there is none."""
+        """Return the node of that name. Raises NodeUnavailable if there is none."""
         node = self._nodes.get(name)
         if node is None:
             raise NodeUnavailable(f"There is no node {name}")
         return node
 
     def get_connected(self, name: str) -> Node:
-        """The node of that name, which takes commands now. Raises NodeUnavailable."""
+        """Return the node of that name, which takes commands now. Raises NodeUnavailable."""
         node = self.get(name)
         if not node.is_connected:
             raise NodeUnavailable(f"Node {name} is away")
@@ -190,5 +190,5 @@ class Nodes:
         return self.get(name).send(command)
 
     def connected_names(self) -> list[str]:
-        """The nodes that can take commands now."""
+        """Return the names of the nodes that can take commands now."""
         return [name for name, node in self._nodes.items() if node.is_connected]

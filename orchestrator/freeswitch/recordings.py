@@ -47,12 +47,12 @@ class PartFile:
 
     @property
     def name(self) -> str:
-        """In the directory of parts."""
+        """Return the file's name in the directory of parts."""
         return f"{self.conference_sid}.{self.recording_sid}.{self.number}.wav"
 
     @classmethod
     def parse(cls, path: str) -> PartFile | None:
-        """What a path names; None for files that are not ours."""
+        """Read what a path names; None for files that are not ours."""
         match = _FILE.fullmatch(PurePosixPath(path).name)
         return None if match is None else cls(match["conference"], match["recording"], int(match["part"]))
 
@@ -109,7 +109,7 @@ class OfPart:
 
 
 def translate_recording(headers: Mapping[str, str]) -> OfPart | None:
-    """A RECORD_START or RECORD_STOP of ours; None for every other event."""
+    """Translate a RECORD_START or RECORD_STOP of ours; None for every other event."""
     name = headers.get("Event-Name")
     if name not in ("RECORD_START", "RECORD_STOP"):
         return None

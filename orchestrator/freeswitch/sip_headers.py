@@ -60,7 +60,7 @@ def _header_name(name: str) -> str:
 
 
 def sip_variables(command: CreateParticipant, uri: SipUri | None) -> Iterator[tuple[str, str]]:
-    """The channel variables of all that is said to whoever is called, as texts; `uri`: of a `sip:`.
+    """Return the channel variables of all that the called party is told, as texts; `uri`: of a `sip:`.
 
     Raises BadParameter.
     """
@@ -90,11 +90,11 @@ def _identity(command: CreateParticipant, uri: SipUri) -> Iterator[tuple[str, st
 
 
 def caller_user(text: str) -> str:
-    """The user part of a caller: a phone number, a client's name or a SIP user."""
+    """Return the user part of a caller: a phone number, a client's name or a SIP user."""
     return text.removeprefix("client:")
 
 
 def shown_name(command: CreateParticipant) -> str:
-    """The name beside the number: to `sip:` and `client:` one of the client's own."""
+    """Return the name beside the number: to `sip:` and `client:` one of the client's own."""
     is_phone = not command.to.startswith(("sip:", "sips:", "client:"))
     return "" if is_phone else command.caller_display_name or ""

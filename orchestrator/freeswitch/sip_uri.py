@@ -50,7 +50,7 @@ class SipUri:
 
     @property
     def address(self) -> str:
-        """`user@host:port;…`, every character that means something in a dial string escaped."""
+        """Return `user@host:port;…`, every character that means something in a dial string escaped."""
         said = ({"transport": self.transport} if self.transport else {}) | dict(self.parameters)
         return (
             (f"{_escaped(self.user)}@" if self.user else "")
@@ -64,7 +64,7 @@ class SipUri:
 
 
 def parse_sip_uri(text: str) -> SipUri:
-    """`sip:` or `sips:`, in any case. Raises ValueError for what is no SIP URI, or cannot be dialled."""
+    """Read `sip:` or `sips:`, in any case. Raises ValueError for what is no SIP URI, or cannot be dialled."""
     scheme, _, rest = text.partition(":")
     match = _URI.fullmatch(rest)
     if scheme.lower() not in ("sip", "sips") or match is None:

@@ -102,7 +102,7 @@ def take_snapshot(connection: EventSocket, put: Callable[[RawSnapshot], None]) -
 
 
 def look_at(connection: EventSocket, conference_sid: str, put: Callable[[RawSnapshot], None]) -> None:
-    """The same of one conference, and only of who hears whom in it. Raises NodeUnavailable, CommandRefused."""
+    """Take a snapshot of one conference, and only of who hears whom in it. Raises NodeUnavailable, CommandRefused."""
     taken_at = datetime.now(UTC)
     with _knocking(connection):
         channels = connection.api(ListWhispers().render(), SNAPSHOT_SECONDS)
@@ -153,7 +153,8 @@ def parse_snapshot(raw: RawSnapshot) -> Snapshot:
 
 
 def parse_members(text: str) -> dict[str, Member]:
-    """Who is in our conferences, by their CallSids. Without any conference the answer is a sentence, not a list."""
+    """Read who is in our conferences, by their CallSids. Without any conference the answer is a sentence, not a
+    list."""
     conferences = orjson.loads(text) if text.startswith("[") else []
     ours = (one for one in conferences if is_sid("CF", one.get("conference_name", "")))
     return {call_sid: member for conference in ours for call_sid, member in _members_of(conference)}
@@ -177,23 +178,23 @@ def _members_of(conference: dict[str, Any]) -> Iterator[tuple[str, Member]]:
 
 
 class Ask(Protocol):
-    """What is asked of the node later than the snapshot. All raise NodeUnavailable."""
+    """What is asked of the node later than the snapshot. All methods raise NodeUnavailable."""
 
     def is_alive(self, channel_uuid: str) -> bool:
-        """Whether the node still has it."""
+        """Whether the node still has the channel."""
         ...
 
     def is_coach(self, channel_uuid: str) -> bool:
-        """Whether it is marked as a coach's."""
+        """Whether the channel is marked as a coach's."""
         ...
 
     def list_members(self, conference_sid: str) -> Mapping[str, Member]:
-        """Who is in a conference: CallSid -> Member. Nobody, if it is over."""
+        """List who is in a conference: CallSid -> Member. Nobody, if it is over."""
         ...
 
 
 def missed_events(snapshot: Snapshot, live: Iterable[Participant], ask: Ask) -> list[Happened]:
-    """The events that lead from what the store believes of `live` to what the node holds.
+    """Return the events that lead from what the store believes of `live` to what the node holds.
 
     `show channels` reads a database that lags behind, so a channel that it does not show is asked for by its UUID.
     """

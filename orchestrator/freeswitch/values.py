@@ -39,5 +39,5 @@ def is_display_name(text: str) -> bool:
 
 
 def spelt(text: str) -> str:
-    """A text that `is_carried`, as it stands between originate's braces."""
+    """Spell a text that `is_carried`, as it stands between originate's braces."""
     return text.translate(_SPELT)

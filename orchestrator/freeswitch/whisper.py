@@ -54,7 +54,7 @@ def pair_of(channel_name: str) -> Pair | None:
 
 @dataclass(frozen=True, slots=True)
 class Whisper:
-    """A pair. Whoever asks for this coach at that ear (a CallSid, or SPEECH) gets the same channel UUID."""
+    """A pair of legs. The same coach at the same ear (a CallSid, or SPEECH) always has the same channel UUID."""
 
     conference_sid: str
     coach: str
@@ -62,7 +62,7 @@ class Whisper:
 
     @property
     def channel_uuid(self) -> str:
-        """Of the leg that ends both when it is killed."""
+        """Return the UUID of the leg that ends both when it is killed."""
         return str(uuid.uuid5(_NAMESPACE, f"{self.coach} {self.ear}"))
 
 
@@ -107,7 +107,7 @@ class StartWhisper:
 
 @dataclass(frozen=True, slots=True)
 class ListWhispers:
-    """The legs of all pairs of the node, as JSON."""
+    """List the legs of all pairs of the node, as JSON."""
 
     def render(self) -> str:
         """By a part of their names."""
@@ -120,6 +120,6 @@ def can_whisper(node: Node) -> bool:
 
 
 def require_whispers(node: Node, needed: bool = True) -> None:
-    """Raises CoachingImpossible, NodeUnavailable."""
+    """Refuse coaching on a node that lacks what a pair needs. Raises CoachingImpossible, NodeUnavailable."""
     if needed and not can_whisper(node):
         raise CoachingImpossible(f"Coaching: the switch {node.address.name} has not loaded {MODULE}")
