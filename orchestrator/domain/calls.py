@@ -12,7 +12,7 @@ UNDER_WAY: Final = (*ON_THE_WAY, CallStatus.IN_PROGRESS)
 
 
 def call_status(participant: Participant) -> CallStatus:
-    """The call's status now. The resource has no word for a call that is dialled and does not ring yet."""
+    """Return the call's status now. The resource has no word for a call that is dialled and does not ring yet."""
     if participant.ended_at is not None:
         return final_call_status(participant)
     if participant.answered_at is not None:
@@ -21,14 +21,14 @@ def call_status(participant: Participant) -> CallStatus:
 
 
 def queue_time_ms(participant: Participant) -> int:
-    """How long the call waited before it was dialled; 0 of one that waits still, or was never dialled."""
+    """Return how long the call waited before it was dialled; 0 of one that waits still, or was never dialled."""
     if participant.dialled_at is None:
         return 0
     return max(0, round((participant.dialled_at - participant.created_at).total_seconds() * 1000))
 
 
 def talked_seconds(participant: Participant) -> int:
-    """How long the call was up; 0 if it was never answered, or has not ended."""
+    """Return how long the call was up; 0 if it was never answered, or has not ended."""
     if participant.answered_at is None or participant.ended_at is None:
         return 0
     return max(0, round((participant.ended_at - participant.answered_at).total_seconds()))

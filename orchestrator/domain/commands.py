@@ -65,7 +65,7 @@ class CreateParticipant:
 
 
 def given_in(command: CreateParticipant, dialect: str) -> CreateParticipant:
-    """The command, and each of its callback settings, remembering the dialect in which it was given."""
+    """Return the command, and each of its callback settings, remembering the dialect in which it was given."""
     found = ((field.name, getattr(command, field.name)) for field in fields(command))
     changed: dict[str, Any] = {
         name: replace(value, dialect=dialect) for name, value in found if isinstance(value, CallbackSettings)

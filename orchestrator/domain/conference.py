@@ -253,12 +253,14 @@ class Participant:
 
     @property
     def muted_as_asked(self) -> bool:
-        """What a client is shown: its own last request, or what the switch says if there is none open."""
+        """Return the mute that a client is shown: its own last request, or what the switch says if there is none
+        open."""
         return self.muted if self.muted_wanted is None else self.muted_wanted
 
     @property
     def hold_as_asked(self) -> bool:
-        """The same for hold."""
+        """Return the hold that a client is shown: its own last request, or what the switch says if there is none
+        open."""
         return self.hold if self.hold_wanted is None else self.hold_wanted
 
 

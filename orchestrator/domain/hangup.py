@@ -45,7 +45,7 @@ def has_fallback(participant: Participant, cause: str, sip_status: int | None) -
 
 
 def final_call_status(participant: Participant) -> CallStatus:
-    """The final CallStatus of a participant whose call has ended or is ending.
+    """Return the final CallStatus of a participant whose call has ended or is ending.
 
     An answered call is `completed` whatever ended it; one that a client removed before the answer is `canceled`.
     """

@@ -89,17 +89,17 @@ class Recording:
 
     @property
     def is_of_conference(self) -> bool:
-        """Whether it is everybody's."""
+        """Whether it is a recording of a conference, not of one call."""
         return self.call_sid is None
 
     @property
     def running_part(self) -> Part | None:
-        """The part that the switch should be writing."""
+        """Return the part that the switch should be writing."""
         last = self.parts[-1]
         return last if self.status is IN_PROGRESS and last.ended_at is None else None
 
     @property
     def open_part(self) -> Part | None:
-        """The part that the switch writes, or has not said to have closed yet."""
+        """Return the part that the switch writes, or has not said to have closed yet."""
         last = self.parts[-1]
         return last if last.started_at is not None and last.ended_at is None else None

@@ -49,24 +49,24 @@ class SourceEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class PauseRequested(Event):
-    """A client pauses it. `fills_gap`: with silence as long as the pause."""
+    """A client pauses the recording. `fills_gap`: with silence as long as the pause."""
 
     fills_gap: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequested(Event):
-    """A client has it go on."""
+    """A client has the recording go on."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopRequested(Event):
-    """A client ends it."""
+    """A client ends the recording."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteRequested(Event):
-    """A client, or its age, deletes it."""
+    """A client deletes the recording, or its age does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Processed(Event):
 
 @dataclass(frozen=True, slots=True)
 class ProcessingFailed(Event):
-    """A worker could not do it; it is tried again, unless `is_final`."""
+    """A worker could not process the recording; it is tried again, unless `is_final`."""
 
     reason: str
     is_final: bool = False
@@ -97,12 +97,12 @@ class RecordingStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecordingPaused(Event):
-    """Derived."""
+    """Derived: nothing is being written, and it may go on."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingResumed(Event):
-    """Derived."""
+    """Derived: it goes on after a pause."""
 
 
 @dataclass(frozen=True, slots=True)

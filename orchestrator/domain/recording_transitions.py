@@ -197,7 +197,7 @@ RULES: Final[dict[type[Event], tuple[frozenset[RecordingStatus], Rule]]] = {
 
 
 def apply(recording: Recording, event: Event) -> Told:
-    """The recording after an event, and what a client may be told. Late news leaves it as it is."""
+    """Return the recording after an event, and what a client may be told. Late news leaves it as it is."""
     statuses, rule = RULES[type(event)]
     if recording.status not in statuses:
         return recording, ()

@@ -240,7 +240,7 @@ STATE_TABLE: Final[tuple[Row, ...]] = (_joins, _leaves, _starts, _ends, _coaches
 
 
 def apply_to_conference(conference: Conference, event: Event) -> tuple[Conference, tuple[Event, ...]]:
-    """Apply an event whose subject is the conference itself: the new state, and what a client may be told."""
+    """Apply an event whose subject is the conference itself; returns the new state, and what a client may be told."""
     rule = CONFERENCE_TABLE[type(event)][conference.status]
     if rule is LATE:
         return conference, ()
