@@ -14,7 +14,7 @@ _STAMP = "%Y-%m-%d %H:%M:%S"
 
 
 def write(channel: Channel) -> None:
-    """Set them, on a channel that has been hung up."""
+    """Set the variables of a call's end, on a channel that has been hung up."""
     if channel.names:
         stages = ("ended", "media_ended") if channel.has_media else ("ended",)
         names = channel.names | {"$time": time.strftime(_STAMP)}

@@ -139,7 +139,7 @@ class Channel:
         return expand_variables(text, profile | self.variables)
 
     def fire(self, name: str, extra: dict[str, str] | None = None) -> None:
-        """An event with everything that is known of the channel."""
+        """Fire an event with everything that is known of the channel."""
         self.host.fire(name, self.full_headers() | (extra or {}))
 
     # --- what happens to it --------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class Conference:
 
     @property
     def floor_holder(self) -> int:
-        """Whose picture would be shown, or 0."""
+        """Return the member whose picture would be shown, or 0."""
         return self.talk.floor_holder
 
     def member(self, member_id: int) -> Member | None:
@@ -79,11 +79,11 @@ class Conference:
         return member
 
     def tones(self) -> Tones:
-        """What a recording of it has now."""
+        """Return the tones that a recording of the conference has now."""
         return SILENCE.union(*(self._says(member) for member in self.members if member.can_speak and not member.hold))
 
     def heard_by(self, listener: Member) -> Tones:
-        """What this member hears of the others now."""
+        """Return the tones that this member hears of the others now."""
         return SILENCE.union(*(self._says(member) for member in self.members if may_hear(listener, member)))
 
     def _says(self, member: Member) -> Tones:
@@ -101,7 +101,7 @@ class Conference:
         self.node.fire(CUSTOM, headers, CONFERENCE_MAINTENANCE)
 
     def headers(self, member: Member | None = None) -> dict[str, str]:
-        """What it says of itself, and of a member."""
+        """Return what the conference's events say of it, and of a member."""
         headers = {
             "Conference-Name": self.name,
             "Conference-Domain": _DOMAIN,

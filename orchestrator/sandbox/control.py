@@ -49,7 +49,7 @@ ACTIONS: Final = (*PHONES, "freeze")
 
 
 def command(node: Node, argument: str) -> str:
-    """Run one: `+OK`, and how many phones have done it."""
+    """Have phones do what the words of the command say: `+OK`, and how many have done it."""
     action, *words = argument.split()
     word = words.pop(0) if action in WITH_WORD and words else ""
     try:
@@ -83,7 +83,7 @@ def _is_meant(session: Session, call: str) -> bool:
 
 
 def tell(host: str, port: int, password: str, words: list[str]) -> str:
-    """Send one to a running sandbox; its answer. Raises Refused."""
+    """Send such a command to a running sandbox; returns its answer. Raises Refused."""
     try:
         with socket.create_connection((host, port), _DEADLINE_SECONDS) as connection:
             stream = connection.makefile("rb")

@@ -45,12 +45,12 @@ class Event:
 
     @property
     def name(self) -> str:
-        """`CHANNEL_ANSWER`, `CUSTOM`, …."""
+        """Return the event's name: `CHANNEL_ANSWER`, `CUSTOM`, …."""
         return self.headers["Event-Name"]
 
     @property
     def subclass(self) -> str | None:
-        """What kind of CUSTOM event it is."""
+        """Return what kind of CUSTOM event it is."""
         return self.headers.get("Event-Subclass")
 
     def plain(self) -> str:

@@ -32,7 +32,7 @@ class Playing:
 
     @property
     def seconds(self) -> float | None:
-        """From its first frame to its last; None if it has no end."""
+        """Return how long it plays, from its first frame to its last; None if it has no end."""
         return self.sound.seconds_looped if self.loops else self.sound.seconds
 
     def headers(self) -> dict[str, str]:
@@ -55,7 +55,7 @@ class Playing:
 
 
 class FileQueue:
-    """One after the other. Nothing happens in it until it is attached."""
+    """Plays files one after the other. Nothing happens in it until it is attached."""
 
     __slots__ = ("_announce", "_closed", "_lag_seconds", "_spawn_later", "_timer", "playing")
 
@@ -71,28 +71,29 @@ class FileQueue:
     def attach(
         self, spawn_later: SpawnLater, announce: Callable[[Playing], None], lag_seconds: float = FRAME_SECONDS
     ) -> None:
-        """`announce` fires the done event; `lag_seconds` is how long after its end that comes."""
+        """Attach the queue to its conference or member: `announce` fires the done event; `lag_seconds` is how long
+        after its end that comes."""
         self._spawn_later, self._announce, self._lag_seconds = spawn_later, announce, lag_seconds
         self._closed = False
 
     @property
     def head(self) -> Playing | None:
-        """What plays now."""
+        """Return what plays now."""
         return self.playing[0] if self.playing else None
 
     def add(self, playing: Playing) -> None:
-        """Behind the others. After `close` it is never played and never done, as on the real one."""
+        """Add a file behind the others. After `close` it is never played and never done, as on the real one."""
         self.playing.append(playing)
         if len(self.playing) == 1:
             self._begin(playing)
 
     def replace(self, playing: Playing) -> None:
-        """Of an async one there is only one: the one before is closed at once."""
+        """Play an async file in place of the one before, which is closed at once: there is only one."""
         self._finish_all()
         self.add(playing)
 
     def stop(self, *, only_first: bool = False) -> int:
-        """Mark them; how many, those counted again that were marked in the same frame."""
+        """Mark files as to be ended; returns how many, those counted again that were marked in the same frame."""
         stopped = self.playing[:1] if only_first else list(self.playing)
         was_done = bool(self.playing) and self.playing[0].done
         for playing in stopped:
@@ -102,7 +103,7 @@ class FileQueue:
         return len(stopped)
 
     def close(self) -> None:
-        """The conference or the member goes: every file is done now, those too that never began."""
+        """Close every file now, those too that never began: the conference or the member goes."""
         self._finish_all()
         self._closed = True
 

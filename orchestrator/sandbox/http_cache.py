@@ -70,7 +70,7 @@ class HttpCache:
         return cached.path
 
     def end(self) -> None:
-        """The run is over."""
+        """Forget all files, and remove their directory: the run is over."""
         self._cached.clear()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)

@@ -80,7 +80,7 @@ def start(session: Session, path: str, limit_seconds: int, given: dict[str, str]
 
 
 def stop_all(session: Session) -> None:
-    """The call has ended."""
+    """Close the recordings of a call that has ended."""
     for one in tuple(session.recordings.values()):
         _stop(session, one)
 

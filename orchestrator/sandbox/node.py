@@ -49,13 +49,13 @@ class Node:
     # --- greenlets -----------------------------------------------------------------------------------------------
 
     def spawn(self, function: Callable[..., None], *arguments: object) -> gevent.Greenlet[..., object]:
-        """A greenlet that dies with this run."""
+        """Start a greenlet that dies with this run."""
         return self.spawn_later(0, function, *arguments)
 
     def spawn_later(
         self, seconds: float, function: Callable[..., None], *arguments: object
     ) -> gevent.Greenlet[..., object]:
-        """The same, begun later."""
+        """Start a greenlet that dies with this run, so many seconds later."""
         greenlet: gevent.Greenlet[..., object] = gevent.Greenlet(function, *arguments)
         self._greenlets.add(greenlet)
         if seconds:
@@ -65,7 +65,7 @@ class Node:
         return greenlet
 
     def end(self) -> None:
-        """The process is gone: no event, no BYE, nothing remembered."""
+        """End the run as if the process were gone: no event, no BYE, nothing remembered."""
         self.sinks.clear()
         self._greenlets.kill(block=False)
         self.http_cache.end()
@@ -117,7 +117,7 @@ class Node:
     # --- what it holds -------------------------------------------------------------------------------------------
 
     def add_session(self, session: Session) -> None:
-        """A channel has been made."""
+        """Note that a channel has been made."""
         self.sessions[session.channel.channel_uuid] = session
         self.sessions_since_startup += 1
         self.sessions_peak = max(self.sessions_peak, len(self.sessions))
@@ -128,12 +128,12 @@ class Node:
         return None if session is None or session.channel.hung_up.is_set() else session
 
     def refuse(self, what: str) -> str:
-        """The reply to what the real one does and this one does not."""
+        """Return the reply to what the real one does and this one does not, and log it."""
         log.error("sandbox_does_not_simulate", what=what)
         return f"-ERR not simulated: {what}\n"
 
     def forget_session(self, session: Session) -> None:
-        """A channel has been destroyed."""
+        """Forget a channel that has been destroyed."""
         self.sessions.pop(session.channel.channel_uuid, None)
 
     def find_conference(self, name: str) -> Conference | None:
@@ -145,7 +145,7 @@ class Node:
         return conference
 
     def join_conference(self, name: str, profile_name: str) -> Conference:
-        """The conference of that name, made if there is none (conference_new)."""
+        """Return the conference of that name, made if there is none (conference_new)."""
         conference = self.find_conference(name)
         if conference is None:
             conference = Conference(self, name, profile_name if profile_name in PROFILES else NO_PROFILE)
@@ -154,7 +154,7 @@ class Node:
         return conference
 
     def forget_conference(self, conference: Conference) -> None:
-        """It is not found by its name any more; one of the same name that was made since is left alone."""
+        """Forget a conference by its name; one of the same name that was made since is left alone."""
         if self.conferences.get(conference.name) is conference:
             del self.conferences[conference.name]
 

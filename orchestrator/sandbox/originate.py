@@ -48,7 +48,7 @@ _POLL_SECONDS = 0.01
 
 
 class Failure(Exception):
-    """The leg was not made, or not answered; `cause` goes into the reply."""
+    """The leg was not made, or was not answered; `cause` goes into the reply."""
 
     def __init__(self, cause: str) -> None:
         """The hangup cause that the caller is told."""
@@ -57,7 +57,7 @@ class Failure(Exception):
 
 
 class NoRoute(Failure):
-    """Sofia had made a session before it knew."""
+    """There is no route, which sofia finds out after it has made a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Request:
 
 
 def originate(node: Node, argument: str) -> str:
-    """Blocks until the leg is answered (or has early media that is not ignored), refused, or timed out."""
+    """Dial, and block until the leg is answered (or has early media that is not ignored), refused, or timed out."""
     words = separate_string(argument, " ", 10)
     if len(words) not in _WORDS:
         return USAGE

@@ -131,7 +131,7 @@ _PHRASES = {
 
 
 def refusal(status: int) -> Refuse:
-    """What the switch makes of a final response with this status."""
+    """Return what the switch makes of a final response with this status."""
     return Refuse(status, _PHRASES.get(status, "Failure"), _CAUSES.get(status, "NORMAL_UNSPECIFIED"))
 
 
@@ -172,7 +172,7 @@ _ANYBODY_ELSE: Script = (Ring(), Wait(1), Answer())
 
 
 def script_for(dialled: str) -> Script:
-    """What the phone behind this destination does, one step after the other."""
+    """Return what the phone behind this destination does, one step after the other."""
     talker = _TALKS_IN_TURNS.search(dialled)
     if talker is not None:
         return chain((Answer(),), talk_in_turns(int(talker.group(1))))
@@ -186,6 +186,6 @@ def script_for(dialled: str) -> Script:
 
 
 def tone_hz(dialled: str) -> int:
-    """The pitch that it plays once it has answered."""
+    """Return the pitch that the phone plays once it has answered."""
     found = _PITCH.search(dialled)
     return _USUAL_HERTZ if found is None else 1000 + 100 * int(found.group(2)) + 10 * int(found.group(1))

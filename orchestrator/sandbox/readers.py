@@ -12,7 +12,8 @@ from gevent.event import Event as Signal
 
 
 class Readers:
-    """How many there are. `with readers:` is a read lock; `wait` is what the one does who takes the write lock."""
+    """Counts the readers at work. `with readers:` is a read lock; `wait` is what the one does who takes the write
+    lock."""
 
     __slots__ = ("_count", "_none_left")
 
@@ -34,7 +35,7 @@ class Readers:
             self._none_left.set()
 
     def wait(self) -> None:
-        """Until there is none."""
+        """Wait until no reader is at work."""
         while self._count:
             self._none_left = self._none_left or Signal()
             self._none_left.clear()

@@ -19,7 +19,7 @@ CONFERENCE_COMMANDS: dict[str, str] = _DATA["conference"]
 
 
 def variables(stage: str, names: dict[str, str]) -> dict[str, str]:
-    """The variables of a stage, with `names` filled in."""
+    """Return the variables of a stage, with `names` filled in."""
     filled = {}
     for name, template in _DATA["stages"][stage].items():
         value = str(template)

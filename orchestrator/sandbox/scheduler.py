@@ -23,7 +23,7 @@ class Task:
     timer: gevent.Greenlet[..., object] = field(repr=False, compare=False)
 
     def headers(self, description: str) -> dict[str, str]:
-        """What ADD_SCHEDULE and DEL_SCHEDULE say of it."""
+        """Return what ADD_SCHEDULE and DEL_SCHEDULE say of the task."""
         return {
             "Task-ID": str(self.task_id),
             "Task-Desc": description,
@@ -52,14 +52,14 @@ class Scheduler:
         self._node.fire("ADD_SCHEDULE", task.headers("switch_ivr_schedule_hangup"))
 
     def delete_group(self, group: str) -> int:
-        """How many were deleted; their channel need not exist any more."""
+        """Delete the tasks of a channel, which need not exist any more; returns how many there were."""
         found = [task for task in self._tasks.values() if task.group == group]
         for task in found:
             self._delete(task)
         return len(found)
 
     def delete(self, task_id: int) -> int:
-        """How many were deleted: one or none."""
+        """Delete a task; returns how many there were: one or none."""
         task = self._tasks.get(task_id)
         if task is None:
             return 0

@@ -49,12 +49,12 @@ class Sandbox:
 
     @property
     def port(self) -> int:
-        """Where it listens; with port 0, known after the first start and kept over a restart."""
+        """Return the port at which it listens; with port 0, known after the first start and kept over a restart."""
         return self._port
 
     @property
     def node(self) -> Node:
-        """The present run; there is none before the first start."""
+        """Return the present run; there is none before the first start."""
         if self._node is None:
             raise SandboxNotStarted
         return self._node

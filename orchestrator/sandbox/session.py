@@ -97,11 +97,11 @@ class Session:
     # --- what others ask of it -----------------------------------------------------------------------------------
 
     def says(self) -> Tones:
-        """The tones that are said into it now, if any."""
+        """Return the tones that are said into it now, if any."""
         return self.tones if self.channel.has_media and not self.is_quiet else SILENCE
 
     def hears(self) -> Tones:
-        """What its conference says to it now."""
+        """Return what its conference says to it now."""
         if self.membership is None:
             return SILENCE
         conference, member = self.membership
