@@ -30,14 +30,14 @@ log = structlog.get_logger("dialling")
 
 
 class Destinations:
-    """Where calls go."""
+    """Finds where calls go."""
 
     def __init__(self, routes: Routes, sip_targets: SipTargets) -> None:
         self._routes = routes
         self._sip_targets = sip_targets
 
     def find(self, to: str) -> Destination:
-        """Where a checked `To` is dialled; the server of a `sip:` is looked up here, and by nobody afterwards.
+        """Find where a checked `To` is dialled; the server of a `sip:` is looked up here, and by nobody afterwards.
 
         An address that may not be called is refused. A name is taken, and its call fails, whether DNS does not know it,
         or does not answer, or leads where no call may go: a client learns nothing of names in the operator's network.
@@ -56,7 +56,8 @@ class Destinations:
         return self._located(destination, uri) if destination.is_direct else destination
 
     def find_by(self, trunk: Trunk, to: str) -> Destination:
-        """Where a checked `To` is dialled by a trunk: its gateways are the operator's, so nothing of them is checked.
+        """Find where a checked `To` is dialled by a trunk: its gateways are the operator's, so nothing of them is
+        checked.
 
         Raises BadParameter (21300).
         """

@@ -57,11 +57,11 @@ class NotNow(Exception):
 
 
 class Unsure(NotNow):
-    """It may have been dialled."""
+    """The call may have been dialled."""
 
 
 class Dialler:
-    """For calls of any account and node."""
+    """Dials calls of any account and node."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Dialler:
         self._store.finish(call, *dialled)
 
     def end(self, call: Waiting, cause: str = CANCELED) -> None:
-        """Take a call out of the queue that is not dialled any more: its leave, and its last callback, say why."""
+        """Take a call that is not dialled any more out of the queue: its leave, and its last callback, say why."""
         _, participant = self._load(call)
         if participant is not None and participant.ended_at is None:
             event = Happened(call.call_sid, call.conference_sid, CallEnded(datetime.now(UTC), cause))

@@ -23,12 +23,12 @@ _COST: Final = 1 << 14
 
 
 class Unreadable(Exception):
-    """Sealed under another password, or not by us."""
+    """The order was sealed under another password, or not by us."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A call as it was asked for, and where it leads: what was looked up for it is looked up by nobody again."""
+    """A call as it was asked for, and where it leads: what was looked up for it is not looked up again."""
 
     command: CreateParticipant
     destination: Destination
@@ -42,7 +42,7 @@ class Seal:
         self._fernet = Fernet(base64.urlsafe_b64encode(key))
 
     def seal(self, order: Order) -> str:
-        """As a text that says nothing."""
+        """Encrypt an order into a text that says nothing."""
         given = {name: getattr(order.command, name) for name in sorted(RENDERED_FIELDS)}
         plain = {field.name: field.default for field in fields(CreateParticipant)}
         destination = order.destination
@@ -59,7 +59,7 @@ class Seal:
         return self._fernet.encrypt(orjson.dumps(body)).decode()
 
     def open(self, text: str) -> Order:
-        """What was sealed. Raises Unreadable."""
+        """Decrypt an order. Raises Unreadable."""
         try:
             body: dict[str, Any] = orjson.loads(self._fernet.decrypt(text.encode()))
         except (InvalidToken, orjson.JSONDecodeError) as error:

@@ -32,7 +32,7 @@ TRY_AGAIN_MS: Final = 300
 
 
 class DialQueue:
-    """Works on the lanes of kind `dialling`."""
+    """Dials the calls of accounts' queues: works on the lanes of kind `dialling`."""
 
     def __init__(self, store: DialStore, accounts: AccountStore, dialler: Dialler) -> None:
         self._store = store

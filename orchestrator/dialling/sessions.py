@@ -12,7 +12,7 @@ from orchestrator.store.quotas import QuotaStore, Room
 
 
 class Sessions:
-    """The sessions of all nodes."""
+    """Counts the sessions of all nodes."""
 
     def __init__(self, nodes: Nodes, quotas: QuotaStore) -> None:
         self._nodes = nodes

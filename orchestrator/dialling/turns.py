@@ -1,4 +1,4 @@
-"""Whose turn it is: a call is dialled by whoever creates it, or waits in its account's queue for a worker."""
+"""Whose turn it is: a call is dialled by the request that creates it, or waits in its account's queue for a worker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger("dialling")
 
 
 class Turns:
-    """For the API."""
+    """Gives the API's calls their turns."""
 
     def __init__(self, store: DialStore, seal: Seal, wake: Callable[[Sequence[object]], None]) -> None:
         self._store = store
@@ -32,12 +32,13 @@ class Turns:
         return self._store.is_free(account_sid)
 
     def seal(self, order: Order) -> str:
-        """What is needed to dial a call later, as it is kept until then."""
+        """Seal what is needed to dial a call later, as it is kept until then."""
         return self._seal.seal(order)
 
     @contextlib.contextmanager
     def taken(self, participant: Participant, order: str, limits: Limits) -> Iterator[int]:
-        """The ms until a call's turn, 0: now. `order` is sealed. It is given back if the call is refused then.
+        """Give a call its turn: yields the ms until then, 0: now. `order` is sealed. The turn is given back if the call
+        is refused then.
 
         Raises QuotaReached, Unavailable.
         """

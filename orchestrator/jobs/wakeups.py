@@ -38,13 +38,13 @@ class Topic:
 
     @property
     def ready(self) -> str:
-        """List in RQ's Redis: what a job has to look at, as text. At most MOST_READY."""
+        """Return the key of a list in RQ's Redis: what a job has to look at, as text. At most MOST_READY."""
         return f"{self.name}:ready"
 
     @property
     def woken(self) -> str:
-        """String in RQ's Redis: a job is on its way that will empty `ready`. Ends after WOKEN_SECONDS, should the job
-        be lost."""
+        """Return the key of a string in RQ's Redis: a job is on its way that will empty `ready`. Ends after
+        WOKEN_SECONDS, should the job be lost."""
         return f"{self.name}:woken"
 
 
@@ -57,7 +57,7 @@ class Wakeups:
         self._redis: Any = queue.connection
 
     def backlog(self) -> int:
-        """How many no job has taken yet."""
+        """Return how many lanes are ready that no job has taken yet."""
         with redis_errors():
             return int(self._redis.llen(self._topic.ready))
 
@@ -86,7 +86,7 @@ class Wakeups:
             )
 
     def take(self) -> list[str]:
-        """What one job has to look at, each once; if more is ready, another job is on its way to it."""
+        """Take what one job has to look at, each once; if more is ready, another job is on its way to it."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.delete(self._topic.woken)
@@ -113,11 +113,11 @@ class BackgroundWaker:
         self._some = Event()
 
     def start(self) -> None:
-        """Begin."""
+        """Start the greenlet that wakes."""
         gevent.spawn(self._run)
 
     def wake(self, items: Sequence[object]) -> None:
-        """Soon; returns at once. At most MOST_READY wait here, the others are found by a sweep."""
+        """Have these looked at soon; returns at once. At most MOST_READY wait here, the others are found by a sweep."""
         if len(self._items) < MOST_READY:
             self._items.update((_text(item), None) for item in items)
         if self._items:
@@ -161,5 +161,5 @@ TOPICS: Final = (DIALLING, PLAYBACK, CALLBACKS, RECORDINGS)
 
 
 def make_queue(topic: Topic, connection: object) -> Queue:
-    """RQ's queue of a topic. JSON, so that a job's arguments are data and never code."""
+    """Make RQ's queue of a topic. JSON, so that a job's arguments are data and never code."""
     return Queue(topic.name, connection=connection, serializer=JSONSerializer)  # type: ignore[arg-type]  # a Redis

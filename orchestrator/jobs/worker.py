@@ -35,15 +35,15 @@ log = structlog.get_logger("jobs")
 
 
 class GeventDeathPenalty(BaseDeathPenalty):
-    """RQ's job timeout without SIGALRM, which would hit whichever job is running."""
+    """Ends a job at RQ's timeout without SIGALRM, which would hit whichever job is running."""
 
     def setup_death_penalty(self) -> None:
-        """Start the clock."""
+        """Start the clock of the job's timeout."""
         self._timer = gevent.Timeout(self._timeout, self._exception("job ran longer than its timeout"))
         self._timer.start()
 
     def cancel_death_penalty(self) -> None:
-        """Stop it."""
+        """Stop the clock of the job's timeout."""
         self._timer.close()
 
 

@@ -29,8 +29,8 @@ log = structlog.get_logger("lanes")
 
 @dataclass(slots=True)
 class Lease:
-    """A lane that is ours. A kind whose own script has given it up already says so by `is_held`. `must_end`: this
-    process is about to stop, and what is left of the lane is somebody else's."""
+    """A lane that is leased to us. A kind whose own script has given it up already says so by `is_held`. `must_end`:
+    this process is about to stop, and what is left of the lane is somebody else's."""
 
     lane: Lane
     owner: str

@@ -47,14 +47,15 @@ Counted = Callable[[Iterable[KeptCallback | None]], Iterator[KeptCallback | None
 
 
 class CallbackLog:
-    """`account_sid` is always the authenticated account, or the one that an operator names."""
+    """Lists callbacks and sends them again. `account_sid` is always the authenticated account, or the one that an
+    operator names."""
 
     def __init__(self, callbacks: CallbackStore, receivers: ReceiverStore) -> None:
         self._callbacks = callbacks
         self._receivers = receivers
 
     def fetch_callback(self, account_sid: str, callback_id: str) -> KeptCallback:
-        """One callback with its attempts. Raises NotFound."""
+        """Fetch a callback with its attempts. Raises NotFound."""
         conference_sid, _, token = callback_id.partition(".")
         if _TOKEN.fullmatch(token) is None or not is_sid("CF", conference_sid):
             raise NotFound("The callback was not found")
@@ -68,7 +69,7 @@ class CallbackLog:
         after: tuple[int, str] | None = None,
         counted: Counted = iter,
     ) -> Page:
-        """At most `size` callbacks, those behind `after` (moment in ms, id). Every row goes through `counted`."""
+        """List at most `size` callbacks, those behind `after` (moment in ms, id). Every row goes through `counted`."""
         found: list[KeptCallback] = []
         last: KeptCallback | None = None
         for row in islice(counted(self._behind(account_sid, wanted, after)), MOST_SCANNED):
@@ -110,8 +111,8 @@ class CallbackLog:
         counted: Counted = iter,
         grant: Callable[[int], int] = lambda number: number,
     ) -> Replayed:
-        """Send all of them again, the oldest first, in the order of their events: at most MOST_REPLAYED at once, of
-        MOST_SCANNED rows, and as many as `grant` allows."""
+        """Send all finished callbacks again, the oldest first, in the order of their events: at most MOST_REPLAYED at
+        once, of MOST_SCANNED rows, and as many as `grant` allows."""
         if not wanted.state:
             wanted = replace(wanted, state="dead")
         if wanted.state == "waiting":
@@ -147,7 +148,7 @@ class CallbackLog:
         return replayed
 
     def list_receivers(self, account_sid: str) -> list[Receiver]:
-        """Receivers of this account that fail now."""
+        """List the receivers of this account that fail now."""
         return self._receivers.list_receivers(account_sid)
 
     def resume_receiver(self, account_sid: str, host: str) -> None:

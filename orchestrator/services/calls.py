@@ -24,7 +24,7 @@ log = structlog.get_logger("calls")
 
 
 class CallService:
-    """`account_sid` is always the authenticated account."""
+    """Reads and ends calls. `account_sid` is always the authenticated account."""
 
     def __init__(
         self,
@@ -39,17 +39,17 @@ class CallService:
         self._make_committer = make_committer
 
     def fetch_call(self, account_sid: str, call_sid: str) -> Participant:
-        """A call, also one that has ended. Raises NotFound."""
+        """Fetch a call, also one that has ended. Raises NotFound."""
         return self._store.load(account_sid, call_sid)
 
     def list_calls(
         self, account_sid: str, wanted: CallFilter, behind: Place | None, *, oldest_first: bool
     ) -> Iterable[Seen[Participant]]:
-        """The account's calls behind a place, newest first: rows that were looked at, and which of them match."""
+        """List the account's calls behind a place, newest first: rows that were looked at, and which of them match."""
         return self._store.list_calls(account_sid, wanted, behind, oldest_first=oldest_first)
 
     def made_at(self, account_sid: str, call_sid: str) -> datetime | None:
-        """When a call was created; None if nothing is known of it."""
+        """Return when a call was created; None if nothing is known of it."""
         try:
             return self._store.load(account_sid, call_sid).created_at
         except NotFound:

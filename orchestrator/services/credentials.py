@@ -16,24 +16,24 @@ from orchestrator.store.accounts import MOST_KEYS, Account, AccountStore, ApiKey
 
 
 class Credentials:
-    """Changes are known everywhere within a second (`CACHE_SECONDS`)."""
+    """Changes credentials. Changes are known everywhere within a second (`CACHE_SECONDS`)."""
 
     def __init__(self, accounts: AccountStore) -> None:
         self._accounts = accounts
 
     def load_account(self, account_sid: str) -> Account:
-        """The account. Raises NotFound."""
+        """Load an account. Raises NotFound."""
         account = self._accounts.load_account(account_sid)
         if account is None:
             raise NotFound(f"The account {account_sid} was not found")
         return account
 
     def list_keys(self, account_sid: str) -> list[ApiKey]:
-        """The account's API keys, oldest first. Raises NotFound."""
+        """List the account's API keys, oldest first. Raises NotFound."""
         return sorted(self.load_account(account_sid).keys.values(), key=lambda key: (key.created_at, key.key_sid))
 
     def create_key(self, account_sid: str, friendly_name: str) -> tuple[ApiKey, str]:
-        """A new API key and its secret, which nobody can be told again. Raises NotFound, Conflict."""
+        """Create an API key; returns it and its secret, which nobody can be told again. Raises NotFound, Conflict."""
         if len(self.load_account(account_sid).keys) >= MOST_KEYS:
             raise Conflict(f"The account has {MOST_KEYS} keys: revoke one first")
         secret = secrets.token_hex(16)
@@ -48,12 +48,12 @@ class Credentials:
             raise NotFound(f"The key {key_sid} was not found")
 
     def create_secondary_token(self, account_sid: str) -> Account:
-        """A second AuthToken beside the first, instead of one that there may be. Raises NotFound."""
+        """Create a second AuthToken beside the first, instead of one that there may be. Raises NotFound."""
         token = secrets.token_hex(16)
         return self.change_account(account_sid, lambda account: replace(account, secondary_token=token))
 
     def promote_token(self, account_sid: str) -> Account:
-        """The second token becomes the one that signs; the first is refused. Raises NotFound, Conflict."""
+        """Make the second token the one that signs; the first is refused. Raises NotFound, Conflict."""
 
         def promote(account: Account) -> Account:
             if not account.secondary_token:
@@ -63,7 +63,7 @@ class Credentials:
         return self.change_account(account_sid, promote)
 
     def change_account(self, account_sid: str, change: Callable[[Account], Account]) -> Account:
-        """The account as `change` has made it of what it is now. Raises NotFound."""
+        """Write the account as `change` makes it of what it is now, and return it. Raises NotFound."""
         changed = self._accounts.change_account(account_sid, change)
         if changed is None:
             raise NotFound(f"The account {account_sid} was not found")

@@ -31,19 +31,19 @@ _MOST_KNOWN: Final = 10_000
 
 
 class Bucket:
-    """For each key what it has taken of a second's worth; may go into debt, which the next seconds pay."""
+    """Counts for each key what it has taken of a second's worth; may go into debt, which the next seconds pay."""
 
     def __init__(self) -> None:
         self._full_at: dict[str, float] = {}
 
     def missing_seconds(self, key: str, per_second: int) -> float:
-        """How long until there is one; 0 or less: there is."""
+        """Return how long until there is one to take; 0 or less: there is."""
         if per_second <= 0:
             return 1.0
         return self._full_at.get(key, 0.0) - time.monotonic() - 1.0 + 1.0 / per_second
 
     def take(self, key: str, per_second: int, amount: int = 1) -> None:
-        """Take it, there or not."""
+        """Take one, whether there is one or not."""
         now = time.monotonic()
         if len(self._full_at) >= _MOST_KNOWN:
             self._full_at = {known: at for known, at in self._full_at.items() if at > now}
@@ -51,7 +51,7 @@ class Bucket:
 
 
 class Pacing:
-    """One for each process. `sleep` lets other requests have their turn."""
+    """Bounds what accounts take of a process. One for each process. `sleep` lets other requests have their turn."""
 
     def __init__(self, sleep: Callable[[float], object] = time.sleep) -> None:
         self._sleep = sleep

@@ -241,11 +241,11 @@ class ParticipantService:
     # ------------------------------------------------------------ reads
 
     def fetch_participant(self, account_sid: str, conference_sid: str, reference: str) -> Participant:
-        """A live participant by CallSid or label. Raises NotFound."""
+        """Fetch a live participant by CallSid or label. Raises NotFound."""
         return self._store.load_participant(account_sid, conference_sid, reference)
 
     def list_participants(self, account_sid: str, conference_sid: str) -> list[Participant]:
-        """The live participants, newest first. Raises NotFound."""
+        """List the live participants, newest first. Raises NotFound."""
         return self._store.list_participants(account_sid, conference_sid)
 
     def made_at(self, account_sid: str, conference_sid: str, call_sid: str) -> datetime | None:

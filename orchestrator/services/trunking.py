@@ -12,25 +12,25 @@ from orchestrator.trunks import LONGEST_NAME, MOST_GATEWAYS, MOST_TRUNKS, Gatewa
 
 
 class Trunking:
-    """Changes are known everywhere within a second (`CACHE_SECONDS`)."""
+    """Changes trunks. Changes are known everywhere within a second (`CACHE_SECONDS`)."""
 
     def __init__(self, accounts: AccountStore) -> None:
         self._accounts = accounts
         self._credentials = Credentials(accounts)
 
     def list_trunks(self, account_sid: str) -> Sequence[Trunk]:
-        """The account's trunks. Raises NotFound."""
+        """List the account's trunks. Raises NotFound."""
         return self._credentials.load_account(account_sid).trunks
 
     def load_trunk(self, account_sid: str, trunk_sid: str) -> Trunk:
-        """One of them. Raises NotFound."""
+        """Load a trunk. Raises NotFound."""
         found = find(self.list_trunks(account_sid), trunk_sid)
         if found is None:
             raise NotFound(f"The account has no trunk {trunk_sid}")
         return found
 
     def create_trunk(self, account_sid: str, gateways: Sequence[str], friendly_name: str) -> Trunk:
-        """A new trunk. Raises NotFound, Conflict, BadParameter."""
+        """Create a trunk. Raises NotFound, Conflict, BadParameter."""
         if len(self.list_trunks(account_sid)) >= MOST_TRUNKS:
             raise Conflict(f"The account has {MOST_TRUNKS} trunks: delete one first")
         return self._save(account_sid, Trunk(mint_sid("BY"), _parse(gateways), friendly_name))
@@ -38,13 +38,13 @@ class Trunking:
     def update_trunk(
         self, account_sid: str, trunk_sid: str, gateways: Sequence[str], friendly_name: str | None
     ) -> Trunk:
-        """The trunk with other gateways, if any are given, and name, if one is. Raises NotFound, BadParameter."""
+        """Change a trunk's gateways, if any are given, and its name, if one is. Raises NotFound, BadParameter."""
         before = self.load_trunk(account_sid, trunk_sid)
         name = before.friendly_name if friendly_name is None else friendly_name
         return self._save(account_sid, Trunk(trunk_sid, _parse(gateways) if gateways else before.gateways, name))
 
     def delete_trunk(self, account_sid: str, trunk_sid: str) -> None:
-        """Refuse creates that name it from now on. Raises NotFound."""
+        """Delete a trunk: creates that name it are refused from now on. Raises NotFound."""
         self.load_trunk(account_sid, trunk_sid)
         self._accounts.delete_trunk(account_sid, trunk_sid)
 
