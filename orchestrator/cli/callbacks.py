@@ -1,4 +1,4 @@
-"""orchestrator callbacks: what became of them, and sending them again."""
+"""orchestrator callbacks: see what became of callbacks, and send them again."""
 
 from __future__ import annotations
 

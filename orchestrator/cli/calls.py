@@ -1,4 +1,4 @@
-"""orchestrator calls: see them, and export them before they go."""
+"""orchestrator calls: see calls, and export them before they go."""
 
 from __future__ import annotations
 

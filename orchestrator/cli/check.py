@@ -9,7 +9,7 @@ from orchestrator.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
+    """Add no argument."""
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""orchestrator conferences: see them, whoever's they are."""
+"""orchestrator conferences: see conferences, of any account."""
 
 from __future__ import annotations
 

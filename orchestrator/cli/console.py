@@ -9,7 +9,7 @@ from orchestrator.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none: CONSOLE_BIND, CONSOLE_TOKEN."""
+    """Add none: CONSOLE_BIND, CONSOLE_TOKEN say all."""
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:

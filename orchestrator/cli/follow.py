@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """Until the conference has ended, or Ctrl-C."""
+    """Print what happens until the conference has ended, or Ctrl-C."""
     history = build_history(settings)
     sid = next(iter(history.find(options.name)), "")
     told = 0

@@ -36,7 +36,7 @@ def print_rows(headings: Sequence[str], rows: Iterable[Mapping[str, object]], as
 
 
 def plain(value: object) -> str:
-    """A value as one line: what could move a terminal's cursor is shown as it is written in a program."""
+    """Return a value as one line: what could move a terminal's cursor is shown as it is written in a program."""
     if value in (None, ""):
         return "-"
     text = str(value)

@@ -1,4 +1,4 @@
-"""orchestrator receivers: those that fail."""
+"""orchestrator receivers: see the receivers that fail, and try a paused one again."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """The running one is the first node of the settings, unless a port is named."""
+    """Run a sandbox, or have one do something: the first node of the settings, unless a port is named."""
     node = next(iter(settings.freeswitch_nodes), None) if options.words else None
     port = options.port or (node.port if node is not None else _PORT)
     if not options.words:

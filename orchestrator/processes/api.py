@@ -29,7 +29,8 @@ log = structlog.get_logger("processes")
 
 
 def build_api(settings: Settings, problems: Callable[[], Sequence[str]]) -> tuple[Flask, Nodes]:
-    """The API process: its WSGI application, and the nodes that it keeps connections to. `problems`: for `/readyz`."""
+    """Build the API process: its WSGI application, and the nodes that it keeps connections to. `problems`: for
+    `/readyz`."""
     client = connect(settings.redis_url)
     nodes = build_nodes(settings)
     services = build_services(settings, nodes)

@@ -38,7 +38,7 @@ def run_detector(settings: Settings) -> None:
 
 
 def build_detector(settings: Settings, address: NodeAddress) -> Detector:
-    """One per node, which commits what it finds out itself."""
+    """Build the detector of a node, which commits what it finds out itself."""
     client = connect(settings.redis_url)
     wake_callbacks, wake_sounds = start_waker(settings, CALLBACKS), start_waker(settings, PLAYBACK)
     recorder = build_recorder(settings, client, wake_callbacks, start_waker(settings, RECORDINGS))

@@ -41,8 +41,8 @@ def run_listener(settings: Settings) -> None:
 
 
 def build_share(settings: Settings) -> Share:
-    """The share, with a listener for each lease, which keeps nothing of an earlier
-    one. Leases are renewed on a connection of their own, as those of lanes."""
+    """Build the share of nodes, with a listener for each lease, which keeps nothing of an earlier one. Leases are
+    renewed on a connection of their own, as those of lanes."""
     client = connect(settings.redis_url)
     wake_callbacks, wake_sounds = start_waker(settings, CALLBACKS), start_waker(settings, PLAYBACK)
     shared = build_recorder(settings, client, wake_callbacks, start_waker(settings, RECORDINGS))

@@ -64,8 +64,8 @@ log = structlog.get_logger("processes")
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """The queues that a worker process takes jobs from, the engines that they run on, what runs beside the jobs, and
-    what it is connected to."""
+    """What a worker process runs: the queues that it takes jobs from, the engines that they run on, what runs beside
+    the jobs, and what it is connected to."""
 
     queues: tuple[Queue, ...]
     engines: tuple[Engine, ...]
@@ -102,7 +102,8 @@ def run_worker(settings: Settings) -> None:
 
 
 def build_worker(settings: Settings) -> WorkerParts:
-    """The worker process: it dials calls that wait, decides what is played, and delivers callbacks, in this order."""
+    """Build the worker process: it dials calls that wait, decides what is played, and delivers callbacks, in this
+    order."""
     client = connect(settings.redis_url, max_connections=256)
     wakeups = {topic: Wakeups(build_queue(settings, topic), topic) for topic in TOPICS}
     dials, outbox, stored = DialStore(client), OutboxStore(client, settings.retention_seconds), PlaybackStore(client)

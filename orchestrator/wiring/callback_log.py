@@ -10,6 +10,6 @@ from orchestrator.store.receivers import ReceiverStore
 
 
 def build_callback_log(settings: Settings) -> CallbackLog:
-    """For the API and the command line."""
+    """Build the memory of callbacks, for the API and the command line."""
     client = connect(settings.redis_url)
     return CallbackLog(CallbackStore(client, settings.retention_seconds), ReceiverStore(client))

@@ -31,7 +31,8 @@ def committer_maker(
     wait: Callable[[float], object],
     lease: Lease | None = None,
 ) -> Callable[[Send], Committer]:
-    """Makes committers for whoever writes facts: with the way to a node, and its lease if it is a listener's."""
+    """Return what makes committers for a process that writes facts: with the way to a node, and its lease if it is a
+    listener's."""
     return lambda send: Committer(
         CommitStore(
             client,
@@ -50,18 +51,18 @@ def committer_maker(
 
 
 def build_recorder(settings: Settings, client: Redis, wake_callbacks: Wake, wake_looks: Wake) -> Recorder:
-    """For every process that has to do with recordings."""
+    """Build the recorder, for every process that has to do with recordings."""
     serialize = partial(DIALECTS.serialize_recording_callback, base=settings.public_url)
     stores = (RecordingStore(client, settings.retention_seconds), AccountStore(client))
     return Recorder(*stores, serialize, wake_callbacks, wake_looks, settings.recordings_dir)
 
 
 def place(settings: Settings) -> Place:
-    """Where recordings that are finished are kept."""
+    """Return where recordings that are finished are kept."""
     kept = Path(settings.recordings_dir) / "kept"
     return Place(kept, settings.recordings_bucket, settings.recordings_endpoint, settings.recordings_key)
 
 
 def give_up(seconds: float) -> None:
-    """A client waits: what Redis does not take now is refused."""
+    """Refuse what Redis does not take now: a client waits."""
     raise Unavailable("The data store is not reachable")

@@ -8,5 +8,5 @@ from orchestrator.wiring.stores import build_registry, list_addresses
 
 
 def build_nodes(settings: Settings) -> Nodes:
-    """Connections to every node, still to be started."""
+    """Build connections to every node, still to be started."""
     return Nodes(list_addresses(build_registry(settings)), settings.freeswitch_password)

@@ -14,8 +14,8 @@ from orchestrator.store.connection import DEADLINE_SECONDS, make_pool
 
 
 def build_queue(settings: Settings, topic: Topic) -> Queue:
-    """RQ's queue of a topic, for those who wake lanes. RQ keeps bytes, so it has a connection of its own; its waits
-    end, too."""
+    """Build RQ's queue of a topic, for processes that wake lanes. RQ keeps bytes, so it has a connection of its own;
+    its waits end, too."""
     pool = make_pool(
         settings.rq_url,
         timeout=DEADLINE_SECONDS,
@@ -27,7 +27,7 @@ def build_queue(settings: Settings, topic: Topic) -> Queue:
 
 
 def start_waker(settings: Settings, topic: Topic) -> Wake:
-    """Wakes lanes of a topic in the background."""
+    """Start what wakes lanes of a topic in the background."""
     waker = BackgroundWaker(Wakeups(build_queue(settings, topic), topic))
     waker.start()
     return waker.wake

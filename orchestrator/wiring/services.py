@@ -36,7 +36,7 @@ from orchestrator.wiring.stores import build_registry
 
 
 def build_services(settings: Settings, nodes: Nodes) -> Services:
-    """All that the API and the console can do."""
+    """Build all that the API and the console can do."""
     client = connect(settings.redis_url)
     kept = settings.call_retention_seconds
     store = ConferenceStore(client, kept)

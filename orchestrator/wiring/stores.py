@@ -18,46 +18,46 @@ from orchestrator.store.registry import NodeRegistry, NodeRow
 
 
 def build_accounts(settings: Settings) -> AccountStore:
-    """Accounts, with their keys, limits and trunks."""
+    """Build the store of accounts, with their keys, limits and trunks."""
     return AccountStore(connect(settings.redis_url))
 
 
 def build_account_removal(settings: Settings) -> AccountRemoval:
-    """What deletes an account."""
+    """Build what deletes an account."""
     return AccountRemoval(connect(settings.redis_url))
 
 
 def build_history(settings: Settings) -> History:
-    """Conferences and calls, also after their end."""
+    """Build the reader of conferences and calls, also after their end."""
     return History(connect(settings.redis_url))
 
 
 def build_memory(settings: Settings) -> Memory:
-    """Redis' memory."""
+    """Build the reader of Redis' memory."""
     return Memory(connect(settings.redis_url))
 
 
 def build_node_store(settings: Settings) -> NodeStore:
-    """What the listeners last said of their nodes."""
+    """Build the store of what the listeners last said of their nodes."""
     return NodeStore(connect(settings.redis_url))
 
 
 def build_processes(settings: Settings) -> ProcessStore:
-    """Which processes live."""
+    """Build the store of which processes live."""
     return ProcessStore(connect(settings.redis_url))
 
 
 def build_backlog(settings: Settings) -> Backlog:
-    """What waits."""
+    """Build the reader of what waits."""
     return Backlog(connect(settings.redis_url))
 
 
 def build_registry(settings: Settings) -> NodeRegistry:
-    """Which nodes there are."""
+    """Build the list of nodes."""
     start = [NodeRow(node.name, node.host, node.port) for node in settings.freeswitch_nodes]
     return NodeRegistry(connect(settings.redis_url, max_connections=4), start)
 
 
 def list_addresses(registry: NodeRegistry) -> Callable[[], list[NodeAddress]]:
-    """Where the nodes are by now."""
+    """List where the nodes are by now."""
     return lambda: [NodeAddress(row.name, row.host, row.port) for row in registry.list_nodes()]
