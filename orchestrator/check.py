@@ -80,7 +80,7 @@ def _settings(settings: Settings) -> Iterator[tuple[bool, str]]:
 
 
 def redis_of(settings: Settings) -> Iterator[Line]:
-    """Redis, what it is told to do with what it has, and what is in it of work."""
+    """Check Redis, what it is told to do with what it has, and what is in it of work."""
     try:
         accounts = stores.build_accounts(settings).list_accounts()
         yield (
@@ -190,7 +190,7 @@ def _conference(node: Node) -> tuple[bool, str]:
 
 
 def routes_of(settings: Settings, node: Node) -> Iterator[tuple[bool, str]]:
-    """The gateway, or the SIP profile, that each route names."""
+    """Check the gateway, or the SIP profile, that each route names."""
     for name, route in (
         ("OUTBOUND_ROUTE", settings.outbound_route),
         ("SIP_ROUTE", settings.sip_route),
@@ -211,14 +211,14 @@ def routes_of(settings: Settings, node: Node) -> Iterator[tuple[bool, str]]:
 
 
 def modules_of(node: Node) -> Iterator[tuple[bool, str]]:
-    """A line for each module that is missing."""
+    """Check the node's modules: a line for each that is missing."""
     for module in MODULES:
         if node.send(ModuleExists(module)).strip() != "true":
             yield False, f"node {node.address.name} has not loaded {module} (freeswitch-conf, modules.conf.xml)"
 
 
 def music_of(settings: Settings, node: Node) -> Iterator[tuple[bool, str]]:
-    """STOCK_MUSIC, where it is a file of the node's or one of its streams."""
+    """Check STOCK_MUSIC, where it is a file of the node's or one of its streams."""
     music, name = settings.stock_music, node.address.name
     if music.startswith("/"):
         found = node.send(FileExists(music)).strip() == "true"
@@ -274,7 +274,7 @@ def _detector(settings: Settings, node: str) -> tuple[bool, str]:
 
 
 def listener_of(settings: Settings, node: str) -> tuple[bool, str]:
-    """Who follows the node, if somebody does: what `/readyz` asks, too."""
+    """Check who follows the node, if somebody does: what `/readyz` asks, too."""
     try:
         seen = stores.build_node_store(settings).load_node(node)
     except ApiError as error:

@@ -24,7 +24,7 @@ class DemoReceiver:
         self._kept = kept
 
     def start(self) -> None:
-        """Listen."""
+        """Start listening."""
         try:
             self._listen(int(self._kept.read_text()))
         except (OSError, ValueError, OverflowError):
@@ -36,12 +36,12 @@ class DemoReceiver:
         self._server.start()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.stop()
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return the URL at which it listens."""
         return f"http://127.0.0.1:{self._server.server_port}/callbacks"
 
     def _serve(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:

@@ -42,7 +42,7 @@ class RedisServerMissing(EmbeddedRedisError):
 
 
 class RedisServerEnded(EmbeddedRedisError):
-    """It ended before it answered."""
+    """The server ended before it answered."""
 
     def __init__(self, status: int, log_end: str) -> None:
         """Tell its exit status, and what it said itself."""
@@ -50,7 +50,7 @@ class RedisServerEnded(EmbeddedRedisError):
 
 
 class RedisServerSilent(EmbeddedRedisError):
-    """It runs and does not answer."""
+    """The server runs and does not answer."""
 
     def __init__(self, seconds: float, log_end: str) -> None:
         """Tell how long we waited, and what it said itself."""
@@ -58,7 +58,7 @@ class RedisServerSilent(EmbeddedRedisError):
 
 
 class RedisServerTooOld(EmbeddedRedisError):
-    """It would begin with an empty database beside the one that is there."""
+    """The server would begin with an empty database beside the one that is there."""
 
     def __init__(self, executable: str, directory: Path) -> None:
         """Say what would help."""
@@ -79,7 +79,7 @@ class EmbeddedRedis:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start it, wait until it answers, and return its URL."""
+        """Start the server, wait until it answers, and return its URL."""
         executable = find_redis_server()
         if (self.directory / _SINCE_7).exists() and _major_version(executable) < 7:
             raise RedisServerTooOld(executable, self.directory)
@@ -94,7 +94,7 @@ class EmbeddedRedis:
         return self._start_on(executable, free_port())
 
     def stop(self) -> None:
-        """SHUTDOWN, so that the file is complete; by force if that does not help."""
+        """Stop the server by SHUTDOWN, so that the file is complete; by force if that does not help."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -109,7 +109,7 @@ class EmbeddedRedis:
             process.wait()
 
     def kill_9(self) -> None:
-        """End it as a crash would. `start` brings it back on the port that it was given."""
+        """End the server as a crash would. `start` brings it back on the port that it was given."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -180,7 +180,7 @@ def _major_version(executable: str) -> int:
 
 
 def find_redis_server() -> str:
-    """The path of a redis-server."""
+    """Find the path of a redis-server."""
     on_path = shutil.which("redis-server")
     if on_path is not None:
         return on_path

@@ -34,7 +34,7 @@ class Readiness:
         self._found: list[Problem] = []
 
     def problems(self) -> list[Problem]:
-        """One line for each thing that is missing; none: ready."""
+        """List one line for each thing that is missing; none: ready."""
         now = time.monotonic()
         if now >= self._asked_at + ASKED_SECONDS:
             self._found = self._look()

@@ -13,7 +13,7 @@ Answer = tuple[str, str]
 
 
 def answer(path: str, readiness: Readiness) -> Answer | None:
-    """Status and text of a health path; None if it is none."""
+    """Return status and text of a health path; None if it is none."""
     if path == "/healthz":
         return "200 OK", "ok\n"
     if path == "/readyz":

@@ -19,7 +19,7 @@ MOST: Final = 1_000_000_000
 
 
 def parse_limit(text: str) -> int | None:
-    """A limit as an operator writes it; None: its default. Raises ValueError with what it has to be."""
+    """Read a limit as an operator writes it; None: its default. Raises ValueError with what it has to be."""
     if text == "default":
         return None
     if not (text.isascii() and text.isdigit() and int(text) <= MOST):
@@ -67,11 +67,11 @@ class Limits:
 
     @classmethod
     def parse(cls, stored: Mapping[str, str]) -> Limits:
-        """The quotas of an account, from what an operator has set; the rest has its default."""
+        """Read the quotas of an account, from what an operator has set; the rest has its default."""
         return replace(DEFAULTS, **{row.name: int(stored[row.name]) for row in TABLE if row.name in stored})
 
     def without_rate(self) -> Limits:
-        """The same for a create that begins anew and has been counted."""
+        """Return the same limits for a create that begins anew and has been counted."""
         return replace(self, creates_per_second=MOST)
 
 
@@ -87,12 +87,12 @@ class Row:
 
     @property
     def option(self) -> str:
-        """As the command line spells it."""
+        """Return the limit's name as the command line spells it."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
     def answer(self) -> str:
-        """What whoever is over it gets."""
+        """Return what a client is told that is over the limit."""
         refused = f"429, code {self.code}, `Retry-After`" if self.code else ""
         return "; ".join(filter(None, (refused, self.over)))
 

@@ -69,7 +69,7 @@ def _note_trouble(_: object, level: str, line: Any) -> Any:
 
 
 def recent_trouble() -> list[tuple[int, str, str, str]]:
-    """The last warnings and errors of this process: when (ms), level, event, and the rest as JSON."""
+    """Return the last warnings and errors of this process: when (ms), level, event, and the rest as JSON."""
     return list(_trouble)
 
 
@@ -105,5 +105,5 @@ def bound(*sids: str, request_id: str | None = None) -> Iterator[None]:
 
 
 def request_id() -> str:
-    """The request that is being answered, or that has led to what is being done; '' if there is none."""
+    """Return the request that is being answered, or that has led to what is being done; '' if there is none."""
     return str(get_contextvars().get("request_id", ""))

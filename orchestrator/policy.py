@@ -34,7 +34,8 @@ class OutboundPolicy:
 
 
 def parse_numbers(text: str) -> list[str]:
-    """Numbers or their beginnings as an operator lists them, `+1,+4420`; `any`, `none`: no list. Raises ValueError."""
+    """Read numbers or their beginnings as an operator lists them, `+1,+4420`; `any`, `none`: no list. Raises
+    ValueError."""
     listed = [] if text in ("any", "none") else [digits_of(part.strip()) for part in text.split(",")]
     if not all(map(PREFIX.fullmatch, listed)) or len(listed) > MOST_LISTED:
         raise ValueError(f"has to be at most {MOST_LISTED} numbers such as +1 or +4420, or `any` or `none`")
@@ -42,7 +43,7 @@ def parse_numbers(text: str) -> list[str]:
 
 
 def digits_of(number: str) -> str:
-    """A number as a policy lists it."""
+    """Return a number as a policy lists it."""
     return number.removeprefix("+")
 
 

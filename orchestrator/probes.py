@@ -20,7 +20,7 @@ _FOREIGN: Final = ("FREESWITCH_", "REDIS_")
 
 
 def misspelt(environment: Iterable[str]) -> Iterator[tuple[bool, str]]:
-    """Variables that are nobody's setting, and nearly one of ours."""
+    """List variables that are nobody's setting, and nearly one of ours."""
     known = [name.upper() for name in Settings.model_fields]
     for name in sorted(environment):
         near = difflib.get_close_matches(name, known, 1, _LIKENESS)
@@ -29,7 +29,7 @@ def misspelt(environment: Iterable[str]) -> Iterator[tuple[bool, str]]:
 
 
 def build_queue_probe(settings: Settings) -> Callable[[], str | None]:
-    """A test of RQ's Redis: None, or what is wrong."""
+    """Build a test of RQ's Redis: None, or what is wrong."""
 
     def probe() -> str | None:
         try:
@@ -43,7 +43,7 @@ def build_queue_probe(settings: Settings) -> Callable[[], str | None]:
 
 
 def regions_of(settings: Settings) -> Iterator[tuple[bool, str]]:
-    """A line for each Region that is mapped: wrong is one whose creates find no node."""
+    """Check each Region that is mapped: wrong is one whose creates find no node."""
     registry = build_registry(settings)
     rows = [row for row in registry.list_nodes() if row.state == "active"]
     for region, group in sorted(registry.list_regions().items()):
@@ -53,7 +53,7 @@ def regions_of(settings: Settings) -> Iterator[tuple[bool, str]]:
 
 
 def build_readiness(settings: Settings) -> Readiness:
-    """Whether the deployment can do its work."""
+    """Build the check of whether the deployment can do its work."""
     registry = build_registry(settings)
 
     def names() -> list[str]:

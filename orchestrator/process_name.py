@@ -1,4 +1,4 @@
-"""The name by which this process is known in Redis: of its leases, its reports and its nodes."""
+"""Names this process in Redis: in its leases, its reports and its nodes."""
 
 from __future__ import annotations
 

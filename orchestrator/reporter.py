@@ -25,11 +25,11 @@ class Reporter:
         self._started_ms = int(time.time() * 1000)
 
     def start(self) -> None:
-        """Begin, beside whatever this process does: if its loop hangs, so does this."""
+        """Begin to report, beside whatever this process does: if its loop hangs, so does this."""
         gevent.spawn(self._run)
 
     def stop(self) -> None:
-        """Say that it ends as it should."""
+        """Say that the process ends as it should."""
         with contextlib.suppress(Unavailable):
             self._store.delete(self._name)
 

@@ -20,7 +20,7 @@ LOCK: Final = DATA / "lock"
 
 
 def running_settings() -> dict[str, str]:
-    """What `save_running` wrote, if the `up` that did so still runs."""
+    """Return what `save_running` wrote, if the `up` that did so still runs."""
     try:
         with LOCK.open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -15,7 +15,7 @@ _HOST = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:]*:[0-
 
 
 def parse_node(text: str) -> NodeAddress:
-    """`name=host:port`."""
+    """Read `name=host:port`."""
     match = _NODE.fullmatch(text)
     if match is None or int(match["port"]) > 65535:
         raise ValueError(f"'{text}' is not name=host:port")
@@ -23,7 +23,7 @@ def parse_node(text: str) -> NodeAddress:
 
 
 def parse_nodes(value: str) -> tuple[NodeAddress, ...]:
-    """`name=host:port`, separated by commas."""
+    """Read `name=host:port`, separated by commas."""
     nodes = []
     for text in filter(None, (part.strip() for part in value.split(","))):
         nodes.append(parse_node(text))
@@ -33,7 +33,7 @@ def parse_nodes(value: str) -> tuple[NodeAddress, ...]:
 
 
 def check_redis_url(value: str) -> str:
-    """A URL that redis-py takes, or one of Sentinels."""
+    """Check a URL that redis-py takes, or one of Sentinels."""
     if value.startswith(f"{SCHEME}:"):
         parse_sentinel_url(value)
         return value
@@ -48,7 +48,7 @@ def check_redis_url(value: str) -> str:
 
 
 def check_media_url(value: str) -> str:
-    """A base URL; it becomes part of a command."""
+    """Check a base URL; it becomes part of a command."""
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -60,7 +60,7 @@ def check_media_url(value: str) -> str:
 
 
 def check_command(value: str) -> str:
-    """A command with the placeholders of TTS_COMMAND."""
+    """Check a command with the placeholders of TTS_COMMAND."""
     try:
         words = [word.format(language="", gender="", voice="") for word in shlex.split(value)]
     except (ValueError, LookupError, AttributeError):
@@ -71,7 +71,7 @@ def check_command(value: str) -> str:
 
 
 def parse_hosts(value: str) -> tuple[str, ...]:
-    """Hosts, `*.` before those of a domain, separated by commas."""
+    """Read hosts, `*.` before those of a domain, separated by commas."""
     hosts = tuple(part.strip().lower().removesuffix(".") for part in value.split(",") if part.strip())
     wrong = [host for host in hosts if _HOST.fullmatch(host) is None]
     if wrong:
@@ -80,7 +80,7 @@ def parse_hosts(value: str) -> tuple[str, ...]:
 
 
 def parse_routes(value: str) -> frozenset[str]:
-    """Of number, sip and client, separated by commas."""
+    """Read which of number, sip and client are named, separated by commas."""
     routes = frozenset(part.strip().lower() for part in value.split(",") if part.strip())
     if routes - {"number", "sip", "client"}:
         raise ValueError("takes number, sip and client, separated by commas")
@@ -88,7 +88,7 @@ def parse_routes(value: str) -> frozenset[str]:
 
 
 def parse_delays(value: str) -> tuple[float, ...]:
-    """Seconds, separated by commas."""
+    """Read seconds, separated by commas."""
     try:
         delays = tuple(float(text) for text in value.split(","))
     except ValueError:

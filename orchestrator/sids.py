@@ -24,7 +24,7 @@ def is_sid(prefix: str, text: str) -> bool:
 
 
 def write_as_uuid(text: str) -> str:
-    """A SID as SignalWire has it: its digits as a UUID, without the letters. What is no SID stays as it is."""
+    """Write a SID as SignalWire has it: its digits as a UUID, without the letters. What is no SID stays as it is."""
     return str(uuid.UUID(text[2:])) if _SHAPE.fullmatch(text) else text
 
 
@@ -34,12 +34,12 @@ def looks_like_call_sid(text: str) -> bool:
 
 
 def channel_uuid_of(call_sid: str) -> str:
-    """The FreeSWITCH channel UUID that belongs to a CallSid."""
+    """Return the FreeSWITCH channel UUID that belongs to a CallSid."""
     return str(uuid.UUID(call_sid[2:]))
 
 
 def call_sid_of(channel_uuid: str) -> str | None:
-    """The CallSid of a channel UUID, or None if the text is no UUID (a foreign channel), or that of a recorder."""
+    """Return the CallSid of a channel UUID; None if the text is no UUID (a foreign channel), or that of a recorder."""
     digits = channel_uuid.replace("-", "").lower()
     sid = "CA" + digits
     return sid if is_sid("CA", sid) and not is_recorder(channel_uuid) else None
@@ -50,7 +50,7 @@ _RECORDER: Final = "8"
 
 
 def recorder_uuid_of(recording_sid: str) -> str:
-    """The channel UUID of the leg that records a conference: no call, though it is a member."""
+    """Return the channel UUID of the leg that records a conference: no call, though it is a member."""
     digits = recording_sid[2:]
     return str(uuid.UUID(digits[:12] + _RECORDER + digits[13:]))
 

@@ -15,8 +15,8 @@ PING_SECONDS: Final = 2.0
 
 
 def trunks_of(store: AccountStore) -> Iterator[tuple[bool | None, str]]:
-    """Whether each gateway of each trunk answers here, which the nodes may see otherwise; wrong is a trunk without one
-    that does."""
+    """Check whether each gateway of each trunk answers here, which the nodes may see otherwise; wrong is a trunk
+    without one that does."""
     try:
         accounts = store.list_accounts()
     except ApiError:
@@ -31,7 +31,8 @@ def trunks_of(store: AccountStore) -> Iterator[tuple[bool | None, str]]:
 
 
 def problem_of(gateway: Gateway) -> str | None:
-    """What is wrong with a gateway as it is seen from here; None: it answers, or takes connections if it has TCP."""
+    """Return what is wrong with a gateway as it is seen from here; None: it answers, or takes connections if it has
+    TCP."""
     try:
         host = gateway.host.strip("[]")
         family, kind, _, _, address = socket.getaddrinfo(

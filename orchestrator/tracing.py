@@ -50,7 +50,7 @@ def span(name: str, about: str, **attributes: str | int) -> AbstractContextManag
 
 
 def mark(name: str, *abouts: str, **attributes: str | int) -> None:
-    """A moment in each of these traces."""
+    """Mark a moment in each of these traces."""
     if _tracer is not None:
         for about in abouts:
             with span(name, about, **attributes):

@@ -32,7 +32,7 @@ class Gateway:
 
     @property
     def address(self) -> str:
-        """As a SIP URI has it behind the `@`."""
+        """Return the address as a SIP URI has it behind the `@`."""
         return f"{self.host}:{self.port}" + ("" if self.transport == "udp" else f";transport={self.transport}")
 
     def __str__(self) -> str:
@@ -65,16 +65,16 @@ def parse_gateway(text: str) -> Gateway:
 
 
 def dump(trunk: Trunk) -> str:
-    """As it is kept: the gateways separated by spaces, and the name behind a line break."""
+    """Write a trunk as it is kept: the gateways separated by spaces, and the name behind a line break."""
     return " ".join(map(str, trunk.gateways)) + "\n" + trunk.friendly_name
 
 
 def load(trunk_sid: str, text: str) -> Trunk:
-    """What was kept."""
+    """Read a trunk that was kept."""
     gateways, _, name = text.partition("\n")
     return Trunk(trunk_sid, tuple(map(parse_gateway, gateways.split())), name)
 
 
 def find(trunks: Sequence[Trunk], trunk_sid: str) -> Trunk | None:
-    """The trunk of that SID."""
+    """Find the trunk of that SID."""
     return next((one for one in trunks if one.trunk_sid == trunk_sid), None)

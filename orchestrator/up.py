@@ -60,7 +60,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it."""
+        """Start the process."""
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "orchestrator", *self._arguments],
@@ -74,7 +74,7 @@ class Child:
             )
 
     def keep_running(self, stopping: Event) -> None:
-        """Watch it until `stopping`; start it again when it dies."""
+        """Watch the process until `stopping`; start it again when it dies."""
         while not stopping.wait(0.2):
             if self._process is not None and self._process.poll() is not None:
                 print(f"{self.name} ended with status {self._process.returncode}, see {self.log_path}; again …")
@@ -83,7 +83,7 @@ class Child:
                     self.start()
 
     def stop(self) -> None:
-        """Ask it to stop; make it after STOP_SECONDS."""
+        """Ask the process to stop; end it after STOP_SECONDS."""
         if self._process is None:
             return
         self._process.terminate()

@@ -14,10 +14,10 @@ _PRINTABLE: Final = re.compile(r"[!-~]+", re.ASCII)
 
 
 def request_urls(url: str, in_query: tuple[tuple[str, str], ...] = ()) -> tuple[str, str]:
-    """The URL to request and the URL to sign: byte for byte as configured, because the receiver compares the signature
-    with one of its own URL. Neither has the fragment (overrides are ours to read, never sent); `in_query` goes behind
-    the query that is there. Userinfo is signed as configured, and sent as Basic authentication instead of in the
-    request line. Raises ValueError for what is no URL."""
+    """Return the URL to request and the URL to sign: byte for byte as configured, because the receiver compares the
+    signature with one of its own URL. Neither has the fragment (overrides are ours to read, never sent); `in_query`
+    goes behind the query that is there. Userinfo is signed as configured, and sent as Basic authentication instead of
+    in the request line. Raises ValueError for what is no URL."""
     parts = urlsplit(url)
     target = target_of(url)
     if in_query:
@@ -43,23 +43,23 @@ def target_of(url: str) -> str:
 
 
 def basic_auth(url: str) -> dict[str, str]:
-    """The Authorization header of a URL with userinfo."""
+    """Return the Authorization header of a URL with userinfo."""
     userinfo = urlsplit(url).netloc.rpartition("@")[0]
     return {"Authorization": f"Basic {b64encode(unquote(userinfo).encode()).decode()}"} if userinfo else {}
 
 
 def without_password(url: str) -> str:
-    """A URL for who is to recognise it: as configured, but for the password in it."""
+    """Return a URL for somebody who is to recognise it: as configured, but for the password in it."""
     return re.sub(r"^([a-z]+://[^/?#@]*?):[^/?#]*@", r"\1:***@", url, flags=re.IGNORECASE)
 
 
 def shown_address(address: str) -> str:
-    """Whom a call is between, for logs: a SIP URI without password and custom parameters, where secrets are."""
+    """Return an address of a call for logs: a SIP URI without password and custom parameters, where secrets are."""
     return re.sub(r"^(sips?:[^@:]*):[^@]*@", r"\1@", address.partition("?")[0])[:200]
 
 
 def shown(url: str) -> str:
-    """A URL for logs: without userinfo, query and fragment, where secrets are."""
+    """Return a URL for logs: without userinfo, query and fragment, where secrets are."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -33,7 +33,7 @@ class Found:
 
 
 def parse_resolv_conf(text: str) -> dns.resolver.Resolver | None:
-    """A client of the name servers in resolv.conf, or None if it names none."""
+    """Make a client of the name servers in resolv.conf; None if it names none."""
     client = dns.resolver.Resolver(configure=False)
     try:
         client.read_resolv_conf(io.StringIO(text))
@@ -83,7 +83,7 @@ class Service:
 
 
 def look_up_services(client: dns.resolver.Resolver, name: str, seconds: float) -> tuple[Service, ...]:
-    """The servers of `_service._protocol.name`, the one to try first in front; none if DNS knows of none."""
+    """Look up the servers of `_service._protocol.name`, the one to try first in front; none if DNS knows of none."""
     try:
         answer = client.resolve(name, "SRV", raise_on_no_answer=False, lifetime=seconds)
     except dns.resolver.NXDOMAIN:

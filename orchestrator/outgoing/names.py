@@ -20,12 +20,12 @@ class Unresolvable(socket.gaierror):
 
 
 def no_name(host: str, why: str) -> Unresolvable:
-    """The failure that asking again will not change soon."""
+    """Make the failure that asking again will not change soon."""
     return Unresolvable(socket.EAI_NONAME, f"{host!r} {why}")
 
 
 def parse_literal(host: str) -> Address | None:
-    """The address that a host in lower case spells, or None for a name. Raises Unresolvable for neither.
+    """Read the address that a host in lower case spells; None for a name. Raises Unresolvable for neither.
 
     IPv4 is read by inet_aton, as getaddrinfo reads it: 127.1, 0x7f000001, 2130706433 and 0177.0.0.1 are 127.0.0.1.
     What ends in a number is never looked up (https://url.spec.whatwg.org/#ends-in-a-number-checker), so that nothing
@@ -55,7 +55,7 @@ def is_literal(host: str) -> bool:
 
 
 def parse_hosts(text: str) -> Mapping[str, tuple[Address, ...]]:
-    """A hosts file, see hosts(5): an address and its names on each line. A line that is not so is passed over."""
+    """Read a hosts file, see hosts(5): an address and its names on each line. A line that is not so is passed over."""
     hosts: dict[str, dict[Address, None]] = {}
     for line in text.splitlines():
         words = line.partition("#")[0].lower().split()

@@ -48,7 +48,7 @@ NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """ALLOWED_PRIVATE_NETWORKS. Raises ValueError saying what is wrong with which part."""
+    """Read ALLOWED_PRIVATE_NETWORKS. Raises ValueError saying what is wrong with which part."""
     return tuple(_parse_network(part) for part in (part.strip() for part in text.split(",")) if part)
 
 
@@ -69,7 +69,7 @@ def _parse_network(part: str) -> Network:
 
 
 def unmapped(address: Address) -> Address:
-    """The IPv4 address that the OS connects to for ::ffff:a.b.c.d, and every other address as it is."""
+    """Return the IPv4 address that the OS connects to for ::ffff:a.b.c.d, and every other address as it is."""
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 

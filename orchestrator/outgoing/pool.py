@@ -155,7 +155,8 @@ class OutgoingPool(urllib3.PoolManager):
         self._listed = tuple(listed)
 
     def allowed_addresses(self, host: str) -> list[Address]:
-        """Those addresses of a host that may be connected to, at least one. Raises AddressRefused, socket.gaierror."""
+        """Return those addresses of a host that may be connected to, at least one. Raises AddressRefused,
+        socket.gaierror."""
         addresses = self._resolve(host)
         allowed = [unmapped(address) for address in addresses if may_connect(address, self._listed)]
         if not allowed:
@@ -163,7 +164,7 @@ class OutgoingPool(urllib3.PoolManager):
         return allowed
 
     def urlopen(self, method: str, url: str, redirect: bool = True, **kw: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]  # as in PoolManager
-        """A request for `url` as it stands, and for each redirect's."""
+        """Request `url` as it stands, and each redirect's."""
         kw["headers"] = _Headers(kw.get("headers") or self.headers, target_of(url))
         return super().urlopen(method, url, redirect, **kw)
 

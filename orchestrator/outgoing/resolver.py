@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Reread(Generic[T]):
-    """What a file says now; it is read again when it has changed, and looked at once a second at most."""
+    """Reads what a file says now; it is read again when it has changed, and looked at once a second at most."""
 
     def __init__(self, path: Path, parse: Callable[[str], T], clock: Callable[[], float]) -> None:
         self._path = path
@@ -79,7 +79,7 @@ class _Question:
 
 
 class Resolver:
-    """Addresses of hosts, for any number of threads, or greenlets if gevent has patched the standard library.
+    """Resolves hosts to addresses, for any number of threads, or greenlets if gevent has patched the standard library.
 
     It says what a host means, not whether it may be connected to: that is for who connects, with these addresses and
     no second question. Of the OS's sources there are the hosts file and DNS; mDNS and the like are not asked.
@@ -104,7 +104,7 @@ class Resolver:
         self._questions: dict[str, _Question] = {}
 
     def resolve(self, host: str) -> tuple[Address, ...]:
-        """A host's addresses in the order to try them, at least one. Raises Unresolvable."""
+        """Return a host's addresses in the order to try them, at least one. Raises Unresolvable."""
         host = host.lower()
         literal = parse_literal(host)
         if literal is not None:
@@ -131,7 +131,7 @@ class Resolver:
         return self._answer(host, mine)
 
     def services(self, name: str) -> tuple[Service, ...]:
-        """The servers of a service, `_sip._udp.example.com`; none if DNS knows of none. Raises Unresolvable."""
+        """Return the servers of a service, `_sip._udp.example.com`; none if DNS knows of none. Raises Unresolvable."""
         client = self._dns_client()
         return () if client is None else look_up_services(client, name, self._lookup_seconds)
 

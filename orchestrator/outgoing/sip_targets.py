@@ -29,7 +29,7 @@ class TargetRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where packets go."""
+    """Where packets of a call go."""
 
     address: Address
     port: int
@@ -48,7 +48,7 @@ class SipTargets:
         self._hosts = tuple(hosts)
 
     def check_host(self, host: str) -> None:
-        """Raises TargetRefused unless the operator's list has the host, or there is no list."""
+        """Refuse a host that the operator's list does not have, if there is one. Raises TargetRefused."""
         name = host.strip("[]").removesuffix(".")
         if self._hosts and not any(
             name.endswith(each[1:]) if each.startswith("*.") else name == each for each in self._hosts
@@ -56,12 +56,12 @@ class SipTargets:
             raise TargetRefused(f"{host} is not in SIP_HOSTS")
 
     def check_address(self, literal: str) -> None:
-        """Raises TargetRefused unless calls may be sent to this address."""
+        """Refuse an address to which calls may not be sent. Raises TargetRefused."""
         if not any(may_connect(address, self._listed) for address in self._resolve(literal)):
             raise TargetRefused(f"{literal} is neither public nor in ALLOWED_PRIVATE_NETWORKS")
 
     def find(self, host: str, port: int | None, transport: str | None) -> Target:
-        """The first allowed address of a host. Raises TargetRefused, socket.gaierror."""
+        """Find the first allowed address of a host. Raises TargetRefused, socket.gaierror."""
         self.check_host(host)
         for name, number, how in self._servers(host, port, transport):
             for address in self._resolve(name):

@@ -85,8 +85,7 @@ def _code(element: Element, name: str) -> int:
 
 
 def parse_document(body: bytes, charset: str = "") -> Document:
-    """What a TwiML document says; `charset` is its header's. Raises DocumentError, and nothing else, whatever the bytes
-    are.
+    """Read a TwiML document; `charset` is its header's. Raises DocumentError, and nothing else, whatever the bytes are.
 
     Names are case-sensitive; text between the verbs means nothing.
     """

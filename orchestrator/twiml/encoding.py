@@ -26,7 +26,7 @@ _NO_CHARSETS: Final = frozenset({"utf-7", "idna", "punycode", "unicode-escape", 
 
 
 def decode_xml(body: bytes, charset: str = "") -> str:
-    """A document's text; `charset` is its header's. Raises DocumentError 12100.
+    """Decode a document to text; `charset` is its header's. Raises DocumentError 12100.
 
     A header's charset that is not known, or not true, means nothing. One that the document declares does.
     """
@@ -61,7 +61,7 @@ def _marked(body: bytes) -> str:
 
 
 def find_charset(name: str) -> str:
-    """Python's name of a charset, or '' if there is none that text may be written in."""
+    """Find Python's name of a charset; '' if there is none that text may be written in."""
     try:
         found = codecs.lookup(name).name if name.isascii() and name.isprintable() else ""
         b"text".decode(found or "undefined", "replace")  # refuses what is no character encoding: zip, rot13

@@ -54,7 +54,7 @@ READ: Final = (*ELEMENTS, "say-as", "sub", "phoneme", "w", "speak")
 
 @dataclass(slots=True)
 class Speech:
-    """`text` and `ssml` in pieces; the latter is of use if there `is_marked`."""
+    """What is collected of a <Say>: `text` and `ssml` in pieces; the latter is of use if there `is_marked`."""
 
     text: list[str] = field(default_factory=list)
     ssml: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Speech:
     is_behind_tag: bool = False
 
     def add(self, words: str) -> None:
-        """Words, in both; no word goes on behind a tag (SSML 1.1: tokens do not span markup)."""
+        """Add words to both; no word goes on behind a tag (SSML 1.1: tokens do not span markup)."""
         if not words:
             return
         if self.is_behind_tag and words[0].isalnum() and self._last.isalnum():
@@ -78,7 +78,7 @@ class Speech:
 
 
 def read_speech(element: Element) -> tuple[str, str, list[Warned]]:
-    """A <Say>'s plain text, its SSML ('' if there is no markup in it), and what it is warned of."""
+    """Read a <Say>'s plain text, its SSML ('' if there is no markup in it), and what it is warned of."""
     speech = Speech()
     _read(element, speech)
     ssml = f"<speak>{_squeeze(speech.ssml)}</speak>" if speech.is_marked else ""

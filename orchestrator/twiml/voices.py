@@ -82,7 +82,7 @@ _PLAIN: Final[dict[str, Gender]] = {"": "female", "woman": "female", "alice": "f
 
 
 def find_language(name: str) -> str:
-    """One of LANGUAGES, by any name of Twilio's for it, in any case; '' if it is none."""
+    """Find one of LANGUAGES, by any name of Twilio's for it, in any case; '' if it is none."""
     return _BY_LOWER.get(name.lower(), "")
 
 

@@ -28,12 +28,12 @@ class Element:
 
     @property
     def children(self) -> list[Element]:
-        """The elements inside."""
+        """List the elements inside."""
         return [part for part in self.content if isinstance(part, Element)]
 
     @property
     def own_text(self) -> str:
-        """Without that of children, and without white space around it."""
+        """Return the text without that of children, and without white space around it."""
         return "".join(part for part in self.content if isinstance(part, str)).strip()
 
 
