@@ -112,14 +112,15 @@ def _memory(settings: Settings) -> tuple[bool, str]:
 
 
 def _keeping(settings: Settings) -> tuple[bool, str]:
-    """Without an append-only file a restart of Redis loses what was acknowledged since its last snapshot."""
+    """Check that Redis writes an append-only file: without it a restart loses what was acknowledged since its last
+    snapshot."""
     if stores.build_memory(settings).appends():
         return True, "Redis writes an append-only file"
     return False, "Redis has appendonly no: calls and callbacks are lost when it restarts; set appendonly yes"
 
 
 def _work(settings: Settings) -> Iterator[Line]:
-    """Who lives, and what waits for them."""
+    """Say which processes live, and what waits for them."""
     kinds = stores.build_processes(settings).count_kinds()
     workers, apis = kinds.get("work", 0), kinds.get("api", 0)
     yield bool(workers), f"{workers} worker(s)" + ("" if workers else ": callbacks and music wait (orchestrator work)")
@@ -163,7 +164,8 @@ def _nodes(settings: Settings) -> Iterator[Line]:
 
 
 def _rtp(node: Node) -> tuple[bool, str]:
-    """Without the context that every call of ours asks, nothing is refused; with it, a carrier's calls may be."""
+    """Check for the context that every call of ours asks: without it nothing is refused; with it, a carrier's calls may
+    be."""
     name = node.address.name
     if not node.send(FindContext("orchestrator")).startswith("<context"):
         return False, (
@@ -180,7 +182,7 @@ def _rtp(node: Node) -> tuple[bool, str]:
 
 
 def _conference(node: Node) -> tuple[bool, str]:
-    """Without it every call ends as it is answered."""
+    """Check for the conference profile: without it every call ends as it is answered."""
     if f'<profile name="{PROFILE}"' in node.send(FindConferences()):
         return True, f"node {node.address.name} has the conference profile {PROFILE}"
     return False, (
@@ -251,7 +253,7 @@ def _media(settings: Settings, node: Node) -> tuple[bool, str]:
 
 
 def _speech(settings: Settings) -> tuple[bool, str]:
-    """Not wrong where it is missing: only what workers <Say> fails without it."""
+    """Check the speech engine. Not wrong where it is missing: only what workers <Say> fails without it."""
     engine = shlex.split(settings.tts_command)[0]
     if shutil.which(engine) is None:
         return True, f"TTS_COMMAND {engine} is not on this machine: <Say> needs it where `orchestrator work` runs"
@@ -259,7 +261,8 @@ def _speech(settings: Settings) -> tuple[bool, str]:
 
 
 def _detector(settings: Settings, node: str) -> tuple[bool, str]:
-    """Not wrong where nobody wants it: it says which answer MachineDetection gets."""
+    """Check who detects answerers. Not wrong where nobody wants it: the line says which answer MachineDetection
+    gets."""
     try:
         seen = stores.build_node_store(settings).load_detector(node)
     except ApiError as error:

@@ -11,8 +11,8 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """For `preexec_fn`: the kernel sends SIGTERM when the thread that started the child ends, however it ends
-    (prctl(2), Linux only)."""
+    """Have the child of `preexec_fn` end with its parent: the kernel sends SIGTERM when the thread that started the
+    child ends, however it ends (prctl(2), Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -49,7 +49,7 @@ def read_audio(path: Path) -> bytes:
 
 
 def judge(audio: bytes, tuning: Tuning) -> Verdict | None:
-    """Who it is, or None if the audio ends before that is clear."""
+    """Return who picked up, or None if the audio ends before that is clear."""
     heard = Heard()
     for segment in _segments(audio):
         outcome = hear(heard, segment, tuning)

@@ -30,7 +30,7 @@ _SINCE_7 = "appendonlydir"
 
 
 class EmbeddedRedisError(Exception):
-    """There is no Redis to go with."""
+    """A Redis server could not be had."""
 
 
 class RedisServerMissing(EmbeddedRedisError):

@@ -109,13 +109,13 @@ class CoachingImpossible(ApiError):
 
 
 class ConferenceNotInProgress(ApiError):
-    """Nobody could hear it: the conference has not started, or is over."""
+    """The conference has not started, or is over: nobody could hear the announcement."""
 
     code, http_status = 16001, 400
 
 
 class TooManyAnnouncements(ApiError):
-    """As many announcements wait to be played as may."""
+    """As many announcements wait to be played as may wait at once."""
 
     code, http_status, retry_after_seconds = 20429, 429, 1
 
@@ -157,7 +157,7 @@ class OneChannelOnly(ApiError):
 
 
 class RecordingUnfinished(ApiError):
-    """It can be deleted when it is complete."""
+    """The recording is not complete yet: it can be deleted when it is."""
 
     code, http_status = 20009, 409
 

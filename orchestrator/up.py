@@ -160,7 +160,7 @@ def _children(settings: Settings, environment: dict[str, str]) -> list[Child]:
 
 
 def _console_bind(settings: Settings) -> str:
-    """Where the console listens: unless it is named, another port where its usual one is taken."""
+    """Return where the console listens: unless it is named, another port where its usual one is taken."""
     if "CONSOLE_BIND" in os.environ:
         return settings.console_bind
     host, _, port = settings.console_bind.rpartition(":")

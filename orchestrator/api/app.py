@@ -144,7 +144,7 @@ def _read_path(dialects: Dialects) -> None:
 
 
 def _answer_error(error: ApiError) -> Response:
-    """In the words of the request's dialect."""
+    """Answer an error in the words of the request's dialect."""
     g.refusal = error
     return routes.to_response(g.asked.dialect.render_error(g.asked, error))
 

@@ -126,7 +126,8 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
 
 
 def _read_body(request: Any, client: Any) -> None:
-    """All of it, before a request counts as one; one that is too large is left to the application to refuse."""
+    """Read the whole body before a request counts as one; one that is too large is left to the application to
+    refuse."""
     if request._expected_100_continue:
         request._expected_100_continue = False
         client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -175,7 +175,8 @@ def _delete(removal: AccountRemoval, accounts: AccountStore, options: argparse.N
 
 
 def _rotate(accounts: AccountStore, options: argparse.Namespace) -> int:
-    """In two steps, so that nobody is locked out: a token beside the one that signs, then the other way round."""
+    """Rotate a token in two steps, so that nobody is locked out: a token beside the one that signs, then the other way
+    round."""
     credentials = Credentials(accounts)
     if options.action == "secondary-token":
         account = credentials.create_secondary_token(options.sid)

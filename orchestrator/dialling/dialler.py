@@ -1,6 +1,6 @@
 """Dials one call that has waited for its turn, exactly once.
 
-A call is claimed, dialled, and taken out of the queue. Whoever dies in between leaves a claim behind: who comes next
+A call is claimed, dialled, and taken out of the queue. A worker that dies in between leaves a claim behind: the next
 waits until the node's listener has told what there is to tell, asks the switch, and dials only what nobody has.
 """
 

@@ -38,7 +38,7 @@ UNFINISHED: Final = frozenset({IN_PROGRESS, PAUSED, STOPPED, PROCESSING})
 
 
 class RecordingSource(StrEnum):
-    """Who asked for it, in Twilio's words."""
+    """Who asked for the recording, in Twilio's words."""
 
     PARTICIPANT = "OutboundAPI"
     CALL = "StartCallRecordingAPI"

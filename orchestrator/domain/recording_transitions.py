@@ -156,7 +156,7 @@ def _processed(recording: Recording, event: Event) -> Told:
 
 
 def _open_seconds(recording: Recording) -> float:
-    """How long its files were open."""
+    """Return how long the recording's files were open."""
     return sum(
         (part.ended_at - part.started_at).total_seconds()
         for part in recording.parts

@@ -66,7 +66,7 @@ def detected(participant: Participant, event: Event) -> Ruling:
 
 
 def _undetected(participant: Participant, at: datetime) -> Ruling:
-    """Note that whoever hangs up before it is clear who they are stays unknown: a client is told so."""
+    """Note that it stays unknown who picked up, when the call ends before that was clear: a client is told so."""
     if participant.answered_at is None:
         return participant, ()
     passed_ms = max(0, round((at - participant.answered_at).total_seconds() * 1000))
@@ -93,8 +93,8 @@ def member_removed(participant: Participant, event: Event) -> Ruling:
 
 
 def ended(participant: Participant, event: Event) -> Ruling:
-    """Note the call's end and its cause; whoever had not left has left now. Of one that another gateway is tried for
-    nobody is told."""
+    """Note the call's end and its cause, and the leave of one who had not left before. Nobody is told of a call that
+    another gateway is tried for."""
     if participant.ended_at is not None:
         return participant, ()
     end = cast(CallEnded | DialFailed, event)

@@ -137,7 +137,7 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
             self._on_close()
 
     def keep_awake(self) -> None:
-        """Until the connection ends, make the node hand over its events at once. Blocks."""
+        """Make the node hand over its events at once, until the connection ends. Blocks."""
         while self.connected:
             gevent.sleep(NUDGE_SECONDS)
             if self._writing.acquire(blocking=False):  # a command under way wakes the node just as well

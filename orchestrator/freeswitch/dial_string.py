@@ -148,7 +148,8 @@ def _spelt(name: str, text: str) -> str:
 
 
 def _early_media_limit(command: CreateParticipant, participant: Participant) -> str | None:
-    """With early media the leg counts as connected, and `originate_timeout` no longer holds."""
+    """Return the command that hangs up a leg that is not answered in time: with early media it counts as connected, and
+    `originate_timeout` no longer holds."""
     if not command.early_media:
         return None
     seconds = command.timeout_seconds + TIMEOUT_BUFFER_SECONDS

@@ -46,8 +46,9 @@ class Pair(NamedTuple):
 
 
 def pair_of(channel_name: str) -> Pair | None:
-    """By the name of either leg; None for other channels. The second leg's row in `show channels` is the one to trust:
-    the first one's may be deleted in place of that of an earlier pair with the same UUID, which ended a moment ago."""
+    """Return the pair of a leg, by the name of either; None for other channels. The second leg's row in `show channels`
+    is the one to trust: the first one's may be deleted in place of that of an earlier pair with the same UUID, which
+    ended a moment ago."""
     match = _NAMED.fullmatch(channel_name)
     return None if match is None else Pair(match[1], match[2])
 

@@ -70,7 +70,7 @@ KEEPS_NO_BYTECODE: Final = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
-    """Its exit status. Raises TimeoutExpired."""
+    """Wait for the program to end; returns its exit status. Raises TimeoutExpired."""
     prompt = min(PROMPT_SECONDS, seconds)
     with suppress(subprocess.TimeoutExpired):
         return process.wait(timeout=prompt)
@@ -80,7 +80,8 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
 
 
 def _start(command: Sequence[str], files: tuple[IO[bytes], ...], limits: Limits) -> subprocess.Popen[bytes]:
-    """In a greenlet of its own: one that is ended while its program starts would not know what there is to end."""
+    """Start the program in a greenlet of its own: one that is ended while its program starts would not know what there
+    is to end."""
     starting: Greenlet[..., subprocess.Popen[bytes] | Exception] = gevent.spawn(_popen, command, files, limits)
     try:
         started = starting.get()
@@ -120,7 +121,7 @@ def _end(started: subprocess.Popen[bytes] | Exception | None) -> None:
 
 
 def _confine(limits: Limits) -> None:
-    """In the child, before the program."""
+    """Confine the child, before it becomes the program."""
     seconds = int(limits.seconds) + 1
     for kind, most in (
         (resource.RLIMIT_CPU, seconds),

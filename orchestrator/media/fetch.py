@@ -84,8 +84,9 @@ class Hop:
     sign: Signer | None
 
     def redirected(self, status: int, location: str) -> Hop:
-        """As browsers do it (https://fetch.spec.whatwg.org/#http-redirect-fetch): 307 and 308 repeat the request, the
-        others become a GET. A redirect's URL is complete, so only what is posted goes along.
+        """Return the request that a redirect leads to, as browsers do it
+        (https://fetch.spec.whatwg.org/#http-redirect-fetch): 307 and 308 repeat the request, the others become a GET. A
+        redirect's URL is complete, so only what is posted goes along.
 
         What comes from another origin than the client's own is never signed again, wherever it leads: whoever sends us
         on chooses the URL.
@@ -167,7 +168,8 @@ class Fetcher:
         raise MediaError(errors.REDIRECTS, f"More than {MAX_REDIRECTS} redirects")
 
     def _ask(self, hop: Hop, errand: _Errand, *, is_document: bool) -> StoredResponse:
-        """From the cache or from the server. A kept answer whose clip has made room for others is asked for anew."""
+        """Get an answer from the cache or from the server. A kept answer whose clip has made room for others is asked
+        for anew."""
         parts = urlsplit(hop.url)
         if not _is_http(parts):
             raise MediaError(errors.BAD_URL, "The URL is neither http:// nor https://")

@@ -94,7 +94,7 @@ class Player:
         return min(moments) if moments else None
 
     def _wait(self) -> None:
-        """For a document or a clip, or for something else to happen."""
+        """Wait for a document or a clip, or for something else to happen."""
         while not self._has_news():
             self._loads.wait(POLL_SECONDS)
             if self._store.is_woken(self._lane, self._owner):
@@ -218,7 +218,7 @@ class Player:
         self._parts.report_end(self._lane, failed)
 
     def _clear(self) -> int | None:
-        """Nobody is there any more: what waits to be announced has failed, one after the other."""
+        """Forget everything, since nobody is there: what waits to be announced has failed, one by one."""
         self._loads.cancel()
         announcement = self.state.announcement or self._take_next()
         while announcement is not None:

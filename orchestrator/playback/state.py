@@ -203,8 +203,8 @@ class State:
         )
 
     def finished(self, now_ms: int) -> State:
-        """After what was played has come to its end. Whoever comes back from hold, or has waited, has all sounds
-        stopped, an announcement with them: that is heard again, once."""
+        """Return the state after what was played has come to its end. A participant who comes back from hold, or has
+        waited, has all sounds stopped, an announcement with them: that is heard again, once."""
         playing = self.playing
         if playing is None:
             return self

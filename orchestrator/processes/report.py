@@ -11,7 +11,7 @@ from orchestrator.wiring.stores import build_processes
 
 
 def report_life(settings: Settings, kind: str) -> Reporter:
-    """Have the others, and whoever asks, know that this process lives."""
+    """Begin to report, to Redis, to traces and to health checks, that this process lives."""
     tracing.start(kind, settings.otel_exporter_otlp_endpoint)
     reporter = Reporter(build_processes(settings), kind)
     reporter.start()

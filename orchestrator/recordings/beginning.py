@@ -1,4 +1,5 @@
-"""The recordings that creates ask for: always under the same SID, so that whoever sees that one is due may begin it."""
+"""Makes the recordings that creates ask for: always under the same SID, so that any process that sees that one is due
+may begin it."""
 
 from __future__ import annotations
 

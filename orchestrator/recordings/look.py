@@ -149,12 +149,12 @@ class Looks:
         return LOOK_SECONDS
 
     def _go_on(self, recording: Recording, broken: Part, send: Send) -> None:
-        """In another file, in which what has been missed is silence."""
+        """Go on recording in another file, in which what has been missed is silence."""
         log.error("recording_broken_off", **names_of(recording), part=broken.number)
         self.recorder.apply(lane_of(recording), RecordingInterrupted(datetime.now(UTC), broken.number), send)
 
     def _is_over(self, recording: Recording) -> bool:
-        """What is recorded has ended, as far as our state knows."""
+        """Whether what is recorded has ended, as far as our state knows."""
         sid, call_sid = recording.conference_sid, recording.call_sid
         conferences, participants = self.commits.load([(sid, call_sid)] if call_sid else (), [sid])
         if call_sid is not None:
@@ -162,12 +162,13 @@ class Looks:
         return sid not in conferences or conferences[sid].conference.status is ConferenceStatus.COMPLETED
 
     def _is_somebody_there(self, recording: Recording, send: Send) -> bool:
-        """In the conference or on the way to it, as the switch knows: we may not have heard yet that it is over."""
+        """Whether the switch knows somebody in the conference or on the way to it: we may not have heard yet that it is
+        over."""
         people = self.commits.list_live(recording.conference_sid)
         return any(send(ChannelExists(person.switch.channel_uuid)).strip() == "true" for person in people)
 
     def _close(self, recording: Recording, send: Send, *, is_up: bool) -> float | None:
-        """Paused or stopped: its last file is to be closed, and we have to know it."""
+        """Close the last file of a recording that is paused or stopped, and make sure that we know of it."""
         part = recording.open_part
         if part is not None:
             self._stop(recording, part, send)
@@ -261,12 +262,12 @@ def file_name(recording: Recording, end: str) -> str:
 
 
 def _nobody(command: object) -> str:
-    """Of what is over the switch need not hear."""
+    """Send nothing: of what is over the switch need not hear."""
     raise CommandRefused(f"not for a switch: {command!r}")
 
 
 def _size(path: str) -> int:
-    """Of a file, -1 if there is none. Opened, so that a network's file system says what is so now."""
+    """Return the size of a file, -1 if there is none. Opened, so that a network's file system says what is so now."""
     try:
         with open(path, "rb") as file:
             return os.fstat(file.fileno()).st_size

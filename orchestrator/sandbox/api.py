@@ -150,7 +150,7 @@ CONDITION: Final = re.compile(r"\$\{cond\('([^']*)' == '([^']*)' \? (\w+) : (\w+
 
 
 def _expand(node: Node, argument: str) -> str:
-    """Of what the real one can: a channel's variables, and the choice between two words by an equality."""
+    """Expand what the real one can in part: a channel's variables, and the choice between two words by an equality."""
     target, line = "", argument
     if argument.startswith("uuid:"):
         target, _, line = argument.removeprefix("uuid:").partition(" ")

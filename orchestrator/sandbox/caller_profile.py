@@ -15,7 +15,7 @@ _CONSTANT = {
 
 @dataclass(slots=True)
 class CallerProfile:
-    """The two sides, which change places when the call is transferred."""
+    """Who calls whom: two sides, which change places when the call is transferred."""
 
     caller_name: str
     caller_number: str

@@ -58,7 +58,7 @@ class Execute(Protocol):
 
 
 def microseconds_now() -> int:
-    """As FreeSWITCH counts time."""
+    """Return the time as FreeSWITCH counts it."""
     return int(time.time() * 1_000_000)
 
 

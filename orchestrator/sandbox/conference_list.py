@@ -20,7 +20,7 @@ OF_ONE = "of one"
 
 
 def count(node: Node, conferences: Conferences, words: list[str]) -> str:
-    """Without a conference, how many there are; for one, how many are in it."""
+    """Return how many conferences there are, or, for one, how many are in it."""
     return str(conferences[0].count) if _of_one(words) else str(len(conferences))
 
 

@@ -101,7 +101,8 @@ def _run(conference: Conference, recording: Recording) -> None:
 
 
 def _end(conference: Conference, recording: Recording, size: dict[str, str]) -> None:
-    """Whoever ends is taken off the list, together with all that are newer: the real one sets the list's head so."""
+    """Take a recording that ends off the list, together with all that are newer: the real one sets the list's head
+    so."""
     conference.recordings.remove(recording)
     if recording in conference.listed_recordings:
         del conference.listed_recordings[: conference.listed_recordings.index(recording) + 1]

@@ -46,7 +46,7 @@ class Member:
 
     @property
     def is_heard(self) -> bool:
-        """Neither muted nor on hold."""
+        """Whether the member is neither muted nor on hold."""
         return self.can_speak and not self.hold
 
     def set_flags(self, text: str) -> None:

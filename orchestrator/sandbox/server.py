@@ -115,7 +115,7 @@ class Sandbox:
         self.node.sessions[channel_uuid].set_quiet(True)
 
     def far_end_speaks_again(self, channel_uuid: str) -> None:
-        """And goes on."""
+        """Have the phone that was silent talk again."""
         self.node.sessions[channel_uuid].set_quiet(False)
 
     def _new_node(self) -> Node:

@@ -28,7 +28,7 @@ class Cache(Protocol):
     """What fetches http_cache:// files."""
 
     def get(self, url: str, *, refresh: bool = False) -> Path | None:
-        """Where the file is now; blocks until it is there; None if it cannot be had."""
+        """Return where the file is now; blocks until it is there; None if it cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Sound:
 
     @property
     def seconds(self) -> float | None:
-        """How long it plays, once."""
+        """Return how long it plays, once."""
         return None if self.samples is None else self.samples / self.rate
 
     @property

@@ -107,7 +107,8 @@ class Talk:
             self._conference.node.spawn_later(FRAME_SECONDS, self._pass_floor)
 
     def _pass_floor(self) -> None:
-        """To the oldest talker, unless its holder talks; one that nobody holds goes to the newest member otherwise."""
+        """Pass the floor to the oldest talker, unless its holder talks; one that nobody holds goes to the newest member
+        otherwise."""
         self._floor_is_due = False
         conference = self._conference
         holder = conference.member(self.floor_holder)

@@ -1,4 +1,4 @@
-"""The services together, for whoever serves requests."""
+"""All services together, as the API and the console get them."""
 
 from __future__ import annotations
 

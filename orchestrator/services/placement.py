@@ -37,7 +37,8 @@ class Candidate:
 
     @property
     def load(self) -> tuple[float, float]:
-        """From 0, idle, to 1, full: of what is used up first; and of sessions. 1 of one that has said nothing yet."""
+        """Return how full the node is, from 0, idle, to 1, full: of what is used up first; and of sessions. 1 of one
+        that has said nothing yet."""
         if self.capacity is None:
             return 1.0, 1.0
         busy = next(step for step in BUSY_PERCENT if 100 - self.capacity.idle_percent >= step) / 100

@@ -241,8 +241,8 @@ class UpdateService:
         self._make_committer(node.send).commit_events([Happened(participant.call_sid, sid, event)])
 
     def _settle_exit_hook(self, node: Node, participant: Participant) -> Participant:
-        """Tell the switch what is committed, and look again: whoever tells it last has seen the last commit, so that
-        decides. Dead in between, we leave the rest to an audit. Raises NotFound, Unavailable."""
+        """Tell the switch what is committed, and look again: of two processes the one that tells it last has seen the
+        last commit, so that decides. Dead in between, we leave the rest to an audit. Raises NotFound, Unavailable."""
         for _ in range(MOST_ROUNDS):
             command = _exit_hook_of(participant)
             try:

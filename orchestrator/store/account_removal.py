@@ -15,8 +15,8 @@ _AT_ONCE: Final = 200
 
 
 class AccountRemoval:
-    """Of an account that is suspended, so that nothing is added meanwhile, and has no live calls and no recordings:
-    those are ended and deleted first, with their callbacks, and their audio is not in Redis."""
+    """Deletes an account that is suspended, so that nothing is added meanwhile, and has no live calls and no
+    recordings: those are ended and deleted first, with their callbacks, and their audio is not in Redis."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client

@@ -53,7 +53,7 @@ class AskerStore:
             pipe.execute()
 
     def name(self, placed: Sequence[tuple[str, Happened]]) -> list[tuple[str, Happened]]:
-        """The same events, each with the request that asked for it; a request is told of one event of a kind."""
+        """Return the same events, each with the request that asked for it; a request is told of one event of a kind."""
         sought = [
             number
             for number, (_, item) in enumerate(placed)

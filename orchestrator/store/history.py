@@ -1,4 +1,4 @@
-"""What operators see of conferences and calls, whoever's they are, also after their end. Reads only."""
+"""What operators see of conferences and calls of any account, also after their end. Reads only."""
 
 from __future__ import annotations
 
@@ -96,13 +96,14 @@ class History:
         return [call for call in calls if call.conference_sid == conference.conference_sid][::-1]
 
     def list_last_people(self, conference: Conference) -> tuple[list[Participant], bool]:
-        """Of them those among its account's last CALLS_READ calls, and whether there may be more."""
+        """List the calls made for a conference that are among its account's last CALLS_READ calls, and say whether
+        there may be more."""
         calls = list(islice(self._calls_during(conference), CALLS_READ + 1))
         found = [call for call in calls[:CALLS_READ] if call.conference_sid == conference.conference_sid]
         return found[::-1], len(calls) > CALLS_READ
 
     def _calls_during(self, conference: Conference) -> Iterator[Participant]:
-        """All calls that its account made between its creation and its end, the newest first."""
+        """List all calls that the conference's account made between its creation and its end, the newest first."""
         since = conference.created_at.timestamp() * 1000 - 1_000
         over = conference.status == "completed"
         until = conference.updated_at.timestamp() * 1000 + 1_000 if over else time.time() * 1000 + 1_000

@@ -66,7 +66,7 @@ class LaneStore:
         return True if taken else None
 
     def _add_note(self, pipe: Any, lane: Lane, note: str) -> None:
-        """Keep what a wake-up says besides the lane, whoever has leased it."""
+        """Keep what a wake-up says besides the lane, no matter which worker has leased it."""
 
     def renew(self, owners: Mapping[str, Lane], now_ms: int) -> None:
         """Keep the leases of lanes that this process is working on: owner -> lane. One that is lost stays lost."""

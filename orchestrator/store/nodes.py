@@ -44,7 +44,7 @@ class NodeStore:
             return dict(self._redis.hgetall(keys.node(name)))
 
     def load_away_seconds(self, name: str) -> float:
-        """For how long whoever follows the node, or has done so until now, has not reached it."""
+        """Return for how long the node's listener, or the one before it, has not reached the node."""
         seen = self.load_node(name)
         return float(seen.get("away_seconds", 0)) if seen.get("connected") == "0" else 0.0
 

@@ -73,7 +73,7 @@ class _Question:
 
 
 def _goes_on(found: Sequence[str | None]) -> bool:
-    """It was written, and none of what would end it has been."""
+    """Whether a call was written, and none of what would end it has been."""
     return bool(found[0]) and not any(found[1:])
 
 

@@ -148,8 +148,8 @@ class RecordingStore:
         return self.load(conference_sid, recording_sid) if conference_sid else None
 
     def list_of(self, subject_sid: str) -> Iterator[Recording]:
-        """Those of an account, a call or a conference, newest first; in chunks, so that a caller may stop early. What
-        is gone falls off the list."""
+        """List the recordings of an account, a call or a conference, newest first; in chunks, so that a caller may stop
+        early. What is gone falls off the list."""
         index, start = keys.recordings_of(subject_sid), 0
         while True:
             with redis_errors():

@@ -87,8 +87,8 @@ def find_language(name: str) -> str:
 
 
 def find_speaker(voice: str, language: str) -> tuple[Speaker, list[Warned]]:
-    """Who speaks for a <Say>'s attributes, '' for one that is not there: a woman, American English; and what they are
-    warned of (13511 voice, 13512 language): what is not known is as if it were not there.
+    """Find who speaks for a <Say>'s attributes, '' for one that is not there: a woman, American English; and what they
+    are warned of (13511 voice, 13512 language): what is not known is as if it were not there.
 
     A voice of Polly's or Google's brings its own language.
     """

@@ -1,4 +1,4 @@
-"""Builds what makes events facts: for whoever commits, whatever it follows or serves."""
+"""Builds committers, which make events facts, for every process that commits."""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ def _state(participant: Participant) -> Parameters:
 
 
 def _announcement(callback: Callback) -> Parameters:
-    """Whom it was played to is told if that is one, and as long as they are there."""
+    """Serialize an announcement's end. The participant it was played to is told if it was one, and as long as they are
+    there."""
     event = cast(AnnouncementEnded | AnnouncementFailed, callback.event)
     parameters = [*_conference(callback), ("AnnounceUrl", event.announce_url)]
     if isinstance(event, AnnouncementFailed):

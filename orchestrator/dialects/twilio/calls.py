@@ -33,7 +33,7 @@ _NORTH_AMERICAN: Final = re.compile(r"\+1([2-9]\d\d)([2-9]\d\d)(\d{4})", re.ASCI
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """From one moment on, and until another; None: no end."""
+    """A span of time, from one moment on and until another; None: no end."""
 
     since: datetime | None = None
     until: datetime | None = None

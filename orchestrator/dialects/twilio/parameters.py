@@ -123,7 +123,7 @@ def integer(least: int, most: int, code: int = 20001) -> Parser:
 
 
 def word(*allowed: str, code: int = 20001) -> Parser:
-    """One of the words, in any case; returned as written here."""
+    """Read one of the words, in any case; returned as written here."""
     by_lower = {item.lower(): item for item in allowed}
 
     @takes(type="string", enum=list(allowed))
