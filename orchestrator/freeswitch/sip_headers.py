@@ -32,8 +32,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?", re
 
 
 def custom_headers(custom: str) -> dict[str, str]:
-    """`a=b&c=d`, from behind the `?` of a `To`, as headers: `X-a: b`. As in a SIP URI, `+` is a plus (RFC 3261, 25.1).
-    One without a value is as if it were not there: the switch sends no empty header.
+    """Read `a=b&c=d`, from behind the `?` of a `To`, as headers: `X-a: b`. As in a SIP URI, `+` is a plus (RFC 3261,
+    25.1). One without a value is as if it were not there: the switch sends no empty header.
 
     Raises BadParameter (21227, 21228, 21229).
     """

@@ -23,8 +23,8 @@ BARE: Final[dict[str, Kind]] = {
 
 
 def kind_of(content_type: str, *, is_document: bool = True) -> Kind:
-    """By the header's media type. Whatever is not known is tried as audio, which it is or is not: servers have names of
-    their own for it, or none. What a <Play> names is no document, whatever it is called."""
+    """Return the kind of a body by the header's media type. Whatever is not known is tried as audio, which it is or is
+    not: servers have names of their own for it, or none. What a <Play> names is no document, whatever it is called."""
     name = content_type.partition(";")[0].partition(",")[0].strip().lower()
     written = WRITTEN.get(name) if is_document else None
     return written or BARE.get(name) or "audio"
@@ -39,5 +39,5 @@ def charset_of(content_type: str) -> str:
 
 
 def most_bytes(kind: Kind) -> int:
-    """How much of a body of this kind is read before it is refused."""
+    """Return how much of a body of this kind is read before it is refused."""
     return MAX_BYTES if kind in ("twiml", "text") else AUDIO_BYTES

@@ -109,7 +109,7 @@ def parse_document(body: bytes, charset: str = "") -> Document:
 
 
 def parse_text(body: bytes, charset: str = "") -> Document:
-    """Plain text, which is spoken."""
+    """Read plain text, which is spoken."""
     return Document((_say(" ".join(decode_text(body, charset).split())),))
 
 
