@@ -218,7 +218,9 @@ def _is_news(participant: Participant, event: Event) -> bool:
             return participant.muted is isinstance(event, ParticipantUnmuted)
         case ParticipantHeld() | ParticipantUnheld():
             return participant.hold is isinstance(event, ParticipantUnheld)
-    return not isinstance(event, CallRang | CallAnswered | MemberAdded)
+        case MemberAdded(member_id=member_id):
+            return member_id != participant.switch.member_id
+    return not isinstance(event, CallRang | CallAnswered)
 
 
 def _missed(snapshot: Snapshot, participant: Participant, doubtful: Collection[str], ask: Ask) -> list[Event]:

@@ -208,6 +208,13 @@ def test_a_member_has_joined(muted: bool) -> None:
     ]
 
 
+def test_a_member_by_another_number_is_an_event() -> None:
+    """It has left and come again while nobody listened: what is said to the old number reaches nobody."""
+    snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 8, muted=False, deaf=False, hold=False)})
+
+    assert missed(snapshot, connected()) == [MemberAdded(NOW, 8, muted=False)]
+
+
 def test_a_mute_that_was_missed_is_an_event() -> None:
     """In both directions; one whose mute is known is not asked for, and nothing is told."""
     snapshot = Snapshot(NOW, {CA: "ACTIVE"}, {CA: Member(CF, 7, muted=False, deaf=False, hold=False)})
