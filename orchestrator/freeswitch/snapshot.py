@@ -153,8 +153,7 @@ def parse_snapshot(raw: RawSnapshot) -> Snapshot:
 
 
 def parse_members(text: str) -> dict[str, Member]:
-    """Read who is in our conferences, by their CallSids. Without any conference the answer is a sentence, not a
-    list."""
+    """Read who is in our conferences, by CallSid. Without any conference the answer is a sentence, not a list."""
     conferences = orjson.loads(text) if text.startswith("[") else []
     ours = (one for one in conferences if is_sid("CF", one.get("conference_name", "")))
     return {call_sid: member for conference in ours for call_sid, member in _members_of(conference)}
@@ -209,8 +208,7 @@ def missed_events(snapshot: Snapshot, live: Iterable[Participant], ask: Ask) -> 
 
 
 def _is_news(participant: Participant, event: Event) -> bool:
-    """Whether an event says of somebody who is connected what is not believed: of thousands of whom all is as it was,
-    none has to be read once more."""
+    """Whether an event is news of one who is connected: of thousands of whom all is as it was none is read again."""
     if participant.status is not ParticipantStatus.CONNECTED:
         return True
     match event:
