@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.bench import (
     coaching,
+    console,
     deliveries,
     detection,
     fairness,
@@ -41,13 +42,14 @@ PARTS: dict[str, Callable[[Stack], list[Row]]] = {
     "first-sound": first_sound.measure,
     "detection": detection.measure,
     "recordings": recordings.measure,
+    "console": console.measure,
 }
 
 
-USUAL = [part for part in PARTS if part not in {"growth", "mixer", "first-sound", "detection", "recordings"}]
+USUAL = [part for part in PARTS if part not in {"growth", "mixer", "first-sound", "detection", "recordings", "console"}]
 """By name only: `growth` keeps a million callbacks for a minute or two and draws docs/growth.svg; `mixer` and
 `first-sound` listen for three minutes; `detection` calls 800 times, for five minutes, and draws docs/detection.svg;
-`recordings` needs sox and ffmpeg, and two minutes."""
+`recordings` needs sox and ffmpeg, and two minutes; `console` makes ten thousand calls in the sandbox, for three."""
 
 
 def main(wanted: list[str]) -> int:
