@@ -1,5 +1,5 @@
-"""Each alert fires when its thing is broken: a stack, its console, and Prometheus with the files of docker/metrics
-(Debian: prometheus)."""
+"""Each alert fires when its thing is broken, and the board shows figures: a stack, its console, and Prometheus with the
+files of docker/metrics (Debian: prometheus)."""
 
 from __future__ import annotations
 
@@ -102,6 +102,11 @@ class Scene:
         """Those that Prometheus has."""
         found: list[dict[str, str]] = self._ask(f"series?match[]={urllib.parse.quote(selector)}")
         return found
+
+    def shown(self, expression: str) -> list[str]:
+        """What a panel with this expression shows now."""
+        rows = self._ask(f"query?query={urllib.parse.quote(expression)}").get("result", [])
+        return [row["value"][1] for row in rows if row["value"][1] != "NaN"]
 
     def mute(self, label: str = "anna") -> int:
         """Ask for a mute, and for its opposite next time; returns the status."""
@@ -339,3 +344,21 @@ def test_every_figure_and_label_of_a_rule_is_one_of_a_live_stack(scene: Scene) -
             wanted = labels | set(re.findall(r"(\w+)!?=", matchers))
             found = eventually(lambda name=name: scene.series(name), f"{name} of {rule['alert']}")  # type: ignore[misc]
             assert all(wanted <= series.keys() for series in found), (rule["alert"], name)
+
+
+def test_every_panel_of_the_board_has_something_to_show(scene: Scene) -> None:
+    """After calls, mutes, and callbacks that are refused."""
+    board = json.loads((FOLDER / "board.json").read_text("utf-8"))
+    expressions = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+    scene.stack.receiver.answer = lambda _: 404
+    scene.room.add("gina", 5)
+    assert scene.remove("gina") == 204
+
+    def is_shown(expression: str) -> bool:
+        scene.mute()
+        return bool(scene.shown(expression))
+
+    assert len(expressions) > 30
+    for expression in expressions:
+        eventually(lambda wanted=expression: is_shown(wanted), expression, seconds=20)  # type: ignore[misc]
+    scene.stack.receiver.answer = lambda _: 200
