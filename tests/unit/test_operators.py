@@ -9,19 +9,32 @@ import os
 import runpy
 import subprocess
 import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import reduce
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from orchestrator import up
+from orchestrator.cli import follow
 from orchestrator.cli.printing import plain
-from orchestrator.domain.events import CallAnswered, CallEnded, MemberAdded, MemberRemoved
+from orchestrator.domain.events import (
+    CallAnswered,
+    CallEnded,
+    MemberAdded,
+    MemberRemoved,
+    ParticipantMuted,
+    ParticipantUnmuted,
+)
 from orchestrator.errors import Unavailable
 from orchestrator.reporter import Reporter
+from orchestrator.settings import Settings
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.account_removal import AccountRemoval
@@ -168,6 +181,39 @@ def test_a_conference_is_found_by_whatever_one_knows_of_it(
     assert what[0] == "conference created"
     assert {"answered", "joined", "left", "ended: completed", "conference ended"} <= set(what)
     assert "NORMAL_CLEARING" in run("follow", names[of])[1]
+
+
+def test_who_follows_a_conference_is_told_each_thing_once(
+    client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also a mute, which nobody subscribed to; and what happened before something that was told already."""
+    world, now = World(client), datetime.now(UTC)
+    AccountStore(client).save_account(Account(ACCOUNT, TOKEN, "active"))
+    one, two = (create(ConferenceStore(client), label=label) for label in ("anna", "bert"))
+    for person in (one, two):
+        made_ms = int(person.created_at.timestamp() * 1000)
+        client.zadd(keys.account_kept(ACCOUNT), {f"{person.call_sid}:100": made_ms})
+    with capture_logs():
+        world.join(two)
+    capsys.readouterr()
+    meanwhile: Iterator[Callable[[], object]] = iter(
+        [
+            lambda: world.apply(two, ParticipantMuted(now)),
+            lambda: world.apply(one, CallAnswered(two.created_at)),
+            lambda: world.apply(two, ParticipantUnmuted(now)),
+            lambda: [world.apply(person, CallEnded(now, "NORMAL_CLEARING")) for person in (one, two)],
+        ]
+    )
+    monkeypatch.setattr(follow, "time", SimpleNamespace(sleep=lambda _: next(meanwhile)()))
+    with capture_logs():
+        assert follow.run(Settings(redis_url=redis_url), Namespace(name=one.conference_sid)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line.split("  ")[1:3] for line in lines]
+
+    assert len(set(lines)) == len(lines)
+    assert [what for what, call in told if call == two.call_sid and "muted" in what] == ["muted", "unmuted"]
+    assert ["answered", one.call_sid] in told
+    assert next(meanwhile, None) is None
 
 
 def test_nobody_writes_to_the_terminal(run: Run, account: str, ended: tuple[str, str]) -> None:
