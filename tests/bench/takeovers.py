@@ -1,4 +1,6 @@
-"""python -m tests.bench.takeovers KIND … [--rounds 50]: how long until somebody else goes on. In the sandbox.
+"""python -m tests.bench.takeovers KIND … [--rounds 50]: how long until somebody else goes on.
+
+On a real switch if there is one, else in the sandbox.
 
 What is measured is what others can see: from the kill, or the freeze, until the node's row in Redis says that another
 listener is connected and has taken a snapshot; until it says that the node is away; until the conferences of a node
@@ -24,7 +26,7 @@ from orchestrator.store.leases import LeaseStore
 from orchestrator.store.nodes import NodeStore
 from tests.chaos.nodes import lay_cables
 from tests.conftest import make_switch
-from tests.harness.freeswitch import FarEnd
+from tests.harness.freeswitch import FarEnd, find_freeswitch
 from tests.harness.polling import eventually
 from tests.harness.sentinel import Guarded
 from tests.harness.stack import Process, Stack
@@ -161,10 +163,12 @@ def main() -> None:
     parser.add_argument("kinds", nargs="*", choices=KINDS)
     parser.add_argument("--rounds", type=int, default=50)
     options = parser.parse_args()
+    name = "freeswitch" if find_freeswitch() else "sandbox"
+    print(f"switch: {name}", flush=True)
     for kind in options.kinds or KINDS:
         with tempfile.TemporaryDirectory() as directory:
             folder = Path(directory)
-            stack = Stack(make_switch("sandbox", folder / "switch"), folder, listeners=2)
+            stack = Stack(make_switch(name, folder / "switch"), folder, listeners=2)
             if kind == "redis-killed":
                 stack.redis = Guarded(folder / "guarded")
             try:

@@ -149,7 +149,7 @@ class SandboxSwitch:
             except (OSError, FreeSwitchError):
                 return False
 
-        eventually(is_ready, "the sandbox answers")
+        eventually(is_ready, "the sandbox answers", seconds=30)
 
     def stop(self) -> None:
         self._process.stop()
