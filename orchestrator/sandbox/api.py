@@ -7,21 +7,21 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import gevent
 
 from orchestrator.sandbox import control
 from orchestrator.sandbox.causes import cause_named
 from orchestrator.sandbox.channel_api import COMMANDS as CHANNEL_COMMANDS
 from orchestrator.sandbox.channel_api import OK, find_channel, number_in
 from orchestrator.sandbox.conference_api import conference
-from orchestrator.sandbox.http_cache import COMMANDS as HTTP_CACHE_COMMANDS
+from orchestrator.sandbox.node import Node
 from orchestrator.sandbox.originate import GATEWAYS, originate
 from orchestrator.sandbox.show import show
 from orchestrator.sandbox.sounds import SOUND_PREFIX
 
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
-
+HEARTBEAT_SECONDS = 20
 VERSION = "1.10.12-release+sandbox~64bit"
 MODULES = frozenset(
     {
@@ -55,6 +55,29 @@ def _status(node: Node, argument: str) -> str:
         "min idle cpu 0.00/100.00\n"
         "Current Stack Size/Max 240K/8192K\n"
     )
+
+
+def beat(node: Node) -> None:
+    """Fire HEARTBEAT every 20 s, for ever (send_heartbeat of switch_core.c)."""
+    while True:
+        uptime_ms = int((time.time() - node.started_at) * 1000)
+        node.fire(
+            "HEARTBEAT",
+            {
+                "Event-Info": "System Ready",
+                "Up-Time": up_time(uptime_ms),
+                "FreeSWITCH-Version": VERSION,
+                "Uptime-msec": str(uptime_ms),
+                "Session-Count": str(len(node.sessions)),
+                "Max-Sessions": str(node.throttle.most),
+                "Session-Per-Sec": str(node.throttle.per_second),
+                "Session-Since-Startup": str(node.sessions_since_startup),
+                "Session-Peak-Max": str(node.sessions_peak),
+                "Heartbeat-Interval": str(HEARTBEAT_SECONDS),
+                "Idle-CPU": "100.000000",
+            },
+        )
+        gevent.sleep(HEARTBEAT_SECONDS)
 
 
 def _fsctl(node: Node, argument: str) -> str:
@@ -163,28 +186,25 @@ def _expand(node: Node, argument: str) -> str:
     return "INVALID COMMAND!\n-ERR Cannot execute command\n" if command is None else command(node, rest.strip(" "))
 
 
-COMMANDS: dict[str, Callable[[Node, str], str]] = (
-    HTTP_CACHE_COMMANDS
-    | CHANNEL_COMMANDS
-    | {
-        "conference": conference,
-        "create_uuid": _create_uuid,
-        "echo": _echo,
-        "expand": _expand,
-        "file_exists": _file_exists,
-        "fsctl": _fsctl,
-        "global_getvar": _global_getvar,
-        "hostname": _hostname,
-        "hupall": _hupall,
-        "module_exists": _module_exists,
-        "originate": originate,
-        "sandbox": control.command,
-        "show": show,
-        "sofia": _sofia,
-        "status": _status,
-        "unload": _unload,
-        "uptime": _uptime,
-        "version": _version,
-        "xml_locate": _xml_locate,
-    }
-)
+COMMANDS: dict[str, Callable[[Node, str], str]] = CHANNEL_COMMANDS | {
+    "conference": conference,
+    "create_uuid": _create_uuid,
+    "echo": _echo,
+    "expand": _expand,
+    "file_exists": _file_exists,
+    "fsctl": _fsctl,
+    "global_getvar": _global_getvar,
+    "hostname": _hostname,
+    "http_get": lambda node, argument: node.http_cache.http_get(argument),
+    "hupall": _hupall,
+    "module_exists": _module_exists,
+    "originate": originate,
+    "sandbox": control.command,
+    "show": show,
+    "sofia": _sofia,
+    "status": _status,
+    "unload": _unload,
+    "uptime": _uptime,
+    "version": _version,
+    "xml_locate": _xml_locate,
+}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import gevent
 import structlog
@@ -12,9 +11,7 @@ from orchestrator.sandbox.causes import cause_named
 from orchestrator.sandbox.clock import FRAME_SECONDS
 from orchestrator.sandbox.conference import NO_PROFILE
 from orchestrator.sandbox.member import Member
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.session import Session
+from orchestrator.sandbox.session import Session
 
 log = structlog.get_logger(__name__)
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
 from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.leg_record import uuid_record
+from orchestrator.sandbox.node import Node
 from orchestrator.sandbox.switch_strings import separate_string
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
 
 NO_SUCH_CHANNEL = "-ERR No such channel!\n"
 OK = "+OK\n"

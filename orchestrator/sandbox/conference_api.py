@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from orchestrator.sandbox import conference_commands as commands
 from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.conference_files import find_member
 from orchestrator.sandbox.conference_list import OF_ONE, count, json_list, list_members
 from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.node import Node
 from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.recorded import CONFERENCE_COMMANDS
 from orchestrator.sandbox.switch_strings import separate_string
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
 
 _MAX_WORDS = 25
 # Those that need no conference (conference_api_main_real).

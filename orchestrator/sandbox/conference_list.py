@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import time
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.node import Node
 from orchestrator.sandbox.recording import Recording
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
 
 Conferences = tuple[Conference, ...]
 # The first word where the command named one conference.

@@ -9,11 +9,10 @@ from __future__ import annotations
 import socket
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
-    from orchestrator.sandbox.session import Session
+from orchestrator.sandbox.node import Node
+from orchestrator.sandbox.session import Session
 
 _DEADLINE_SECONDS = 5.0
 _SID_LENGTH = 34

@@ -13,19 +13,14 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import structlog
 from gevent.event import Event as Signal
 
 from orchestrator.sandbox.http_fetch import FetchFailed, fetch
 from orchestrator.sandbox.switch_strings import parse_variable_blocks
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
 
 log = structlog.get_logger(__name__)
 
@@ -112,17 +107,12 @@ class HttpCache:
         name = str(uuid.uuid4())
         return self._directory / (f"{name}.{ending}" if ending.isalnum() else name)
 
+    # --- commands ------------------------------------------------------------------------------------------------
 
-# --- commands ---------------------------------------------------------------------------------------------------------
-
-
-def _get(node: Node, argument: str) -> str:
-    """The path, without a newline. One that cannot be had is reported as if there were no such command."""
-    if not argument:
-        return USAGE
-    parameters, url = parse_variable_blocks(argument) or ({}, argument)
-    path = node.http_cache.get(url, refresh=parameters.get("refresh") == "true")
-    return "-ERR http_get Command not found!\n" if path is None else str(path)
-
-
-COMMANDS: dict[str, Callable[[Node, str], str]] = {"http_get": _get}
+    def http_get(self, argument: str) -> str:
+        """Return the path, without a newline. One that cannot be had is reported as if there were no such command."""
+        if not argument:
+            return USAGE
+        parameters, url = parse_variable_blocks(argument) or ({}, argument)
+        path = self.get(url, refresh=parameters.get("refresh") == "true")
+        return "-ERR http_get Command not found!\n" if path is None else str(path)

@@ -6,15 +6,12 @@ What one leg hears the other one says. Nothing sounds here, but the legs come an
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
 from orchestrator.sandbox.caller_profile import CallerProfile
 from orchestrator.sandbox.channel import Channel
+from orchestrator.sandbox.node import Node
 from orchestrator.sandbox.phones import Answer
 from orchestrator.sandbox.session import Session
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
 
 PREFIX = "loopback/"
 NULL = "null/"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import gevent
 import structlog
 from gevent.pool import Group
 
-from orchestrator.sandbox import api
 from orchestrator.sandbox.conference import NO_PROFILE, PROFILES, Conference
 from orchestrator.sandbox.events import Event, EventStamp
 from orchestrator.sandbox.http_cache import HttpCache
@@ -21,14 +20,19 @@ from orchestrator.sandbox.throttle import Throttle
 
 log = structlog.get_logger(__name__)
 
-HEARTBEAT_SECONDS = 20
-
 
 class Node:
     """Everything that a restart forgets. `sinks` get every event; a new run has a new Core-UUID."""
 
-    def __init__(self) -> None:
-        """A node that has just been started."""
+    def __init__(
+        self,
+        commands: Mapping[str, Callable[[Node, str], str]],
+        applications: Mapping[str, Callable[[Session, str], None]],
+        modules: Iterable[str],
+    ) -> None:
+        """A node that has just been started. It is given the commands and applications that it runs: they know it."""
+        self._commands = commands
+        self.applications = applications
         self.core_uuid = str(uuid.uuid4())
         self.started_at = time.time()
         self.sessions: dict[str, Session] = {}
@@ -37,14 +41,13 @@ class Node:
         self.sessions_since_startup = 0
         self.sessions_peak = 0
         self.throttle = Throttle()
-        self.scheduler = Scheduler(self)
+        self.scheduler = Scheduler(self.fire, self.spawn_later)
         self.http_cache = HttpCache()
-        self.modules = set(api.MODULES)
+        self.modules = set(modules)
         self.freeze: Callable[[float], None] = lambda seconds: None
         self._stamp = EventStamp(self.core_uuid)
         self._last_member_id = 0
         self._greenlets = Group()
-        self.spawn(self._beat)
 
     # --- greenlets -----------------------------------------------------------------------------------------------
 
@@ -78,33 +81,11 @@ class Node:
         for sink in tuple(self.sinks):
             sink(event)
 
-    def _beat(self) -> None:
-        """send_heartbeat of switch_core.c."""
-        while True:
-            uptime_ms = int((time.time() - self.started_at) * 1000)
-            self.fire(
-                "HEARTBEAT",
-                {
-                    "Event-Info": "System Ready",
-                    "Up-Time": api.up_time(uptime_ms),
-                    "FreeSWITCH-Version": api.VERSION,
-                    "Uptime-msec": str(uptime_ms),
-                    "Session-Count": str(len(self.sessions)),
-                    "Max-Sessions": str(self.throttle.most),
-                    "Session-Per-Sec": str(self.throttle.per_second),
-                    "Session-Since-Startup": str(self.sessions_since_startup),
-                    "Session-Peak-Max": str(self.sessions_peak),
-                    "Heartbeat-Interval": str(HEARTBEAT_SECONDS),
-                    "Idle-CPU": "100.000000",
-                },
-            )
-            gevent.sleep(HEARTBEAT_SECONDS)
-
     # --- commands ------------------------------------------------------------------------------------------------
 
     def api(self, command: str, argument: str) -> str:
         """switch_api_execute: the reply as it goes over the wire, and an API event that says so."""
-        function = api.COMMANDS.get(command.lower())
+        function = self._commands.get(command.lower())
         if function is None and command.lower() in API_COMMANDS:
             return self.refuse(command)
         if function is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import gevent
 import structlog
@@ -17,13 +16,11 @@ import structlog
 from orchestrator.sandbox import loopback, recorded
 from orchestrator.sandbox.caller_profile import CallerProfile
 from orchestrator.sandbox.channel import Channel
+from orchestrator.sandbox.node import Node
 from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.phones import script_for, tone_hz
 from orchestrator.sandbox.session import Application, Session
 from orchestrator.sandbox.switch_strings import has_variable, parse_variable_blocks, separate_string
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
 
 log = structlog.get_logger(__name__)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import gevent
 
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
+from orchestrator.sandbox.file_queue import SpawnLater
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +33,10 @@ class Task:
 class Scheduler:
     """switch_scheduler_add_task and _del_task_group. A task due at second 12 runs when second 12 begins."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, fire: Callable[[str, dict[str, str]], None], spawn_later: SpawnLater) -> None:
         """No task yet."""
-        self._node = node
+        self._fire = fire
+        self._spawn_later = spawn_later
         self._tasks: dict[int, Task] = {}
         self._last_id = 0
 
@@ -46,10 +45,10 @@ class Scheduler:
         self._last_id += 1
         task_id = self._last_id
         delay_seconds = max(0.0, runtime - time.time())
-        timer = self._node.spawn_later(delay_seconds, self._run, task_id, callback)
+        timer = self._spawn_later(delay_seconds, self._run, task_id, callback)
         task = Task(task_id, group, runtime, timer)
         self._tasks[task_id] = task
-        self._node.fire("ADD_SCHEDULE", task.headers("switch_ivr_schedule_hangup"))
+        self._fire("ADD_SCHEDULE", task.headers("switch_ivr_schedule_hangup"))
 
     def delete_group(self, group: str) -> int:
         """Delete the tasks of a channel, which need not exist any more; returns how many there were."""
@@ -69,9 +68,9 @@ class Scheduler:
     def _delete(self, task: Task) -> None:
         task.timer.kill(block=False)
         del self._tasks[task.task_id]
-        self._node.fire("DEL_SCHEDULE", task.headers("switch_ivr_schedule_hangup"))
+        self._fire("DEL_SCHEDULE", task.headers("switch_ivr_schedule_hangup"))
 
     def _run(self, task_id: int, callback: Callable[[], None]) -> None:
         task = self._tasks.pop(task_id)
         callback()
-        self._node.fire("DEL_SCHEDULE", task.headers("switch_ivr_schedule_hangup"))
+        self._fire("DEL_SCHEDULE", task.headers("switch_ivr_schedule_hangup"))

@@ -19,6 +19,8 @@ from gevent.event import Event as Signal
 from gevent.server import StreamServer
 from gevent.socket import IPPROTO_TCP, TCP_NODELAY, socket
 
+from orchestrator.sandbox import api
+from orchestrator.sandbox.applications import APPLICATIONS
 from orchestrator.sandbox.faults import Faults
 from orchestrator.sandbox.listener import MAX_QUEUE_LENGTH, Listener
 from orchestrator.sandbox.node import Node
@@ -119,7 +121,8 @@ class Sandbox:
         self.node.sessions[channel_uuid].set_quiet(False)
 
     def _new_node(self) -> Node:
-        node = Node()
+        node = Node(api.COMMANDS, APPLICATIONS, api.MODULES)
+        node.spawn(api.beat, node)
         node.freeze = self.freeze
         return node
 

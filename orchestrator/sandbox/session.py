@@ -14,7 +14,6 @@ import structlog
 from gevent.event import Event as Signal
 
 from orchestrator.sandbox import call_record, leg_record
-from orchestrator.sandbox.applications import APPLICATIONS
 from orchestrator.sandbox.causes import NORMAL_CLEARING
 from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.phones import (
@@ -200,7 +199,7 @@ class Session:
     def _execute(self, name: str, data: str) -> None:
         """switch_core_session_exec: the data is expanded first; CHANNEL_EXECUTE before, _COMPLETE after."""
         channel = self.channel
-        run = APPLICATIONS.get(name)
+        run = self.node.applications.get(name)
         if run is None:
             log.error("sandbox_does_not_simulate", what=name)
             channel.hang_up("DESTINATION_OUT_OF_ORDER")

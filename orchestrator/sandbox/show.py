@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING
 
 import orjson
 
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
-    from orchestrator.sandbox.session import Session
+from orchestrator.sandbox.node import Node
+from orchestrator.sandbox.session import Session
 
 _USAGE = (
     "-USAGE: codec|endpoint|application|api|dialplan|file|timer|calls [count]|channels [count|like <match string>]"
