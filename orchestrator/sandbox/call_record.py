@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from orchestrator.sandbox import recorded
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.channel import Channel
+from orchestrator.sandbox.channel import Channel
 
 _STAMP = "%Y-%m-%d %H:%M:%S"
 

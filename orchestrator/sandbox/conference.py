@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import gevent
 from gevent.event import Event as Signal
@@ -18,13 +19,11 @@ from orchestrator.sandbox.causes import NORMAL_CLEARING
 from orchestrator.sandbox.clock import FRAME_SECONDS
 from orchestrator.sandbox.events import CONFERENCE_MAINTENANCE, CUSTOM
 from orchestrator.sandbox.file_queue import FileQueue, Playing
+from orchestrator.sandbox.http_cache import HttpCache
 from orchestrator.sandbox.member import Member, may_hear
 from orchestrator.sandbox.readers import Readers
 from orchestrator.sandbox.recording import SILENCE, Recording, Tones
 from orchestrator.sandbox.talk import Talk
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
 
 # A member's own thread is a frame behind the conference's, more or less: 320 to 340 ms for a file of 300.
 _MEMBER_FILE_LAG_SECONDS = 1.5 * FRAME_SECONDS
@@ -36,11 +35,45 @@ PROFILES = frozenset({"orchestrator"})
 NO_PROFILE = "none"
 
 
+class Leg(Protocol):
+    """What a conference needs of a member's session."""
+
+    def says(self) -> Tones:
+        """Return the tones that are said into it now."""
+
+    def transfer(self, extension: str, dialplan: str) -> None:
+        """Send the call elsewhere."""
+
+
+class ConferenceHost(Protocol):
+    """What a conference needs of its node."""
+
+    http_cache: HttpCache
+
+    @property
+    def sessions(self) -> Mapping[str, Leg]:
+        """Return the sessions by channel UUID."""
+
+    def fire(self, name: str, headers: dict[str, str], subclass: str | None = None) -> None:
+        """Fire an event."""
+
+    def spawn(self, function: Callable[..., None], *arguments: object) -> object:
+        """Start a greenlet."""
+
+    def spawn_later(
+        self, seconds: float, function: Callable[..., None], *arguments: object
+    ) -> gevent.Greenlet[..., object]:
+        """Start a greenlet later."""
+
+    def forget_conference(self, conference: Conference) -> None:
+        """Forget a conference by its name."""
+
+
 @dataclass(slots=True, eq=False)
 class Conference:
     """conference_obj_t. Members are listed newest first, as the real one lists them."""
 
-    node: Node
+    node: ConferenceHost
     name: str
     profile_name: str
     conference_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -64,7 +97,7 @@ class Conference:
 
     def __post_init__(self) -> None:
         """Its own threads."""
-        self.talk = Talk(self)
+        self.talk = Talk(self, self.node.spawn_later)
 
     @property
     def floor_holder(self) -> int:

@@ -32,7 +32,7 @@ def _conference(node: Node, words: list[str]) -> str:
     found = node.find_conference(words[0])
     if found is not None:
         with found.readers:
-            return _dispatch(found, words[1:])
+            return _dispatch(node, found, words[1:])
     name = words[0].lower()
     if name in _NOT_SIMULATED or (*words, "")[1].lower() in ("dial", "bgdial"):
         return node.refuse(f"conference {name}")
@@ -42,20 +42,20 @@ def _conference(node: Node, words: list[str]) -> str:
     return f"-ERR Conference {words[0]} not found\n"
 
 
-def _dispatch(found: Conference, words: list[str]) -> str:
+def _dispatch(node: Node, found: Conference, words: list[str]) -> str:
     """conference_api_dispatch: three kinds of subcommand, told apart by the table that they stand in."""
     if not words:
         return "Conference command, not specified.\nTry 'help'\n"
     name, arguments = words[0].lower(), words[1:]
     if name in _WITHOUT_CONFERENCE:
-        return _WITHOUT_CONFERENCE[name](found.node, (found,), [OF_ONE, *arguments])
+        return _WITHOUT_CONFERENCE[name](node, (found,), [OF_ONE, *arguments])
     if name in commands.FOR_MEMBERS:
         return _for_members(found, name, arguments)
     if name in commands.FOR_CONFERENCE:
         reply = commands.FOR_CONFERENCE[name](found, arguments)
         return _usage(name) if reply is None else reply
     if name in CONFERENCE_COMMANDS:
-        return found.node.refuse(f"conference {name}")
+        return node.refuse(f"conference {name}")
     return f"-ERR Conference command '{words[0]}' not found.\n"
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
+from orchestrator.sandbox.node import Node
 from orchestrator.sandbox.recording import FRAME_SAMPLES, RATE, SILENCE, CannotRecord, Heard, Recording
+from orchestrator.sandbox.session import Session
 from orchestrator.sandbox.switch_strings import parse_variable_blocks, separate_string
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.node import Node
-    from orchestrator.sandbox.session import Session
 
 _USAGE = "-USAGE: <uuid> [start|stop|mask|unmask] <path> [<limit>] [<recording_vars>]\n"
 _CANNOT = {
@@ -74,12 +71,13 @@ def start(session: Session, path: str, limit_seconds: int, given: dict[str, str]
     held_back = int(settings.get("RECORD_PRE_BUFFER_FRAMES", _PRE_BUFFER_FRAMES))
     recording.shortest_samples = held_back * FRAME_SAMPLES
     session.recordings[path] = recording
+    session.end_recordings = _stop_all
     channel.fire("RECORD_START", _described(recording))
     session.node.spawn(_run, session, recording, time.time() + limit_seconds if limit_seconds else float("inf"))
     return True
 
 
-def stop_all(session: Session) -> None:
+def _stop_all(session: Session) -> None:
     """Close the recordings of a call that has ended."""
     for one in tuple(session.recordings.values()):
         _stop(session, one)

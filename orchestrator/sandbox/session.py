@@ -6,16 +6,19 @@ Each session is one greenlet, as it is one thread in FreeSWITCH; the far end is 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import gevent
 import structlog
 from gevent.event import Event as Signal
 
-from orchestrator.sandbox import call_record, leg_record
+from orchestrator.sandbox import call_record
 from orchestrator.sandbox.causes import NORMAL_CLEARING
-from orchestrator.sandbox.channel import Channel
+from orchestrator.sandbox.channel import Channel, ChannelHost
+from orchestrator.sandbox.conference import Conference
+from orchestrator.sandbox.member import Member
 from orchestrator.sandbox.phones import (
     Answer,
     EarlyMedia,
@@ -33,11 +36,6 @@ from orchestrator.sandbox.phones import (
 from orchestrator.sandbox.recording import SILENCE, Recording, Tones
 from orchestrator.sandbox.switch_strings import separate_string
 
-if TYPE_CHECKING:
-    from orchestrator.sandbox.conference import Conference
-    from orchestrator.sandbox.member import Member
-    from orchestrator.sandbox.node import Node
-
 log = structlog.get_logger(__name__)
 
 # From INVITE to the first answer over loopback, seen on the real one.
@@ -52,11 +50,30 @@ class Application:
     data: str
 
 
+class SessionHost(ChannelHost, Protocol):
+    """What a session, and the applications that it runs, need of their node."""
+
+    sessions: dict[str, Session]
+    applications: Mapping[str, Callable[[Session, str], None]]
+
+    def spawn(self, function: Callable[..., None], *arguments: object) -> gevent.Greenlet[..., object]:
+        """Start a greenlet."""
+
+    def forget_session(self, session: Session) -> None:
+        """Forget a channel that has been destroyed."""
+
+    def join_conference(self, name: str, profile_name: str) -> Conference:
+        """Return the conference of that name, made if there is none."""
+
+    def next_member_id(self) -> int:
+        """Return a number that no member on the node has had."""
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """switch_core_session_t with its state machine."""
 
-    node: Node
+    node: SessionHost
     channel: Channel
     script: Script
     applications: list[Application] = field(default_factory=list)
@@ -70,6 +87,9 @@ class Session:
     """The other leg of a loopback pair."""
     tapped: Session | None = None
     """Whom it eavesdrops on."""
+
+    end_recordings: Callable[[Session], None] | None = None
+    """Set by the first recording: closes all of them when the call ends."""
 
     _far_end: gevent.Greenlet[..., object] | None = None
 
@@ -219,7 +239,8 @@ class Session:
     def _finish(self) -> None:
         """switch_core_session_hangup_state, then _reporting_state: the hook runs before CHANNEL_HANGUP_COMPLETE."""
         channel = self.channel
-        leg_record.stop_all(self)
+        if self.end_recordings is not None:
+            self.end_recordings(self)
         channel.set_state("CS_HANGUP")
         channel.close_dialog()
         channel.set_call_state("HANGUP")

@@ -10,18 +10,31 @@ Leaving does not either.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
+
+from gevent.event import Event as Signal
 
 from orchestrator.sandbox.clock import FRAME_SECONDS
-
-if TYPE_CHECKING:
-    from orchestrator.sandbox.conference import Conference
-    from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.file_queue import SpawnLater
+from orchestrator.sandbox.member import Member
 
 AFTER_JOINING_SECONDS = 2 * FRAME_SECONDS
 AFTER_UNMUTING_SECONDS = 3 * FRAME_SECONDS
 HANGOVER_SECONDS = 40 * FRAME_SECONDS
 NO_MEMBER = 0
+
+
+class Room(Protocol):
+    """What Talk needs of its conference."""
+
+    members: list[Member]
+    ending: Signal
+
+    def member(self, member_id: int) -> Member | None:
+        """Find a member that is there."""
+
+    def fire(self, action: str, member: Member | None = None, extra: dict[str, str] | None = None) -> None:
+        """Fire a conference's event."""
 
 
 class Talk:
@@ -31,11 +44,12 @@ class Talk:
     goes to the oldest at once, or there would be a thousand events whenever one of a thousand leaves.
     """
 
-    __slots__ = ("_conference", "_floor_is_due", "floor_holder")
+    __slots__ = ("_conference", "_floor_is_due", "_spawn_later", "floor_holder")
 
-    def __init__(self, conference: Conference) -> None:
+    def __init__(self, conference: Room, spawn_later: SpawnLater) -> None:
         """Nobody has the floor."""
         self._conference = conference
+        self._spawn_later = spawn_later
         self._floor_is_due = False
         self.floor_holder = NO_MEMBER
 
@@ -65,12 +79,12 @@ class Talk:
         """The phone talks all the time: it is noticed after a while, if nothing keeps it from being heard then."""
         if not member.talk_is_awaited:
             member.talk_is_awaited = True
-            self._conference.node.spawn_later(seconds, self._notice, member)
+            self._spawn_later(seconds, self._notice, member)
 
     def falls_quiet(self, member: Member) -> None:
         """The phone says nothing from now on; noticed after 40 frames, unless it was muted or held meanwhile."""
         member.quiet = True
-        self._conference.node.spawn_later(HANGOVER_SECONDS, self._notice_quiet, member)
+        self._spawn_later(HANGOVER_SECONDS, self._notice_quiet, member)
 
     def speaks_again(self, member: Member) -> None:
         """The phone goes on."""
@@ -104,7 +118,7 @@ class Talk:
     def _pass_floor_soon(self) -> None:
         if not self._floor_is_due:
             self._floor_is_due = True
-            self._conference.node.spawn_later(FRAME_SECONDS, self._pass_floor)
+            self._spawn_later(FRAME_SECONDS, self._pass_floor)
 
     def _pass_floor(self) -> None:
         """Pass the floor to the oldest talker, unless its holder talks; one that nobody holds goes to the newest member
