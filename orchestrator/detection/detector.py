@@ -37,7 +37,7 @@ from orchestrator.sids import call_sid_of
 
 POLL_SECONDS: Final = 0.1
 LATE_MS: Final = 400
-"""Audio that is so much behind the clock does not come: a far end that sends nothing says nothing."""
+"""Audio that is so much behind the clock does not come, unless it does: a far end that sends nothing says nothing."""
 
 AT_ONCE: Final = 1000
 """Calls that are listened to; those beyond stay `unknown`."""
@@ -161,19 +161,26 @@ def follow(path: Path, tuning: Tuning, wait: Callable[[], bool], missed_ms: int 
     gone. `missed_ms` of the call are over already."""
     segmenter, heard, read = Segmenter(), Heard(at_ms=missed_ms - missed_ms % TICK_MS), 0
     began = time.monotonic()
+    supposed, supposed_ms = heard, 0
     while not wait():
         audio = read_from(path, read)
         read += len(audio)
         late_ms = round((time.monotonic() - began) * 1000) - read // FRAME_BYTES * TICK_MS - LATE_MS
-        segments = segmenter.feed(audio)
-        if late_ms >= TICK_MS:
-            began += late_ms / 1000
-            segments.append(Segment(Kind.SILENCE, late_ms - late_ms % TICK_MS))
-        for segment in segments:
+        late_ms = max(0, late_ms - late_ms % TICK_MS)
+        if not audio:
+            # Silence, unless it comes after all.
+            outcome = hear(supposed, Segment(Kind.SILENCE, late_ms - supposed_ms), tuning)
+            if isinstance(outcome, Verdict):
+                return outcome
+            supposed, supposed_ms = outcome, late_ms
+            continue
+        began += late_ms / 1000
+        for segment in (Segment(Kind.SILENCE, late_ms), *segmenter.feed(audio)):
             outcome = hear(heard, segment, tuning)
             if isinstance(outcome, Verdict):
                 return outcome
             heard = outcome
+        supposed, supposed_ms = heard, 0
     return None
 
 

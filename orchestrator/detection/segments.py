@@ -16,6 +16,10 @@ FRAME_BYTES: Final = 2 * FRAME
 AGGRESSIVENESS: Final = 3
 """Of 0 to 3: how much it takes to be speech."""
 
+NOTHING: Final = 8
+"""Samples up to the first step of G.711 are what is sent where there is no sound. The detector of voices is not shown
+them: it would measure the line's noise by them, and take the noise itself for speech, for seconds."""
+
 TONE_FRAMES: Final = 6
 STEADY_HZ: Final = 16
 """A pitch that stays within this for so long is a tone; until then frames are kept back, so segments come that much
@@ -60,7 +64,9 @@ class Segmenter:
         found: list[Segment] = []
         for number, hz in enumerate(pitches(samples)):
             chunk = audio[number * FRAME_BYTES : (number + 1) * FRAME_BYTES]
-            self._add(_Frame(hz, self._vad.is_speech(chunk, RATE)), found)
+            frame = samples[WINDOW - FRAME + number * FRAME :][:FRAME]
+            is_speech = bool(np.abs(frame).max() > NOTHING) and self._vad.is_speech(chunk, RATE)
+            self._add(_Frame(hz, is_speech), found)
         return found
 
     def _add(self, frame: _Frame, found: list[Segment]) -> None:

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from orchestrator.detection.decision import AnsweredBy, Tuning, Verdict
-from orchestrator.detection.detector import STALE_SECONDS, follow, remove_stale, tuning_of
+from orchestrator.detection.detector import POLL_SECONDS, STALE_SECONDS, follow, remove_stale, tuning_of
 from orchestrator.freeswitch.leg_audio import (
     DETECTION_VARIABLE,
     StartLegAudio,
@@ -58,6 +59,30 @@ def test_a_file_that_never_comes_is_silence(tmp_path: Path) -> None:
 
     assert verdict == Verdict(AnsweredBy.UNKNOWN, 2000)
     assert 1.9 < time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(("caught_up", "at_ms"), [(True, 1500), (False, 2600)])
+def test_audio_that_comes_late_is_heard_without_a_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caught_up: bool, at_ms: int
+) -> None:
+    """A switch that could not write for a second has cut no tone in two; what it never writes was silence."""
+    path = tmp_path / "a.raw"
+    audio = on_the_line(np.concatenate((silence(0.5), tone(2100, 4.0, -12.0)))).astype("<i2").tobytes()
+    polls = 0
+    monkeypatch.setattr("orchestrator.detection.detector.time.monotonic", lambda: polls * POLL_SECONDS)
+
+    def grow() -> bool:
+        nonlocal polls
+        polls += 1
+        written = polls if polls < 10 or (caught_up and polls >= 20) else max(9, polls - 11)
+        path.write_bytes(audio[: 1600 * written])
+        return False
+
+    verdict = follow(path, Tuning(), grow)
+
+    assert verdict is not None
+    assert verdict.answered_by is AnsweredBy.FAX
+    assert abs(verdict.at_ms - at_ms) <= 60
 
 
 def test_whoever_has_gone_is_listened_to_no_more(tmp_path: Path) -> None:

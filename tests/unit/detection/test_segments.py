@@ -76,6 +76,19 @@ def test_a_voice_is_speech_and_the_line_is_silence() -> None:
     assert ms_of(heard(noise(Random(3), 3.0, -50.0, "pink")), Kind.SPEECH) <= 200
 
 
+@pytest.mark.parametrize("frames", [1, 2, 4, 50])
+@pytest.mark.parametrize("colour", ["white", "pink"])
+def test_noise_after_nothing_is_no_speech(frames: int, colour: str) -> None:
+    """A call begins with frames of FreeSWITCH's, samples of 1 and -1, before those of the line: who measures the line's
+    noise by them takes it for speech, for seconds."""
+    nothing = np.random.default_rng(6).integers(-1, 2, 160 * frames)
+    line = on_the_line(noise(Random(5), 4.0, -44.0, colour))
+
+    found = segments_of(np.concatenate((nothing, line)).astype("<i2").tobytes())
+
+    assert ms_of(found, Kind.SPEECH) <= 200
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, 4000), max_size=60))
 def test_how_audio_is_cut_makes_no_difference(sizes: list[int]) -> None:
