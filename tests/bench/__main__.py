@@ -48,7 +48,7 @@ PARTS: dict[str, Callable[[Stack], list[Row]]] = {
 
 USUAL = [part for part in PARTS if part not in {"growth", "mixer", "first-sound", "detection", "recordings", "console"}]
 """By name only: `growth` keeps a million callbacks for a minute or two and draws docs/growth.svg; `mixer` and
-`first-sound` listen for three minutes; `detection` calls 800 times, for five minutes, and draws docs/detection.svg;
+`first-sound` listen for three minutes; `detection` calls 520 times, for five minutes, and draws docs/detection.svg;
 `recordings` needs sox and ffmpeg, and two minutes; `console` makes ten thousand calls in the sandbox, for three."""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.greetings.corpus import Greeting, greetings
 
-SEED, COUNT = 2026, 400
+SEED, COUNT = 1129, 800
 
 
 def make_files(directory: Path, seed: int = SEED, count: int = COUNT) -> list[Greeting]:
