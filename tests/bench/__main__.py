@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.bench import (
     coaching,
     console,
+    creates,
     deliveries,
     detection,
     fairness,
@@ -30,6 +31,7 @@ from tests.harness.stack import Stack
 
 PARTS: dict[str, Callable[[Stack], list[Row]]] = {
     "mutes": mutes.measure,
+    "creates": creates.measure,
     "latency": latency.measure,
     "tape": tape.measure,
     "nodes": nodes.measure,

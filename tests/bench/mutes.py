@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 
+from tests.bench.bare import bare_route
 from tests.bench.load import post, requests_per_second
 from tests.bench.report import Row
 from tests.harness.freeswitch import FarEnd
-from tests.harness.polling import eventually
-from tests.harness.stack import Process, Stack, free_port
+from tests.harness.stack import Stack
 
 SECONDS = 5.0
 GOAL = 0.6
@@ -23,17 +21,13 @@ def measure(stack: Stack) -> list[Row]:
     created = [participants.create(to=FarEnd.ANSWERS, **settings) for _ in range(8)]
     sid = created[0].conference_sid
     stack.receiver.await_kind(sid, "participant-join", 8)
-    bare_host = f"127.0.0.1:{free_port()}"
-    bare = Process("bare", [], stack.environment | {"BARE_BIND": bare_host}, stack.directory)
-    bare.command = [sys.executable, str(Path(__file__).with_name("bare_flask.py"))]
-    bare.start()
-    eventually(lambda: _answers(bare_host), "the bare route answers")
     members = re.findall(r'"id":\s*(\d+)', stack.switch.api(f"conference {sid} json_list"))
+    calls = [call.call_sid for call in created]
     own, floor = [], []
-    for _ in range(2):
-        floor.append(requests_per_second(bare_host, _bare_packets(bare_host, sid, members), SECONDS))
-        own.append(requests_per_second(stack.bind, _own_packets(stack, sid, [c.call_sid for c in created]), SECONDS))
-    bare.kill_9()
+    with bare_route(stack) as host:
+        for _ in range(2):
+            floor.append(requests_per_second(host, _bare_packets(host, sid, members), SECONDS))
+            own.append(requests_per_second(stack.bind, _own_packets(stack, sid, calls), SECONDS))
     ratio = max(own) / max(floor)
     return [
         Row(
@@ -58,12 +52,3 @@ def _own_packets(stack: Stack, sid: str, calls: list[str]) -> list[bytes]:
 
 def _bare_packets(host: str, sid: str, members: list[str]) -> list[bytes]:
     return [post(host, f"/{sid}/{member}", {"Muted": word}) for word in ("true", "false") for member in members]
-
-
-def _answers(host: str) -> bool:
-    import requests
-
-    try:
-        return requests.get(f"http://{host}/", timeout=1).status_code == 200
-    except requests.ConnectionError:
-        return False
