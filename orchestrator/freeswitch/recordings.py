@@ -6,9 +6,10 @@ of our own that listens to it, muted and uncounted (`ghost`). RECORD_WRITE_ONLY 
 3 s would be deleted without RECORD_MIN_SEC, and half a second be held back without RECORD_PRE_BUFFER_FRAMES
 (switch_ivr_async.c, switch_ivr_record_session_event).
 
-A thread of its own writes the file. A leg that hangs up within the 10 to 30 ms in which it starts is kept by it for
-ever: 18 of 500, and none without it. But then whoever is recorded hangs with the disk, and the others do not hear them
-(recording_thread). So there is none for our own leg, which says nothing, and one for everybody else's.
+By default a thread of its own writes the file. A leg that hangs up within the 10 to 30 ms in which it starts is kept
+by it for ever: 18 of 500, and none without it (recording_thread). So there is none, though whoever is recorded hangs
+with the disk then, and the others do not hear them: that passes, and a far end that answers and hangs up at once could
+take all of a node's sessions.
 """
 
 from __future__ import annotations
@@ -74,8 +75,7 @@ class JoinRecorder:
 
 @dataclass(frozen=True, slots=True)
 class StartPart:
-    """Record a leg into a file, at once and unbuffered. `stereo`: what it says left, what it hears right; else it is
-    ours and says nothing."""
+    """Record a leg into a file, at once and unbuffered. `stereo`: what it says left, what it hears right."""
 
     channel_uuid: str
     path: str
@@ -83,9 +83,11 @@ class StartPart:
 
     def render(self) -> str:
         """As the event socket takes it."""
-        options = "RECORD_MIN_SEC=0,RECORD_PRE_BUFFER_FRAMES=5,enable_file_write_buffering=false"
-        kind = "RECORD_STEREO=true" if self.stereo else "RECORD_USE_THREAD=false"
-        return f"uuid_record {self.channel_uuid} start {self.path} 0 {{{options},{kind}}}"
+        options = (
+            "RECORD_USE_THREAD=false,RECORD_MIN_SEC=0,RECORD_PRE_BUFFER_FRAMES=5,enable_file_write_buffering=false"
+        )
+        stereo = ",RECORD_STEREO=true" if self.stereo else ""
+        return f"uuid_record {self.channel_uuid} start {self.path} 0 {{{options}{stereo}}}"
 
 
 @dataclass(frozen=True, slots=True)

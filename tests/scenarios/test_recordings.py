@@ -319,13 +319,17 @@ def test_a_player_seeks(room: Room) -> None:
 
 
 def test_a_leg_that_hangs_up_as_it_begins_to_be_recorded_is_gone(stack: Stack, tmp_path: Path) -> None:
-    """Of our own legs, and of those whose answerer is listened to: a real switch would keep some of them for ever."""
+    """Recorded in mono or in stereo, or listened to by a detector: a real switch would keep some of them for ever."""
     recording, ending = (EslSocket(stack.switch.esl_port, stack.switch.password) for _ in range(2))
     chance, legs = random.Random(1), [str(uuid.uuid4()) for _ in range(100)]  # noqa: S311 - chance, not secrets
     for number, leg in enumerate(legs):
         assert "+OK" in recording.command(f"api originate {{origination_uuid={leg}}}{RECORDER} &park")
         path = str(tmp_path / leg)
-        begin = StartPart(leg, f"{path}.wav", stereo=False) if number % 2 else StartLegAudio(leg, f"{path}.raw", 30)
+        begin = (
+            StartPart(leg, f"{path}.wav", stereo=False),
+            StartPart(leg, f"{path}.wav", stereo=True),
+            StartLegAudio(leg, f"{path}.raw", 30),
+        )[number % 3]
         beginning = threading.Thread(target=recording.command, args=(f"api {begin.render()}",))
         beginning.start()
         time.sleep(chance.uniform(0, 0.03))
