@@ -330,13 +330,14 @@ class Scene:
 
     def _check_leftovers(self) -> None:
         left = ["nothing was seen"]
-        # After a crash a worker's search frees the name.
-        seconds = LEFT_SECONDS + (Sweep.FORGOTTEN_SECONDS if self.world.mended_at > self._began else 0.0)
+        # After a crash, which need not be over yet, a worker's search frees the name.
+        has_crashed = self.world.broken > 0 or self.world.mended_at > self._began
+        seconds = LEFT_SECONDS + (Sweep.FORGOTTEN_SECONDS if has_crashed else 0.0)
         try:
             for _ in self.world.waiting("nothing is left", seconds):
                 left = checks.left_over(self.room.sid, self.world.keys(self.room.sid))
                 left += self.world.indexes_with(self.room.sid)
-                if self.world.mended_at > self._began:  # who was to clear a sound away may have died: it ends by itself
+                if has_crashed:  # who was to clear a sound away may have died: it ends by itself
                     left = [key for key in left if not key.startswith("playback:")]
                 self.world.checks += 1
                 if not left:
