@@ -161,7 +161,7 @@ class Listener:
             while connection.connected and time.monotonic() < due and not self._resync.is_set():
                 self._report(connected="1", core_uuid=core_uuid, **probe(connection))
                 self._look_again(connection)
-                self._resync.wait(PROBE_SECONDS)
+                self._resync.wait(max(0.0, min(PROBE_SECONDS, due - time.monotonic())))
             self._await_room(connection)
 
     def _await_room(self, connection: EventSocket) -> None:
