@@ -22,7 +22,6 @@ def test_a_browser_plays_a_recording_and_seeks(room: Room) -> None:
     sid = call.recordings.create(recording_track="inbound").sid
     part = eventually(lambda: part_of(room.stack, sid), "it is written")
     assert part is not None
-    assert part is not None
     time.sleep(0.5)
     lengthen(part, SECONDS)
     call.recordings(sid).update(status="stopped")
