@@ -149,7 +149,7 @@ class SandboxSwitch:
             except (OSError, FreeSwitchError):
                 return False
 
-        eventually(is_ready, "the sandbox answers", seconds=30)
+        eventually(is_ready, "the sandbox answers")
 
     def stop(self) -> None:
         self._process.stop()
@@ -301,7 +301,7 @@ class Stack:
             running = {str(process.pid) for process in behind if process.is_running}
             return _pids(followers) <= running <= _pids(reported)
 
-        eventually(is_ready, "the service is ready", seconds=60)  # six processes that load Python at once
+        eventually(is_ready, "the service is ready", seconds=30)
 
     def _processes(self) -> list[Process]:
         return [self.api, *self.listeners, self.detector, *self.workers]

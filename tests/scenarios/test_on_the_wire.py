@@ -210,8 +210,7 @@ def test_early_media_is_heard_by_the_others_if_it_is_wanted(room: Room, node: Re
 
 
 def test_a_jitter_buffer_keeps_back_what_it_was_asked_to(room: Room, node: RealSwitch) -> None:
-    """The others hear somebody later than without one, by 100 and 200 ms less what the mixer had kept back: 40 to 60;
-    and frames are of 20 ms."""
+    """The others hear somebody so much later than without one: 100 ms, 200 ms. 40 are lost in the mixer's."""
     room.add("anna", 1)
     anna = room.people["anna"].number
     after: dict[str, float] = {}
@@ -224,5 +223,5 @@ def test_a_jitter_buffer_keeps_back_what_it_was_asked_to(room: Room, node: RealS
             room.remove(size)
     later = {size: round(1000 * (seconds - after["off"])) for size, seconds in after.items()}
 
-    assert 20 <= later["medium"] <= 200, later
-    assert 60 <= later["large"] - later["medium"] <= 200, later
+    assert 50 <= later["medium"] < later["large"] <= 400, later
+    assert later["large"] >= 150, later
