@@ -26,6 +26,7 @@ import requests
 from orchestrator.store import keys
 from orchestrator.store.connection import connect
 from tests.bench.receiver_process import FastReceiver
+from tests.chaos.board import watched
 from tests.chaos.crowd import check
 from tests.conftest import make_switch
 from tests.harness.freeswitch import FarEnd, find_freeswitch
@@ -268,8 +269,9 @@ def main() -> int:
             second.start()
             cables = [cable for listener in stack.listeners for cable in lay_cables(stack, listener)]
             paths = [f"http://{one}/2010-04-01/Accounts/{stack.account_sid}/Conferences" for one in (stack.bind, bind)]
-            for number in range(1, options.rounds + 1):
-                print(play(stack, [stack.api, second], paths, cables, receiver, number, options), flush=True)
+            with watched(stack, folder):
+                for number in range(1, options.rounds + 1):
+                    print(play(stack, [stack.api, second], paths, cables, receiver, number, options), flush=True)
             second.kill_9()
         finally:
             stack.stop()

@@ -6,11 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import shutil
-import subprocess
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,20 +14,20 @@ from typing import Any, Final
 import pytest
 import redis
 import requests
-import yaml
 
+from orchestrator.listener.listener import QUEUE_LENGTH
+from tests.harness.freeswitch import EslSocket
 from tests.harness.polling import eventually
+from tests.harness.prometheus import PROMETHEUS, Prometheus, WatchedConsole, board_expressions
 from tests.harness.room import Room
-from tests.harness.stack import Process, SandboxSwitch, Stack, free_port
-from tests.unit.test_alerts import BROKEN, FOLDER, RULES
-
-PROMETHEUS = shutil.which("prometheus")
-TOKEN: Final = "t" * 48
+from tests.harness.stack import Process, SandboxSwitch, Stack
+from tests.unit.test_alerts import BROKEN, RULES
 
 SOONER: Final = {"LanesLate": ("> 60", "> 3"), "EventsLate": ("> 2", "> 0.5")}
 """Alert -> its bound, and the one here: nobody waits for a minute. `for` is left out of all."""
 
-NOT_LIVE: Final = {"EventsDropped": "20,000 events would have to wait"}
+FLOOD: Final = 1.3 * QUEUE_LENGTH
+"""Events: those that a listener queues, what it has in hand, and what its socket holds."""
 
 pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not here")
 
@@ -41,72 +37,19 @@ class Scene:
 
     def __init__(self, stack: Stack, directory: Path) -> None:
         self.stack, self.directory = stack, directory
-        self.console_bind, self.prometheus_bind = (f"127.0.0.1:{free_port()}" for _ in range(2))
-        own = {"CONSOLE_BIND": self.console_bind, "CONSOLE_TOKEN": TOKEN}
-        self.console = Process("console", ["console"], stack.environment | own, directory)
+        self.console = WatchedConsole(stack, directory)
         self.redis: Any = redis.Redis.from_url(stack.environment["REDIS_URL"], decode_responses=True)
         self.console.start()
-        self._prometheus = self._start_prometheus()
+        self.prometheus = Prometheus(self.console, directory, SOONER)
+        self.prometheus.start()
         self.room = Room(stack)
         for number, label in enumerate(("anna", "bert"), 1):
             self.room.add(label, number)
 
-    def _start_prometheus(self) -> subprocess.Popen[bytes]:
-        rules = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))
-        for rule in rules["groups"][0]["rules"]:
-            rule.pop("for", None)
-            bound, sooner = SOONER.get(rule["alert"], ("", ""))
-            assert bound in rule["expr"]
-            rule["expr"] = rule["expr"].replace(bound, sooner) if bound else rule["expr"]
-        asked = yaml.safe_load((FOLDER / "prometheus.yml").read_text("utf-8"))
-        asked["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-        asked["rule_files"] = [str(self.directory / "alerts.yml")]
-        (job,) = asked["scrape_configs"]
-        job["authorization"]["credentials_file"] = str(self.directory / "token")
-        job["static_configs"] = [{"targets": [self.console_bind]}]
-        (self.directory / "token").write_text(TOKEN)
-        (self.directory / "alerts.yml").write_text(yaml.safe_dump(rules))
-        (self.directory / "prometheus.yml").write_text(yaml.safe_dump(asked))
-        with (self.directory / "prometheus.log").open("wb") as log:
-            return subprocess.Popen(
-                [
-                    str(PROMETHEUS),
-                    f"--config.file={self.directory / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={self.directory / 'prometheus'}",
-                    f"--web.listen-address={self.prometheus_bind}",
-                ],
-                stdout=log,
-                stderr=log,
-            )
-
     def close(self) -> None:
-        self._prometheus.kill()
-        self._prometheus.wait()
+        self.prometheus.kill_9()
         self.console.kill_9()
         self.redis.close()
-
-    def _ask(self, path: str) -> Any:
-        with (
-            contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://{self.prometheus_bind}/api/v1/{path}", timeout=5) as answer,
-        ):
-            return json.load(answer)["data"]
-        return {}
-
-    def firing(self, name: str) -> list[dict[str, str]]:
-        """The labels with which an alert fires now."""
-        alerts = self._ask("alerts").get("alerts", [])
-        return [one["labels"] for one in alerts if one["labels"]["alertname"] == name and one["state"] == "firing"]
-
-    def series(self, selector: str) -> list[dict[str, str]]:
-        """Those that Prometheus has."""
-        found: list[dict[str, str]] = self._ask(f"series?match[]={urllib.parse.quote(selector)}")
-        return found
-
-    def shown(self, expression: str) -> list[str]:
-        """What a panel with this expression shows now."""
-        rows = self._ask(f"query?query={urllib.parse.quote(expression)}").get("result", [])
-        return [row["value"][1] for row in rows if row["value"][1] != "NaN"]
 
     def mute(self, label: str = "anna") -> int:
         """Ask for a mute, and for its opposite next time; returns the status."""
@@ -129,7 +72,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with Stack(SandboxSwitch(directory), directory) as stack:
         made = Scene(stack, directory)
         try:
-            eventually(lambda: made.series("orchestrator_processes"), "Prometheus has figures", seconds=30)
+            eventually(lambda: made.prometheus.series("orchestrator_processes"), "Prometheus has figures", seconds=30)
             yield made
         finally:
             made.close()
@@ -211,6 +154,21 @@ def _(scene: Scene) -> Iterator[Poke]:
         scene.redis.set("until", "the pause is over", ex=1)
 
     yield slow_commit
+
+
+@breaks("EventsDropped")
+def _(scene: Scene) -> Iterator[Poke]:
+    """Redis takes nothing for a while, and the switch has much to say."""
+    switch = scene.stack.switch
+    flips = f"api conference {scene.room.conference_sid} tmute all"
+    scene.redis.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
+    connection = EslSocket(switch.esl_port, switch.password)
+    for _ in range(round(FLOOD / len(scene.room.people))):
+        connection.command(flips)
+    connection.close()
+    scene.redis.execute_command("CLIENT", "UNPAUSE")
+    yield nothing_more
+    scene.stack.await_ready()
 
 
 @breaks("ApiErrors")
@@ -320,14 +278,14 @@ def _(scene: Scene) -> Iterator[Poke]:
 
 
 # A slow Redis first: of all answers in five minutes one in ten has to be slow.
-@pytest.mark.parametrize("alert", sorted({*BROKEN} - {*NOT_LIVE}, key=lambda name: (name != "RedisSlow", name)))
+@pytest.mark.parametrize("alert", sorted(BROKEN, key=lambda name: (name != "RedisSlow", name)))
 def test_an_alert_fires_when_its_thing_is_broken(scene: Scene, alert: str) -> None:
     labels, _ = BROKEN[alert]
     with BREAKS[alert](scene) as poke:
 
         def fires() -> bool:
             poke()
-            return any(labels.items() <= found.items() for found in scene.firing(alert))
+            return any(labels.items() <= found.items() for found in scene.prometheus.firing(alert))
 
         eventually(fires, f"{alert} fires", seconds=60)
 
@@ -342,21 +300,20 @@ def test_every_figure_and_label_of_a_rule_is_one_of_a_live_stack(scene: Scene) -
         labels |= set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
         for name, matchers in named:
             wanted = labels | set(re.findall(r"(\w+)!?=", matchers))
-            found = eventually(lambda name=name: scene.series(name), f"{name} of {rule['alert']}")  # type: ignore[misc]
+            found = eventually(lambda name=name: scene.prometheus.series(name), f"{name} of {rule['alert']}")  # type: ignore[misc]
             assert all(wanted <= series.keys() for series in found), (rule["alert"], name)
 
 
 def test_every_panel_of_the_board_has_something_to_show(scene: Scene) -> None:
     """After calls, mutes, and callbacks that are refused."""
-    board = json.loads((FOLDER / "board.json").read_text("utf-8"))
-    expressions = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+    expressions = board_expressions()
     scene.stack.receiver.answer = lambda _: 404
     scene.room.add("gina", 5)
     assert scene.remove("gina") == 204
 
     def is_shown(expression: str) -> bool:
         scene.mute()
-        return bool(scene.shown(expression))
+        return bool(scene.prometheus.shown(expression))
 
     assert len(expressions) > 30
     for expression in expressions:

@@ -3,7 +3,6 @@ figures that there are. promtool judges (Debian: prometheus)."""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -19,10 +18,9 @@ import yaml
 from orchestrator import metrics
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.listener.listener import Listener
-from tests.harness.freeswitch import REPOSITORY
+from tests.harness.prometheus import FOLDER, board_expressions
 from tests.unit.console.test_console import make_console
 
-FOLDER = REPOSITORY / "docker" / "metrics"
 PROMTOOL = shutil.which("promtool")
 RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
 
@@ -124,9 +122,7 @@ def test_every_figure_that_is_named_is_one_that_there_is(redis_url: str, client:
     """In a rule, and on the board."""
     there = set(re.findall(r"^# TYPE (\w+)", metrics.exposition(), re.MULTILINE))
     there |= set(re.findall(r"^# TYPE (\w+)", make_console(redis_url, client).web.get("/metrics").text, re.MULTILINE))
-    board = json.loads((FOLDER / "board.json").read_text("utf-8"))
-    texts = [rule["expr"] for rule in RULES]
-    texts += [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+    texts = [rule["expr"] for rule in RULES] + board_expressions()
     named = {name for text in texts for name in re.findall(r"\borchestrator_\w+", text)}
 
     assert len(named) > 15
