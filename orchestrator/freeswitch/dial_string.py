@@ -158,8 +158,9 @@ def _early_media_limit(command: CreateParticipant, participant: Participant) -> 
 
 NAME_SHOWN: Final = "origination_caller_id_name"
 
-JITTER_BUFFERS: Final = {"small": "40:200", "medium": "100:500", "large": "200:1000"}
-"""JitterBufferSize as what is kept back at first, and at most, in ms (switch_core_media.c, check_jb)."""
+JITTER_BUFFERS: Final = {"small": "60:200", "medium": "120:500", "large": "220:1000"}
+"""JitterBufferSize as what is kept back at first, and at most, in ms (switch_core_media.c, check_jb); at first it is a
+frame of 20 ms less: the first one is played when the last one comes (switch_jitterbuffer.c, switch_jb_get_packet)."""
 
 Make = Callable[[CreateParticipant, Participant], str | None]
 

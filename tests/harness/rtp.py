@@ -74,12 +74,7 @@ class RtpPort:
 
     def speak(self, targets: list[Address], hz: int, seconds: float) -> None:
         """Send a tone to all of these at once, as a phone sends it."""
-        frames = tone_frames(hz)
-        starts = time.monotonic()
-        for number in range(round(seconds * RATE / FRAME)):
-            for target in targets:
-                self.send(target, frames[number % len(frames)])
-            time.sleep(max(0.0, starts + (number + 1) * FRAME / RATE - time.monotonic()))
+        speak_together([(self, target, hz) for target in targets], silence=0.0, seconds=seconds)
 
     def send(self, target: Address, payload: bytes) -> None:
         """One packet."""
@@ -96,3 +91,17 @@ class RtpPort:
             self.packet_count += 1
             if len(data) >= HEADER.size and data[0] >> 6 == 2 and data[1] & 0x7F == PCMU:
                 self.packets.append((source, data[HEADER.size :]))
+
+
+SILENCE: Final = bytes([0xFF]) * FRAME
+
+
+def speak_together(lines: list[tuple[RtpPort, Address, int]], silence: float, seconds: float) -> None:
+    """Each (from, to, hz) sends silence for so long, and then its tone; all begin with it at the same moment."""
+    frames = {hz: tone_frames(hz) for _, _, hz in lines}
+    silent = round(silence * RATE / FRAME)
+    starts = time.monotonic()
+    for number in range(silent + round(seconds * RATE / FRAME)):
+        for mouth, target, hz in lines:
+            mouth.send(target, SILENCE if number < silent else frames[hz][number % len(frames[hz])])
+        time.sleep(max(0.0, starts + (number + 1) * FRAME / RATE - time.monotonic()))
