@@ -45,7 +45,7 @@ log = structlog.get_logger("listener")
 
 
 class Committer:
-    """Not for two greenlets at once."""
+    """Not for two greenlets at once. `changed`: the conferences that it has changed since somebody cleared it."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Committer:
         self.store = store
         self._lease = lease
         self.executor = Executor(store, recorder, send, wake_sounds, self.insist)
-        self.commits = 0
+        self.changed: set[str] = set()
         self._serialize = serialize
         self._wake_callbacks = wake_callbacks
         self._sleep = sleep
@@ -138,7 +138,7 @@ class Committer:
                 self.forget([sid])
                 continue
             committed[sid] = answer
-            self.commits += 1
+            self.changed.add(sid)
             self._remember(change)
             _log(change, answer)
         return committed

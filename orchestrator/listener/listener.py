@@ -27,9 +27,9 @@ from orchestrator.freeswitch.commands import CoreUuid, SwitchCommand
 from orchestrator.freeswitch.events import SUBSCRIPTION, EndedSound
 from orchestrator.freeswitch.nodes import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS
 from orchestrator.freeswitch.recordings import OfPart
-from orchestrator.freeswitch.snapshot import look_at, take_snapshot
+from orchestrator.freeswitch.snapshot import Snapshot, look_at, take_snapshot
 from orchestrator.listener.absence import Absence, probe
-from orchestrator.listener.batch import Item, NodeLost, measure, read_batch
+from orchestrator.listener.batch import Batch, Item, NodeLost, measure, read_batch
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.reconciler import Reconciler
@@ -233,16 +233,11 @@ class Listener:
             self._committer.fence()
             while not (self._stopping.is_set() and self._queue.empty()):
                 batch = read_batch(self._next_items())
-                batch.events += self._committer.overdue.take(datetime.now(UTC))
-                self._tolerate(self._committer.commit_events, batch.events)
-                measure(self._address.name, batch.events)
-                for part in batch.parts:
-                    self._tolerate(self._note_part, part)
-                self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
+                self._apply(batch)
                 if isinstance(batch.last, NodeLost):
                     self._tolerate(self._reconciler.lose_node, batch.last.at, self._address.name)
                 elif batch.last is not None:
-                    self._tolerate(self._reconciler.reconcile, batch.last, self._address.name)
+                    self._tolerate(self._audit, batch.last)
                 if self._store_was_away:  # it may have lost what it had taken: a replica is the primary now, say
                     self._store_was_away = False
                     self._resync.set()
@@ -252,6 +247,21 @@ class Listener:
         except LeaseLost:
             log.error("lease_lost", node=self._address.name, epoch=self._lease.epoch, queued=self._queue.qsize())
             self.stop()
+
+    def _apply(self, batch: Batch) -> None:
+        """Make the events of a batch facts, and tell of parts and sounds."""
+        batch.events += self._committer.overdue.take(datetime.now(UTC))
+        self._tolerate(self._committer.commit_events, batch.events)
+        measure(self._address.name, batch.events)
+        for part in batch.parts:
+            self._tolerate(self._note_part, part)
+        self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
+
+    def _audit(self, snapshot: Snapshot) -> None:
+        """Compare what the node holds with what is known, and let events have their turn meanwhile. Raises
+        NodeUnavailable."""
+        for _ in self._reconciler.reconcile(snapshot, self._address.name):
+            self._apply(read_batch(self._next_events()))
 
     def _tolerate(self, work: Callable[Arguments, None], *arguments: Arguments.args, **more: Arguments.kwargs) -> None:
         """Do some work. What the switch could not be told is repeated by the next audit."""
@@ -284,5 +294,13 @@ class Listener:
         with contextlib.suppress(Empty):
             items.append(self._queue.get(timeout=0.5))
             while len(items) < BATCH_LENGTH and isinstance(items[-1], bytes):
+                items.append(self._queue.get_nowait())
+        return items
+
+    def _next_events(self) -> list[Item]:
+        """Return the events that have come by now, up to the next item that is none."""
+        items: list[Item] = []
+        with contextlib.suppress(Empty):
+            while len(items) < BATCH_LENGTH and isinstance(self._queue.peek_nowait(), bytes):
                 items.append(self._queue.get_nowait())
         return items

@@ -105,17 +105,22 @@ class CommitStore:
                 participants[call_sid] = decode_participant(_flat(raw))
         return conferences, participants
 
-    def list_unended(self, node: str) -> list[tuple[Conference, list[Participant]]]:
-        """List every open conference on `node`, with the participants whose calls have not ended, as far as we know."""
+    def list_conference_sids(self, node: str) -> list[str]:
+        """List the conferences that are known as a node's, oldest first; some may be over."""
         with redis_errors():
-            sids = self._redis.zrange(keys.node_conferences(node), 0, -1)
+            return list(self._redis.zrange(keys.node_conferences(node), 0, -1))
+
+    def list_unended(self, node: str, within: Sequence[str]) -> list[tuple[Conference, list[Participant]]]:
+        """List those of these conferences that are open and on `node`, as far as we know, with the participants whose
+        calls have not ended."""
+        with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
-            for sid in sids:
+            for sid in within:
                 pipe.hmget(keys.conference(sid), "node", "status")
                 pipe.zrange(keys.live_participants(sid), 0, -1)
             found = pipe.execute()
             here, over = {}, []
-            for sid, (where, status), calls in zip(sids, found[::2], found[1::2], strict=True):
+            for sid, (where, status), calls in zip(within, found[::2], found[1::2], strict=True):
                 if where == node and calls:
                     here[sid] = calls
                 elif where not in (None, node) or status == "completed":

@@ -176,7 +176,8 @@ class World:
         return self.told(lambda: self.reconcile(snapshot))
 
     def reconcile(self, snapshot: Snapshot, node: str = NODE) -> None:
-        Reconciler(self.committer, self.send).reconcile(snapshot, node)
+        for _ in Reconciler(self.committer, self.send).reconcile(snapshot, node):
+            pass  # nothing comes meanwhile
 
     def load(self, participant: Participant) -> Participant:
         """Also one that has left."""
@@ -694,6 +695,29 @@ def test_calls_of_other_nodes_are_not_touched(world: World) -> None:
     world.reconcile(Snapshot(NOW + timedelta(seconds=60)), "fs2")
 
     assert world.load(one).is_present
+
+
+def test_what_changes_during_an_audit_is_not_judged_by_its_snapshot(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An audit takes some conferences at once, and events have their turn in between: who has left meanwhile is no
+    member again, a leg that has come is no stray, and who is not touched is looked at all the same."""
+    monkeypatch.setattr("orchestrator.listener.reconciler.CONFERENCES_AT_ONCE", 1)
+    first, left, came, gone = (world.create(name) for name in ("first", "left", "came", "gone"))
+    for one in (first, left, gone):
+        world.join(one)
+    snapshot = held(first, left, came, members=(left,))
+    world.alive = {channel_uuid_of(one.call_sid) for one in (first, left, came)}
+    parts = Reconciler(world.committer, world.send).reconcile(snapshot, NODE)
+    next(parts)
+    world.apply(left, MemberRemoved(NOW))
+    world.apply(came, CallInitiated(NOW), CallAnswered(NOW), MemberAdded(NOW, 9, False))
+    told = world.told(lambda: list(parts))
+
+    assert not world.load(left).is_present
+    assert world.load(came).switch.member_id == 9
+    assert [one for one in told if isinstance(one, KillChannel)] == []
+    assert world.load(gone).ended_at is not None
 
 
 def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -388,9 +388,12 @@ def test_unended_calls_of_a_node_are_those_of_its_open_conferences(
     commits.commit([Change(known, replace(known.conference, status=ConferenceStatus.COMPLETED), unique())])
     commits.commit([_change(commits, gone, status=ParticipantStatus.COMPLETE, ended_at=datetime.now(UTC))])
 
-    found = {c.conference_sid: [p.call_sid for p in group] for c, group in commits.list_unended(NODE)}
+    found = {
+        c.conference_sid: [p.call_sid for p in group]
+        for c, group in commits.list_unended(NODE, commits.list_conference_sids(NODE))
+    }
     assert found == {p.conference_sid: [p.call_sid] for p in (here, over)}
-    assert commits.list_unended("fs2") == []
+    assert commits.list_unended("fs2", commits.list_conference_sids("fs2")) == []
 
 
 def test_calls_are_found_by_their_call_sid(store: ConferenceStore, commits: CommitStore) -> None:
