@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 import gevent
 import orjson
@@ -41,6 +41,12 @@ COUNTED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 log = structlog.get_logger("app")
 
 
+class _App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is: none is async. Flask would look at each of them, for each request."""
+        return func
+
+
 def create_app(
     services: Services,
     accounts: AccountStore,
@@ -51,7 +57,7 @@ def create_app(
 ) -> Flask:
     """Make the WSGI application: all dialects, our own API, audio for the switches, and health paths. `problems`: what
     the deployment lacks."""
-    app = Flask(__name__, static_folder=None)
+    app = _App(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False

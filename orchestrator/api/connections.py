@@ -123,6 +123,8 @@ def tell_client(environ: MutableMapping[str, Any], trusted: Iterable[Network]) -
 def client_address(peer: str, forwarded_for: str, trusted: Iterable[Network]) -> str:
     """Return the client's address: the last one in X-Forwarded-For that is not a proxy of the operator's, if the peer
     is one. What stands before it, anybody may have written."""
+    if not forwarded_for:
+        return peer
     address = peer
     for hop in reversed([part.strip() for part in forwarded_for.split(",")]):
         try:

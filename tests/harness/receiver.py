@@ -61,8 +61,12 @@ class Receiver:
 
             def _take(self, method: str) -> None:
                 at = time.time()
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                received = outer._judge(method, self.path, body, dict(self.headers.items()), at)
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                if len(body) < length:  # whoever sent it was killed in the middle
+                    self.close_connection = True
+                    return
+                received = outer._judge(method, self.path, body.decode(), dict(self.headers.items()), at)
                 status = outer.answer(received)
                 outer.received.append(received)
                 self.send_response(status)
