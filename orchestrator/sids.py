@@ -60,6 +60,13 @@ def is_recorder(channel_uuid: str) -> bool:
     return len(channel_uuid) == 36 and channel_uuid[14] == _RECORDER
 
 
+def recording_sids_of(recorder_uuid: str) -> tuple[str, str]:
+    """Return the two RecordingSids whose leg this may be: its mark stands in the place of a UUID's version, and ours
+    are of two, those that are minted (4) and those of `recording_sid_for` (5)."""
+    digits = recorder_uuid.replace("-", "")
+    return f"RE{digits[:12]}4{digits[13:]}", f"RE{digits[:12]}5{digits[13:]}"
+
+
 def recording_sid_for(sid: str) -> str:
     """The RecordingSid of what is recorded because a create asked for it, of a call or a conference: always the same,
     so that it is not begun twice."""

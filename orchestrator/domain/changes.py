@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from orchestrator.domain.conference import Conference, Participant
+
+_SAYS: Final = {
+    "MemberAdded": "added",
+    "ParticipantMuted": "muted",
+    "ParticipantUnmuted": "muted",
+    "ParticipantHeld": "hold",
+    "ParticipantUnheld": "hold",
+}
+"""Event -> of what the switch speaks; `added`: of all, for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +50,9 @@ class Change:
     request that asked for it, where that is known."""
     announced: list[str] = field(default_factory=list)
     """Announcements whose end is told."""
+
+    def says(self, call_sid: str) -> frozenset[str]:
+        """Return of what the switch has spoken in these events: of being `added`, `muted`, on `hold`. Only that fulfils
+        a wish: what another event finds as it is wanted may be so because the switch has done nothing yet."""
+        events = (event for subject, event, *_ in self.transitions if subject == call_sid)
+        return frozenset(_SAYS[event] for event in events if event in _SAYS)

@@ -264,15 +264,19 @@ class Participant:
         return self.hold if self.hold_wanted is None else self.hold_wanted
 
 
-def without_fulfilled_wishes(participant: Participant) -> Participant:
-    """Return the participant without the wishes that the switch has fulfilled; the store's commit does the same.
+def without_fulfilled_wishes(participant: Participant, said: frozenset[str]) -> Participant:
+    """Return the participant without the wishes that the switch has fulfilled by what it has `said` just now, in the
+    words of `Change.says`; the store's commit does the same.
 
     Of whoever is no member the switch has not said anything yet: it may have been told two wishes in another order.
     """
     if participant.switch.member_id is None:
         return participant
-    muted = None if participant.muted_wanted is participant.muted else participant.muted_wanted
-    hold = None if participant.hold_wanted is participant.hold else participant.hold_wanted
+    muted, hold = participant.muted_wanted, participant.hold_wanted
+    if {"added", "muted"} & said and muted is participant.muted:
+        muted = None
+    if {"added", "hold"} & said and hold is participant.hold:
+        hold = None
     if (muted, hold) == (participant.muted_wanted, participant.hold_wanted):
         return participant
     return replace(participant, muted_wanted=muted, hold_wanted=hold)

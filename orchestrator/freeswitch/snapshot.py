@@ -34,7 +34,7 @@ from orchestrator.domain.events import (
 from orchestrator.freeswitch.client import EventSocket, NodeRefuses, NodeUnavailable
 from orchestrator.freeswitch.commands import ListChannels, ListConference, ListConferences
 from orchestrator.freeswitch.whisper import ListWhispers, is_whisper, pair_of
-from orchestrator.sids import call_sid_of, is_sid
+from orchestrator.sids import call_sid_of, is_recorder, is_sid
 
 DIAL_GRACE: Final = timedelta(seconds=2)
 """A call that was dialled this short a time ago may have no channel yet: its originate is on the way. The next snapshot
@@ -63,13 +63,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All channels of a node (CallSid -> FreeSWITCH's callstate), all members of our conferences, and all `whispers`,
-    which are no calls (channel UUID -> CallSid of the coach). With a `conference_sid`: only members of that one."""
+    """All channels of a node (CallSid -> FreeSWITCH's callstate), all members of our conferences, and what is no call:
+    all `whispers` (channel UUID -> CallSid of the coach), and the `recorders` in our conferences (channel UUID ->
+    ConferenceSid). With a `conference_sid`: only who is in that one."""
 
     taken_at: datetime
     channels: dict[str, str] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
     whispers: dict[str, str] = field(default_factory=dict)
+    recorders: dict[str, str] = field(default_factory=dict)
     conference_sid: str | None = None
 
 
@@ -148,15 +150,22 @@ def parse_snapshot(raw: RawSnapshot) -> Snapshot:
                 snapshot.whispers[pair.channel_uuid] = pair.coach
         elif call_sid is not None and row.get("direction") == "outbound":
             snapshot.channels[call_sid] = row.get("callstate", "")
-    snapshot.members.update(parse_members(raw.conferences))
+    for conference in _ours(raw.conferences):
+        snapshot.members.update(_members_of(conference))
+        uuids = (row.get("uuid", "") for row in conference.get("members", []))
+        snapshot.recorders.update((one, conference["conference_name"]) for one in uuids if is_recorder(one))
     return snapshot
 
 
 def parse_members(text: str) -> dict[str, Member]:
-    """Read who is in our conferences, by CallSid. Without any conference the answer is a sentence, not a list."""
+    """Read who is in our conferences, by CallSid."""
+    return {call_sid: member for conference in _ours(text) for call_sid, member in _members_of(conference)}
+
+
+def _ours(text: str) -> list[dict[str, Any]]:
+    """Our conferences. Without any conference the answer is a sentence, not a list."""
     conferences = orjson.loads(text) if text.startswith("[") else []
-    ours = (one for one in conferences if is_sid("CF", one.get("conference_name", "")))
-    return {call_sid: member for conference in ours for call_sid, member in _members_of(conference)}
+    return [one for one in conferences if is_sid("CF", one.get("conference_name", ""))]
 
 
 def _members_of(conference: dict[str, Any]) -> Iterator[tuple[str, Member]]:

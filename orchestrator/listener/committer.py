@@ -194,7 +194,7 @@ class Committer:
         known.conferences[sid] = Versioned(change.after, change.before.version + 1)
         group = known.participants.setdefault(sid, {})
         for call_sid, (_, after) in change.participants.items():
-            group[call_sid] = without_fulfilled_wishes(after)
+            group[call_sid] = without_fulfilled_wishes(after, change.says(call_sid))
             if after.ended_at is not None:
                 del group[call_sid]
         while len(known.conferences) > CACHED_CONFERENCES:

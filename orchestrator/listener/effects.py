@@ -211,7 +211,7 @@ class Executor:
         insist: Insist,
     ) -> None:
         self._store = store
-        self._recorder = recorder
+        self.recorder = recorder
         self._send = send
         self._wake_sounds = wake_sounds
         self._insist = insist
@@ -238,9 +238,9 @@ class Executor:
                 self._away = error
                 log.info("coaching_not_settled", conference_sid=conference_sid, error=error.message)
         for recording in rendered.recordings:
-            self._insist(partial(self._recorder.begin, recording, self._send))
+            self._insist(partial(self.recorder.begin, recording, self._send))
         if rendered.ends_recordings:
-            self._insist(partial(self._recorder.end_conference, conference_sid, self._send))
+            self._insist(partial(self.recorder.end_conference, conference_sid, self._send))
 
     def send_all(self, commands: Iterable[SwitchCommand]) -> None:
         """Send one after the other, whatever becomes of each."""

@@ -38,6 +38,7 @@ class Reconciler:
         self._committer = committer
         self._store = committer.store
         self._executor = committer.executor
+        self._recordings = committer.executor.recorder.store
         self._send = send
 
     def reconcile(self, snapshot: Snapshot, node: str) -> Iterator[None]:
@@ -109,9 +110,9 @@ class Reconciler:
 
     def _end_strays(self, snapshot: Snapshot, known: Set[str], changed: Set[str]) -> None:
         """End what the node holds of these kinds: legs of which no record speaks, or says that they have ended; members
-        of our conferences who are nobody's participants; whispers to nobody's coach. Other channels of the node are
-        none of our business. `known`: participants of open conferences; `changed`: conferences that have changed since
-        the snapshot."""
+        of our conferences who are nobody's participants; whispers to nobody's coach; recorders of nothing. Other
+        channels of the node are none of our business. `known`: participants of open conferences; `changed`: conferences
+        that have changed since the snapshot."""
         held = {*snapshot.channels, *snapshot.members} - known
         coaches = {*snapshot.whispers.values()} - known
         placed = self._store.load_conference_sids(sorted(held | coaches))
@@ -128,7 +129,8 @@ class Reconciler:
         }
         self._executor.end_strays((sid, call) for call, sid in (ended | uninvited).items())
         self._end_outside(snapshot, loaded.values())
-        self._end_pairs(channel_uuid for channel_uuid, coach in snapshot.whispers.items() if coach in coaches)
+        pairs = [channel_uuid for channel_uuid, coach in snapshot.whispers.items() if coach in coaches]
+        self._end_legs([*pairs, *self._recordings.list_needless(snapshot.recorders)])
 
     def _end_outside(self, snapshot: Snapshot, calls: Iterable[Participant]) -> None:
         """End calls of ours that are up and in no conference."""
@@ -137,8 +139,8 @@ class Reconciler:
                 log.error("call_outside_ended", conference_sid=one.conference_sid, call_sid=one.call_sid)
                 self._executor.send_all([KillChannel(one.switch.channel_uuid)])
 
-    def _end_pairs(self, channel_uuids: Iterable[str]) -> None:
-        """End whispers that nobody wants."""
+    def _end_legs(self, channel_uuids: Iterable[str]) -> None:
+        """End legs that nobody wants."""
         self._executor.send_all(KillChannel(channel_uuid) for channel_uuid in channel_uuids)
 
     def _repeat(self, unended: Iterable[Group], snapshot: Snapshot) -> None:
@@ -156,7 +158,7 @@ class Reconciler:
             if snapshot.conference_sid is None:
                 rendered += recordings_due(conference, group)
             self._executor.do(conference.conference_sid, rendered)
-        self._end_pairs(
+        self._end_legs(
             channel_uuid
             for channel_uuid, coach in snapshot.whispers.items()
             if channel_uuid not in wanted_of_all and coach in people

@@ -166,6 +166,15 @@ class Recorder:
             self.apply(lane_of(recording), event, send)
         except NodeUnavailable as error:
             log.warning("part_not_begun", **names_of(recording), part=part.number, error=error.message)
+        if recording.is_of_conference:
+            self._end_late_leg(recording, send)
+
+    def _end_late_leg(self, recording: Recording, send: Send) -> None:
+        """End the leg of a recording that is over by now: whoever ended it has looked before the leg was there, and
+        alone in its conference it would stay for ever."""
+        known = self.store.load(recording.conference_sid, recording.recording_sid)
+        if known is None or known.recording.status not in ACTIVE:
+            self._tell(send, KillChannel(recording.channel_uuid))
 
     def path_of(self, recording: Recording, part: Part) -> str:
         """Return the path at which the switch writes a part."""

@@ -251,9 +251,10 @@ def _render(change: Change, call_retention_seconds: int, retention_seconds: int)
         keys.conference_callbacks(sid),
         keys.owed(sid),
     ]
-    records, events = [], {(subject, event) for subject, event, *_ in change.transitions}
+    records = []
     for call_sid, (before, after) in change.participants.items():
         names.append(keys.participant(sid, call_sid))
+        said = change.says(call_sid)
         records.append(
             {
                 "key": len(names),
@@ -264,7 +265,7 @@ def _render(change: Change, call_retention_seconds: int, retention_seconds: int)
                     "left": before.is_live and not after.is_live,
                     "ended": after.ended_at is not None,
                     "label": after.label or "",
-                    "muted": not events.isdisjoint({(call_sid, "ParticipantMuted"), (call_sid, "ParticipantUnmuted")}),
+                    **{word: word in said for word in ("added", "muted", "hold")},
                 },
             }
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,9 +15,12 @@ import redis
 
 from orchestrator.domain.changes import NewCallback
 from orchestrator.domain.recording import (
+    ACTIVE,
     DELETED,
+    STOPPED,
     Recording,
 )
+from orchestrator.sids import recording_sids_of
 from orchestrator.store import keys
 from orchestrator.store.callback_index import OUTBOX_DEPTH, WAKE_GRACE_MS, Dropped, index_callbacks, parse_dropped
 from orchestrator.store.connection import redis_errors
@@ -146,6 +149,17 @@ class RecordingStore:
         with redis_errors():
             conference_sid = self._redis.get(keys.recording_index(recording_sid))
         return self.load(conference_sid, recording_sid) if conference_sid else None
+
+    def list_needless(self, legs: Mapping[str, str]) -> list[str]:
+        """List those of these recorder legs (channel UUID -> ConferenceSid) of whose recordings none is under way."""
+        named = [(leg, keys.recording(sid, one)) for leg, sid in legs.items() for one in recording_sids_of(leg)]
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for _, key in named:
+                pipe.hget(key, "status")
+            found = pipe.execute()
+        needed = {leg for (leg, _), status in zip(named, found, strict=True) if status in (*ACTIVE, STOPPED)}
+        return [leg for leg in legs if leg not in needed]
 
     def list_of(self, subject_sid: str) -> Iterator[Recording]:
         """List the recordings of an account, a call or a conference, newest first; in chunks, so that a caller may stop

@@ -331,7 +331,7 @@ class Scene:
     def _check_leftovers(self) -> None:
         left = ["nothing was seen"]
         # After a crash, which need not be over yet, a worker's search frees the name.
-        has_crashed = self.world.broken > 0 or self.world.mended_at > self._began
+        has_crashed = self._has_crashed()
         seconds = LEFT_SECONDS + (Sweep.FORGOTTEN_SECONDS if has_crashed else 0.0)
         try:
             for _ in self.world.waiting("nothing is left", seconds):
@@ -343,8 +343,14 @@ class Scene:
                 if not left:
                     break
         except Finding as finding:
-            raise Finding(f"{finding}: {left}") from None
+            if has_crashed or not self._has_crashed():
+                raise Finding(f"{finding}: {left}") from None
+            self._check_leftovers()
+            return
         self.world.forget(self.room.sid, *self.room.people)
+
+    def _has_crashed(self) -> bool:
+        return self.world.broken > 0 or self.world.mended_at > self._began
 
     def _note(self, line: str) -> None:
         self.journal.append(f"{time.monotonic() - self._began:7.3f} {line}")

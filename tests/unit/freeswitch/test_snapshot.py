@@ -40,6 +40,7 @@ from orchestrator.freeswitch.snapshot import (
     parse_snapshot,
 )
 from orchestrator.freeswitch.whisper import StartWhisper, Whisper
+from orchestrator.sids import recorder_uuid_of
 from tests.unit.examples import CA, CF, UUID, a_conference, a_participant, at
 
 QUEUED, CONNECTING, RINGING, CONNECTED, COMPLETE, FAILED = ParticipantStatus
@@ -143,6 +144,18 @@ def test_whispers_are_no_calls() -> None:
         snapshot = parse_snapshot(raw({"rows": rows}, "[]"))
 
         assert (snapshot.channels, snapshot.whispers) == ({}, {pair.channel_uuid: CA})
+
+
+def test_recorders_are_no_people() -> None:
+    """They are members of our conferences, told by their UUIDs."""
+    leg = recorder_uuid_of("RE" + CA[2:])
+    conferences = [
+        {"conference_name": CF, "members": [member(leg)]},
+        {"conference_name": "own", "members": [member(leg)]},
+    ]
+    snapshot = parse_snapshot(raw({"rows": [channel(leg)]}, conferences))
+
+    assert (snapshot.channels, snapshot.members, snapshot.recorders) == ({}, {}, {leg: CF})
 
 
 def test_a_look_is_at_one_conference() -> None:

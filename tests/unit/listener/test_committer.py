@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,12 @@ from orchestrator.domain.events import (
     Happened,
     MemberAdded,
     MemberRemoved,
+    ParticipantHeld,
     ParticipantModified,
     ParticipantMuted,
+    ParticipantUnheld,
     ParticipantUnmuted,
+    SpeechStarted,
 )
 from orchestrator.domain.recording_events import SourceEnded
 from orchestrator.embedded_redis import EmbeddedRedis
@@ -49,7 +53,7 @@ from orchestrator.freeswitch.whisper import StartWhisper
 from orchestrator.listener.coaching import Send
 from orchestrator.listener.committer import Committer
 from orchestrator.listener.reconciler import Reconciler
-from orchestrator.sids import call_sid_of, channel_uuid_of, mint_sid
+from orchestrator.sids import call_sid_of, channel_uuid_of, mint_sid, recorder_uuid_of, recording_sid_for
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.commits import CommitStore
@@ -59,6 +63,7 @@ from orchestrator.store.lanes import Lane, LeaseLost
 from orchestrator.store.leases import Lease, LeaseStore
 from orchestrator.store.recordings import lane_of
 from orchestrator.store.scripts import read_script
+from tests.unit.domain.test_recording import begun
 from tests.unit.lossy_proxy import LossyProxy
 from tests.unit.outbox import waiting
 from tests.unit.recorder import make_recorder
@@ -413,6 +418,22 @@ def test_of_two_mutes_at_once_before_the_join_the_last_wish_decides(world: World
     assert world.load(one).muted_as_asked is last
 
 
+def test_what_is_wanted_stays_so_until_the_switch_says_it(world: World) -> None:
+    """Muted and put on hold, and at once neither again: the switch's word of the first comes when something else has
+    happened, which found everything as it is wanted because the switch had done nothing yet."""
+    one = world.create()
+    world.join(one, 7)
+    for wanted in (True, False):
+        world.store.request_muted(ACCOUNT, one.conference_sid, one.call_sid, wanted)
+        world.store.request_hold(ACCOUNT, one.conference_sid, one.call_sid, wanted, None)
+
+    for event in (SpeechStarted(NOW), ParticipantMuted(NOW), ParticipantHeld(NOW)):
+        world.apply(one, event)
+        assert (world.load(one).muted_as_asked, world.load(one).hold_as_asked) == (False, False)
+    world.apply(one, ParticipantUnmuted(NOW), ParticipantUnheld(NOW))
+    assert (world.load(one).muted_wanted, world.load(one).hold_wanted) == (None, None)
+
+
 def test_a_fulfilled_wish_is_not_repeated_at_the_join(world: World) -> None:
     """Early media: muted and unmuted again before the answer. At the join nothing is left to be done."""
     one = world.create()
@@ -621,6 +642,22 @@ def test_a_member_who_is_nobodys_participant_is_ended_by_the_snapshot(world: Wor
     killed = {command.channel_uuid for command in world.snapshot(snapshot) if isinstance(command, KillChannel)}
 
     assert killed == {stranger.switch.channel_uuid}
+
+
+@pytest.mark.parametrize("make_sid", [partial(mint_sid, "RE"), partial(recording_sid_for, "CF" + "1" * 32)])
+def test_a_recorder_of_nothing_is_ended_by_the_snapshot(world: World, make_sid: Callable[[], str]) -> None:
+    """It came when its recording was over, and its process was killed: alone in a conference it would stay for ever.
+    One whose recording is under way is left alone."""
+    sid = make_sid()
+    one = world.create()
+    world.join(one)
+    snapshot = held(one, members=(one,))
+    legs = [recorder_uuid_of(sid), recorder_uuid_of(mint_sid("RE"))]
+    snapshot.recorders.update(dict.fromkeys(legs, one.conference_sid))
+    recording = replace(begun(), recording_sid=sid, conference_sid=one.conference_sid, channel_uuid=legs[0])
+    make_recorder(world.client).store.create(recording)
+
+    assert [one for one in world.snapshot(snapshot) if isinstance(one, KillChannel)] == [KillChannel(legs[1])]
 
 
 def test_a_call_outside_of_its_conference_is_ended_by_the_snapshot(world: World) -> None:

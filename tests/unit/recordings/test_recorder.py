@@ -18,9 +18,10 @@ from orchestrator.domain.recording_events import (
     PauseRequested,
     RecordingInterrupted,
     ResumeRequested,
+    SourceEnded,
     StopRequested,
 )
-from orchestrator.freeswitch.commands import KillChannel
+from orchestrator.freeswitch.commands import KillChannel, SwitchCommand
 from orchestrator.freeswitch.recordings import JoinRecorder, StartPart, StopWriting
 from orchestrator.recordings.recorder import Recorder
 from orchestrator.store.recordings import lane_of
@@ -85,6 +86,22 @@ def test_a_conference_is_listened_to_by_one_leg_of_ours(scene: Scene) -> None:
     assert scene.switch.of(JoinRecorder) == [JoinRecorder("leg", scene.recording.conference_sid)]
     assert scene.switch.of(StartPart) == [StartPart("leg", scene.path(1), stereo=False)]
     assert scene.looks == [lane_of(scene.recording)]
+
+
+def test_a_leg_that_comes_when_its_recording_is_over_is_ended(scene: Scene) -> None:
+    """The last person leaves while the leg is on the way: whoever ends the recording finds no leg to end yet."""
+    was_told: list[SwitchCommand] = []
+
+    def send(command: SwitchCommand) -> str:
+        if isinstance(command, JoinRecorder):
+            scene.apply(SourceEnded(now()))
+        was_told.append(command)
+        return scene.switch.send(command)
+
+    scene.recorder.begin(scene.recording, send)
+
+    assert was_told[-1] == KillChannel("leg")
+    assert scene.switch.up == set()
 
 
 def test_a_call_is_recorded_itself(scene: Scene) -> None:

@@ -440,7 +440,8 @@ def test_a_commit_clears_the_wish_that_the_switch_has_fulfilled(
     before = participants[made.call_sid]
     known = conferences[sid]
     after = replace(before, muted=said, switch=replace(before.switch, member_id=7))
-    commits.commit([Change(known, known.conference, "1", {made.call_sid: (before, after)})])
+    news = (made.call_sid, "ParticipantMuted" if said else "ParticipantUnmuted", "", "", "")
+    commits.commit([Change(known, known.conference, "1", {made.call_sid: (before, after)}, transitions=[news])])
 
     assert _wanted(client, made) == left
 

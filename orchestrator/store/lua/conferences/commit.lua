@@ -12,7 +12,8 @@
 -- ARGV[2] commit id
 -- ARGV[3] change (JSON): {conference: [f, v…], expire: s, keep: s, oldest_ms, depth: n,
 --   records: [{key: index into KEYS, fields: [f, v…], expire: s or 0,
---              call: {sid: CallSid, ended: bool, left: bool, label: '', muted: bool}, of a participant only}],
+--              call: {sid: CallSid, ended: bool, left: bool, label: '', added: bool, muted: bool, hold: bool}: of a
+--                    participant only; the last three, whether the switch has spoken of that}],
 --   outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry]…]}], announced: [id…]}
 -- ARGV[4] epoch of the listener's lease; '' if it is no listener's
 -- Returns {-1} if there is a newer epoch; {0} if the version is another one; {1, {lanes to wake…},
@@ -42,11 +43,11 @@ for _, row in ipairs(change.records) do
   if call then
     local known = redis.call('HMGET', key, 'muted', 'muted_wanted', 'hold', 'hold_wanted', 'member_id')
     local is_member = (known[5] or '') ~= ''
-    if is_member and known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
+    if is_member and (call.added or call.muted) and known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
     if call.muted and known[2] and known[2] ~= '' and known[1] ~= known[2] then
       contested[#contested + 1] = call.sid .. ' ' .. known[2]
     end
-    if is_member and known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
+    if is_member and (call.added or call.hold) and known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
     if call.left and call.label ~= '' and redis.call('HGET', KEYS[3], call.label) == call.sid then
       redis.call('HDEL', KEYS[3], call.label)
     end
