@@ -23,7 +23,11 @@ HELLO_PAUSE_MS: Final = 300
 """Who says so little, and then nothing for so long, has said hello: what comes then is counted from there."""
 
 SLOW_START_MS: Final = 400
-"""Of whoever has not been decided on so long after SpeechThreshold and SpeechEndThreshold."""
+"""It is late for whoever has not been decided on so long after SpeechThreshold and SpeechEndThreshold."""
+
+LATE_END: Final = 3
+LATE_WORDS: Final = 0.85
+"""From then on a third of the silence is enough; at that moment, so much of the words."""
 
 BEEP_MS: Final = range(160, 2520)
 """What is shorter may be the end of a word."""
@@ -183,15 +187,21 @@ def _decided(heard: Heard, tuning: Tuning) -> AnsweredBy | None:
     return AnsweredBy.UNKNOWN if is_silent or heard.at_ms >= tuning.timeout_ms else None
 
 
+def _late_ms(heard: Heard, tuning: Tuning) -> int:
+    """For how long whoever called has waited too long; below 0: not yet."""
+    return heard.at_ms - (tuning.speech_threshold_ms + tuning.speech_end_threshold_ms + SLOW_START_MS)
+
+
 def _end_ms(heard: Heard, tuning: Tuning) -> int:
-    """The silence that ends what a person says. Half of it when it is late: whoever called waits."""
-    is_late = heard.at_ms >= tuning.speech_threshold_ms + tuning.speech_end_threshold_ms + SLOW_START_MS
-    return tuning.speech_end_threshold_ms // (2 if is_late else 1)
+    """The silence that ends what a person says."""
+    return tuning.speech_end_threshold_ms // (LATE_END if _late_ms(heard, tuning) >= 0 else 1)
 
 
 def _is_machine(heard: Heard, tuning: Tuning) -> bool:
     words_ms = heard.spoken_ms - heard.hello_ms
-    return words_ms >= tuning.speech_threshold_ms or _is_beep_over(heard) or _is_certain_beep(heard)
+    is_due = 0 <= _late_ms(heard, tuning) < TICK_MS and heard.quiet_ms < _end_ms(heard, tuning)
+    is_long = words_ms >= tuning.speech_threshold_ms * (LATE_WORDS if is_due else 1)
+    return is_long or _is_beep_over(heard) or _is_certain_beep(heard)
 
 
 def _end_of_message(heard: Heard, tuning: Tuning) -> AnsweredBy | None:

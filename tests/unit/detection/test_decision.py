@@ -69,7 +69,7 @@ def test_pauses_are_not_speech() -> None:
     """A person who hesitates twice says no more than one who does not."""
     hesitating = (speech(700), silence(1000), speech(700), silence(1000), speech(700))
 
-    assert said(*hesitating, silence(2000)) == ("human", 4700)
+    assert said(*hesitating, silence(2000)) == ("human", 4500)
 
 
 def test_a_hello_before_a_pause_is_not_counted() -> None:
@@ -82,13 +82,20 @@ def test_a_hello_before_a_pause_is_not_counted() -> None:
     assert said(speech(600), silence(300), speech(2400)) == ("machine_start", 3300)
 
 
-def test_who_is_late_is_decided_on_after_half_the_silence() -> None:
+def test_who_is_late_is_decided_on_after_a_third_of_the_silence() -> None:
     """From SpeechThreshold and SpeechEndThreshold and 400 ms after the answer on: 4 s by default."""
     assert said(silence(2600), speech(800), silence(5000)) == ("human", 4000)
-    assert said(silence(3000), speech(800), silence(5000)) == ("human", 4400)
-    assert said(silence(3000), speech(800), silence(580), speech(1700)) == ("machine_start", 5980)
+    assert said(silence(3000), speech(800), silence(5000)) == ("human", 4200)
+    assert said(silence(3000), speech(800), silence(380), speech(1700)) == ("machine_start", 5780)
     patient = replace(Tuning(), speech_end_threshold_ms=2000)
     assert said(silence(3000), speech(800), silence(5000), tuning=patient) == ("human", 4800)
+
+
+def test_who_has_said_nearly_enough_when_it_becomes_late_is_a_machine() -> None:
+    """85 % of SpeechThreshold, at that moment; who has said less is heard on."""
+    assert said(silence(1940), speech(5000)) == ("machine_start", 4000)
+    assert said(silence(1980), speech(5000)) == ("machine_start", 4380)
+    assert said(silence(1200), speech(2200), silence(5000)) == ("human", 4000)
 
 
 def test_the_end_of_a_machines_message_is_its_beeps_end() -> None:
