@@ -1,14 +1,18 @@
 """python -m tests.chaos.nodes: two nodes, two listeners, two API processes, two workers; Redis, a replica, a Sentinel.
 
-Any of them is killed or frozen, nodes are drained, and the way between listeners and nodes is cut, while conferences
-come and go; on real switches if there are any. After each round: every lane of callbacks whole and in order, one leave
-for every join, and no name that outlived its conference. What listeners tried that had lost a node is counted.
+Any of them is killed or frozen, nodes are drained, and the way between a node and whoever talks to it is cut, while
+conferences come and go; on real switches if there are any. After each blow: no conference is on two nodes, and, on
+real switches, who hears whom is right within 5 s. After each round: every lane of callbacks whole and in order, one
+leave for every join, and no name that outlived its conference. What listeners tried that had lost a node is counted.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -27,9 +31,10 @@ from orchestrator.store import keys
 from orchestrator.store.connection import connect
 from tests.bench.receiver_process import FastReceiver
 from tests.chaos.board import watched
+from tests.chaos.choir import Choir
 from tests.chaos.crowd import check
 from tests.conftest import make_switch
-from tests.harness.freeswitch import FarEnd, find_freeswitch
+from tests.harness.freeswitch import FarEnd, FreeSwitchError, find_freeswitch
 from tests.harness.polling import eventually
 from tests.harness.sentinel import Guarded
 from tests.harness.stack import Process, RealSwitch, Stack, free_port
@@ -38,7 +43,7 @@ GIVE_UP_SECONDS = 120.0
 
 
 class Cable:
-    """What is between a listener and a node, and can be cut: nothing passes, and nobody is told."""
+    """What is between a process and a node, and can be cut: nothing passes, and nobody is told."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -80,13 +85,13 @@ class Cable:
             end.close()
 
 
-def lay_cables(stack: Stack, listener: Process) -> list[Cable]:
-    """One from this listener to each node; it is started anew."""
+def lay_cables(stack: Stack, process: Process) -> list[Cable]:
+    """One from this process to each node; it is started anew."""
     cables = [Cable(switch.esl_port) for switch in stack.switches]
     through = ",".join(f"fs{number}=127.0.0.1:{cable.port}" for number, cable in enumerate(cables, 1))
-    listener.stop()
-    listener.environment = {**stack.environment, "FREESWITCH_NODES": through}
-    listener.start()
+    process.stop()
+    process.environment = {**process.environment, "FREESWITCH_NODES": through}
+    process.start()
     stack.await_ready()
     return cables
 
@@ -94,19 +99,38 @@ def lay_cables(stack: Stack, listener: Process) -> list[Cable]:
 class Killer:
     """On the main thread: the kernel ends a child of ours together with the thread that started it."""
 
-    def __init__(self, stack: Stack, apis: list[Process], cables: list[Cable], seed: int) -> None:
-        self._stack, self._apis, self._cables = stack, apis, cables
+    def __init__(self, stack: Stack, apis: list[Process], cables: list[Cable], choir: Choir | None, seed: int) -> None:
+        self._stack, self._apis, self._cables, self._choir = stack, apis, cables, choir
         self._random = random.Random(seed)  # noqa: S311 - chance, not secrets
         self.done: Counter[str] = Counter()
+        self.looks = 0
 
     def run(self, is_over: Callable[[], bool]) -> None:
         acts = (
             self._kill_process, self._freeze_process, self._kill_node, self._freeze_node, self._kill_redis,
-            self._cut, self._cordon,
+            self._freeze_redis, self._cut, self._cordon,
         )  # fmt: skip
         while not is_over():
-            time.sleep(self._random.uniform(1.0, 3.0))
+            time.sleep(self._random.uniform(0.5, 2.0))
+            if self._choir is not None:
+                self._choir.turn()
+            before = self.done.copy()
             self._random.choice(acts)()
+            self._look_at_nodes()
+            if self._choir is not None:
+                self._choir.look(", ".join(self.done - before))
+
+    def _look_at_nodes(self) -> None:
+        """No conference is on two."""
+        held = []
+        for switch in self._stack.switches:
+            try:
+                held.append(set(re.findall(r"Conference (CF[0-9a-f]{32}) ", switch.api("conference list"))))
+            except (OSError, FreeSwitchError):
+                return  # it comes up just now
+        both = set.intersection(*held)
+        assert not both, f"on two nodes: {sorted(both)}"
+        self.looks += 1
 
     def _process(self) -> Process:
         return self._random.choice([*self._stack.listeners, *self._stack.workers, *self._apis])
@@ -148,6 +172,15 @@ class Killer:
         guarded.bring_back(gone)
         eventually(lambda: guarded.primary_port() != gone, "the old one is a replica", 60)
         time.sleep(2)  # it catches up
+
+    def _freeze_redis(self) -> None:
+        """For longer than the Sentinel waits: it comes back as a primary that is none any more."""
+        assert isinstance(self._stack.redis, Guarded)
+        self.done["Redis frozen"] += 1
+        pid = self._stack.redis.freeze()
+        time.sleep(self._random.uniform(2.0, 5.0))
+        os.kill(pid, signal.SIGCONT)
+        eventually(self._stack.redis.is_settled, "one is the primary", 60)
 
     def _cut(self) -> None:
         self.done["way cut"] += 1
@@ -212,12 +245,15 @@ class App:
 
 
 def play(
-    stack: Stack, apis: list[Process], bases: list[str], cables: list[Cable], receiver: FastReceiver, number: int,
-    options: argparse.Namespace,
+    stack: Stack, apis: list[Process], bases: list[str], cables: list[Cable], choir: Choir | None,
+    receiver: FastReceiver, number: int, options: argparse.Namespace,
 ) -> str:  # fmt: skip
     """One round; returns a line about it."""
     receiver.forget()
-    killer, app = Killer(stack, apis, cables, number), App(bases, (stack.account_sid, stack.auth_token), receiver)
+    killer, app = (
+        Killer(stack, apis, cables, choir, number),
+        App(bases, (stack.account_sid, stack.auth_token), receiver),
+    )
     started = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         running = [
@@ -241,6 +277,7 @@ def play(
     people = sum(map(len, promised.values()))
     return (
         f"round {number}: {people} people, {came} callbacks whole and in order, {again} twice; {done}; "
+        f"{killer.looks} looks at both nodes{f', {choir}' if choir else ''}; "
         f"leases lost so far {lost}, commits refused {refused}; {time.monotonic() - started:.0f} s"
     )
 
@@ -267,16 +304,19 @@ def main() -> int:
             bind = f"127.0.0.1:{free_port()}"
             second = Process("api2", ["api"], {**stack.environment, "ORCHESTRATOR_BIND": bind}, stack.directory)
             second.start()
-            cables = [cable for listener in stack.listeners for cable in lay_cables(stack, listener)]
+            cables = [cable for one in (*stack.listeners, stack.api, second) for cable in lay_cables(stack, one)]
+            choir = Choir(stack, switch.far_end) if isinstance(switch, RealSwitch) else None
             paths = [f"http://{one}/2010-04-01/Accounts/{stack.account_sid}/Conferences" for one in (stack.bind, bind)]
             with watched(stack, folder):
                 for number in range(1, options.rounds + 1):
-                    print(play(stack, [stack.api, second], paths, cables, receiver, number, options), flush=True)
+                    print(play(stack, [stack.api, second], paths, cables, choir, receiver, number, options), flush=True)
             second.kill_9()
         finally:
             stack.stop()
             receiver.stop()
-    return 0
+    for what in choir.wrong if choir else ():
+        print(f"not right within 5 s: {what}")
+    return 1 if choir and choir.wrong else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -83,6 +85,21 @@ class Guarded:
         assert port is not None
         self._servers[port].kill_9()
         return port
+
+    def freeze(self) -> int:
+        """Stop the primary where it stands; returns its process id, for SIGCONT."""
+        pid = int(redis.Redis(port=self.primary_port() or 0, decode_responses=True).info("server")["process_id"])
+        os.kill(pid, signal.SIGSTOP)
+        return pid
+
+    def is_settled(self) -> bool:
+        """Whether one is the primary and the other follows it."""
+        try:
+            infos = [redis.Redis(port=port, decode_responses=True).info("replication") for port in self._servers]
+        except redis.RedisError:
+            return False
+        links = [info.get("master_link_status") for info in infos if info["role"] == "slave"]
+        return links == ["up"]
 
     def bring_back(self, port: int) -> None:
         """Start it again; the Sentinel makes it a replica."""
