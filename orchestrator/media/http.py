@@ -171,10 +171,13 @@ def _store(response: urllib3.BaseHTTPResponse, headers: Mapping[str, str], most:
     return digest.hexdigest()
 
 
+_GZIP: Final = b"\x1f\x8b"
+
+
 def _decoded(response: urllib3.BaseHTTPResponse, encoding: str, most: int) -> Iterator[bytes]:
     """The body without its content encoding. We ask for none; who sends gzip all the same is understood, in pieces of
-    bounded size (20 kB of it can hold 20 MB), to the end that the gzip itself marks. A word that names no encoding
-    (`utf-8`, `none`) means nothing."""
+    bounded size (20 kB of it can hold 20 MB), to the end that the gzip's last member marks (RFC 1952, 2.2). A word that
+    names no encoding (`utf-8`, `none`) means nothing."""
     if (declared := response.headers.get("content-length", "")).isdecimal() and int(declared[:12]) > most:
         raise MediaError(errors.TOO_LARGE, f"The answer is larger than {most} bytes")
     codings = [word for word in map(str.strip, encoding.lower().split(",")) if word in _WBITS]
@@ -192,6 +195,8 @@ def _decoded(response: urllib3.BaseHTTPResponse, encoding: str, most: int) -> It
                 yield unzip.decompress(rest, _CHUNK)
                 gevent.sleep(0)  # what is small to read may be much to write
                 rest = unzip.unconsumed_tail
+                if unzip.eof and unzip.unused_data.startswith(_GZIP):
+                    rest, unzip = unzip.unused_data, zlib.decompressobj(wbits)
             if unzip.eof:
                 return
     except zlib.error as error:

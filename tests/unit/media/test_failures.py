@@ -134,6 +134,16 @@ def test_compression_that_was_not_asked_for_is_understood(stage: Stage, web: Web
     assert len(stage.load(web.url("/")).clips) == 1
 
 
+def test_a_gzip_may_have_several_members(stage: Stage, web: Web) -> None:
+    """As pigz writes it (RFC 1952, 2.2): all of them are the file."""
+    web.answer = lambda asked: page(MP3, "audio/mpeg")
+    whole = stage.load(web.url("/whole")).clips[0].duration_ms
+    members = b"".join(gzip.compress(MP3[at : at + 1000]) for at in range(0, len(MP3), 1000))
+    web.answer = lambda asked: page(members, "audio/mpeg", Content_Encoding="gzip")
+
+    assert stage.load(web.url("/members")).clips[0].duration_ms == whole
+
+
 def test_a_gzip_ends_where_it_says(stage: Stage, raw: Callable[[bytes], str]) -> None:
     """What comes behind it, and never ends, is not waited for."""
     said = HEAD % b"audio/mpeg" + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(MP3) + bytes(100_000)
