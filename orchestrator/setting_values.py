@@ -7,7 +7,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from orchestrator.freeswitch.addresses import NodeAddress
-from orchestrator.store.sentinel_url import SCHEME, parse_sentinel_url
+from orchestrator.store.redis_urls import CLUSTER, SENTINEL, parse_cluster_url, parse_sentinel_url
 
 _NODE = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32})=(?P<host>[^=,\s]+):(?P<port>\d{1,5})", re.ASCII)
 
@@ -33,17 +33,20 @@ def parse_nodes(value: str) -> tuple[NodeAddress, ...]:
 
 
 def check_redis_url(value: str) -> str:
-    """Check a URL that redis-py takes, or one of Sentinels."""
-    if value.startswith(f"{SCHEME}:"):
-        parse_sentinel_url(value)
-        return value
+    """Check a URL that redis-py takes, or one of Sentinels, or of a cluster."""
+    for scheme, parse in ((SENTINEL, parse_sentinel_url), (CLUSTER, parse_cluster_url)):
+        if value.startswith(f"{scheme}:"):
+            parse(value)
+            return value
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        raise ValueError("is not redis://host:port/number, rediss://…, unix://… or redis+sentinel://…")
+        raise ValueError(
+            "is not redis://host:port/number, rediss://…, unix://…, redis+sentinel://… or redis+cluster://…"
+        )
     return value
 
 

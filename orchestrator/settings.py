@@ -25,6 +25,7 @@ from orchestrator.setting_values import (
     parse_nodes,
     parse_routes,
 )
+from orchestrator.store.redis_urls import is_cluster
 
 SHORTEST_TOKEN = 16
 _PATH = r"^(/[A-Za-z0-9_.-]+)*$"  # it becomes part of a command
@@ -45,7 +46,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="state, labels, outbox")
-    queue_redis_url: str = Field("", description="RQ's Redis; empty: the same as REDIS_URL")
+    queue_redis_url: str = Field("", description="RQ's Redis, no cluster; empty: the same as REDIS_URL")
     freeswitch_nodes: Annotated[tuple[NodeAddress, ...], NoDecode] = Field(
         (), description="name=host:port of each node's event socket, separated by commas"
     )
@@ -220,6 +221,12 @@ class Settings(BaseSettings):
         """What waits for its receiver has to be found, too."""
         if self.retention_seconds < self.callback_give_up_seconds:
             raise ValueError("RETENTION_DAYS: has to be as long as CALLBACK_GIVE_UP_SECONDS at least")
+        return self
+
+    @model_validator(mode="after")
+    def _check_rq(self) -> Settings:
+        if is_cluster(self.rq_url):
+            raise ValueError("QUEUE_REDIS_URL: has to name one Redis, or Sentinels: RQ knows no cluster")
         return self
 
     @model_validator(mode="after")

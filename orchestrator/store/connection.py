@@ -8,35 +8,39 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from orchestrator.errors import StoreFull, Unavailable
+from orchestrator.store.cluster import connect_to_cluster
+from orchestrator.store.redis_urls import SENTINEL, is_cluster
 from orchestrator.store.sentinel import options_of
-from orchestrator.store.sentinel_url import SCHEME
 
 DEADLINE_SECONDS = 1.5
 """An API answer is due within 2 s, also when Redis is away; so no wait for Redis may be longer than this."""
 
 
 def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
-    """Make a client of Redis whose every wait ends. Its pool is bounded; a caller waits for a free connection, then
-    fails."""
-    pool = make_pool(
-        url,
-        max_connections=max_connections,
-        timeout=DEADLINE_SECONDS,
-        socket_timeout=DEADLINE_SECONDS,
-        socket_connect_timeout=DEADLINE_SECONDS,
-        decode_responses=True,
+    """Make a client of Redis whose every wait ends. Its pool is bounded, in a cluster that of each server; a caller
+    waits for a free connection, then fails. Raises Unavailable if a cluster is not there."""
+    options: dict[str, Any] = {
+        "max_connections": max_connections,
+        "timeout": DEADLINE_SECONDS,
+        "socket_timeout": DEADLINE_SECONDS,
+        "socket_connect_timeout": DEADLINE_SECONDS,
+        "decode_responses": True,
         # A broken connection is made anew once; a silent Redis is not waited for twice.
-        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-    )
-    return redis.Redis(connection_pool=pool)
+        "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+    }
+    if is_cluster(url):
+        with redis_errors():
+            return connect_to_cluster(url, **options)
+    return redis.Redis(connection_pool=make_pool(url, **options))
 
 
 def is_guarded(url: str) -> bool:
     """Whether Sentinels guard this Redis: then it has replicas."""
-    return url.startswith(f"{SCHEME}:")
+    return url.startswith(f"{SENTINEL}:")
 
 
 def make_pool(url: str, **options: Any) -> redis.BlockingConnectionPool:
@@ -53,7 +57,7 @@ def redis_errors() -> Iterator[None]:
         yield
     except redis.OutOfMemoryError as error:
         raise StoreFull("The data store is full") from error
-    except redis.RedisError as error:
+    except (redis.RedisError, RedisClusterException) as error:
         raise Unavailable(f"The data store is not reachable: {type(error).__name__}") from error
 
 

@@ -32,8 +32,9 @@ class Script:
     def __call__(self, keys: Sequence[str], args: Sequence[Any] = (), client: Any = None) -> Any:
         """Run it, or have `client`, a pipeline, run it. Raises TypeError if a key or an argument is missing.
 
-        A pipeline carries the text of what it runs first, and the hash of what it runs again. redis-py would ask before
-        every pipeline whether Redis knows the script (redis/client.py, load_scripts): a round trip for each commit.
+        A pipeline carries the text of what it runs first, and the hash of what it runs again; in a cluster always the
+        text, for another server may run it. redis-py would ask before every pipeline whether Redis knows the script
+        (redis/client.py, load_scripts): a round trip for each commit.
         """
         for kind, given in (("KEYS", keys), ("ARGV", args)):
             least, most = self._counts[kind]
@@ -42,7 +43,8 @@ class Script:
         if client is None:
             return self._run(keys=keys, args=args)
         text = ("EVAL", self._text)
-        is_there = any(command[0][:2] == text for command in client.command_stack)
+        is_one_server = isinstance(client, redis.client.Pipeline)
+        is_there = is_one_server and any(command[0][:2] == text for command in client.command_stack)
         return client.execute_command(*(("EVALSHA", self.sha) if is_there else text), len(keys), *keys, *args)
 
 

@@ -1,4 +1,4 @@
-"""Redis behind Sentinels (sentinel_url.py).
+"""Redis behind Sentinels (redis_urls.py).
 
 Every new connection asks them which server is the primary now, so nobody has to be told of a failover.
 """
@@ -11,7 +11,7 @@ from typing import Any, Final
 import redis
 from redis.sentinel import Sentinel
 
-from orchestrator.store.sentinel_url import Address, parse_sentinel_url
+from orchestrator.store.redis_urls import Address, parse_sentinel_url
 
 ASK_SECONDS: Final = 0.3
 """How long one Sentinel is waited for; then the next is asked."""
@@ -42,11 +42,11 @@ def options_of(url: str) -> dict[str, Any]:
     """Return the options that make a pool of connections to the primary."""
     found = parse_sentinel_url(url)
     waits = {"socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
-    sentinel: Any = Sentinel(list(found.sentinels), sentinel_kwargs=waits)  # type: ignore[no-untyped-call]
+    sentinel: Any = Sentinel(list(found.servers.addresses), sentinel_kwargs=waits)  # type: ignore[no-untyped-call]
     return {
         "connection_class": PrimaryConnection,
         "find_primary": lambda: sentinel.discover_master(found.service),
         "db": found.number,
-        "username": found.username,
-        "password": found.password,
+        "username": found.servers.username,
+        "password": found.servers.password,
     }

@@ -27,6 +27,7 @@ from orchestrator.store.processes import ProcessStore
 from tests.harness.freeswitch import REPOSITORY, EslSocket, FarEnd, FreeSwitch, FreeSwitchError
 from tests.harness.polling import eventually
 from tests.harness.receiver import Receiver
+from tests.harness.redis_cluster import RedisCluster
 from tests.harness.sentinel import Guarded
 
 _PR_SET_PDEATHSIG = 1
@@ -219,7 +220,8 @@ class Stack:
         self.switches = [switch] if other is None else [switch, other]
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        self.redis: EmbeddedRedis | Guarded = EmbeddedRedis(directory / "redis", free_port())
+        self.redis: EmbeddedRedis | Guarded | RedisCluster = EmbeddedRedis(directory / "redis", free_port())
+        self.queue_redis: EmbeddedRedis | None = None
         self.account_sid = "AC" + secrets.token_hex(16)
         self.auth_token = secrets.token_hex(16)
         self.receiver = Receiver(self.auth_token)
@@ -250,6 +252,7 @@ class Stack:
             if not name.startswith(("FREESWITCH_", "REDIS_", "TWILIO_", "ORCHESTRATOR_", "RECORDINGS_"))
         } | {
             "REDIS_URL": self.redis.start(),
+            "QUEUE_REDIS_URL": self.queue_redis.start() if self.queue_redis is not None else "",
             "ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
             "FREESWITCH_NODES": ",".join(
                 f"fs{number}=127.0.0.1:{switch.esl_port}" for number, switch in enumerate(self.switches, 1)
@@ -341,6 +344,8 @@ class Stack:
         for switch in self.switches:
             switch.stop()
         self.redis.stop()
+        if self.queue_redis is not None:
+            self.queue_redis.stop()
 
     def client(self, sid: str | None = None, token: str | None = None) -> Client:
         client = Client(sid or self.account_sid, token or self.auth_token)

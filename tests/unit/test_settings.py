@@ -114,6 +114,15 @@ def test_the_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "very-secret" not in repr(settings)
 
 
+def test_rq_has_a_redis_that_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would fail at its first pipeline, not at the start."""
+    cluster = "redis+cluster://r1:6379,r2:6379"
+
+    assert load(monkeypatch, REDIS_URL=cluster, QUEUE_REDIS_URL="redis://queue:6379/1").redis_url == cluster
+    with pytest.raises(SettingsError, match="QUEUE_REDIS_URL"):
+        load(monkeypatch, REDIS_URL=cluster)
+
+
 def test_rq_may_have_a_redis_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """QUEUE_REDIS_URL is for RQ only."""
     settings = load(monkeypatch, QUEUE_REDIS_URL="redis://queue:6379/1")

@@ -19,7 +19,7 @@ from orchestrator.store.commits import ACKNOWLEDGED_MS, CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect, make_pool
 from orchestrator.store.leases import LeaseStore
-from orchestrator.store.sentinel_url import SentinelUrl, parse_sentinel_url
+from orchestrator.store.redis_urls import SentinelUrl, Servers, parse_cluster_url, parse_sentinel_url
 from tests.harness.polling import eventually
 from tests.harness.sentinel import Guarded
 from tests.unit.records import create
@@ -87,8 +87,19 @@ def test_a_url_names_sentinels_a_service_and_a_database() -> None:
     """As redis-sentinel-url and others write it."""
     found = parse_sentinel_url("redis+sentinel://:p%40ss@10.0.0.1:26379,s2.example:26380/orchestrator/2")
 
-    assert found == SentinelUrl((("10.0.0.1", 26379), ("s2.example", 26380)), "orchestrator", 2, None, "p@ss")
+    servers = Servers((("10.0.0.1", 26379), ("s2.example", 26380)), "orchestrator/2", None, "p@ss")
+    assert found == SentinelUrl(servers, "orchestrator", 2)
     assert parse_sentinel_url("redis+sentinel://s:1/x").number == 0
+
+
+def test_a_url_names_servers_of_a_cluster() -> None:
+    """Which has one database: there is no number to name."""
+    found = parse_cluster_url("redis+cluster://app:p%40ss@10.0.0.1:6379,[::1]:6380")
+
+    assert found == Servers((("10.0.0.1", 6379), ("::1", 6380)), "", "app", "p@ss")
+    for url in ("redis+cluster://host:1/0", "redis+cluster://host", "redis+cluster://"):
+        with pytest.raises(ValueError, match=r"redis\+cluster"):
+            check_redis_url(url)
 
 
 @pytest.mark.parametrize(
