@@ -120,7 +120,7 @@ def test_rq_has_a_redis_that_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert load(monkeypatch, REDIS_URL=cluster, QUEUE_REDIS_URL="redis://queue:6379/1").redis_url == cluster
     with pytest.raises(SettingsError, match="QUEUE_REDIS_URL"):
-        load(monkeypatch, REDIS_URL=cluster)
+        load(monkeypatch, REDIS_URL=cluster, QUEUE_REDIS_URL="")
 
 
 def test_rq_may_have_a_redis_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
