@@ -28,7 +28,7 @@ from tests.harness.freeswitch import REPOSITORY
 from tests.harness.polling import eventually
 from tests.harness.stack import RealSwitch, Stack
 
-AT_ONCE = 24
+AT_ONCE = 12
 TRIES = 5
 DIRECTORY = Path(os.environ.get("GREETINGS", "var/greetings")).resolve()
 
