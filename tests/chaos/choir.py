@@ -69,6 +69,12 @@ class Choir:
                 self._sid = ""
                 return
 
+    def leave(self) -> None:
+        """At the end of a round: nothing is left of anybody."""
+        if self._sid:
+            self._ask(lambda: self._client.conferences(self._sid).update(status="completed"))
+        self._sid = ""
+
     def _amiss(self) -> str:
         """What is not as it has to be; '' if all is."""
         try:
@@ -91,8 +97,7 @@ class Choir:
 
     def _gather(self) -> None:
         """A conference of three others; whoever is left of the last is let go."""
-        if self._sid:
-            self._ask(lambda: self._client.conferences(self._sid).update(status="completed"))
+        self.leave()
         self._made += 1
         self.gathered += 1
         self._muted = ""

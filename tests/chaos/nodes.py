@@ -261,6 +261,8 @@ def play(
         ]
         killer.run(lambda: all(future.done() for future in running))
     promised = dict(future.result() for future in running)
+    if choir is not None:
+        choir.leave()
 
     def all_ended() -> bool:
         ended = {row["ConferenceSid"] for row in receiver.seen() if row["StatusCallbackEvent"] == "conference-end"}
