@@ -54,8 +54,9 @@ def end(room: Room) -> None:
 
 
 def life_of(stack: Stack, room: Room) -> list[str]:
+    """What was told of it, without who spoke when."""
     stack.receiver.await_kind(room.conference_sid, "conference-end", seconds=60)
-    return stack.receiver.kinds(room.conference_sid)
+    return [kind for kind in stack.receiver.kinds(room.conference_sid) if "speech" not in kind]
 
 
 LIFE: list[str] = [
