@@ -6,7 +6,8 @@ READY  := $(VENV)/.ready
 MINUTES ?= 5
 SEED   ?= 1
 # Scenarios that measure when something happens, some while they load the machine: nothing runs beside them.
-ALONE  := $(addprefix tests/scenarios/,test_connections.py test_calls_per_second.py test_crashes.py test_nodes.py test_trunk_crashes.py)
+ALONE  := $(addprefix tests/scenarios/,test_connections.py test_calls_per_second.py test_crashes.py test_nodes.py \
+  test_tenants.py test_trunk_crashes.py)
 
 .PHONY: up test test-freeswitch check coverage clients browser openapi bench chaos fuzz clean
 
