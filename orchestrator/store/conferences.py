@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -42,6 +43,8 @@ from orchestrator.store.records import (
 from orchestrator.store.scripts import Script
 
 _TRIMMED_PER_CREATE = 10
+_YOUNG_MS = 60_000
+"""A create is over long before, or has died."""
 
 
 class ConferenceStore:
@@ -135,14 +138,19 @@ class ConferenceStore:
         return decode_conference(answer[1])[0]
 
     def _trim(self, account_sid: str, some: Sequence[str]) -> None:
-        """Forget conferences that have expired: of ten at random at every create, so the index stays bounded."""
+        """Forget conferences that have expired: of ten at random at every create, so the index stays bounded. One that
+        is young may be known here already and not be written yet: another create is at it."""
         if some:
+            index, young_ms = keys.account_conferences(account_sid), time.time() * 1000 - _YOUNG_MS
             pipe = self._redis.pipeline(transaction=False)
             for sid in some:
                 pipe.exists(keys.conference(sid))
-            gone = [sid for sid, exists in zip(some, pipe.execute(), strict=True) if not exists]
+                pipe.zscore(index, sid)
+            found = pipe.execute()
+            rows = zip(some, found[::2], found[1::2], strict=True)
+            gone = [sid for sid, exists, made_ms in rows if not exists and (made_ms or 0) < young_ms]
             if gone:
-                self._redis.zrem(keys.account_conferences(account_sid), *gone)
+                self._redis.zrem(index, *gone)
 
     # ------------------------------------------------------------ participants
 

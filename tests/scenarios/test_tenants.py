@@ -150,9 +150,9 @@ def test_what_a_killed_process_leaves_is_not_counted_for_ever(own_stack: Stack) 
     ]
     tenant.end()
     tenant.made.clear()
-    for number in range(6):  # a call that was dialled as the API died, and is in no list yet, rings on for its Timeout
+    for number in range(6):
         name = f"again {number}"
-        eventually(lambda name=name: tenant.create(name).status_code == 201, "the whole quota is there", 90)  # type: ignore[misc]
+        eventually(lambda name=name: tenant.create(name).status_code == 201, "the whole quota is there", 40)  # type: ignore[misc]
     assert _refused(tenant.create("too many")) == (429, 16021)
 
 

@@ -357,6 +357,18 @@ def test_conferences_are_listed_newest_first_beyond_one_chunk(store: ConferenceS
     assert list(store.list_conferences(OTHER_ACCOUNT)) == []
 
 
+def test_a_conference_that_is_about_to_be_written_stays_in_the_index(
+    store: ConferenceStore, client: redis.Redis
+) -> None:
+    """Its create has put it there and not written it yet, while others look for what is gone."""
+    half_made = mint_sid("CF")
+    client.zadd(keys.account_conferences(ACCOUNT), {half_made: datetime.now(UTC).timestamp() * 1000})
+    for number in range(5):
+        create(store, f"other {number}")
+
+    assert client.zscore(keys.account_conferences(ACCOUNT), half_made) is not None
+
+
 def test_expired_conferences_leave_the_index(store: ConferenceStore, client: redis.Redis) -> None:
     """Every create looks at ten at random, so what is gone leaves soon, also behind many that have just begun."""
     start = datetime.now(UTC) - timedelta(days=8)
