@@ -43,11 +43,12 @@ for _, row in ipairs(change.records) do
   if call then
     local known = redis.call('HMGET', key, 'muted', 'muted_wanted', 'hold', 'hold_wanted', 'member_id')
     local is_member = (known[5] or '') ~= ''
-    if is_member and (call.added or call.muted) and known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
+    local says_muted, says_hold = is_member and (call.added or call.muted), is_member and (call.added or call.hold)
+    if says_muted and known[1] == known[2] then redis.call('HSET', key, 'muted_wanted', '') end
     if call.muted and known[2] and known[2] ~= '' and known[1] ~= known[2] then
       contested[#contested + 1] = call.sid .. ' ' .. known[2]
     end
-    if is_member and (call.added or call.hold) and known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
+    if says_hold and known[3] == known[4] then redis.call('HSET', key, 'hold_wanted', '') end
     if call.left and call.label ~= '' and redis.call('HGET', KEYS[3], call.label) == call.sid then
       redis.call('HDEL', KEYS[3], call.label)
     end
