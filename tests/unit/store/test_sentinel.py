@@ -56,7 +56,7 @@ def test_whoever_writes_finds_the_next_primary(guarded: Guarded) -> None:
     assert second.epoch > first.epoch
 
     guarded.bring_back(gone)
-    eventually(lambda: guarded.primary_port() != gone, "the old one is a replica", 60)
+    eventually(lambda: guarded.primary_port() != gone, "the old one is a replica", 20)
     assert state.set("at last", "3")
 
 
