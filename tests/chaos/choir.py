@@ -27,7 +27,7 @@ class Choir:
     """One conference, made anew whenever its node has died. `wrong` tells what was not right in time."""
 
     def __init__(self, stack: Stack, far_end: FarEnd) -> None:
-        self._stack, self._far_end = stack, far_end
+        self._far_end = far_end
         self._client = stack.client()
         self._made = 0
         self._sid = ""
@@ -62,7 +62,9 @@ class Choir:
                 self.listened += 1
                 self.slowest = max(self.slowest, took)
                 return
-            if not self._is_on():  # its node was lost: its people have to be told, and can come again
+            if not self._is_on():
+                if "node killed" not in blow:  # nothing else may end a conference
+                    self.wrong.append(f"over after {blow}")
                 return
             if took > RIGHT_SECONDS:
                 self.wrong.append(f"{took:.1f} s after {blow}: {amiss}")
@@ -108,8 +110,10 @@ class Choir:
             made = self._ask(lambda to=number, name=label: self._add(to, name))  # type: ignore[misc]
             self._sid = made.conference_sid if made is not None else ""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline and self._amiss():
-            pass
+        while amiss := self._amiss():
+            if time.monotonic() > deadline:
+                self.wrong.append(f"when they had come: {amiss}")
+                return
 
     def _add(self, number: str, label: str) -> Any:
         participants = self._client.conferences(f"choir {self._made}").participants

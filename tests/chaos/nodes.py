@@ -250,10 +250,8 @@ def play(
 ) -> str:  # fmt: skip
     """One round; returns a line about it."""
     receiver.forget()
-    killer, app = (
-        Killer(stack, apis, cables, choir, number),
-        App(bases, (stack.account_sid, stack.auth_token), receiver),
-    )
+    killer = Killer(stack, apis, cables, choir, number)
+    app = App(bases, (stack.account_sid, stack.auth_token), receiver)
     started = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         running = [
