@@ -437,7 +437,6 @@ def _events(live: Live) -> Iterator[str]:
 def test_what_changes_is_sent_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read once for all who watch; what has not changed is not sent again; nobody watches: nothing is read."""
     monkeypatch.setattr("orchestrator.console.live.INTERVAL_SECONDS", 0.01)
-    monkeypatch.setattr("orchestrator.console.live.SENT_SECONDS", 0.01)
     monkeypatch.setattr("orchestrator.console.live.KEEP_SECONDS", 5.0)
     shown, reads = {"a": "1", "b": "1\n2"}, [0]
 
@@ -475,7 +474,6 @@ def test_a_conference_that_ends_stays_on_its_page(console: Console, live: tuple[
 def test_a_page_that_could_not_be_read_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever went wrong: the log has it, and who watches sees what comes next."""
     monkeypatch.setattr("orchestrator.console.live.INTERVAL_SECONDS", 0.01)
-    monkeypatch.setattr("orchestrator.console.live.SENT_SECONDS", 0.01)
     monkeypatch.setattr("orchestrator.console.live.KEEP_SECONDS", 0.1)
     answers: list[dict[str, str] | Exception] = [{"a": "1"}, KeyError("x"), {"a": "2"}]
 
@@ -494,6 +492,7 @@ def test_a_page_that_could_not_be_read_is_read_again(monkeypatch: pytest.MonkeyP
 def test_what_changes_while_a_browser_is_sent_to_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow one has it with the next event, not with the one after the next change."""
     monkeypatch.setattr("orchestrator.console.live.INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr("orchestrator.console.live.KEEP_SECONDS", 0.1)
     shown, read = {"a": "1"}, []
 
     def render() -> dict[str, str]:
