@@ -1,4 +1,4 @@
-"""The live page: read and rendered once for all who watch, five times in two seconds, sent where it has changed."""
+"""The live page: read and rendered once for all who watch, three times a second, sent where it has changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gevent.event import Event
 
 from orchestrator.errors import ApiError, Unavailable
 
-INTERVAL_SECONDS = 0.4
+INTERVAL_SECONDS = 0.3
 """How often Redis is asked while somebody watches; seldomer where that is much work, for a sixth of a core at most."""
 
 MOST_VIEWERS = 100

@@ -66,20 +66,26 @@ class Overview:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
+        self._known: dict[str, LiveConference] = {}
 
     def conferences(self) -> list[LiveConference]:
-        """List the conferences that are not over, the newest first."""
+        """List the conferences that are not over, the newest first; one is read again when its version has risen."""
+        known = self._known  # another greenlet puts its own there while this one reads
         with redis_errors():
             sids = self._redis.zrevrange(keys.OPEN_CONFERENCES, 0, -1)
             pipe = self._redis.pipeline(transaction=False)
             for sid in sids:
+                pipe.hget(keys.conference(sid), "version")
+            versions = pipe.execute()
+            kept = {sid: known[sid] for sid, version in zip(sids, versions, strict=True) if _is_of(known, sid, version)}
+            stale = [sid for sid in sids if sid not in kept]
+            for sid in stale:
                 pipe.hmget(keys.conference(sid), _CONFERENCE)
-            rows = pipe.execute()
-        return [
-            LiveConference(sid, status, account, name, int(people), node, created, version)
-            for sid, (status, account, name, people, node, created, version) in zip(sids, rows, strict=True)
-            if status is not None and status != "completed"
-        ]
+            for sid, (status, account, name, people, *rest) in zip(stale, pipe.execute(), strict=True):
+                if status is not None:
+                    kept[sid] = LiveConference(sid, status, account, name, int(people), *rest)
+        self._known = kept
+        return [kept[sid] for sid in sids if sid in kept and kept[sid].status != "completed"]
 
     def people(self, conference_sids: Sequence[str]) -> dict[str, list[LivePerson]]:
         """List, for each of these conferences, the people whose call has not ended, in the order of their coming."""
@@ -115,6 +121,10 @@ class Overview:
             Takings(sid, name, status, conferences, calls, dialling, waiting, dead, tuple(paused.get(sid, ())))
             for (sid, (name, status)), (conferences, calls, dialling, waiting, dead) in rows
         ]
+
+
+def _is_of(known: Mapping[str, LiveConference], sid: str, version: str | None) -> bool:
+    return sid in known and known[sid].version == version
 
 
 def _person(call_sid: str, raw: Mapping[str, str | None]) -> LivePerson:

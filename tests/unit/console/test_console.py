@@ -463,6 +463,7 @@ def test_what_changes_is_sent_and_nothing_else(monkeypatch: pytest.MonkeyPatch) 
 def test_a_conference_that_ends_stays_on_its_page(console: Console, live: tuple[World, str, str]) -> None:
     world, sid, call_sid = live
     person = ConferenceStore(console.client).load_participant(ACCOUNT, sid, call_sid)
+    assert "1 conferences, 1 people" in console.page("/")
     world.apply(person, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
     page = console.page(f"/conferences/{sid}")
 
