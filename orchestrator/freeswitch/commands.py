@@ -195,7 +195,8 @@ class SetExitHook:
     """Change EndConferenceOnExit of a live leg.
 
     FreeSWITCH's own member flag `endconf` cannot change after the join. The leg's hangup hook can, and the switch runs
-    it by itself, whoever hung up and whether we are there or not. Until the answer only what arms it changes.
+    it by itself, whoever hung up and whether we are there or not. Until the answer only what arms it changes; what is
+    not wanted is not armed either, whether we have heard of the answer or not.
     """
 
     channel_uuid: str
@@ -204,11 +205,11 @@ class SetExitHook:
     answered: bool
 
     def render(self) -> str:
+        if not self.end_on_exit:
+            return f"uuid_setvar_multi {self.channel_uuid} {ON_ANSWER}=;{EXIT_HOOK}="
         if self.answered:
-            name, value = EXIT_HOOK, exit_hook(self.conference_sid)
-        else:
-            name, value = ON_ANSWER, set_exit_hook_on_answer(self.conference_sid)
-        return f"uuid_setvar {self.channel_uuid} {name} {value if self.end_on_exit else ''}".rstrip()
+            return f"uuid_setvar {self.channel_uuid} {EXIT_HOOK} {exit_hook(self.conference_sid)}"
+        return f"uuid_setvar {self.channel_uuid} {ON_ANSWER} {set_exit_hook_on_answer(self.conference_sid)}"
 
 
 @dataclass(frozen=True, slots=True)

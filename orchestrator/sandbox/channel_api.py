@@ -13,6 +13,7 @@ from orchestrator.sandbox.switch_strings import separate_string
 
 NO_SUCH_CHANNEL = "-ERR No such channel!\n"
 OK = "+OK\n"
+_SETVAR_MULTI_USAGE = "-USAGE: <uuid> <var>=<value>;<var>=<value>...\n"
 
 
 def _uuid_exists(node: Node, argument: str) -> str:
@@ -50,6 +51,21 @@ def _uuid_setvar(node: Node, argument: str) -> str:
         return NO_SUCH_CHANNEL
     _set_variable(channel, name, "".join(separate_string(value, "\0")))
     return OK
+
+
+def _uuid_setvar_multi(node: Node, argument: str) -> str:
+    """`name=value` as often as wanted; what has no name is passed over, and without any there is no answer at all."""
+    channel_uuid, _, rest = argument.partition(" ")
+    if not rest:
+        return ""
+    channel = find_channel(node, channel_uuid)
+    if channel is None:
+        return NO_SUCH_CHANNEL + _SETVAR_MULTI_USAGE
+    pairs = [pair.partition("=") for pair in separate_string(rest, ";", 64)]
+    named = [(name, value) for name, _, value in pairs if name]
+    for name, value in named:
+        _set_variable(channel, name, value)
+    return "-ERR No variable specified\n" * (len(pairs) - len(named)) + (OK if named else _SETVAR_MULTI_USAGE)
 
 
 def _uuid_transfer(node: Node, argument: str) -> str:
@@ -118,6 +134,7 @@ COMMANDS: dict[str, Callable[[Node, str], str]] = {
     "uuid_getvar": _uuid_getvar,
     "uuid_kill": _uuid_kill,
     "uuid_setvar": _uuid_setvar,
+    "uuid_setvar_multi": _uuid_setvar_multi,
     "uuid_transfer": _uuid_transfer,
     "uuid_record": uuid_record,
 }

@@ -99,6 +99,25 @@ def test_end_conference_on_exit_holds_while_the_listener_is_dead(own_stack: Stac
     assert stack.receiver.kinds(conference_sid).count("participant-leave") == 3
 
 
+def test_end_conference_on_exit_can_be_taken_back_before_we_have_heard_of_the_answer(own_stack: Stack) -> None:
+    """The listener is dead, the call is up: whoever leaves then ends nothing."""
+    stack = own_stack
+    conference_sid, _ = _meeting(stack, "taken back")
+    participants = stack.client().conferences(conference_sid).participants
+    stack.listener.kill_9()
+    created = participants.create(to=FarEnd.ANSWERS, end_conference_on_exit=True, **stack.call_settings())
+    channel_uuid = channel_uuid_of(created.call_sid)
+    eventually(lambda: channel_uuid in stack.switch.api(f"conference {conference_sid} json_list"), "it has joined")
+    assert not participants(created.call_sid).update(end_conference_on_exit=False).end_conference_on_exit
+    stack.switch.api(f"uuid_kill {channel_uuid}")
+    eventually(lambda: stack.switch.api(f"uuid_exists {channel_uuid}") == "false", "its call has ended")
+    stack.listener.start()
+    stack.receiver.await_kind(created.call_sid, "call failed")  # nobody has seen it answered
+
+    assert stack.client().conferences(conference_sid).fetch().status == "in-progress"
+    assert len(participants.list()) == 3
+
+
 def test_completing_a_conference_ends_calls_that_still_ring(stack: Stack) -> None:
     """Nobody who answers later finds a conference that is over."""
     conference_sid, _ = _meeting(stack, "too late")
