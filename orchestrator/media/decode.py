@@ -4,8 +4,8 @@ A process of its own, because what it reads is a stranger's and what reads it is
 it busy until its limits end it (media.confined), and nothing else. Once all is imported and read, and before the first
 byte is looked at, it gives up every system call that computing does not need (media.syscalls).
 
-What a file is, the library finds out by its own probing. `--ulaw`, `--gsm`: if it is no file of any kind, it is bare
-G.711 or GSM 6.10 at 8 kHz.
+What a file is, the library finds out by its own probing. `--ulaw`, `--gsm`: if it is no file of any kind that has a
+header, it is bare G.711 or GSM 6.10 at 8 kHz.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class _Stream:
 
 
 def _open(data: bytes, bare: str) -> InputContainer:
-    formats = ",".join(["wav", "au"] if bare else FORMATS)
+    formats = ",".join(FORMATS.keys() - {"gsm"} if bare else FORMATS)
     options = {"format_whitelist": formats, "codec_whitelist": ",".join(CODECS)}
     for source in (io.BytesIO(data), _Stream(data)):
         with contextlib.suppress(av.FFmpegError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.cookiejar import CookieJar
 from typing import Final
-from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import orjson
 import urllib3
@@ -24,7 +24,7 @@ from orchestrator.media.http_cache import HttpCache, StoredResponse
 from orchestrator.media.program import Rendered, Source
 from orchestrator.media.render import Renderer
 from orchestrator.media.slots import Slots
-from orchestrator.outgoing.addressing import basic_auth, request_urls
+from orchestrator.outgoing.addressing import basic_auth, join_urls, request_urls
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.media import MediaStore
 from orchestrator.twiml.verbs import Method
@@ -255,15 +255,16 @@ def _resolve(here: str, location: str) -> str:
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode()
     try:
-        there = urlsplit(urljoin(here, location.strip()))._replace(fragment="")
-        if not _is_http(there):
+        there = join_urls(here, location.strip()).partition("#")[0]
+        parts = urlsplit(there)
+        if not _is_http(parts) or parts.port == 0:  # one that is no number raises
             raise ValueError("neither http:// nor https://")
     except ValueError as error:
         raise MediaError(errors.NO_REDIRECT, "The redirect leads to no URL") from error
     was = urlsplit(here)
-    if _origin(here) == _origin(there.geturl()) and "@" in was.netloc and "@" not in there.netloc:
-        there = there._replace(netloc=f"{was.netloc.rpartition('@')[0]}@{there.netloc}")
-    return check_length(there.geturl())
+    if _origin(here) == _origin(there) and "@" in was.netloc and "@" not in parts.netloc:
+        there = there.replace("://", f"://{was.netloc.rpartition('@')[0]}@", 1)
+    return check_length(there)
 
 
 def check_length(url: str) -> str:

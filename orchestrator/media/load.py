@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from subprocess import SubprocessError
 from typing import Final, TypeVar
-from urllib.parse import urljoin
 
 import gevent
 import structlog
@@ -16,7 +15,7 @@ from orchestrator.media.errors import MediaError
 from orchestrator.media.fetch import Fetcher, Page, check_length
 from orchestrator.media.program import Clip, Program, Rendered, Source
 from orchestrator.media.render import Renderer
-from orchestrator.outgoing.addressing import shown
+from orchestrator.outgoing.addressing import join_urls, shown
 from orchestrator.twiml.document import parse_document, parse_text
 from orchestrator.twiml.verbs import Document, DocumentError, Pause, Play, Say, Unplayable, Verb
 from orchestrator.twiml.voices import find_speaker
@@ -137,6 +136,6 @@ def _parse(page: Page, source: Source) -> Document:
 
 def _join(base: str, url: str) -> str:
     try:
-        return check_length(urljoin(base, url))
+        return check_length(join_urls(base, url))
     except ValueError as error:
         raise MediaError(errors.BAD_URL, "The URL is not valid") from error

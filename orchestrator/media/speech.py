@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import tempfile
 from pathlib import Path
@@ -29,6 +30,9 @@ _OTHER_NAMES: Final = {
     "fil-PH": "en-us", "gl-ES": "pt",
 }  # fmt: skip
 
+_PHONEMES: Final = re.compile(r"\[\[+")
+"""From here on espeak-ng reads mnemonics of phonemes, until `]]`: words would be lost, and markup spoken."""
+
 
 def espeak_voice(speaker: Speaker) -> str:
     """Return espeak-ng's name of a language and one of its voice variants."""
@@ -51,8 +55,9 @@ class Speech:
         """
         known = {"language": speaker.language, "gender": speaker.gender, "voice": espeak_voice(speaker)}
         command = [word.format_map(known) for word in shlex.split(self.command)]
-        if ssml and Path(command[0]).name == "espeak-ng":
-            command, text = [*command, "-m"], ssml
+        if Path(command[0]).name == "espeak-ng":
+            command, text = ([*command, "-m"], ssml) if ssml else (command, text)
+            text = _PHONEMES.sub("[", text)
         with tempfile.TemporaryFile() as given:
             given.write(text.encode() + b"\n")
             try:

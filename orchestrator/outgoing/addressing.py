@@ -5,12 +5,25 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from typing import Final
-from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 _PRINTABLE: Final = re.compile(r"[!-~]+", re.ASCII)
+
+
+_WHOLE: Final = re.compile("https?://", re.IGNORECASE)
+_TAKEN_OUT: Final = re.compile(r"[\t\r\n]")
+"""https://url.spec.whatwg.org/#concept-basic-url-parser"""
+
+
+def join_urls(base: str, url: str) -> str:
+    """Return what a URL means where it was found. Behind the scheme a whole one stays byte for byte, for it is signed
+    as its server wrote it. Raises ValueError for what is no URL."""
+    url = _TAKEN_OUT.sub("", url)
+    whole = _WHOLE.match(url)
+    return whole[0].lower() + url[whole.end() :] if whole else urljoin(base, url)
 
 
 def request_urls(url: str, in_query: tuple[tuple[str, str], ...] = ()) -> tuple[str, str]:

@@ -24,6 +24,9 @@ _DECLARED: Final = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z]
 _NO_CHARSETS: Final = frozenset({"utf-7", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
 """Codecs of Python's that XML does not know, or that take quadratic time."""
 
+_WIDE: Final = ("utf-16", "utf-32")
+"""What would have had NULs. Who declares one and writes none means UTF-8, as in HTML: .NET's StringWriter does."""
+
 
 def decode_xml(body: bytes, charset: str = "") -> str:
     """Decode a document to text; `charset` is its header's. Raises DocumentError 12100.
@@ -36,7 +39,7 @@ def decode_xml(body: bytes, charset: str = "") -> str:
     if unmarked:  # whatever is said about it
         return _decode(body, unmarked)
     named = find_charset(charset)
-    if named and not named.startswith(("utf-16", "utf-32")):  # those would have had NULs
+    if named and not named.startswith(_WIDE):
         try:
             return body.decode(named)
         except UnicodeError:
@@ -48,7 +51,7 @@ def decode_xml(body: bytes, charset: str = "") -> str:
     encoding = find_charset(declared[1].decode("ascii"))
     if not encoding:
         raise DocumentError(12100, "The document's encoding is unknown")
-    return _decode(body, encoding)
+    return _decode(body, "utf-8" if encoding.startswith(_WIDE) else encoding)
 
 
 def decode_text(body: bytes, charset: str = "") -> str:

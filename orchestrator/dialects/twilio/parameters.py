@@ -241,11 +241,13 @@ def _phone_number(value: str) -> str:
 
 @takes(type="string", description="A phone number, `client:name` or a SIP user.", examples=["+15550009999"])
 def caller(name: str, values: Sequence[str]) -> str:
-    """Read `From`, `CallerId`: a phone number, `client:name`, or the user part of a SIP address."""
+    """Read `From`, `CallerId`: a phone number, `client:name`, or the user part of a SIP address; the scheme in any
+    case, returned in lower case."""
     value = values[-1].strip(" ")
     if number := _phone_number(value):
         return number
-    name_part = value.removeprefix("client:")
-    if not (CLIENT_NAME if name_part != value else SIP_USER).fullmatch(name_part):
+    scheme, colon, rest = value.partition(":")
+    is_client = bool(colon) and scheme.lower() == "client"
+    if not (CLIENT_NAME.fullmatch(rest) if is_client else SIP_USER.fullmatch(value)):
         raise BadParameter(f"{name}: '{value[:64]}' is not a phone number, client: or SIP user", code=21212)
-    return value
+    return f"client:{rest}" if is_client else value

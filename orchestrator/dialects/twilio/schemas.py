@@ -5,6 +5,7 @@ Names, defaults and ranges: wire-contract sections 3.3 to 3.5. Unknown parameter
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -124,11 +125,11 @@ def given(form: Form, name: str) -> list[str]:
     return [value for value in form.getlist(name) if value or name == EMPTY_MEANS_SOMETHING]
 
 
-def _given_list(form: Form, name: str, most: int) -> list[str]:
-    """A list's values, also as PHP (`Name[0]`) and many HTTP libraries (`Name[]`) write one: not read, they would leave
-    a client without what it has asked to be told."""
-    names = (name, f"{name}[]", *(f"{name}[{number}]" for number in range(most)))
-    return [value for written in names for value in given(form, written)]
+def _given_list(form: Form, name: str) -> list[str]:
+    """A list's values, also as PHP (`Name[0]`, with gaps where something was taken out) and many HTTP libraries
+    (`Name[]`) write one: not read, they would leave a client without what it has asked to be told."""
+    written = re.compile(re.escape(name) + r"(\[[0-9]*\])?")
+    return [value for each in form if written.fullmatch(each) for value in given(form, each)]
 
 
 def parse_create(form: Form) -> CreateParticipant:
@@ -159,7 +160,7 @@ def list_warnings(form: Form) -> list[tuple[int, str]]:
 
 def callback_settings(row: CallbackRow, form: Form) -> CallbackSettings | None:
     """Whom to tell of one kind of callback; None without a URL."""
-    given_method, given_words = given(form, f"{row.url}Method"), _given_list(form, f"{row.url}Event", len(row.words))
+    given_method, given_words = given(form, f"{row.url}Method"), _given_list(form, f"{row.url}Event")
     method = p.method(f"{row.url}Method", given_method) if given_method else "POST"
     events = p.words(*row.words)(f"{row.url}Event", given_words) if row.words else ()
     target = p.url(row.url, given(form, row.url) or [""])

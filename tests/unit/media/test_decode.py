@@ -23,6 +23,10 @@ MP3 = (Path(__file__).parent / "audio" / "sine.mp3").read_bytes()
 """Half a second of 440 Hz: ffmpeg -f lavfi -i sine=440:duration=0.5 -ac 1 -ar 22050 -b:a 32k sine.mp3"""
 
 
+HEADED = [("aiff", "pcm_s16be"), ("w64", "pcm_s16le"), ("mp3", "libmp3lame"), ("mp2", "mp2")]
+"""Containers and codecs of files that say what they are."""
+
+
 def a_wav(rate: int = 44_100, channels: int = 2, seconds: float = 0.5, frequency: int = 440) -> bytes:
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -141,9 +145,15 @@ def test_length_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     decode(a_wav(seconds=0.9), io.BytesIO())
 
 
-@pytest.mark.parametrize(("bare", "data"), [("mulaw", FILES["au, pcm_mulaw"]), ("gsm", FILES["wav, gsm"])])
+@pytest.mark.parametrize(
+    ("bare", "data"),
+    [
+        ("mulaw", FILES["au, pcm_mulaw"]), ("gsm", FILES["wav, gsm"]),
+        *((bare, make_audio(*kind, 44_100)) for bare in ("mulaw", "gsm") for kind in HEADED),
+    ],
+)  # fmt: skip
 def test_what_is_said_to_be_bare_may_still_be_a_file(bare: str, data: bytes) -> None:
-    """audio/basic is the type of .au files, too: their headers are not played as sound."""
+    """audio/basic is the type of .au files, and of whatever ends in .snd: their headers are not played as sound."""
     output = io.BytesIO()
     decode(data, output, bare)
 

@@ -64,6 +64,8 @@ ANSWERS: list[tuple[str, Answer, int]] = [
     ("no URL", page(b"<Response><Play>http://[::1</Play></Response>"), 11100),
     ("a redirect to a file", Answer(302, {"Location": "file:///etc/passwd"}), 11216),
     ("a bad redirect", Answer(302, {"Location": "http://[bad"}), 11216),
+    ("a redirect to no port", Answer(302, {"Location": "http://h:x/"}), 11216),
+    ("a redirect to a port too far", Answer(302, {"Location": "http://h:99999/"}), 11216),
     ("a redirect to a script", Answer(307, {"Location": "javascript:alert(1)"}), 11216),
     ("a redirect to nowhere", Answer(302), 11216),
     ("another compression", page(b"<Response/>", Content_Encoding="br"), 12300),

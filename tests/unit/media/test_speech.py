@@ -54,6 +54,28 @@ def test_the_default_engine_obeys_markup(known: set[str], ssml: str, plain: str,
     assert len(marked) - len(unmarked) > least * 22_050 * 2 // 1000
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Hello [[name]] there", "Hello name there"),
+        ("Your code is [[ 5 ]] today", "Your code is 5 today"),
+        ("Press [[[ for sales", "Press for sales"),
+    ],
+)
+@pytest.mark.parametrize("mark", ["", '<break time="500ms"/>'])
+def test_brackets_of_a_template_that_nobody_filled_change_no_word(
+    known: set[str], written: str, meant: str, mark: str
+) -> None:
+    """espeak-ng reads mnemonics of phonemes behind two of them, and then the markup as words; one is a pause."""
+    speech = Speech("espeak-ng --stdin -q -x -v {voice}")
+
+    def said(text: str) -> list[str]:
+        ssml = f"<speak>{text}{mark}one</speak>" if mark else ""
+        return speech.synthesize(f"{text} one", ssml, WOMAN).replace(b"_:", b"").split()
+
+    assert said(written) == said(meant)
+
+
 @pytest.mark.parametrize("language", ["de-DE", "fr-CA", "pt-BR", "es-MX", "yue-CN", "en-GB-WLS", "nb-NO", "ar-AE"])
 def test_the_default_engine_goes_over_to_another_language(known: set[str], language: str) -> None:
     """As a <lang> tells it to: it says what the language's own voice says."""

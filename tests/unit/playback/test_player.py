@@ -542,7 +542,7 @@ def test_what_cannot_be_played_is_passed_over(theatre: Theatre, broken: tuple[in
 
 @pytest.mark.parametrize("then", [None, Source(URL, "POST", (), "AC")])
 def test_a_document_of_which_nothing_can_be_played_has_failed(theatre: Theatre, then: Source | None) -> None:
-    """With the first reason, wherever it would have led: it is not asked for again and again."""
+    """With the first reason, also if it leads to itself: it is not asked for again and again."""
     broken = [theatre.loader.play(BROKEN), theatre.loader.play(MediaError(13420, "no audio"))]
     theatre.loader.known |= {URL: Program(tuple(broken), then=then), SAY: Program(tuple(broken))}
     theatre.wait_with(URL)
@@ -557,6 +557,27 @@ def test_a_document_of_which_nothing_can_be_played_has_failed(theatre: Theatre, 
     assert [(kind, event.reason) for (kind, _), (_, event) in zip(theatre.outcomes(), theatre.told, strict=True)] == [  # type: ignore[union-attr]  # one that failed
         ("AnnouncementFailed", "11200: the server said 404")
     ]
+
+
+def test_a_document_of_which_nothing_can_be_played_leads_on_to_another(theatre: Theatre) -> None:
+    """Verbs run in order, and <Redirect> is one; in an announcement, too."""
+    clip = theatre.clip()
+    theatre.loader.known |= {
+        URL: Program((theatre.loader.play(BROKEN),), then=Source(SAY, "POST", (), theatre.one.account_sid)),
+        SAY: theatre.loader.program(clip),
+    }
+    theatre.wait_with(URL)
+    theatre.look()
+    theatre.ahead_ms += SHORT_ROUND_MS
+    theatre.look()
+    theatre.hears(clip)
+    theatre.sounds.add_announcement(theatre.lane, URL, "POST")
+    theatre.look()
+    theatre.ahead_ms += SHORT_ROUND_MS
+    theatre.look()
+    theatre.ends()
+
+    assert theatre.outcomes() == [("AnnouncementEnded", URL)]
 
 
 def test_a_document_without_a_sound_is_silence_even_where_stock_filled_in(

@@ -91,6 +91,12 @@ def test_a_declaration_that_is_not_known_is_an_error(encoding: str) -> None:
         assert refused.value.code == 12100
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "UTF-16LE", "utf-32"])
+def test_a_declaration_of_utf_16_without_a_nul_means_utf_8(encoding: str) -> None:
+    """As in HTML: .NET's StringWriter says so of every document."""
+    assert decode_xml(declared(encoding).encode("utf-8")) == declared(encoding)
+
+
 @pytest.mark.parametrize(
     "content_type",
     [

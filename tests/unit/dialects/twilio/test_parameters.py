@@ -215,6 +215,7 @@ def test_an_application_cannot_be_called_here() -> None:
 def test_who_can_call(text: str) -> None:
     """A phone number, a client, the user part of a SIP address."""
     assert p.caller("Name", [text]) == text
+    assert p.caller("Name", [text.replace("client:", "Client:")]) == text
     assert p.caller("Name", ["+1 (555) 000-1000"]) == "+15550001000"
 
 

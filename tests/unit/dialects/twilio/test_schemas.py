@@ -182,7 +182,7 @@ def test_a_callback_is_made_of_three_parameters(name: str, row: tuple[str, tuple
     full = create((name, URL), (f"{name}Method", "get"), *((f"{name}Event", word) for word in words))
     joined = create((name, URL), (f"{name}Event", " ".join(reversed(words))))
     bracketed = create((name, URL), *((f"{name}Event[]", word) for word in words))
-    numbered = create((name, URL), *((f"{name}Event[{number}]", word) for number, word in enumerate(words)))
+    numbered = create((name, URL), *((f"{name}Event[{7 * number}]", word) for number, word in enumerate(words)))
     empty = create((name, URL), (f"{name}Event", ""), (f"{name}Method", ""))
 
     assert getattr(plain, field) == CallbackSettings(URL, "POST", default)
