@@ -7,7 +7,7 @@ one in which a callback's or a document's URL was given, by the name that was ke
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
@@ -65,6 +65,10 @@ _ACCOUNT: Final = re.compile(r"/Accounts/([^/]*)(?:/|$)")
 
 class Form(Protocol):
     """A request's parameters: werkzeug's MultiDict."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        ...
 
     def getlist(self, key: str) -> list[str]:
         """Return all values of a parameter, in order."""

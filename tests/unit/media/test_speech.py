@@ -69,7 +69,7 @@ def test_brackets_of_a_template_that_nobody_filled_change_no_word(
     """espeak-ng reads mnemonics of phonemes behind two of them, and then the markup as words; one is a pause."""
     speech = Speech("espeak-ng --stdin -q -x -v {voice}")
 
-    def said(text: str) -> list[str]:
+    def said(text: str) -> list[bytes]:
         ssml = f"<speak>{text}{mark}one</speak>" if mark else ""
         return speech.synthesize(f"{text} one", ssml, WOMAN).replace(b"_:", b"").split()
 
