@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from orchestrator.dialects.base import Form
@@ -15,6 +16,9 @@ class _Translated:
     """A request's parameters with Twilio's SIDs."""
 
     form: Form
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.form)
 
     def getlist(self, key: str) -> list[str]:
         values = self.form.getlist(key)
