@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -23,7 +23,7 @@ from orchestrator.store.history import timeline
 CONFERENCES_SHOWN: Final = 100
 CALLBACKS_SHOWN: Final = 200
 RECORDINGS_SHOWN: Final = 50
-SECTIONS: Final = ("nodes", "queues", "accounts", "conferences", "trouble")
+SECTIONS: Final = ("nodes", "queues", "accounts", "conferences", "recordings", "trouble")
 
 
 class Pages:
@@ -41,10 +41,17 @@ class Pages:
         """Section -> HTML, of all that lives."""
         reader = self._reader
         conferences = reader.overview.conferences()
+        nodes = [(node, _seen_at(node.facts)) for node in reader.nodes(conferences)]
         people = reader.people_of(conferences)
+        recordings, watched = reader.recordings.list_running()
         values: dict[str, dict[str, Any]] = {
-            "nodes": {"nodes": reader.nodes(conferences), "kinds": sorted(reader.processes.count_kinds().items())},
-            "queues": {"lanes": reader.backlog.lanes(), "ready": reader.ready(), "dead": reader.backlog.dropped()},
+            "nodes": {"nodes": nodes, "kinds": sorted(reader.processes.count_kinds().items())},
+            "queues": {
+                "lanes": reader.backlog.lanes(),
+                "retrying": reader.backlog.retrying(),
+                "ready": reader.ready(),
+                "dead": reader.backlog.dropped(),
+            },
             "accounts": {"accounts": reader.accounts()},
             "conferences": {
                 "conferences": conferences[:CONFERENCES_SHOWN],
@@ -52,6 +59,10 @@ class Pages:
                 "people_number": sum(row.people for row in conferences),
                 "people": people,
                 "people_shown": PEOPLE_SHOWN,
+            },
+            "recordings": {
+                "recordings": [(one, _second(one.created_at.timestamp())) for one in recordings[:RECORDINGS_SHOWN]],
+                "watched": watched,
             },
             "trouble": {"trouble": [(one, clock(one.line.at_ms)) for one in reader.trouble()]},
         }
@@ -105,6 +116,15 @@ class Pages:
         media = self._services.recordings.media(known.recording.account_sid, sid, "wav")
         headers = {"Content-Length": str(media.size)}
         return Response(media.read(0, media.size), mimetype="audio/wav", headers=headers)
+
+
+def _seen_at(facts: Mapping[str, str]) -> str:
+    """When a node's listener said something last."""
+    return _second(float(facts["seen_at"])) if "seen_at" in facts else ""
+
+
+def _second(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def clock(at_ms: int) -> str:

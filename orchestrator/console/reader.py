@@ -82,8 +82,7 @@ class Reader:
         """What each account has now."""
         accounts = {account.account_sid: account for account in self.account_store.list_accounts()}
         names = {sid: (account.friendly_name, account.status) for sid, account in accounts.items()}
-        paused = {sid: self.backlog.paused_receivers(sid) for sid in accounts}
-        return self.overview.accounts(names, paused)
+        return self.overview.accounts(names, self.backlog.receivers(list(accounts)))
 
     def people_of(self, conferences: Sequence[LiveConference]) -> dict[str, list[LivePerson]]:
         """Of the first PEOPLE_SHOWN conferences; read again where the version says that something has changed."""

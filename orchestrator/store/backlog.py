@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
 
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
-from orchestrator.store.receivers import ReceiverStore
+from orchestrator.store.lanes import WORKED_ON_MS, Lane
+from orchestrator.store.receivers import Receiver, ReceiverStore
 
 KINDS: Final = ("callbacks", "dialling", "playback", "recordings")
+LANES_LOOKED_AT: Final = 300
+"""Of those that may be worked on, or wait for a second try, to tell one from the other."""
+
+CLOCKS_DIFFER_MS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """How many lanes wait for another try; `is_least`: there may be more."""
+
+    number: int
+    is_least: bool
 
 
 class Backlog:
@@ -36,6 +51,20 @@ class Backlog:
             for kind, number, oldest in zip(KINDS, found[::2], found[1::2], strict=True)
         ]
 
+    def retrying(self) -> Retrying:
+        """Count the lanes of callbacks whose head was tried in vain, or whose receiver is paused. Only such a lane is
+        due later than one that is worked on; of the others, the last LANES_LOOKED_AT are looked at."""
+        due, soon_ms = keys.lanes_due("callbacks"), int(time.time() * 1000) + WORKED_ON_MS + CLOCKS_DIFFER_MS
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zcount(due, f"({soon_ms}", "+inf")
+            pipe.zrevrangebyscore(due, soon_ms, "-inf", start=0, num=LANES_LOOKED_AT)
+            later, soon = pipe.execute()
+            pipe = self._redis.pipeline(transaction=False)
+            for lane in map(Lane.parse, soon):
+                pipe.exists(keys.retry(lane.sid, lane.name))
+            return Retrying(later + sum(pipe.execute()), len(soon) == LANES_LOOKED_AT)
+
     def accounts(self) -> list[str]:
         """List every AccountSid."""
         with redis_errors():
@@ -49,6 +78,10 @@ class Backlog:
     def paused_receivers(self, account_sid: str) -> list[str]:
         """Return the receivers of an account that have failed for long, and are tried at times only."""
         return [receiver.host for receiver in self._receivers.list_receivers(account_sid) if receiver.pauses]
+
+    def receivers(self, account_sids: Sequence[str]) -> dict[str, list[Receiver]]:
+        """Return the receivers of each of these accounts that fail now, paused or not."""
+        return self._receivers.list_of_accounts(account_sids)
 
     def media(self) -> tuple[float, float]:
         """Return how many bytes of audio are kept, and how many pieces were dropped to make room."""

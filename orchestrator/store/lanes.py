@@ -16,6 +16,8 @@ LEASE_MS: Final = 5_000
 """A lease is renewed while its worker lives, so it only runs out when the process has died."""
 
 _AFTER_LEASE_MS: Final = 500
+WORKED_ON_MS: Final = LEASE_MS + _AFTER_LEASE_MS
+"""A lane that somebody works on is due this far ahead at most."""
 
 
 class LeaseLost(Exception):
@@ -140,4 +142,4 @@ class LaneStore:
 
     @staticmethod
     def _after_lease(now_ms: int) -> int:
-        return now_ms + LEASE_MS + _AFTER_LEASE_MS
+        return now_ms + WORKED_ON_MS

@@ -11,6 +11,7 @@ import redis
 from orchestrator.outgoing.addressing import shown_address
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.receivers import Receiver
 
 _CONFERENCE: Final = ("status", "account_sid", "friendly_name", "live_count", "node", "created_at", "version")
 _PERSON: Final = (
@@ -48,7 +49,7 @@ class LivePerson:
 
 @dataclass(frozen=True, slots=True)
 class Takings:
-    """What an account has now."""
+    """What an account has now; `receivers`: those that fail."""
 
     account_sid: str
     friendly_name: str
@@ -58,7 +59,7 @@ class Takings:
     dialling: int
     waiting: int
     dead: int
-    paused: tuple[str, ...]
+    receivers: tuple[Receiver, ...]
 
 
 class Overview:
@@ -105,7 +106,9 @@ class Overview:
             found[sid] = [_person(call_sid, raw) for call_sid, raw in people if raw["status"] is not None]
         return found
 
-    def accounts(self, accounts: Mapping[str, tuple[str, str]], paused: Mapping[str, Sequence[str]]) -> list[Takings]:
+    def accounts(
+        self, accounts: Mapping[str, tuple[str, str]], failing: Mapping[str, Sequence[Receiver]]
+    ) -> list[Takings]:
         """Return what each account has now; `accounts`: AccountSid -> its name and status."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
@@ -118,7 +121,7 @@ class Overview:
             numbers = pipe.execute()
         rows = zip(accounts.items(), zip(*[iter(numbers)] * 5, strict=True), strict=True)
         return [
-            Takings(sid, name, status, conferences, calls, dialling, waiting, dead, tuple(paused.get(sid, ())))
+            Takings(sid, name, status, conferences, calls, dialling, waiting, dead, tuple(failing.get(sid, ())))
             for (sid, (name, status)), (conferences, calls, dialling, waiting, dead) in rows
         ]
 

@@ -32,6 +32,12 @@ DELETED_SECONDS: Final = 40 * 24 * 3600
 """How long a deleted recording is still named, as Twilio has it."""
 
 ROWS_PER_READ: Final = 50
+MOST_RUNNING: Final = 100
+"""Looked at for a page that is shown three times a second."""
+
+WATCHED_WITHIN_MS: Final = 10_000
+"""What runs is looked at again within this time; what is kept waits for its last day."""
+
 _DUE: Final = keys.lanes_due("recordings")
 _CALLBACKS_DUE: Final = keys.lanes_due("callbacks")
 
@@ -176,6 +182,19 @@ class RecordingStore:
             if len(members) < ROWS_PER_READ:
                 return
             start += len(members) - len(gone)
+
+    def list_running(self) -> tuple[list[Recording], int]:
+        """List recordings of all accounts that are under way, the newest first, of MOST_RUNNING that somebody has to
+        look at; and say how many these are in all, with those that are being finished."""
+        most_ms = _now_ms() + WATCHED_WITHIN_MS
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zcount(_DUE, "-inf", most_ms)
+            pipe.zrangebyscore(_DUE, "-inf", most_ms, start=0, num=MOST_RUNNING)
+            number, lanes = pipe.execute()
+            found = self._read([lane.replace(":", ".") for lane in lanes])
+        running = [row.recording for _, row in found if row is not None and row.recording.status in ACTIVE]
+        return sorted(running, key=lambda one: one.created_at, reverse=True), number
 
     def _read(self, members: Sequence[str]) -> list[tuple[str, VersionedRecording | None]]:
         pipe = self._redis.pipeline(transaction=False)

@@ -20,6 +20,7 @@ from orchestrator.console.app import create_console
 from orchestrator.console.live import Live, LivePages, TooManyViewers
 from orchestrator.console.run import build_parts
 from orchestrator.domain.events import CallAnswered, CallEnded, MemberAdded, MemberRemoved
+from orchestrator.domain.recording import RecordingStatus
 from orchestrator.outgoing.networks import parse_networks
 from orchestrator.reporter import Reporter
 from orchestrator.services.all_services import Services
@@ -28,12 +29,16 @@ from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.lanes import Lane
 from orchestrator.store.nodes import NodeStore
+from orchestrator.store.outbox import Tried
 from orchestrator.store.overview import LivePerson, Overview
 from orchestrator.store.processes import ProcessStore
 from orchestrator.store.receivers import ReceiverStore
+from orchestrator.store.recordings import RecordingStore
 from orchestrator.wiring.nodes import build_nodes
 from orchestrator.wiring.services import build_services
+from tests.unit.domain.test_recording import at, begun
 from tests.unit.fake_esl import PASSWORD, FakeEsl, obedient
 from tests.unit.listener.test_committer import NOW, World
 from tests.unit.records import ACCOUNT, EVENTS, create
@@ -108,6 +113,61 @@ def test_the_live_page_shows_all_that_lives(
     assert "host:1" in page
     assert "work 1" in page
     assert ACCOUNT in page
+
+
+def test_the_live_page_shows_the_recordings_that_run(console: Console, client: redis.Redis) -> None:
+    """The newest first, of which conference or call, and since when; none that is over."""
+    store, call_sid = RecordingStore(client), mint_sid("CA")
+    first, second, over = (begun() for _ in range(3))
+    store.create(replace(first, call_sid=call_sid))
+    store.create(replace(second, created_at=at(60), status=RecordingStatus.PAUSED))
+    store.create(replace(over, created_at=at(61), status=RecordingStatus.COMPLETED))
+    page = console.page("/")
+
+    assert page.index(second.recording_sid) < page.index(first.recording_sid)
+    assert over.recording_sid not in page
+    assert call_sid in page
+    assert second.conference_sid in page
+    assert "2026-11-28 20:00:00" in page
+    assert "</code></a> paused, of conference" in page
+
+
+def test_the_live_page_counts_the_lanes_that_wait_for_another_try(console: Console, client: redis.Redis) -> None:
+    """In a moment or in minutes; beside all that wait, of which some have not been tried yet."""
+    shelf, now_ms = Shelf(client), int(time.time() * 1000)
+    for number, due_ms in enumerate((now_ms + 500, now_ms + 300_000, None)):
+        lane = Lane(shelf.lane.sid, mint_sid("CA"))
+        shelf.put(str(number), lane)
+        if due_ms is not None:
+            head = shelf.outbox.load_head(lane, "worker", now_ms)
+            shelf.outbox.save_retry(lane, "worker", Tried(head.token), due_ms)
+
+    assert '<th scope="row">callbacks</th><td class="n">3</td><td class="n">2</td>' in console.page("/")
+
+
+def test_the_live_page_shows_receivers_that_fail_before_they_are_paused(console: Console, client: redis.Redis) -> None:
+    """With how often, so that an operator knows before callbacks are held back; there is nothing to resume yet."""
+    store = ReceiverStore(client)
+    for _ in range(2):
+        store.save_failure(ACCOUNT, "h:80", 0, 1)
+    page = console.page("/")
+
+    assert "h:80</span> failed 2 times" in page
+    assert "/ask/resume" not in page
+
+
+def test_the_live_page_says_how_busy_a_node_is_or_why_it_is_away(console: Console, client: redis.Redis) -> None:
+    """And when its listener said so; the reason stays text."""
+    nodes, reason = NodeStore(client), {"problem": f"refused {EVIL}", "away_seconds": "12.3"}
+    assert '<td class="bad">nobody</td>' in console.page("/")
+    nodes.save_node("fs1", connected="0", listener="host:1", seen_at="1764440001", **reason)
+    page = console.page("/")
+    assert "host:1 does not reach it for 12 s: refused &lt;script&gt;" in page
+    assert "18:13:21" in page
+    nodes.save_node("fs1", connected="1", listener="host:1", idle_percent="97")
+    page = console.page("/")
+    assert "97 %" in page
+    assert "refused" not in page
 
 
 def test_a_conference_has_a_page_also_after_its_end(console: Console, live: tuple[World, str, str]) -> None:
