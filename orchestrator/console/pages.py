@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, Final
 
 from flask import Response
@@ -13,6 +12,7 @@ from jinja2 import Environment
 from orchestrator.console.reader import PEOPLE_SHOWN, Reader
 from orchestrator.console.views import conference_row, moment_row, person_row
 from orchestrator.domain.conference import Conference, Participant
+from orchestrator.domain.recording import Recording
 from orchestrator.errors import NotFound
 from orchestrator.outgoing.addressing import without_password
 from orchestrator.services.all_services import Services
@@ -23,6 +23,9 @@ from orchestrator.store.history import timeline
 CONFERENCES_SHOWN: Final = 100
 CALLBACKS_SHOWN: Final = 200
 RECORDINGS_SHOWN: Final = 50
+CALLS_ASKED_FOR_RECORDINGS: Final = 1_000
+"""Of a conference's people, the last so many."""
+
 SECTIONS: Final = ("nodes", "queues", "accounts", "conferences", "recordings", "trouble")
 
 
@@ -102,11 +105,10 @@ class Pages:
             for row in page.callbacks
         ]
 
-    def _recordings(self, conference: Conference, people: Sequence[Participant]) -> list[Any]:
-        """Its own, and those of calls that were to be recorded from the start."""
-        subjects = [conference.conference_sid, *(call.call_sid for call in people if call.recording is not None)]
-        found = (one for sid in subjects[:RECORDINGS_SHOWN] for one in self._reader.recordings.list_of(sid))
-        return list(islice(found, RECORDINGS_SHOWN))
+    def _recordings(self, conference: Conference, people: Sequence[Participant]) -> list[Recording]:
+        """The last of its own and of its last people's, whoever asked for them."""
+        calls = [call.call_sid for call in people[-CALLS_ASKED_FOR_RECORDINGS:]]
+        return self._reader.recordings.list_last([conference.conference_sid, *calls], RECORDINGS_SHOWN)
 
     def recording(self, sid: str) -> Response:
         """The sound of a recording, whoever's it is. Raises NotFound."""

@@ -183,6 +183,17 @@ class RecordingStore:
                 return
             start += len(members) - len(gone)
 
+    def list_last(self, subject_sids: Sequence[str], most: int) -> list[Recording]:
+        """List the last recordings of these accounts, calls and conferences, newest first, `most` at most; in two round
+        trips."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for sid in subject_sids:
+                pipe.zrevrange(keys.recordings_of(sid), 0, most - 1, withscores=True)
+            made = {member: made_ms for rows in pipe.execute() for member, made_ms in rows}
+            found = self._read(sorted(made, key=lambda member: made[member], reverse=True)[:most])
+        return [row.recording for _, row in found if row is not None]
+
     def list_running(self) -> tuple[list[Recording], int]:
         """List recordings of all accounts that are under way, the newest first, of MOST_RUNNING that somebody has to
         look at; and say how many these are in all, with those that are being finished."""

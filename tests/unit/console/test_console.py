@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from orchestrator.console.app import create_console
 from orchestrator.console.live import Live, LivePages, TooManyViewers
 from orchestrator.console.run import build_parts
 from orchestrator.domain.events import CallAnswered, CallEnded, MemberAdded, MemberRemoved
-from orchestrator.domain.recording import RecordingStatus
+from orchestrator.domain.recording import RecordingSource, RecordingStatus
 from orchestrator.outgoing.networks import parse_networks
 from orchestrator.reporter import Reporter
 from orchestrator.services.all_services import Services
@@ -62,7 +63,13 @@ class Console:
         return answer.text
 
 
-def make_console(redis_url: str, client: redis.Redis, token: str = "", proxies: str = "") -> Console:
+def make_console(
+    redis_url: str,
+    client: redis.Redis,
+    token: str = "",
+    proxies: str = "",
+    recordings_dir: str = "/no/such/recordings",
+) -> Console:
     heard: list[str] = []
     switch = FakeEsl(obedient(heard=heard))
     switch.start()
@@ -71,7 +78,7 @@ def make_console(redis_url: str, client: redis.Redis, token: str = "", proxies: 
         freeswitch_nodes=f"fs1=127.0.0.1:{switch.port}",
         freeswitch_password=PASSWORD,
         console_token=token,
-        recordings_dir="/no/such/recordings",
+        recordings_dir=recordings_dir,
     )
     nodes = build_nodes(settings)
     nodes.start()
@@ -183,6 +190,29 @@ def test_a_conference_has_a_page_also_after_its_end(console: Console, live: tupl
     assert "answered" in page
     assert console.page("/conferences/CF" + "0" * 32, 404)
     assert "0 for" in console.page("/search?q=nobody")
+
+
+def test_recordings_that_were_asked_for_later_are_on_the_page_and_can_be_heard(
+    redis_url: str, client: redis.Redis, live: tuple[World, str, str], tmp_path: Path
+) -> None:
+    """Those of the conference and of each of its calls, the newest first; of other calls none."""
+    _, sid, call_sid = live
+    console = make_console(redis_url, client, recordings_dir=str(tmp_path))
+    store, (of_call, of_room, of_others) = RecordingStore(client), (replace(begun(), conference_sid=sid) for _ in "abc")
+    kept = replace(of_call, call_sid=call_sid, account_sid=ACCOUNT, status=RecordingStatus.COMPLETED)
+    store.create(replace(kept, source=RecordingSource.CALL, sizes=((".wav", 4),)))
+    store.create(replace(of_room, created_at=at(1)))
+    store.create(replace(of_others, conference_sid=mint_sid("CF"), call_sid=mint_sid("CA")))
+    place = tmp_path / "kept" / ACCOUNT
+    place.mkdir(parents=True)
+    (place / f"{kept.recording_sid}.wav").write_bytes(b"RIFF")
+
+    page = console.page(f"/conferences/{sid}")
+    assert page.index(of_room.recording_sid) < page.index(kept.recording_sid)
+    assert of_others.recording_sid not in page
+    assert f'href="/recordings/{kept.recording_sid}.wav"' in page
+    heard = console.web.get(f"/recordings/{kept.recording_sid}.wav")
+    assert (heard.status_code, heard.mimetype, heard.data) == (200, "audio/wav", b"RIFF")
 
 
 def test_no_page_shows_a_sip_password(console: Console, client: redis.Redis) -> None:
