@@ -20,6 +20,7 @@ from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import decode_conference, decode_participant
 
 ROWS_PER_READ: Final = 200
+OPEN_READ: Final = 5_000
 CALLS_READ: Final = 5_000
 """Of an account, to find those of one conference: a page that is shown twice a second must not read a day of calls."""
 
@@ -110,16 +111,18 @@ class History:
         return self.list_calls(conference.account_sid, since, until, newest_first=True)
 
     def find(self, text: str) -> list[str]:
-        """ConferenceSids for a ConferenceSid, CallSid, FriendlyName, label or number, the newest first: of SIDs any,
-        otherwise of conferences that are open, and of each account's last two hundred calls."""
+        """ConferenceSids for a ConferenceSid, CallSid, FriendlyName, label or number: of SIDs any; otherwise first
+        those that are open by their name, or by the label of somebody in them; then among each account's last two
+        hundred conferences and calls. The newest first."""
         text = text.strip()
         if is_sid("CF", text):
             return [text] if self.load_conference(text) else []
         if is_sid("CA", text):
             call = self.load_call(text)
             return [call.conference_sid] if call else []
-        shown, found = shown_address(text), dict[str, None]()
-        for account_sid in self.list_accounts():
+        accounts = self.list_accounts()
+        shown, found = shown_address(text), dict.fromkeys(self._find_open(text, accounts))
+        for account_sid in accounts:
             for index, conference in enumerate(self.list_conferences(account_sid)):
                 if conference.friendly_name == text:
                     found[conference.conference_sid] = None
@@ -132,6 +135,21 @@ class History:
                 call.conference_sid: None for call in calls if text == call.label or shown in (call.to, call.from_)
             }
         return list(found)
+
+    def _find_open(self, text: str, account_sids: Sequence[str]) -> list[str]:
+        """List the open conferences that have this name, and, of the newest OPEN_READ, those with this label in them:
+        by what is indexed, however many are newer."""
+        opened = self.list_open()
+        asked = [keys.account_names(sid) for sid in account_sids]
+        labels = opened[:OPEN_READ]
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for key in (*asked, *map(keys.labels, labels)):
+                pipe.hget(key, text)
+            answers = pipe.execute()
+        found = set(answers[: len(asked)])
+        found |= {sid for sid, call_sid in zip(labels, answers[len(asked) :], strict=True) if call_sid}
+        return [sid for sid in opened if sid in found]
 
     def _calls(self, call_sids: Sequence[str]) -> list[Participant]:
         pipe = self._redis.pipeline(transaction=False)

@@ -192,6 +192,28 @@ def test_a_conference_has_a_page_also_after_its_end(console: Console, live: tupl
     assert "0 for" in console.page("/search?q=nobody")
 
 
+def test_a_room_that_is_open_is_found_however_many_are_newer(console: Console, client: redis.Redis) -> None:
+    """By its name, and by the label of somebody in it; once it is over, no more than two hundred are looked through."""
+    person = create(ConferenceStore(client), name="the long one", label="alice")
+    sid, since_ms = person.conference_sid, int(person.created_at.timestamp() * 1000)
+    row = cast(dict[Any, Any], client.hgetall(keys.conference(sid)))
+    pipe = client.pipeline()
+    for number in range(1, 211):
+        other, call_sid = mint_sid("CF"), mint_sid("CA")
+        pipe.hset(keys.conference(other), mapping=row | {"conference_sid": other, "friendly_name": "short"})
+        pipe.zadd(keys.account_conferences(ACCOUNT), {other: since_ms + number})
+        pipe.zadd(keys.account_kept(ACCOUNT), {f"{call_sid}:100": since_ms + number})
+    pipe.execute()
+
+    def found(name: str) -> str | None:
+        return console.web.get("/search", query_string={"q": name}, headers=BROWSER).headers.get("Location")
+
+    assert [found("the long one"), found("alice")] == [f"/conferences/{sid}"] * 2
+    client.hdel(keys.account_names(ACCOUNT), "the long one")
+    client.hdel(keys.labels(sid), "alice")
+    assert [found("the long one"), found("alice")] == [None, None]
+
+
 def test_recordings_that_were_asked_for_later_are_on_the_page_and_can_be_heard(
     redis_url: str, client: redis.Redis, live: tuple[World, str, str], tmp_path: Path
 ) -> None:
