@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from orchestrator.store.connection import connect
+from orchestrator.store.receivers import ReceiverStore
 from tests.harness.freeswitch import REPOSITORY
 from tests.harness.polling import eventually
+from tests.harness.receiver import Receiver
 from tests.harness.stack import Process, Stack, free_port
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="make browser")
@@ -102,7 +105,8 @@ def test_an_operator_sees_and_does_it_all(stack: Stack, console: str, browser: A
     eventually(lambda: stack.client().conferences(sid).participants(alice.call_sid).fetch().muted, "she is muted")
     eyes.sees("participant-mute")
     eyes.check("console-conference.png")
-    stack.client().conferences(sid).participants(alice.call_sid).update(muted=False)
+    eyes.does(f"#mute-{alice.call_sid}")
+    eventually(lambda: not stack.client().conferences(sid).participants(alice.call_sid).fetch().muted, "she is heard")
     eyes.sees("talking")
     eyes.does(f"#remove-{evil.call_sid}")
     eyes.sees("ended: completed")
@@ -121,9 +125,43 @@ def test_an_operator_sees_and_does_it_all(stack: Stack, console: str, browser: A
     eyes.sees("cordoned")
     eyes.does("#uncordon-fs1")
     eyes.page.goto(f"{console}/audit")
-    for action in ("cordon", "mute", "remove", "end", "suspend", "admit"):
+    for action in ("cordon", "mute", "unmute", "remove", "end", "suspend", "admit"):
         eyes.sees(action)
     eyes.check()
+    assert eyes.complaints == []
+
+
+def test_an_operator_has_dead_letters_sent_again_and_a_receiver_tried_again(
+    stack: Stack, console: str, browser: Any
+) -> None:
+    """What was given up comes when its receiver has changed its mind; one that is paused is paused no more."""
+    eyes = Eyes(browser.new_page(viewport={"width": 1200, "height": 900}), None)
+    receiver, account_sid = Receiver(stack.auth_token, lambda _: 410), stack.account_sid
+    receiver.start()
+    settings = stack.call_settings(to="+15550002001", conference_status_callback=receiver.url())
+    sid = stack.client().conferences("Given up").participants.create(label="alice", **settings).conference_sid
+    receiver.await_kind(sid, "participant-join")
+    eyes.page.goto(f"{console}/conferences/{sid}")
+    eyes.sees("dead: http-410")
+    receiver.answer = lambda _: 200
+    receiver.received.clear()
+    eyes.page.goto(console)
+    eyes.does(f"#replay-{account_sid}")
+    receiver.await_kind(sid, "participant-join")
+
+    store = ReceiverStore(connect(stack.environment["REDIS_URL"]))
+    store.save_failure(account_sid, "h:80", 0, 1)
+    for number in range(25):
+        store.save_failure(account_sid, "h:80", number, 120_000 + number)
+    eyes.page.goto(console)
+    eyes.does(f'a[id^="resume-{account_sid}-"]:has-text("h:80")')
+    eventually(lambda: store.load_receiver(account_sid, "h:80") is None, "it is not known to fail any more")
+    eyes.page.goto(f"{console}/audit")
+    for action in ("replay", "resume"):
+        eyes.sees(action)
+    stack.client().conferences(sid).update(status="completed")
+    receiver.await_kind(sid, "conference-end")
+    receiver.stop()
     assert eyes.complaints == []
 
 
