@@ -104,11 +104,8 @@ class NodeRegistry:
         self._read_at = float("-inf")
 
     def remove(self, row: NodeRow) -> None:
-        """Forget a node; one of FREESWITCH_NODES is remembered as removed. Its lease goes with it."""
+        """Remember a node as removed, for another process' FREESWITCH_NODES may name it. Its lease goes."""
         with redis_errors():
-            if row.name in self._start:
-                self.save(replace(row, state="removed"))
-            else:
-                self._redis.hdel(keys.NODES, row.name)
+            self.save(replace(row, state="removed"))
             self._redis.delete(keys.node_lease(row.name))
         self._read_at = float("-inf")

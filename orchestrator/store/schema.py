@@ -81,7 +81,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("account:{AC}:recordings:bytes", "hash", "RecordingSid, or `all` -> bytes that are kept",
         "field removed when the recording is deleted"),
     Key("nodes", "hash", "node -> what an operator has said of it: host, port, group, state (JSON)",
-        "field removed with the node; of one that FREESWITCH_NODES names it stays"),
+        "a node that was removed stays, as `removed`"),
     Key("regions", "hash", "Region of a create -> the group of nodes that an operator has mapped it to, '': any",
         "field removed by the operator"),
     Key("node:{name}", "hash",

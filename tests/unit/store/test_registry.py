@@ -39,6 +39,15 @@ def test_what_one_process_writes_all_see(client: redis.Redis) -> None:
     assert reading.list_nodes() == [ONE], "it is added again"
 
 
+def test_a_node_that_only_another_process_names_is_removed_for_it_too(client: redis.Redis) -> None:
+    """Operators type where FREESWITCH_NODES may be empty; whoever follows the node must not take it up again."""
+    NodeRegistry(client, []).save(TWO)
+    reading = NodeRegistry(client, [ONE, TWO])
+    NodeRegistry(client, []).remove(TWO)
+
+    assert reading.list_nodes() == [ONE]
+
+
 def test_an_address_that_the_setting_has_may_change_there(client: redis.Redis) -> None:
     """What an operator has said of the node otherwise stays."""
     NodeRegistry(client, [ONE]).save(replace(ONE, state="cordoned"))
