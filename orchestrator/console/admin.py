@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any, Final, cast
 
 import orjson
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from orchestrator.console.reader import Reader
 from orchestrator.console.views import conference_row, person_row
@@ -57,6 +57,9 @@ OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
 )  # fmt: skip
 """Verb, path, summary, and the parameters of its form."""
 
+_NOTED: Final = ("Status", "State")
+"""Fields of whose value the audit log knows, too: no secret is ever sent in them."""
+
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _PLACE: Final = re.compile(r"[<{]\w+[>}]")
 _FIELDS: Final = {_PLACE.sub("<>", path): fields for verb, path, _, fields in OPERATIONS if verb == "POST"}
@@ -80,12 +83,16 @@ def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemov
 
 
 def _check_form() -> None:
-    """Refuse what would have no effect: a body that is no form, a field that the operation does not have."""
+    """Refuse what would have no effect: a body that is no form, a field that the operation does not have. Keep for the
+    audit log which fields there are."""
     if request.method != "POST" or request.url_rule is None:
         return
     if request.mimetype not in _FORMS and (request.mimetype or request.content_length):
         raise BadParameter(f"Content-Type: takes {_FORMS[0]}")
     fields = _FIELDS[_PLACE.sub("<>", request.url_rule.rule)]
+    g.fields = [
+        f"{name}={request.form[name][:32]}" if name in _NOTED else name for name in fields if name in request.form
+    ]
     for name in request.form:
         if name not in fields:
             raise BadParameter(f"{name[:64]}: is no field of this; takes {', '.join(fields)}")

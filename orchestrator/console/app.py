@@ -194,7 +194,8 @@ def _note(audit: AuditStore, action: str, target: str, outcome: str) -> None:
 def _note_admin(audit: AuditStore, response: Response) -> Response:
     """What is changed by the operators' API is in the audit log, too; what the door refused is no deed of theirs."""
     if g.get("is_in") and request.path.startswith("/v1/") and request.method not in ("GET", "HEAD"):
-        _note(audit, request.method, request.path[:200], str(response.status_code))
+        target = " ".join((request.path[:200], *g.get("fields", ())))
+        _note(audit, request.method, target, str(response.status_code))
     return response
 
 

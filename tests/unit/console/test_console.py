@@ -320,6 +320,21 @@ def test_what_the_door_refused_is_not_in_the_audit_log(redis_url: str, client: r
     assert [page.count(f"<td>{status}</td>") for status in (200, 400, 401, 403)] == [1, 1, 0, 0]
 
 
+def test_the_audit_log_tells_changes_by_the_api_apart(console: Console) -> None:
+    """Which fields were sent, and what Status and State are to be; of no other field its value, which may be secret."""
+    path, target = f"/v1/Accounts/{ACCOUNT}", f"<code>/v1/Accounts/{ACCOUNT}"
+    for given in ({"Status": "suspended"}, {"Status": "active", "FriendlyName": "hunter2"}, {"Status": EVIL}):
+        console.web.post(path, data=given)
+    console.web.post("/v1/Nodes/fs1", data={"State": "cordoned"})
+    page = console.page("/audit")
+
+    assert f"{target} Status=suspended</code>" in page
+    assert f"{target} Status=active FriendlyName</code>" in page
+    assert "<code>/v1/Nodes/fs1 State=cordoned</code>" in page
+    assert "hunter2" not in page
+    assert EVIL not in page
+
+
 def test_a_wrong_bearer_token_costs_time_and_leaves_a_line(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
