@@ -1,5 +1,6 @@
 """The command line: `orchestrator COMMAND …`. A command is a row here and a module of this package, which has
-`add_arguments(parser)` and `run(settings, options)`: the exit status.
+`add_arguments(parser)` and `run(settings, options)`: the exit status; and FLAGS, if what it calls names parameters: how
+the command line calls each.
 
 The module is imported once the command is known: for those that serve after gevent has patched the standard library,
 and a person's command does not wait for the imports of all the others.
@@ -81,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         problems = error.problems
     except ApiError as error:
-        problems = [error.message]
+        name, colon, reason = error.message.partition(": ")
+        problems = [getattr(module, "FLAGS", {}).get(name, name) + colon + reason]
     for problem in problems:
         print(f"orchestrator: {problem}", file=sys.stderr)
     return 1

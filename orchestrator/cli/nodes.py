@@ -4,21 +4,18 @@ process is started anew."""
 from __future__ import annotations
 
 import argparse
-import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 
 from orchestrator.cli.printing import print_rows, refuse
 from orchestrator.domain.commands import REGIONS
-from orchestrator.setting_values import parse_node
+from orchestrator.services.node_operations import NodeOperations
 from orchestrator.settings import Settings
 from orchestrator.store.nodes import NodeStore
-from orchestrator.store.registry import NodeRegistry, NodeRow
+from orchestrator.store.registry import NodeRegistry
 from orchestrator.wiring.stores import build_node_store, build_registry
 
-GROUP = re.compile(r"[A-Za-z0-9_-]{0,32}", re.ASCII)
-_NO_GROUP = "--group has to be up to 32 letters, digits and - _"
+FLAGS = {"Group": "--group", "Node": "NAME=HOST:PORT"}
 LOOK_SECONDS = 0.5
 LOST_SECONDS = 30.0
 
@@ -52,18 +49,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     registry, store = build_registry(settings), build_node_store(settings)
-    if options.action == "list":
-        print_rows(_COLUMNS, _rows(registry, store), options.json)
-        return 0
-    if options.action == "regions":
-        print_rows(("region", "group", "nodes"), _regions(registry), options.json)
-        return 0
-    if options.action in ("add", "region"):
-        return (_add if options.action == "add" else _map_region)(registry, options)
-    row = next((row for row in registry.list_nodes() if row.name == options.name), None)
-    if row is None:
-        return refuse(f"there is no node {options.name}")
-    return _ACTS[options.action](registry, store, row, options)
+    nodes = NodeOperations(registry, store)
+    match options.action:
+        case "list":
+            print_rows(_COLUMNS, _rows(registry, store), options.json)
+        case "add":
+            row = nodes.add_node(options.node, options.group)
+            print(f"{row.name} {row.host}:{row.port} active")
+        case "cordon" | "uncordon":
+            _cordon(nodes, options)
+        case "drain":
+            return _drain(nodes, options)
+        case "remove":
+            return _remove(nodes, options)
+        case "region":
+            _map_region(nodes, options)
+        case "regions":
+            print_rows(("region", "group", "nodes"), _regions(nodes), options.json)
+    return 0
 
 
 _COLUMNS = (
@@ -90,67 +93,48 @@ def _rows(registry: NodeRegistry, store: NodeStore) -> Iterator[dict[str, object
         }
 
 
-def _add(registry: NodeRegistry, options: argparse.Namespace) -> int:
-    try:
-        address = parse_node(options.node)
-    except ValueError as error:
-        return refuse(str(error))
-    if GROUP.fullmatch(options.group) is None:
-        return refuse(_NO_GROUP)
-    registry.save(NodeRow(address.name, address.host, address.port, options.group))
-    print(f"{address.name} {address.host}:{address.port} active")
-    return 0
+def _regions(nodes: NodeOperations) -> Iterator[dict[str, object]]:
+    for row in nodes.list_regions():
+        yield {"region": row.region, "group": row.group, "nodes": ",".join(row.nodes)}
 
 
-def _regions(registry: NodeRegistry) -> Iterator[dict[str, object]]:
-    rows = registry.list_nodes()
-    for region, group in sorted(registry.list_regions().items()):
-        yield {"region": region, "group": group, "nodes": ",".join(row.name for row in rows if row.is_of(group))}
+def _map_region(nodes: NodeOperations, options: argparse.Namespace) -> None:
+    nodes.map_region(options.region, options.group)
+    told = "no nodes" if options.unmap else f"the nodes of {options.group}" if options.group else "any node"
+    print(f"{options.region}: {told}")
 
 
-def _map_region(registry: NodeRegistry, options: argparse.Namespace) -> int:
-    if options.group is not None and GROUP.fullmatch(options.group) is None:
-        return refuse(_NO_GROUP)
-    registry.map_region(options.region, options.group)
-    nodes = "no nodes" if options.unmap else f"the nodes of {options.group}" if options.group else "any node"
-    print(f"{options.region}: {nodes}")
-    return 0
+def _cordon(nodes: NodeOperations, options: argparse.Namespace) -> None:
+    nodes.set_state(options.name, "cordoned" if options.action == "cordon" else "active")
+    conferences, people = nodes.count_left(options.name)
+    print(f"{options.name} {options.action}ed; {conferences} conference(s), {people} people")
 
 
-def _cordon(registry: NodeRegistry, store: NodeStore, row: NodeRow, options: argparse.Namespace) -> int:
-    registry.save(replace(row, state="cordoned" if options.action == "cordon" else "active"))
-    conferences, people = store.count_conferences().get(row.name, (0, 0))
-    print(f"{row.name} {options.action}ed; {conferences} conference(s), {people} people")
-    return 0
-
-
-def _drain(registry: NodeRegistry, store: NodeStore, row: NodeRow, options: argparse.Namespace) -> int:
+def _drain(nodes: NodeOperations, options: argparse.Namespace) -> int:
     """A process may place a conference for a second more, as it may have read the list just now."""
-    registry.save(replace(row, state="cordoned"))
+    nodes.set_state(options.name, "cordoned")
     time.sleep(1.5)
-    if _wait_empty(store, row.name, options.seconds):
-        print(f"{row.name} is empty")
+    if _wait_empty(nodes, options.name, options.seconds):
+        print(f"{options.name} is empty")
         return 0
-    return refuse(f"{row.name} still has conferences after {options.seconds:g} s; it stays cordoned")
+    return refuse(f"{options.name} still has conferences after {options.seconds:g} s; it stays cordoned")
 
 
-def _remove(registry: NodeRegistry, store: NodeStore, row: NodeRow, options: argparse.Namespace) -> int:
+def _remove(nodes: NodeOperations, options: argparse.Namespace) -> int:
     if options.lost:
-        registry.save(replace(row, state="lost"))
-        if not _wait_empty(store, row.name, LOST_SECONDS):
-            return refuse(f"{row.name} still has conferences: does `orchestrator listen` run?")
-    elif row.name in store.count_conferences():
-        return refuse(f"{row.name} has conferences: drain it, or, if it will not come back, remove it with --lost")
-    registry.remove(row)
-    print(f"{row.name} removed")
+        nodes.set_state(options.name, "lost")
+        if not _wait_empty(nodes, options.name, LOST_SECONDS):
+            return refuse(f"{options.name} still has conferences: does `orchestrator listen` run?")
+    nodes.remove_node(options.name)
+    print(f"{options.name} removed")
     return 0
 
 
-def _wait_empty(store: NodeStore, name: str, seconds: float) -> bool:
+def _wait_empty(nodes: NodeOperations, name: str, seconds: float) -> bool:
     """Say how much is left whenever that changes."""
     deadline, said = time.monotonic() + seconds, (0, 0)
     while True:
-        left = store.count_conferences().get(name, (0, 0))
+        left = nodes.count_left(name)
         if left == (0, 0):
             return True
         if left != said:
@@ -159,7 +143,3 @@ def _wait_empty(store: NodeStore, name: str, seconds: float) -> bool:
         if time.monotonic() >= deadline:
             return False
         time.sleep(LOOK_SECONDS)
-
-
-_Act = Callable[[NodeRegistry, NodeStore, NodeRow, argparse.Namespace], int]
-_ACTS: dict[str, _Act] = {"cordon": _cordon, "uncordon": _cordon, "drain": _drain, "remove": _remove}

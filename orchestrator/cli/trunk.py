@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from orchestrator.cli.printing import refuse
-from orchestrator.errors import ApiError, BadParameter
 from orchestrator.services.trunking import Trunking
 from orchestrator.settings import Settings
 from orchestrator.trunks import Trunk
 from orchestrator.wiring.stores import build_accounts
 
-_FLAGS = {"Gateway": "--gateway", "FriendlyName": "--name"}
-"""How the command line calls what the operators' API takes."""
+FLAGS = {"Gateway": "--gateway", "FriendlyName": "--name"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,22 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: Settings, options: argparse.Namespace) -> int:
     trunking = Trunking(build_accounts(settings))
     account = options.account
-    try:
-        match options.action:
-            case "create":
-                _print(trunking.create_trunk(account, options.gateway, options.name or ""))
-            case "update":
-                _print(trunking.update_trunk(account, options.sid, options.gateway or (), options.name))
-            case "delete":
-                trunking.delete_trunk(account, options.sid)
-            case _:
-                for trunk in trunking.list_trunks(account):
-                    _print(trunk)
-    except BadParameter as error:
-        name, _, reason = error.message.partition(": ")
-        return refuse(f"{_FLAGS.get(name, name)}: {reason}")
-    except ApiError as error:
-        return refuse(error.message)
+    match options.action:
+        case "create":
+            _print(trunking.create_trunk(account, options.gateway, options.name or ""))
+        case "update":
+            _print(trunking.update_trunk(account, options.sid, options.gateway or (), options.name))
+        case "delete":
+            trunking.delete_trunk(account, options.sid)
+        case _:
+            for trunk in trunking.list_trunks(account):
+                _print(trunk)
     return 0
 
 

@@ -47,6 +47,11 @@ class Credentials:
         if not self._accounts.delete_key(account_sid, key_sid):
             raise NotFound(f"The key {key_sid} was not found")
 
+    def rotate_token(self, account_sid: str) -> Account:
+        """Give the account a new AuthToken; the old one is refused at once. Raises NotFound."""
+        token = secrets.token_hex(16)
+        return self.change_account(account_sid, lambda account: replace(account, auth_token=token))
+
     def create_secondary_token(self, account_sid: str) -> Account:
         """Create a second AuthToken beside the first, instead of one that there may be. Raises NotFound."""
         token = secrets.token_hex(16)

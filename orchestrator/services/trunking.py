@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.errors import BadParameter, Conflict, NotFound
+from orchestrator.services.account_operations import check_name
 from orchestrator.services.credentials import Credentials
 from orchestrator.sids import mint_sid
 from orchestrator.store.accounts import AccountStore
-from orchestrator.trunks import LONGEST_NAME, MOST_GATEWAYS, MOST_TRUNKS, Gateway, Trunk, find, parse_gateway
+from orchestrator.trunks import MOST_GATEWAYS, MOST_TRUNKS, Gateway, Trunk, find, parse_gateway
 
 
 class Trunking:
@@ -49,9 +50,7 @@ class Trunking:
         self._accounts.delete_trunk(account_sid, trunk_sid)
 
     def _save(self, account_sid: str, trunk: Trunk) -> Trunk:
-        name = trunk.friendly_name
-        if not (name.isprintable() and len(name) <= LONGEST_NAME):
-            raise BadParameter(f"FriendlyName: takes at most {LONGEST_NAME} characters, all of which can be printed")
+        check_name(trunk.friendly_name)
         self._accounts.save_trunk(account_sid, trunk)
         return trunk
 

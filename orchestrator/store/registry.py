@@ -83,6 +83,10 @@ class NodeRegistry:
                 rows[name] = NodeRow(name, **fields)
         return rows
 
+    def forget(self) -> None:
+        """Read the nodes again before the next answer: it decides what is written."""
+        self._read_at = float("-inf")
+
     def save(self, row: NodeRow) -> None:
         """Write what an operator says of a node. An address that FREESWITCH_NODES has is left to it: it may change
         there."""
@@ -92,7 +96,7 @@ class NodeRegistry:
             fields |= {"host": row.host, "port": row.port}
         with redis_errors():
             self._redis.hset(keys.NODES, row.name, orjson.dumps(fields).decode())
-        self._read_at = float("-inf")
+        self.forget()
 
     def map_region(self, region: str, group: str | None) -> None:
         """Have conferences of a region go to a group of nodes ('': to any); None: the region is unknown again."""
@@ -101,11 +105,11 @@ class NodeRegistry:
                 self._redis.hdel(keys.REGIONS, region)
             else:
                 self._redis.hset(keys.REGIONS, region, group)
-        self._read_at = float("-inf")
+        self.forget()
 
     def remove(self, row: NodeRow) -> None:
         """Remember a node as removed, for another process' FREESWITCH_NODES may name it. Its lease goes."""
         with redis_errors():
             self.save(replace(row, state="removed"))
             self._redis.delete(keys.node_lease(row.name))
-        self._read_at = float("-inf")
+        self.forget()

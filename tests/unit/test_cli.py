@@ -63,9 +63,10 @@ def test_an_account_is_made_once_and_its_token_is_not_replaced_by_accident(run: 
         ("--token", "short"),
         ("--token", "a" * 31 + "-"),
         ("--token", "a" * 129),
+        ("--name", "n" * 65),
     ],
 )
-def test_a_sid_or_token_that_clients_could_not_use_is_refused(run: Run, words: tuple[str, str]) -> None:
+def test_a_sid_token_or_name_that_could_not_be_used_is_refused(run: Run, words: tuple[str, str]) -> None:
     status, out, err = run("account", "create", *words)
 
     assert (status, out) == (1, "")
@@ -84,7 +85,7 @@ def test_an_accounts_policy_is_shown_and_changed_list_by_list(run: Run, account:
     ]  # fmt: skip
     assert AccountStore(client).load_policy(account) == OutboundPolicy(("1", "44"), ("1900",), ())
     assert (second[0], wrong[0], wrong[1], nobody[0]) == (0, 1, "", 1)
-    assert "--allow-prefixes has to be" in wrong[2]
+    assert "--allow-prefixes: has to be" in wrong[2]
 
 
 def test_a_trunk_is_made_listed_changed_and_deleted(run: Run, account: str, client: redis.Redis) -> None:

@@ -87,6 +87,22 @@ def test_a_node_with_conferences_is_removed_only_as_lost(
     assert listed(run) == {}
 
 
+@pytest.mark.parametrize("words", [("cordon", NODE), ("uncordon", NODE), ("drain", NODE)], ids=lambda words: words[0])
+def test_a_lost_node_is_lost_until_it_is_added_again(
+    run: Run, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Or what was being ended there would go on. It is said how to have it back."""
+    monkeypatch.setattr(cli_nodes, "LOST_SECONDS", 0.1)
+    World(client).create()
+    run("nodes", "remove", NODE, "--lost")
+    status, _, said = run("nodes", *words)
+    assert (status, f"nodes add {NODE}=HOST:PORT" in said) == (1, True), said
+    assert listed(run)[NODE]["state"] == "lost"
+    run("nodes", "add", f"{NODE}=10.0.0.1:8021")
+
+    assert run("nodes", "uncordon", NODE)[0] == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [
