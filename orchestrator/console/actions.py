@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.domain.commands import UpdateParticipant
 from orchestrator.errors import NotFound
+from orchestrator.services.account_operations import AccountOperations
 from orchestrator.services.all_services import Services
+from orchestrator.services.node_operations import NodeOperations
 from orchestrator.store.callbacks import CallbackFilter
 from orchestrator.store.history import History
-from orchestrator.store.registry import NodeRegistry, State
 
 Given = Mapping[str, str]
 
@@ -22,7 +23,8 @@ class Hands:
 
     services: Services
     history: History
-    registry: NodeRegistry
+    accounts: AccountOperations
+    nodes: NodeOperations
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +78,11 @@ def _replay(hands: Hands, given: Given) -> str:
 
 
 def _set_status(status: str) -> Callable[[Hands, Given], str]:
-    def change(hands: Hands, given: Given) -> str:
-        hands.services.credentials.change_account(given["account"], lambda account: replace(account, status=status))
-        return status
-
-    return change
+    return lambda hands, given: hands.accounts.update_account(given["account"], status).status
 
 
-def _set_state(state: State) -> Callable[[Hands, Given], str]:
-    def change(hands: Hands, given: Given) -> str:
-        row = next((row for row in hands.registry.list_nodes() if row.name == given["node"]), None)
-        if row is None:
-            raise NotFound("The node was not found")
-        hands.registry.save(replace(row, state=state))
-        return state
-
-    return change
+def _set_state(state: str) -> Callable[[Hands, Given], str]:
+    return lambda hands, given: hands.nodes.set_state(given["node"], state).state
 
 
 ACTIONS: Final[Mapping[str, Action]] = {

@@ -1,61 +1,26 @@
 """The operators' API, under /v1 on the console: accounts, what they may take, their keys, nodes. The same code as the
-command line's; described by the table below in /openapi.json."""
+command line's; described in `description.py`."""
 
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Mapping
-from dataclasses import asdict, replace
-from importlib.metadata import version
-from typing import Any, Final, cast
+from dataclasses import asdict
+from typing import Any, Final
 
 import orjson
 from flask import Blueprint, Response, g, request
 
+from orchestrator.console.description import OPERATIONS, build_document
 from orchestrator.console.reader import Reader
 from orchestrator.console.views import conference_row, person_row
 from orchestrator.dialects.own.serializers import serialize_account, serialize_key
 from orchestrator.errors import BadParameter, NotFound
-from orchestrator.limits import TABLE, parse_limit
-from orchestrator.policy import parse_numbers
+from orchestrator.services.account_operations import AccountOperations, check_name
 from orchestrator.services.credentials import Credentials
+from orchestrator.services.node_operations import NodeOperations
 from orchestrator.services.trunking import Trunking
-from orchestrator.sids import mint_sid
-from orchestrator.store.account_removal import AccountRemoval
-from orchestrator.store.accounts import Account, AccountStore
 from orchestrator.store.history import timeline
-from orchestrator.store.registry import State
 from orchestrator.trunks import Trunk
-
-POLICY: Final = ("allowed_prefixes", "refused_prefixes", "caller_ids")
-TRUNK: Final = ("Gateway", "FriendlyName")
-
-OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
-    ("GET", "/v1/Accounts", "List accounts with what they have now", ()),
-    ("POST", "/v1/Accounts", "Make an account; its AuthToken is told this once", ("FriendlyName",)),
-    ("GET", "/v1/Accounts/{AccountSid}", "One account, without its tokens", ()),
-    ("POST", "/v1/Accounts/{AccountSid}", "Suspend, resume (Status=suspended, active), rename",
-     ("Status", "FriendlyName")),
-    ("DELETE", "/v1/Accounts/{AccountSid}", "Delete a suspended account and all that is kept of it", ()),
-    ("GET", "/v1/Accounts/{AccountSid}/Limits", "What it may take", ()),
-    ("POST", "/v1/Accounts/{AccountSid}/Limits", "Change what it may take: a number, or `default`",
-     tuple(row.name for row in TABLE)),
-    ("GET", "/v1/Accounts/{AccountSid}/Keys", "Its API keys", ()),
-    ("POST", "/v1/Accounts/{AccountSid}/Keys", "Make an API key; its secret is told this once", ("FriendlyName",)),
-    ("DELETE", "/v1/Accounts/{AccountSid}/Keys/{KeySid}", "Refuse a key from now on", ()),
-    ("GET", "/v1/Accounts/{AccountSid}/Policy", "Whom it may call, and as whom", ()),
-    ("POST", "/v1/Accounts/{AccountSid}/Policy", "Change it: +1,+44,… or `any` or `none`", POLICY),
-    ("GET", "/v1/Accounts/{AccountSid}/Trunks", "Its trunks", ()),
-    ("POST", "/v1/Accounts/{AccountSid}/Trunks", "Make a trunk, for `Byoc`; Gateway may be repeated", TRUNK),
-    ("POST", "/v1/Accounts/{AccountSid}/Trunks/{TrunkSid}", "Give it other gateways, or another name", TRUNK),
-    ("DELETE", "/v1/Accounts/{AccountSid}/Trunks/{TrunkSid}", "Delete it; creates that name it are refused", ()),
-    ("GET", "/v1/Nodes", "Every node, and what its listener last said", ()),
-    ("POST", "/v1/Nodes/{NodeName}", "Cordon it, or have it get new conferences again", ("State",)),
-    ("GET", "/v1/Conferences", "Conferences that are not over", ()),
-    ("GET", "/v1/Conferences/{ConferenceSid}", "One, also after its end: its calls, and what happened", ()),
-)  # fmt: skip
-"""Verb, path, summary, and the parameters of its form."""
 
 _NOTED: Final = ("Status", "State")
 """Fields of whose value the audit log knows, too: no secret is ever sent in them."""
@@ -65,14 +30,18 @@ _PLACE: Final = re.compile(r"[<{]\w+[>}]")
 _FIELDS: Final = {_PLACE.sub("<>", path): fields for verb, path, _, fields in OPERATIONS if verb == "POST"}
 
 
-def make_blueprint(reader: Reader, accounts: AccountStore, removal: AccountRemoval) -> Blueprint:
+def make_blueprint(reader: Reader, accounts: AccountOperations, nodes: NodeOperations) -> Blueprint:
     """All routes."""
     blueprint = Blueprint("admin", __name__)
     blueprint.before_request(_check_form)
-    _add_accounts(blueprint, reader, accounts, removal)
+    credentials = Credentials(reader.account_store)
+    _add_accounts(blueprint, reader, accounts, credentials)
+    _add_credentials(blueprint, credentials)
     _add_rules(blueprint, accounts)
-    _add_trunks(blueprint, Trunking(accounts))
-    _add_reads(blueprint, reader)
+    _add_trunks(blueprint, Trunking(reader.account_store))
+    _add_nodes(blueprint, reader, nodes)
+    _add_regions(blueprint, nodes)
+    _add_conferences(blueprint, reader)
     document = orjson.dumps(build_document())
 
     @blueprint.get("/openapi.json")
@@ -95,24 +64,23 @@ def _check_form() -> None:
     ]
     for name in request.form:
         if name not in fields:
-            raise BadParameter(f"{name[:64]}: is no field of this; takes {', '.join(fields)}")
+            raise BadParameter(f"{name[:64]}: is no field of this; takes {', '.join(fields) or 'none'}")
 
 
-def _add_accounts(blueprint: Blueprint, reader: Reader, accounts: AccountStore, removal: AccountRemoval) -> None:
-    """Accounts and their keys."""
-    credentials, shown = Credentials(accounts), serialize_account
+def _add_accounts(blueprint: Blueprint, reader: Reader, accounts: AccountOperations, credentials: Credentials) -> None:
+    """Accounts themselves."""
+    shown = serialize_account
 
     @blueprint.get("/v1/Accounts")
     def list_accounts() -> Response:
         takings = {row.account_sid: asdict(row) for row in reader.accounts()}
-        known = accounts.list_accounts()
+        known = reader.account_store.list_accounts()
         return _json({"accounts": [{**shown(one), "now": takings.get(one.account_sid)} for one in known]})
 
     @blueprint.post("/v1/Accounts")
     def create_account() -> Response:
-        name = request.form.get("FriendlyName", "")[:64]
-        account = Account(mint_sid("AC"), secrets.token_hex(16), "active", name)
-        accounts.save_account(account)
+        form = request.form
+        account = accounts.create_account(form.get("FriendlyName", ""), form.get("AccountSid"), form.get("AuthToken"))
         return _json({**shown(account), "auth_token": account.auth_token}, 201)
 
     @blueprint.get("/v1/Accounts/<sid>")
@@ -121,22 +89,31 @@ def _add_accounts(blueprint: Blueprint, reader: Reader, accounts: AccountStore, 
 
     @blueprint.post("/v1/Accounts/<sid>")
     def update_account(sid: str) -> Response:
-        def change(account: Account) -> Account:
-            status = request.form.get("Status", account.status)
-            if status not in ("active", "suspended"):
-                raise BadParameter("Status: takes active and suspended")
-            return replace(
-                account, status=status, friendly_name=request.form.get("FriendlyName", account.friendly_name)[:64]
-            )
-
-        return _json(shown(credentials.change_account(sid, change)))
+        return _json(shown(accounts.update_account(sid, request.form.get("Status"), request.form.get("FriendlyName"))))
 
     @blueprint.delete("/v1/Accounts/<sid>")
     def delete_account(sid: str) -> Response:
-        credentials.load_account(sid)
-        removal.delete(sid)
-        accounts.forget(sid)
+        accounts.delete_account(sid)
         return Response(status=204)
+
+
+def _add_credentials(blueprint: Blueprint, credentials: Credentials) -> None:
+    """Accounts' tokens and keys."""
+
+    @blueprint.post("/v1/Accounts/<sid>/AuthTokens/Rotate")
+    def rotate_token(sid: str) -> Response:
+        account = credentials.rotate_token(sid)
+        return _json({**serialize_account(account), "auth_token": account.auth_token})
+
+    @blueprint.post("/v1/Accounts/<sid>/AuthTokens/Secondary")
+    def create_secondary_token(sid: str) -> Response:
+        account = credentials.create_secondary_token(sid)
+        return _json({**serialize_account(account), "secondary_auth_token": account.secondary_token}, 201)
+
+    @blueprint.post("/v1/Accounts/<sid>/AuthTokens/Promote")
+    def promote_token(sid: str) -> Response:
+        account = credentials.promote_token(sid)
+        return _json({**serialize_account(account), "auth_token": account.auth_token})
 
     @blueprint.get("/v1/Accounts/<sid>/Keys")
     def list_keys(sid: str) -> Response:
@@ -144,7 +121,7 @@ def _add_accounts(blueprint: Blueprint, reader: Reader, accounts: AccountStore, 
 
     @blueprint.post("/v1/Accounts/<sid>/Keys")
     def create_key(sid: str) -> Response:
-        key, secret = credentials.create_key(sid, request.form.get("FriendlyName", "")[:64])
+        key, secret = credentials.create_key(sid, check_name(request.form.get("FriendlyName", "")))
         return _json({**serialize_key(key), "secret": secret}, 201)
 
     @blueprint.delete("/v1/Accounts/<sid>/Keys/<key_sid>")
@@ -153,30 +130,24 @@ def _add_accounts(blueprint: Blueprint, reader: Reader, accounts: AccountStore, 
         return Response(status=204)
 
 
-def _add_rules(blueprint: Blueprint, accounts: AccountStore) -> None:
+def _add_rules(blueprint: Blueprint, accounts: AccountOperations) -> None:
     """What accounts may take, and whom they may call."""
-    credentials = Credentials(accounts)
 
     @blueprint.get("/v1/Accounts/<sid>/Limits")
     def fetch_limits(sid: str) -> Response:
-        return _json(asdict(credentials.load_account(sid).limits))
+        return _json(accounts.load_limits(sid))
 
     @blueprint.post("/v1/Accounts/<sid>/Limits")
     def change_limits(sid: str) -> Response:
-        credentials.load_account(sid)
-        accounts.save_limits(sid, _parse_limits(request.form))
-        return _json(asdict(accounts.load_limits(sid)))
+        return _json(accounts.change_limits(sid, request.form))
 
     @blueprint.get("/v1/Accounts/<sid>/Policy")
     def fetch_policy(sid: str) -> Response:
-        credentials.load_account(sid)
         return _json(asdict(accounts.load_policy(sid)))
 
     @blueprint.post("/v1/Accounts/<sid>/Policy")
     def change_policy(sid: str) -> Response:
-        credentials.load_account(sid)
-        accounts.save_policy(sid, _parse_policy(request.form))
-        return _json(asdict(accounts.load_policy(sid)))
+        return _json(asdict(accounts.change_policy(sid, request.form)))
 
 
 def _add_trunks(blueprint: Blueprint, trunking: Trunking) -> None:
@@ -207,23 +178,67 @@ def _add_trunks(blueprint: Blueprint, trunking: Trunking) -> None:
         return Response(status=204)
 
 
-def _add_reads(blueprint: Blueprint, reader: Reader) -> None:
-    """Nodes, and conferences of all accounts."""
+def _add_nodes(blueprint: Blueprint, reader: Reader, nodes: NodeOperations) -> None:
+    """Nodes."""
 
-    @blueprint.post("/v1/Nodes/<name>")
-    def change_node(name: str) -> Response:
-        row = next((row for row in reader.registry.list_nodes() if row.name == name), None)
-        state = request.form.get("State", "")
-        if row is None:
-            raise NotFound("The node was not found")
-        if state not in ("active", "cordoned"):
-            raise BadParameter("State: takes active and cordoned")
-        reader.registry.save(replace(row, state=cast(State, state)))
-        return _json({"name": name, "state": state})
+    def seen() -> dict[str, dict[str, Any]]:
+        return {node.name: asdict(node) for node in reader.nodes(reader.overview.conferences())}
+
+    def answer(name: str, status: int = 200) -> Response:
+        nodes.load_node(name)
+        return _json(seen()[name], status)
 
     @blueprint.get("/v1/Nodes")
     def list_nodes() -> Response:
-        return _json({"nodes": [asdict(node) for node in reader.nodes(reader.overview.conferences())]})
+        return _json({"nodes": list(seen().values())})
+
+    @blueprint.post("/v1/Nodes")
+    def add_node() -> Response:
+        row = nodes.add_node(request.form.get("Node", ""), request.form.get("Group", ""))
+        return answer(row.name, 201)
+
+    @blueprint.get("/v1/Nodes/<name>")
+    def fetch_node(name: str) -> Response:
+        return answer(name)
+
+    @blueprint.post("/v1/Nodes/<name>")
+    def change_node(name: str) -> Response:
+        nodes.set_state(name, request.form.get("State", ""))
+        return answer(name)
+
+    @blueprint.post("/v1/Nodes/<name>/Drain")
+    def drain_node(name: str) -> Response:
+        nodes.set_state(name, "cordoned")
+        return answer(name, 202)
+
+    @blueprint.delete("/v1/Nodes/<name>")
+    def remove_node(name: str) -> Response:
+        nodes.remove_node(name)
+        return Response(status=204)
+
+
+def _add_regions(blueprint: Blueprint, nodes: NodeOperations) -> None:
+    """Where conferences of a Region go."""
+
+    @blueprint.get("/v1/Regions")
+    def list_regions() -> Response:
+        return _json({"regions": list(map(asdict, nodes.list_regions()))})
+
+    @blueprint.post("/v1/Regions/<region>")
+    def map_region(region: str) -> Response:
+        if "Group" not in request.form:
+            raise BadParameter("Group: has to be there; empty: any node")
+        nodes.map_region(region, request.form["Group"])
+        return _json({"region": region, "group": request.form["Group"]})
+
+    @blueprint.delete("/v1/Regions/<region>")
+    def unmap_region(region: str) -> Response:
+        nodes.map_region(region, None)
+        return Response(status=204)
+
+
+def _add_conferences(blueprint: Blueprint, reader: Reader) -> None:
+    """Conferences of all accounts."""
 
     @blueprint.get("/v1/Conferences")
     def list_conferences() -> Response:
@@ -237,47 +252,6 @@ def _add_reads(blueprint: Blueprint, reader: Reader) -> None:
         people = reader.history.list_people(conference)
         moments = [asdict(moment) for moment in timeline(conference, people)]
         return _json({**conference_row(conference), "calls": list(map(person_row, people)), "timeline": moments})
-
-
-def _parse_limits(form: Mapping[str, str]) -> dict[str, int | None]:
-    changed: dict[str, int | None] = {}
-    for name, text in form.items():
-        try:
-            changed[name] = parse_limit(text)
-        except ValueError as error:
-            raise BadParameter(f"{name}: {error}") from error
-    return changed
-
-
-def _parse_policy(form: Mapping[str, str]) -> dict[str, list[str]]:
-    changed: dict[str, list[str]] = {}
-    for name, text in form.items():
-        try:
-            changed[name] = parse_numbers(text)
-        except ValueError as error:
-            raise BadParameter(f"{name}: {error}") from error
-    return changed
-
-
-def build_document() -> dict[str, Any]:
-    """The operators' API in OpenAPI 3.1."""
-    paths: dict[str, dict[str, Any]] = {}
-    for verb, path, summary, form in OPERATIONS:
-        in_path = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
-        parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path]
-        body = {"type": "object", "properties": {name: {"type": "string"} for name in form}}
-        content = {"application/x-www-form-urlencoded": {"schema": body}}
-        operation: dict[str, Any] = {"summary": summary, "parameters": parameters}
-        operation |= {"requestBody": {"content": content}} if form else {}
-        operation["responses"] = {"default": {"description": "JSON; an error has code and message"}}
-        paths.setdefault(path, {})[verb.lower()] = operation
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Conference orchestrator: operators", "version": version("conference-orchestrator")},
-        "security": [{"token": []}],
-        "paths": paths,
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
-    }
 
 
 def _json(body: Any, status: int = 200) -> Response:

@@ -22,7 +22,9 @@ from orchestrator.console.reader import Reader
 from orchestrator.console.security import HEADERS, Door
 from orchestrator.errors import ApiError, BadParameter, NotFound
 from orchestrator.outgoing.networks import Network
+from orchestrator.services.account_operations import AccountOperations
 from orchestrator.services.all_services import Services
+from orchestrator.services.node_operations import NodeOperations
 from orchestrator.store.account_removal import AccountRemoval
 from orchestrator.store.audit import AuditStore, Deed
 
@@ -48,7 +50,10 @@ def create_console(parts: Parts, token: str, trusted: Sequence[Network] = ()) ->
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     door, pages = Door(token), Pages(parts.reader, parts.services, app.jinja_env)
     live, conferences = Live(pages.live), LivePages(lambda sid: {"conference": pages.conference(sid)})
-    hands = Hands(parts.services, parts.reader.history, parts.reader.registry)
+    reader = parts.reader
+    accounts = AccountOperations(reader.account_store, parts.removal)
+    nodes = NodeOperations(reader.registry, reader.node_store)
+    hands = Hands(parts.services, reader.history, accounts, nodes)
 
     @app.before_request
     def let_in() -> ResponseReturnValue | None:
@@ -94,7 +99,7 @@ def create_console(parts: Parts, token: str, trusted: Sequence[Network] = ()) ->
 
     _add_actions(app, hands, parts.audit)
     _add_health(app, parts, door)
-    app.register_blueprint(admin.make_blueprint(parts.reader, parts.reader.account_store, parts.removal))
+    app.register_blueprint(admin.make_blueprint(reader, accounts, nodes))
     app.after_request(partial(_note_admin, parts.audit))
     _add_errors(app)
     return app

@@ -26,6 +26,7 @@ class NodeSeen:
     nobody follows it."""
 
     name: str
+    address: str
     group: str
     state: str
     conferences: int
@@ -68,6 +69,7 @@ class Reader:
         return [
             NodeSeen(
                 row.name,
+                f"{row.host}:{row.port}",
                 row.group,
                 row.state,
                 conferences[row.name],

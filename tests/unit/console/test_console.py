@@ -519,6 +519,95 @@ def test_the_operators_api_makes_changes_and_deletes_accounts(console: Console) 
     assert "DELETE" in console.page("/audit")
 
 
+def test_the_operators_api_exchanges_tokens(console: Console, client: redis.Redis) -> None:
+    """At once, or one after the other; each is told once, and nowhere else."""
+    tokens = f"/v1/Accounts/{ACCOUNT}/AuthTokens"
+
+    def known() -> list[str | None]:
+        return cast("list[str | None]", client.hmget(keys.account(ACCOUNT), "auth_token", "secondary_token"))
+
+    assert console.web.post(f"{tokens}/Promote").status_code == 409
+    rotated = console.web.post(f"{tokens}/Rotate").get_json()["auth_token"]
+    assert known()[0] == rotated != "a" * 32
+    second = console.web.post(f"{tokens}/Secondary")
+    assert (second.status_code, "auth_token" in second.get_json()) == (201, False)
+    assert known() == [rotated, second.get_json()["secondary_auth_token"]]
+    assert console.web.post(f"{tokens}/Promote").get_json()["auth_token"] == known()[0] != rotated
+    assert console.web.post(f"/v1/Accounts/AC{'0' * 32}/AuthTokens/Rotate").status_code == 404
+    assert rotated not in console.page("/audit")
+
+
+def test_the_operators_api_makes_an_account_with_a_sid_and_token_of_ones_own(console: Console) -> None:
+    """Once; with another token it is refused, as is what clients could not use. The audit log has no token."""
+    sid, token = mint_sid("AC"), "b" * 32
+
+    def make(**given: str) -> tuple[int, str]:
+        answer = console.web.post("/v1/Accounts", data=given)
+        return answer.status_code, answer.get_json().get("auth_token") or answer.get_json()["message"].split(":")[0]
+
+    assert make(AccountSid=sid, AuthToken=token) == make(AccountSid=sid, AuthToken=token) == (201, token)
+    assert make(AccountSid=sid, AuthToken="c" * 32)[0] == make(AccountSid=sid)[0] == 409
+    assert make(AccountSid="AC1") == (400, "AccountSid")
+    assert make(AuthToken="short") == (400, "AuthToken")
+    assert make(FriendlyName="n" * 65) == make(FriendlyName="\x1b[2J") == (400, "FriendlyName")
+    assert token not in console.page("/audit")
+
+
+def test_the_operators_api_keeps_an_account_to_a_group_of_nodes(console: Console) -> None:
+    """Where its limits are; what is wrong is named, and nothing is changed then."""
+    path = f"/v1/Accounts/{ACCOUNT}/Limits"
+    assert console.web.post(path, data={"node_group": "eu"}).get_json()["node_group"] == "eu"
+    wrong = console.web.post(path, data={"node_group": "e u", "dialling": "7"})
+    assert (wrong.status_code, wrong.get_json()["message"].split(":")[0]) == (400, "node_group")
+    assert {"node_group": "eu", "dialling": 100}.items() <= console.web.get(path).get_json().items()
+    assert console.web.post(path, data={"node_group": ""}).get_json()["node_group"] == ""
+
+
+def test_the_operators_api_adds_drains_and_removes_nodes(
+    console: Console, live: tuple[World, str, str], client: redis.Redis
+) -> None:
+    """A drain is begun, and what is left is told; a node with conferences is removed after they are ended as lost."""
+    web = console.web
+    added = web.post("/v1/Nodes", data={"Node": "fs2=fs2.example:8021", "Group": "eu"})
+    assert added.status_code == 201
+    assert {"address": "fs2.example:8021", "group": "eu", "state": "active"}.items() <= added.get_json().items()
+    for given, name in (({"Node": "fs3"}, "Node"), ({"Node": "fs3=h:1", "Group": "e u"}, "Group")):
+        wrong = web.post("/v1/Nodes", data=given)
+        assert (wrong.status_code, wrong.get_json()["message"].split(":")[0]) == (400, name)
+    drained = web.post("/v1/Nodes/fs1/Drain")
+    assert drained.status_code == 202
+    assert {"state": "cordoned", "conferences": 1, "people": 1}.items() <= drained.get_json().items()
+    assert web.delete("/v1/Nodes/fs1").status_code == 409
+    assert web.post("/v1/Nodes/fs1", data={"State": "lost"}).get_json()["state"] == "lost"
+    for refused in (web.post("/v1/Nodes/fs1", data={"State": "active"}), web.post("/v1/Nodes/fs1/Drain")):
+        assert (refused.status_code, "POST /v1/Nodes" in refused.get_json()["message"]) == (409, True)
+    assert web.post("/do/uncordon", data={"node": "fs1"}, headers=OURS).status_code == 409
+    assert web.get("/v1/Nodes/fs1").get_json()["state"] == "lost"
+    client.hset(keys.conference(live[1]), "status", "completed")
+
+    assert web.delete("/v1/Nodes/fs1").status_code == 204
+    assert web.get("/v1/Nodes/fs1").status_code == web.delete("/v1/Nodes/fs1").status_code == 404
+    assert [node["name"] for node in web.get("/v1/Nodes").get_json()["nodes"]] == ["fs2"]
+
+
+def test_the_operators_api_maps_regions(console: Console) -> None:
+    """To a group of nodes, to any, to none; what is no Region or no group is named."""
+    web = console.web
+    web.post("/v1/Nodes", data={"Node": "fs2=fs2.example:8021", "Group": "eu"})
+    assert web.post("/v1/Regions/de1", data={"Group": "eu"}).get_json() == {"region": "de1", "group": "eu"}
+    assert web.post("/v1/Regions/us1", data={"Group": ""}).status_code == 200
+    for region, given, name in (
+        ("xx1", {"Group": ""}, "Region"),
+        ("de1", {}, "Group"),
+        ("de1", {"Group": "e u"}, "Group"),
+    ):
+        wrong = web.post(f"/v1/Regions/{region}", data=given)
+        assert (wrong.status_code, wrong.get_json()["message"].split(":")[0]) == (400, name)
+    assert web.delete("/v1/Regions/us1").status_code == 204
+
+    assert web.get("/v1/Regions").get_json() == {"regions": [{"region": "de1", "group": "eu", "nodes": ["fs2"]}]}
+
+
 def test_what_the_operators_api_does_not_take_is_refused_by_name(console: Console) -> None:
     """Not answered with 200 and passed over: a misspelt field, or a body that is no form."""
     path = f"/v1/Accounts/{ACCOUNT}"
@@ -547,7 +636,7 @@ def test_the_operators_api_is_described(console: Console) -> None:
         if rule.rule.startswith("/v1/")
     }
 
-    names = {"{KeySid}": "<key_sid>", "{TrunkSid}": "<trunk_sid>", "{NodeName}": "<name>"}
+    names = {"{KeySid}": "<key_sid>", "{TrunkSid}": "<trunk_sid>", "{NodeName}": "<name>", "{Region}": "<region>"}
     written = {
         (verb, reduce(lambda text, name: text.replace(name, names[name]), names, path)) for verb, path in described
     }
