@@ -38,10 +38,13 @@ class NodeOperations:
     def load_node(self, name: str) -> NodeRow:
         """Load a node as it is now. Raises NotFound."""
         self._registry.forget()
-        found = next((row for row in self._registry.list_nodes() if row.name == name), None)
-        if found is None:
+        return self._found(name, next((row for row in self._registry.list_nodes() if row.name == name), None))
+
+    @staticmethod
+    def _found(name: str, row: NodeRow | None) -> NodeRow:
+        if row is None:
             raise NotFound(f"The node {name} was not found")
-        return found
+        return row
 
     def count_left(self, name: str) -> tuple[int, int]:
         """Count the conferences that a node has, and the people in them."""
@@ -62,15 +65,16 @@ class NodeOperations:
         BadParameter, Conflict."""
         if state not in STATES:
             raise BadParameter(f"State: takes {', '.join(STATES)}")
-        row = self.load_node(name)
-        if row.state == "lost" != state:
-            raise Conflict(
-                f"The node {name} is lost, and what it has is being ended; if it is there after all, "
-                f"add it again: `orchestrator nodes add {name}=HOST:PORT`, or POST /v1/Nodes"
-            )
-        changed = replace(row, state=cast(State, state))
-        self._registry.save(changed)
-        return changed
+
+        def change(row: NodeRow) -> NodeRow:
+            if row.state == "lost" != state:
+                raise Conflict(
+                    f"The node {name} is lost, and what it has is being ended; if it is there after all, "
+                    f"add it again: `orchestrator nodes add {name}=HOST:PORT`, or POST /v1/Nodes"
+                )
+            return replace(row, state=cast(State, state))
+
+        return self._found(name, self._registry.change(name, change))
 
     def remove_node(self, name: str) -> None:
         """Forget a node. Raises NotFound, Conflict while it has conferences."""

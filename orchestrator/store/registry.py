@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -88,15 +88,36 @@ class NodeRegistry:
         self._read_at = float("-inf")
 
     def save(self, row: NodeRow) -> None:
-        """Write what an operator says of a node. An address that FREESWITCH_NODES has is left to it: it may change
-        there."""
+        """Write what an operator says of a node."""
+        with redis_errors():
+            self._redis.hset(keys.NODES, row.name, self._written(row))
+        self.forget()
+
+    def change(self, name: str, change: Callable[[NodeRow], NodeRow]) -> NodeRow | None:
+        """Write what `change` makes of a node as it is now, whatever has been read before, and return it; None if there
+        is no such node any more."""
+
+        def write(pipe: Any) -> NodeRow | None:
+            before = self._merge(pipe.hgetall(keys.NODES)).get(name)
+            pipe.multi()
+            if before is None or before.state == "removed":
+                return None
+            after = change(before)
+            pipe.hset(keys.NODES, name, self._written(after))
+            return after
+
+        with redis_errors():
+            changed: NodeRow | None = self._redis.transaction(write, keys.NODES, value_from_callable=True)
+        self.forget()
+        return changed
+
+    def _written(self, row: NodeRow) -> str:
+        """An address that FREESWITCH_NODES has is left to it: it may change there."""
         start = self._start.get(row.name)
         fields: dict[str, object] = {"group": row.group, "state": row.state}
         if start is None or (start.host, start.port) != (row.host, row.port):
             fields |= {"host": row.host, "port": row.port}
-        with redis_errors():
-            self._redis.hset(keys.NODES, row.name, orjson.dumps(fields).decode())
-        self.forget()
+        return orjson.dumps(fields).decode()
 
     def map_region(self, region: str, group: str | None) -> None:
         """Have conferences of a region go to a group of nodes ('': to any); None: the region is unknown again."""

@@ -48,6 +48,25 @@ def test_a_node_that_only_another_process_names_is_removed_for_it_too(client: re
     assert reading.list_nodes() == [ONE]
 
 
+def test_a_change_is_made_of_what_others_have_just_written(client: redis.Redis) -> None:
+    """Two operators at once: who cordons a node does not undo that it is lost, nor that it is gone."""
+    ours, others = NodeRegistry(client, [ONE]), NodeRegistry(client, [ONE])
+    seen: list[str] = []
+
+    def change(row: NodeRow) -> NodeRow:
+        if not seen:
+            others.save(replace(ONE, state="lost"))
+        seen.append(row.state)
+        return row if row.state == "lost" else replace(row, state="cordoned")
+
+    assert ours.change("fs1", change) == replace(ONE, state="lost")
+    assert seen == ["active", "lost"]
+    others.remove(ONE)
+    assert ours.change("fs1", change) is None
+    assert ours.change("fs2", change) is None
+    assert ours.list_nodes() == []
+
+
 def test_an_address_that_the_setting_has_may_change_there(client: redis.Redis) -> None:
     """What an operator has said of the node otherwise stays."""
     NodeRegistry(client, [ONE]).save(replace(ONE, state="cordoned"))
