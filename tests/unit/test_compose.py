@@ -114,6 +114,16 @@ def test_no_container_has_more_than_it_needs(service: str, file: str) -> None:
     assert all("size=" in mount for mount in asked.get("tmpfs", []))
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_no_read_only_container_has_a_secret_that_is_no_file(file: str) -> None:
+    """Compose copies any other into the container, which then does not start."""
+    known = yaml.load(text_of(file), _Loader).get("secrets", {})  # noqa: S506 - a SafeLoader of our own
+    asked = {name for service in services_of(file).values() for name in service.get("secrets", [])}
+
+    assert asked == set(known)
+    assert [name for name, secret in known.items() if set(secret) != {"file"}] == []
+
+
 def test_images_are_named_by_the_operator() -> None:
     """With a digest, which no file of ours could know: there is no default that would be taken without one."""
     files = ("compose.yaml", "compose.metrics.yaml")
