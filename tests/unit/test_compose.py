@@ -170,6 +170,16 @@ def test_the_token_of_the_image_of_freeswitch_is_in_no_layer() -> None:
     assert "rm --force /etc/apt/auth.conf.d/freeswitch.conf" in text
 
 
+def test_the_proxy_says_who_asks_wherever_it_passes_something_on() -> None:
+    """A client's own X-Forwarded-For would be believed, for the proxy's address is a trusted one."""
+    passing = [block for block in text_of("proxy/nginx.conf").split("location ")[1:] if "proxy_pass " in block]
+
+    assert len(passing) == 2
+    for block in passing:
+        assert "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;" in block
+        assert "proxy_set_header X-Forwarded-Proto $scheme;" in block
+
+
 def test_a_unit_of_systemd_runs_what_a_container_runs() -> None:
     """With no more rights, and time to finish what is under way."""
     unit = text_of("systemd/orchestrator@.service")
