@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 import gevent
 import structlog
@@ -22,6 +22,8 @@ LAST_BACKOFF_SECONDS: Final = 0.5
 
 LIST_SECONDS: Final = 1.0
 """How often it is looked which nodes there are."""
+
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger("nodes")
 
@@ -97,11 +99,19 @@ class Node:
 
     def send(self, command: SwitchCommand, seconds: float = REPLY_SECONDS) -> str:
         """Run a command now and return FreeSWITCH's text. Raises NodeUnavailable, CommandRefused."""
+        return self._counted(command, lambda connection: connection.api(command.render(), seconds))
+
+    def start_job(self, command: SwitchCommand, job_uuid: str) -> None:
+        """Run a command in the background. Raises NodeUnavailable, CommandRefused."""
+        self._counted(command, lambda connection: connection.bgapi(command.render(), job_uuid))
+
+    def _counted(self, command: SwitchCommand, send: Callable[[EventSocket], Answer]) -> Answer:
+        """Send a command, and count what becomes of it and how long the switch takes to reply."""
         name, kind, began = self.address.name, type(command).__name__, time.monotonic()
         outcome = "failed"
         try:
             with tracing.span(kind, logs.request_id(), node=name):
-                text = self._connection().api(command.render(), seconds)
+                answer = send(self._connection())
             outcome = "ok"
         except CommandRefused:
             outcome = "refused"
@@ -109,12 +119,7 @@ class Node:
         finally:
             metrics.COMMANDS.labels(name, kind, outcome).inc()
             metrics.COMMAND_SECONDS.labels(name).observe(time.monotonic() - began)
-        return text
-
-    def start_job(self, command: SwitchCommand, job_uuid: str) -> None:
-        """Run a command in the background. Raises NodeUnavailable, CommandRefused."""
-        with tracing.span(type(command).__name__, logs.request_id(), node=self.address.name):
-            self._connection().bgapi(command.render(), job_uuid)
+        return answer
 
     def _connection(self) -> EventSocket:
         connection = self._socket

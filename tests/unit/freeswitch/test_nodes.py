@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -9,6 +10,7 @@ from itertools import pairwise
 import gevent
 import pytest
 
+from orchestrator import metrics
 from orchestrator.freeswitch import nodes as nodes_module
 from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
@@ -132,6 +134,28 @@ def test_a_refusal_is_not_an_absence(fake_esl: Start, connect: Callable[..., Nod
     with pytest.raises(CommandRefused):
         node.send(KillChannel("x"))
     assert node.is_connected
+
+
+@pytest.mark.parametrize(("says", "outcome"), [("+OK", "ok"), ("-ERR no", "refused"), (None, "failed")])
+def test_whatever_is_sent_to_a_node_is_counted(
+    fake_esl: Start, connect: Callable[..., Nodes], says: str | None, outcome: str
+) -> None:
+    """Also what runs in the background, as calls are dialled: SwitchRefuses would not see it otherwise."""
+
+    def counted() -> list[float]:
+        labels = {"node": "fs0", "command": "KillChannel", "outcome": outcome}
+        took = metrics.REGISTRY.get_sample_value("orchestrator_command_seconds_count", {"node": "fs0"})
+        return [metrics.REGISTRY.get_sample_value("orchestrator_commands_total", labels) or 0.0, took or 0.0]
+
+    server = fake_esl(obedient({"api uuid_kill": says or "", "bgapi uuid_kill": says or ""}))
+    if says is None:
+        server.stop()
+    node = connect(server).get("fs0")
+    for send in (node.send, lambda command: node.start_job(command, "job")):
+        before = counted()
+        with contextlib.suppress(CommandRefused, NodeUnavailable):
+            send(KillChannel("x"))
+        assert [now - then for now, then in zip(counted(), before, strict=True)] == [1.0, 1.0]
 
 
 def test_stopping_ends_the_attempts(fake_esl: Start, connect: Callable[..., Nodes]) -> None:
