@@ -12,6 +12,9 @@ from orchestrator.store.connection import redis_errors
 from orchestrator.store.schema import KEYS
 
 _AT_ONCE: Final = 200
+_PLAYED: Final = (keys.playback, keys.announcements)
+_OF_A_CALL: Final = (keys.participant, keys.askers, *_PLAYED)
+"""Keys of a conference that name one of its calls."""
 
 
 class AccountRemoval:
@@ -26,9 +29,12 @@ class AccountRemoval:
         Unavailable."""
         with redis_errors():
             self._check(account_sid)
+            recordings = [name.split(".") for name in self._redis.zrange(keys.recordings_of(account_sid), 0, -1)]
+            gone = self._delete_recordings(recordings)
             calls = [name.partition(":")[0] for name in self._redis.zrange(keys.account_kept(account_sid), 0, -1)]
-            gone = self._delete_calls(calls)
-            for sid in self._redis.zrange(keys.account_conferences(account_sid), 0, -1):
+            gone += self._delete_calls(calls)
+            listed = self._redis.zrange(keys.account_conferences(account_sid), 0, -1)
+            for sid in {*listed, *(sid for sid, _ in recordings)}:
                 gone += self._delete_conference(sid)
             self._redis.srem(keys.ACCOUNTS, account_sid)  # first: without the account itself nothing is repeated
             gone += int(self._redis.unlink(*_own(account_sid), keys.recordings_of(account_sid)))
@@ -42,6 +48,23 @@ class AccountRemoval:
         if int(self._redis.hget(keys.account_recording_bytes(account_sid), "all") or 0):
             raise Conflict(f"The account {account_sid} has recordings: delete them first")
 
+    def _delete_recordings(self, recordings: list[list[str]]) -> int:
+        """Delete what is kept of recordings that are deleted, each ConferenceSid and RecordingSid: they outlive their
+        calls and conferences."""
+        gone = 0
+        for start in range(0, len(recordings), _AT_ONCE):
+            some = recordings[start : start + _AT_ONCE]
+            pipe = self._redis.pipeline(transaction=False)
+            for sid, recording_sid in some:
+                pipe.hget(keys.recording(sid, recording_sid), "call_sid")
+            for (sid, recording_sid), call_sid in zip(some, pipe.execute(), strict=True):
+                if call_sid:
+                    pipe.unlink(keys.recordings_of(call_sid))
+                pipe.unlink(keys.recording_index(recording_sid))
+                pipe.unlink(keys.recording(sid, recording_sid))  # last: it says whose the others are
+            gone += sum(pipe.execute())
+        return gone
+
     def _delete_calls(self, calls: list[str]) -> int:
         gone = 0
         for start in range(0, len(calls), _AT_ONCE):
@@ -50,8 +73,9 @@ class AccountRemoval:
             for call_sid in some:
                 pipe.get(keys.call(call_sid))
             for call_sid, sid in zip(some, pipe.execute(), strict=True):
-                pipe.unlink(keys.call(call_sid))
-                pipe.unlink(keys.participant(sid or "", call_sid))
+                pipe.unlink(*(key(sid or "", call_sid) for key in _OF_A_CALL))
+                pipe.unlink(keys.recordings_of(call_sid))
+                pipe.unlink(keys.call(call_sid))  # last, likewise
             gone += sum(pipe.execute())
         return gone
 
@@ -65,8 +89,9 @@ class AccountRemoval:
             pipe.unlink(keys.outbox(sid, lane), keys.retry(sid, lane))
         parts = (
             keys.conference, keys.live_participants, keys.labels, keys.owed, keys.lanes, keys.conference_callbacks,
+            keys.recordings_of,
         )  # fmt: skip
-        pipe.unlink(*(key(sid) for key in parts))
+        pipe.unlink(*(key(sid) for key in parts), *(key(sid, keys.CONFERENCE_LANE) for key in _PLAYED))
         gone = int(sum(pipe.execute()))
         self._redis.zrem(keys.OPEN_CONFERENCES, sid)
         return gone

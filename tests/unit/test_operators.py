@@ -11,6 +11,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
 from types import SimpleNamespace
@@ -32,6 +33,7 @@ from orchestrator.domain.events import (
     ParticipantMuted,
     ParticipantUnmuted,
 )
+from orchestrator.domain.recording import RecordingStatus
 from orchestrator.errors import Unavailable
 from orchestrator.reporter import Reporter
 from orchestrator.settings import Settings
@@ -44,11 +46,13 @@ from orchestrator.store.lanes import Lane
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.processes import ProcessStore
 from orchestrator.store.receivers import ReceiverStore
+from orchestrator.store.recordings import RecordingStore
 from orchestrator.store.schema import KEYS
 from tests.harness.freeswitch import REPOSITORY
 from tests.unit.callbacks.web import an_entry
+from tests.unit.domain.test_recording import begun
 from tests.unit.listener.test_committer import World
-from tests.unit.outbox import put_entries
+from tests.unit.outbox import new, put_entries
 from tests.unit.records import ACCOUNT, EVENTS, OTHER_ACCOUNT, create
 from tests.unit.store.test_callbacks import Shelf
 from tests.unit.test_cli import TOKEN, Run, account, run
@@ -146,6 +150,31 @@ def test_an_account_is_deleted_with_all_that_is_kept_of_it(
     assert others <= left | {keys.OPEN_CONFERENCES}
     assert client.smembers(keys.ACCOUNTS) == {OTHER_ACCOUNT}
     assert run("account", "delete", account, "--yes")[0] == 1
+
+
+def test_nothing_is_left_of_an_accounts_recordings(
+    run: Run, account: str, client: redis.Redis, ended: tuple[str, str]
+) -> None:
+    """A call's, a conference's, that of a call and a conference that are not kept any more; nor of what was played."""
+    store, (conference_sid, call_sid) = RecordingStore(client), ended
+    gone = mint_sid("CF"), mint_sid("CA")
+    named = {account, conference_sid, call_sid, *gone}
+    for of_conference, of_call in ((conference_sid, call_sid), (conference_sid, None), gone):
+        made = replace(begun(), account_sid=account, conference_sid=of_conference, call_sid=of_call)
+        store.create(made)
+        found = store.load(of_conference, made.recording_sid)
+        assert found is not None
+        told = new(made.recording_sid, int(datetime.now(UTC).timestamp() * 1000))
+        assert store.commit(found, replace(made, status=RecordingStatus.DELETED), [told])
+        named.add(made.recording_sid)
+    for lane in (call_sid, keys.CONFERENCE_LANE):
+        client.hset(keys.playback(conference_sid, lane), "state", "{}")
+        client.rpush(keys.announcements(conference_sid, lane), "{}")
+    client.delete(keys.account_live(account))
+    run("account", "suspend", account)
+
+    assert run("account", "delete", account, "--yes")[0] == 0
+    assert {key for key in client.scan_iter() if named & set(_sids(key))} == set()
 
 
 def _sids(key: object) -> list[str]:
