@@ -26,18 +26,52 @@ HERE = Path(__file__).parent
 
 
 QUESTIONS = {
-    "Which conferences are open?": "redis-cli ZREVRANGE conferences:open 0 -1",
-    "Who is in this one, and what is known of one of them?": "redis-cli ZRANGE conference:{CF…}:participants 0 -1\n"
-    "redis-cli HGETALL conference:{CF…}:participant:CA…",
-    "Which callbacks wait, since when (ms)?": "redis-cli ZRANGE lanes:callbacks:due 0 9 WITHSCORES",
-    "What is at the head of this lane, and what became of it so far?": "redis-cli LRANGE outbox:{CF…}:conference 0 0\n"
-    "redis-cli HGETALL callback:{CF…}:TOKEN",
-    "Which of its receivers fail, how many dead letters are there?": "redis-cli HGETALL account:{AC…}:receivers\n"
-    "redis-cli ZCARD account:{AC…}:dead",
-    "Does somebody follow the node, and which processes live?": "redis-cli HGETALL node:{fs1}\n"
-    "redis-cli ZRANGE processes 0 -1 WITHSCORES",
+    "Which conferences are open?": """\
+redis-cli ZREVRANGE conferences:open 0 -1
+1) "CF…"
+""",
+    "Who is in this one, and what is known of one of them (all of it: `HGETALL`)?": """\
+redis-cli ZRANGE conference:{CF…}:participants 0 -1
+1) "CA…"
+redis-cli HMGET conference:{CF…}:participant:CA… label status muted hold
+1) "anna"
+2) "connected"
+3) "0"
+4) "0"
+""",
+    "Which lanes of callbacks wait, and when does a sweep look at each next (ms)?": """\
+redis-cli ZRANGE lanes:callbacks:due 0 9 WITHSCORES
+1) "CF…:conference"
+2) "1795977666460"
+""",
+    "What is at the head of this lane, since when does it wait (ms), and what became of it so far?": """\
+redis-cli LRANGE outbox:{CF…}:conference 0 0
+1) "TOKEN"
+redis-cli HMGET callback:{CF…}:TOKEN state since_ms attempts reason
+1) "waiting"
+2) "1795977664483"
+3) "0"
+4) ""
+""",
+    "Which of its receivers fail, how many dead letters are there?": """\
+redis-cli HGETALL account:{AC…}:receivers
+1) "app.example:443"
+2) "{\\"host\\":\\"app.example:443\\",\\"failing_since_ms\\":1795977664483,\
+\\"paused_until_ms\\":0,\\"failures\\":1,\\"pauses\\":0,\\"paused_at_ms\\":0}"
+redis-cli ZCARD account:{AC…}:dead
+(integer) 1
+""",
+    "Does somebody follow the node, and which processes live, by when they said so last (ms)?": """\
+redis-cli HMGET node:{fs1} connected listener problem
+1) "1"
+2) "host:71:3fa9"
+3) (nil)
+redis-cli ZRANGE processes 0 -1 WITHSCORES
+1) "host:71:3fa9"
+2) "1795977664483"
+""",
 }
-"""What operators ask at night. tests/unit/test_operators.py asks a Redis."""
+"""What operators ask at night, and what Redis answers. tests/unit/test_operators.py asks one."""
 
 
 def redis_schema() -> str:
@@ -68,7 +102,8 @@ def redis_schema() -> str:
             "## By hand",
             "",
             "In compose: `docker compose exec redis redis-cli …`. SIDs stand in braces as written here; in a shell put",
-            "the key in quotes. Nothing here changes anything.",
+            "the key in quotes. Nothing here changes anything. Below each line is what a terminal shows, with",
+            "other SIDs and numbers.",
             *(line for question, lines in QUESTIONS.items() for line in ("", question, "", *_indented(lines))),
             "",
         ]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
@@ -298,23 +300,50 @@ def test_open_conferences_are_listed(run: Run, account: str, client: redis.Redis
 
 
 def test_redis_answers_the_questions_of_the_night(run: Run, account: str, client: redis.Redis) -> None:
-    """Each line of docs/redis-schema.md, typed as it stands there, has an answer."""
-    person = create(ConferenceStore(client), label="anna")
+    """Each line of docs/redis-schema.md, typed as it stands, has the answer below it, but for SIDs and numbers."""
+    person, now = create(ConferenceStore(client), label="anna"), datetime.now(UTC)
+    with capture_logs():
+        World(client).apply(person, CallAnswered(now), MemberAdded(now, 1))
     token = "11111111-1111-1111-1111-111111111111"
     put_entries(client, Lane(person.conference_sid, "conference"), [an_entry(url="http://h/", token=token)])
-    ReceiverStore(client).save_failure(account, "h:80", 0, 1)
-    NodeStore(client).save_node("fs1", connected="1")
-    Reporter(ProcessStore(client), "work").once()
+    ReceiverStore(client).save_failure(account, "app.example:443", 0, 1)
+    reporter = Reporter(ProcessStore(client), "work")
+    reporter.once()
+    (process,) = ProcessStore(client).list_processes()
+    NodeStore(client).save_node("fs1", connected="1", listener=process.name)
     client.zadd(keys.account_dead(account), {"CF.token": 1})
-    client.zadd(keys.lanes_due("callbacks"), {"CF:conference": 1})
-    names = {"{CF…}": "{" + person.conference_sid + "}", "{AC…}": "{" + account + "}"}
-    names |= {"CA…": person.call_sid, "TOKEN": token}
-    lines = [line for text in QUESTIONS.values() for line in text.splitlines()]
+    names = {"CF…": person.conference_sid, "AC…": account, "CA…": person.call_sid, "TOKEN": token}
     assert len(QUESTIONS) == 6
     redis_cli: Any = client.execute_command
-    for line in lines:
-        typed = reduce(lambda text, name: text.replace(name, names[name]), names, line)
-        assert redis_cli(*typed.split()[1:]), typed
+    for text in QUESTIONS.values():
+        for said in text.split("redis-cli ")[1:]:
+            line, *answer = said.splitlines()
+            typed = reduce(lambda text, name: text.replace(name, names[name]), names, line)
+            shown = [
+                _shape(row, names | {"host:71:3fa9": process.name}) for row in _as_shown(redis_cli(*typed.split()))
+            ]
+            assert shown == [_shape(row, {}) for row in answer], typed
+
+
+def _as_shown(answer: object) -> list[str]:
+    """What redis-cli shows at a terminal."""
+    if isinstance(answer, int):
+        return [f"(integer) {answer}"]
+    return [f"{number}) {cell}" for number, cell in enumerate(_cells(answer), 1)]
+
+
+def _cells(answer: Any) -> Iterator[str]:
+    if isinstance(answer, dict | list | tuple):
+        for one in chain.from_iterable(answer.items()) if isinstance(answer, dict) else answer:
+            yield from _cells(one)
+    elif answer is None:
+        yield "(nil)"
+    else:
+        yield json.dumps(f"{answer:.0f}" if isinstance(answer, float) else answer, ensure_ascii=False)
+
+
+def _shape(row: str, names: dict[str, str]) -> str:
+    return re.sub(r"\d+", "9", reduce(lambda text, name: text.replace(names[name], name), names, row))
 
 
 @pytest.mark.parametrize("dying", ["srem", "unlink"])
