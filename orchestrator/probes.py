@@ -14,17 +14,20 @@ from orchestrator.store.connection import reason_of, redis_errors
 from orchestrator.wiring.queues import build_queue
 from orchestrator.wiring.stores import build_node_store, build_processes, build_registry
 
-_LIKENESS: Final = 0.9
-_FOREIGN: Final = ("FREESWITCH_", "REDIS_")
-"""Beside ours there are those of freeswitch-conf and of compose.yaml, which begin so."""
+_LIKENESS: Final = 0.88
+"""One letter of REDIS_URL is another; no name of freeswitch-conf's and of compose.yaml's is as near to one of ours."""
+
+_OTHERS: Final = tuple(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT" for signal in ("LOGS", "METRICS", "TRACES"))
+"""OpenTelemetry's, which are as near."""
 
 
 def misspelt(environment: Iterable[str]) -> Iterator[tuple[bool, str]]:
     """List variables that are nobody's setting, and nearly one of ours."""
     known = [name.upper() for name in Settings.model_fields]
     for name in sorted(environment):
-        near = difflib.get_close_matches(name, known, 1, _LIKENESS)
-        if near and name.removesuffix("_FILE") not in known and not name.startswith(_FOREIGN):
+        plain = name.removesuffix("_FILE")
+        near = difflib.get_close_matches(plain, known, 1, _LIKENESS)
+        if near and plain not in (*known, *_OTHERS):
             yield False, f"{name} is set, and no setting: {near[0]}?"
 
 

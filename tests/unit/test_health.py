@@ -36,6 +36,7 @@ from tests.harness.stack import free_port
 from tests.unit.fake_esl import PASSWORD, FakeEsl, Peer, Script, obedient, reply
 from tests.unit.records import ACCOUNT
 from tests.unit.test_check import Gateways
+from tests.unit.test_compose import settings_of_nodes, taken
 
 
 def make_readiness(client: redis.Redis, *nodes: str) -> Readiness:
@@ -132,7 +133,18 @@ def test_a_health_server_answers_over_http(client: redis.Redis) -> None:
         server.stop()
 
 
-@pytest.mark.parametrize("name", ["ALOWED_PRIVATE_NETWORKS", "OUTBOUND_ROUT", "CALLBACK_RETRY_SECOND"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ALOWED_PRIVATE_NETWORKS",
+        "OUTBOUND_ROUT",
+        "CALLBACK_RETRY_SECOND",
+        "REDIS_URI",
+        "REDIS_URI_FILE",
+        "FREESWITCH_NODE",
+        "OTEL_EXPORTER_OTLP_ENDPOIN",
+    ],
+)
 def test_a_setting_that_is_nearly_one_is_wrong(name: str) -> None:
     (line,) = misspelt([name])
 
@@ -142,22 +154,11 @@ def test_a_setting_that_is_nearly_one_is_wrong(name: str) -> None:
 
 
 def test_what_is_nobodys_or_is_right_is_not() -> None:
-    assert (
-        list(
-            misspelt(
-                [
-                    "PATH",
-                    "HOME",
-                    "REDIS_URL",
-                    "REDIS_PASSWORD",
-                    "FREESWITCH_NODE",
-                    "LOG_LEVEL",
-                    "CALLBACK_GIVE_UP_SECONDS_FILE",
-                ]
-            )
-        )
-        == []
-    )
+    """Nor what freeswitch-conf, compose.yaml or a library reads."""
+    ours = ["REDIS_URL", "LOG_LEVEL", "CALLBACK_GIVE_UP_SECONDS_FILE"]
+    others = ["PATH", "HOME", "FREESWITCH_BIN", "REDIS_HOST", "REDIS_PORT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
+
+    assert list(misspelt([*ours, *others, *settings_of_nodes(), *taken()])) == []
 
 
 def test_modules_and_music_that_a_node_lacks_are_named() -> None:
