@@ -25,8 +25,9 @@ from orchestrator.freeswitch.commands import (
 from orchestrator.freeswitch.dial_string import PROFILE
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.freeswitch.whisper import MODULE, can_whisper
+from orchestrator.health import problem_of
 from orchestrator.playback.output import FETCH_SECONDS
-from orchestrator.probes import build_queue_probe, misspelt, regions_of
+from orchestrator.probes import build_queue_probe, misspelt, needed, regions_of
 from orchestrator.recordings.check import directory_here, directory_of
 from orchestrator.settings import Settings
 from orchestrator.sip_ping import trunks_of
@@ -56,7 +57,7 @@ def check(settings: Settings) -> int:
     """Print what was found; returns the exit status."""
     failed = False
     here = (_speech(settings), directory_here(settings.recordings_dir))
-    before = (*_settings(settings), *misspelt(os.environ), *here, *redis_of(settings))
+    before = (*needed(settings), *_settings(settings), *misspelt(os.environ), *here, *redis_of(settings))
     lines = (*before, *trunks_of(stores.build_accounts(settings)), *regions_of(settings), *_nodes(settings))
     for is_fine, text in lines:
         print(f"{WORDS[is_fine]:<5}  {text}")
@@ -65,15 +66,6 @@ def check(settings: Settings) -> int:
 
 
 def _settings(settings: Settings) -> Iterator[tuple[bool, str]]:
-    yield (
-        bool(settings.freeswitch_nodes),
-        "FREESWITCH_NODES "
-        + (", ".join(f"{node.name}={node.host}:{node.port}" for node in settings.freeswitch_nodes) or "is not set"),
-    )
-    yield (
-        bool(settings.freeswitch_password),
-        "FREESWITCH_PASSWORD " + ("is set" if settings.freeswitch_password else "is not set"),
-    )
     yield True, f"OUTBOUND_ROUTE {settings.outbound_route or 'is not set: phone numbers cannot be dialled'}"
     yield True, f"SIP_ROUTE {settings.sip_route}"
     yield True, f"CLIENT_ROUTE {settings.client_route or 'is not set: client: addresses cannot be dialled'}"
@@ -285,6 +277,7 @@ def listener_of(settings: Settings, node: str) -> tuple[bool, str]:
     if not seen:
         return False, f"node {node} has no listener: run `orchestrator listen`"
     if seen.get("connected") != "1":
-        problem = seen.get("problem") or "no reason is known"
-        return False, f"node {node}: its listener {seen.get('listener', '?')} is not connected to it: {problem}"
+        return False, (
+            f"node {node}: its listener {seen.get('listener', '?')} is not connected to it: {problem_of(seen)}"
+        )
     return True, f"node {node} is followed by {seen.get('listener', '?')}, {seen.get('dropped', '0')} events dropped"

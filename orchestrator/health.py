@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from orchestrator.errors import Unavailable
@@ -25,11 +25,14 @@ class Readiness:
         listeners: NodeStore,
         processes: ProcessStore,
         probe_queue: Callable[[], str | None],
+        settings: Sequence[Problem] = (),
     ) -> None:
+        """`settings`: what is wrong with those, which a process reads once."""
         self._list_nodes = list_nodes
         self._listeners = listeners
         self._processes = processes
         self._probe_queue = probe_queue
+        self._settings = settings
         self._asked_at = float("-inf")
         self._found: list[Problem] = []
 
@@ -42,7 +45,7 @@ class Readiness:
         return self._found
 
     def _look(self) -> list[Problem]:
-        found: list[Problem] = []
+        found: list[Problem] = list(self._settings)
         try:
             if not self._processes.count_kinds().get("work"):
                 found.append("no worker runs: callbacks and music wait (orchestrator work)")
@@ -54,10 +57,15 @@ class Readiness:
                 if not seen:
                     found.append(f"node {name} has no listener: run `orchestrator listen`")
                 elif seen.get("connected") != "1":
-                    found.append(f"node {name} is not connected")
+                    found.append(f"node {name} is not connected: {problem_of(seen)}")
         except Unavailable as error:
-            return [f"Redis: {error.message}"]
+            return [*self._settings, f"Redis: {error.message}"]
         problem = self._probe_queue()
         if problem is not None:
             found.append(f"RQ's Redis is not reachable: {problem}")
         return found
+
+
+def problem_of(seen: Mapping[str, str]) -> Problem:
+    """Return, as one line, why the listener of a node is not connected to it."""
+    return " ".join(seen.get("problem", "").split()) or "no reason is known"

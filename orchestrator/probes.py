@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
@@ -19,6 +20,14 @@ _LIKENESS: Final = 0.88
 
 _OTHERS: Final = tuple(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT" for signal in ("LOGS", "METRICS", "TRACES"))
 """OpenTelemetry's, which are as near."""
+
+
+def needed(settings: Settings) -> Iterator[tuple[bool, str]]:
+    """Check the settings without which nothing works."""
+    nodes = ", ".join(f"{node.name}={node.host}:{node.port}" for node in settings.freeswitch_nodes)
+    yield bool(nodes), f"FREESWITCH_NODES {nodes or 'is not set'}"
+    is_set = bool(settings.freeswitch_password)
+    yield is_set, f"FREESWITCH_PASSWORD {'is set' if is_set else 'is not set'}"
 
 
 def misspelt(environment: Iterable[str]) -> Iterator[tuple[bool, str]]:
@@ -62,4 +71,5 @@ def build_readiness(settings: Settings) -> Readiness:
     def names() -> list[str]:
         return [row.name for row in registry.list_nodes()]
 
-    return Readiness(names, build_node_store(settings), build_processes(settings), build_queue_probe(settings))
+    wrong = [text for is_fine, text in (*needed(settings), *misspelt(os.environ)) if not is_fine]
+    return Readiness(names, build_node_store(settings), build_processes(settings), build_queue_probe(settings), wrong)

@@ -22,7 +22,7 @@ from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.nodes import Node, Nodes
 from orchestrator.health import Readiness
 from orchestrator.health_server import answer, serve
-from orchestrator.probes import misspelt
+from orchestrator.probes import build_readiness, misspelt
 from orchestrator.reporter import Reporter
 from orchestrator.settings import Settings
 from orchestrator.store import keys
@@ -49,6 +49,32 @@ def test_all_that_is_missing_has_a_line(client: redis.Redis) -> None:
 
     assert status.startswith("503")
     assert [line.split(":")[0] for line in text.splitlines()] == ["no worker runs", "node fs1 has no listener"]
+
+
+def test_a_setting_that_check_calls_wrong_has_a_line(
+    client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is missing, and one that is nearly a setting; also while Redis is away."""
+    monkeypatch.setenv("REDIS_URI", "redis://elsewhere")
+    settings = Settings(redis_url=redis_url, freeswitch_nodes=(NodeAddress("fs1", "127.0.0.1", 1),))
+    missing = build_readiness(settings).problems()
+    away = build_readiness(settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}"})).problems()
+
+    for lines in (missing, away):
+        assert lines[:2] == ["FREESWITCH_PASSWORD is not set", "REDIS_URI is set, and no setting: REDIS_URL?"]
+    assert "Redis:" in away[2]
+
+
+def test_a_node_that_is_not_connected_has_its_reason(client: redis.Redis) -> None:
+    """As its listener has left it, in one line."""
+    Reporter(ProcessStore(client), "work").once()
+    NodeStore(client).save_node("fs1", connected="0", problem="refuses\nFREESWITCH_PASSWORD")
+    NodeStore(client).save_node("fs2", connected="0")
+
+    assert make_readiness(client, "fs1", "fs2").problems() == [
+        "node fs1 is not connected: refuses FREESWITCH_PASSWORD",
+        "node fs2 is not connected: no reason is known",
+    ]
 
 
 def test_a_deployment_that_is_whole_is_ready(client: redis.Redis) -> None:
