@@ -121,7 +121,7 @@ class ParticipantService:
                         else:
                             self._sessions.reserve(participant)
                         may_be_written = True
-                        conference = self._store.create_participant(command, participant, candidate)
+                        conference = self._store.create_participant(command, participant, candidate, waits_ms)
                 break
             except Unavailable:
                 if may_be_written:

@@ -24,7 +24,7 @@ they rise and fall with all that it does."""
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A node that takes new conferences. `capacity`: what it said last, None if it has said nothing yet; `young`: calls
-    that were asked for since, by any process, and do not show there yet."""
+    of any process that were asked for and do not show there yet, also because they wait for their turn."""
 
     name: str
     capacity: Capacity | None
@@ -97,5 +97,5 @@ class Placement:
     def _count_young(self, found: Sequence[Candidate]) -> list[Candidate]:
         now = time.monotonic()
         ages = {one.name: now - one.capacity.read_at + SHOWN_SECONDS for one in found if one.capacity is not None}
-        young = self._store.count_dialled(ages)
+        young = self._store.count_young(ages)
         return [Candidate(one.name, one.capacity, young.get(one.name, 0)) for one in found]

@@ -34,6 +34,7 @@ from orchestrator.store import keys
 from orchestrator.store.askers import AskerStore
 from orchestrator.store.conference_list import ConferenceFilter, Place, Seen, list_rows
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.nodes import note_waiting
 from orchestrator.store.records import (
     decode_conference,
     decode_participant,
@@ -92,9 +93,14 @@ class ConferenceStore:
         return bool(status == "completed" or end_reason)
 
     def create_participant(
-        self, command: CreateParticipant, participant: Participant, conference: Conference | None
+        self,
+        command: CreateParticipant,
+        participant: Participant,
+        conference: Conference | None,
+        waits_ms: int = 0,
     ) -> Conference:
         """Write a new participant, and with it the conference if `conference` is given and does not exist yet.
+        `waits_ms`: until its turn.
 
         Raises: NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing, CoachedCallHeld,
         Unavailable.
@@ -104,6 +110,8 @@ class ConferenceStore:
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.set(keys.call(participant.call_sid), sid, ex=self._call_seconds)
+            if waits_ms:
+                note_waiting(pipe, participant.switch.node, participant.call_sid, made_ms, waits_ms)
             if conference is not None:
                 pipe.zadd(keys.OPEN_CONFERENCES, {sid: made_ms})
                 pipe.zadd(keys.node_conferences(conference.node), {sid: made_ms})

@@ -158,6 +158,10 @@ def node_dialled(name: str) -> str:
     return f"node:{{{name}}}:dialled"
 
 
+def node_waiting(name: str) -> str:
+    return f"node:{{{name}}}:waiting"
+
+
 def node_detector(name: str) -> str:
     return f"node:{{{name}}}:detector"
 

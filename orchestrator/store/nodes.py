@@ -69,14 +69,19 @@ class NodeStore:
         with redis_errors():
             return dict(self._redis.hgetall(keys.node_detector(name)))
 
-    def count_dialled(self, ages_seconds: Mapping[str, float]) -> dict[str, int]:
-        """Count, by node, the calls that were asked for in so many seconds, by any process."""
+    def count_young(self, ages_seconds: Mapping[str, float]) -> dict[str, int]:
+        """Count, by node, the calls of any process that were dialled in so many seconds, or wait for their turn."""
         moment = time.time()
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             for name, age in ages_seconds.items():
                 pipe.zcount(keys.node_dialled(name), (moment - age) * 1000, "+inf")
-            return dict(zip(ages_seconds, map(int, pipe.execute()), strict=True))
+                pipe.zcount(keys.node_waiting(name), moment * 1000, "+inf")
+            found = list(map(int, pipe.execute()))
+        return {
+            name: dialled + waiting
+            for name, dialled, waiting in zip(ages_seconds, found[::2], found[1::2], strict=True)
+        }
 
     def count_conferences(self) -> dict[str, tuple[int, int]]:
         """Count, by node, the conferences that have not ended, and the people in them or on their way."""
@@ -118,3 +123,12 @@ class NodeStore:
             if found:
                 self._redis.zrem(keys.looks(name), *found)
         return found
+
+
+def note_waiting(pipe: Any, node: str, call_sid: str, made_ms: int, waits_ms: int) -> None:
+    """Count a call that waits for its turn as its node's until then. Nobody has to take it out: once its turn has come
+    it counts no more, whatever has become of it and of whoever made it."""
+    waiting = keys.node_waiting(node)
+    pipe.zremrangebyscore(waiting, 0, made_ms)
+    pipe.zadd(waiting, {call_sid: made_ms + waits_ms})
+    pipe.expire(waiting, keys.RETENTION_SECONDS)

@@ -99,6 +99,8 @@ KEYS: Final[tuple[Key, ...]] = (
         "for ever; one field per node"),
     Key("node:{name}:dialled", "zset", "CallSid of calls that the node is about to have, by their creation (ms)",
         "5 s after the last one"),
+    Key("node:{name}:waiting", "zset", "CallSid of calls that the node will have, by their turn (ms)",
+        "7 days after the last one; each one that is created trims those whose turn has come"),
     Key("node:{name}:detector", "hash", "the detector that listens to the node's calls: detector, calls",
         "15 s after its last sign of life"),
     Key("node:{name}:looks", "zset", "conferences whose coaching the listener looks at again, by when (s)",

@@ -13,9 +13,17 @@ import redis
 from orchestrator.freeswitch.capacity import Capacity
 from orchestrator.freeswitch.client import NodeUnavailable
 from orchestrator.services.placement import Candidate, Placement, least_loaded
-from orchestrator.store.nodes import NodeStore
+from orchestrator.store import registry as registry_module
+from orchestrator.store.accounts import AccountStore
+from orchestrator.store.conferences import ConferenceStore
+from orchestrator.store.nodes import NodeStore, note_waiting
 from orchestrator.store.quotas import QuotaStore, Room
 from orchestrator.store.registry import NodeRegistry, NodeRow
+from tests.unit.api.test_app import GOOD, Api, api
+from tests.unit.fake_esl import settled
+from tests.unit.records import ACCOUNT, NODE
+
+__all__ = ["api"]  # a fixture
 
 
 def said(sessions: int, most: int = 1_000, idle: int = 90) -> Capacity:
@@ -78,6 +86,40 @@ def test_calls_that_do_not_show_yet_count(client: redis.Redis) -> None:
         placed[name] += 1
 
     assert placed == {"a": 11, "b": 8, "c": 11}
+
+
+def test_calls_that_wait_for_their_turn_count_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each new conference goes where it stays, however late its first call is dialled: of an account that dials one a
+    second (as each does unless an operator says otherwise) twenty in a row spread evenly over two idle nodes."""
+    monkeypatch.setattr(registry_module, "READ_SECONDS", 0.0)
+    AccountStore(api.redis).save_limits(ACCOUNT, {"calls_per_second": 1})
+    NodeRegistry(api.redis, ()).save(NodeRow("fs2", "127.0.0.1", api.switch.port))
+    settled(lambda: set(api.nodes.connected_names()) == {NODE, "fs2"}, "both nodes are connected")
+    for name in (NODE, "fs2"):
+        api.nodes.get(name).capacity = said(0)
+    asked = [
+        api.request("POST", f"/Conferences/room{number}/Participants.json", data=GOOD).get_json()
+        for number in range(20)
+    ]
+    waits = [int(one["queue_time"]) > 0 for one in asked]
+    homes = Counter(ConferenceStore(api.redis).load_conference(ACCOUNT, one["conference_sid"]).node for one in asked)
+
+    assert waits == [False] + [True] * 19
+    assert set(homes.values()) <= {9, 10, 11}
+    assert homes.total() == 20
+
+
+def test_a_call_whose_turn_has_come_waits_no_more(client: redis.Redis) -> None:
+    """Also if whoever was to dial it is dead: what waits is never more than what was asked for of late."""
+    nodes = Connected(a=said(0), b=said(3))
+    long_ago = int(time.time() * 1000) - 60_000
+    for waits_ms in (59_000, 120_000):
+        pipe = client.pipeline()
+        for number in range(10):
+            note_waiting(pipe, "a", f"CA{waits_ms + number:032x}", long_ago, waits_ms)
+        pipe.execute()
+        chosen = placement(client, nodes).choose()
+        assert chosen == ("a" if waits_ms == 59_000 else "b")
 
 
 def test_a_full_one_is_passed_over_unless_all_are(client: redis.Redis) -> None:

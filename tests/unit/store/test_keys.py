@@ -29,7 +29,7 @@ from orchestrator.store.dials import DialStore
 from orchestrator.store.lanes import Lane, LaneStore, LeaseLost
 from orchestrator.store.leases import LeaseStore
 from orchestrator.store.media import MediaStore
-from orchestrator.store.nodes import NodeStore
+from orchestrator.store.nodes import NodeStore, note_waiting
 from orchestrator.store.outbox import OutboxStore, Tried
 from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.processes import ProcessStore
@@ -87,6 +87,7 @@ BY_TTL = {
     "listeners",
     "listeners:cut_off",
     "node:{name}:dialled",
+    "node:{name}:waiting",
     "process:{host:pid:random}",
     "account:{AC}:kept",
     "account:{AC}:tallies",
@@ -172,6 +173,9 @@ def _wait(client: redis.Redis, seen: set[str]) -> None:
     dials = DialStore(client)
     for _ in range(5):
         dials.reserve(ACCOUNT, mint_sid("CF"), mint_sid("CA"), "sealed", 1)
+    pipe = client.pipeline()
+    note_waiting(pipe, NODE, mint_sid("CA"), int(time.time() * 1000), 1_000)
+    pipe.execute()
     dials.save_next(ACCOUNT, time.time() * 1000)
     _check(client, seen)
     while (waiting := dials.head(ACCOUNT)) is not None:
