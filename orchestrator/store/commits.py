@@ -146,21 +146,15 @@ class CommitStore:
             return [OwedEnd(**orjson.loads(text)) for text in self._redis.hvals(keys.owed(conference_sid))]
 
     def fence(self, node: str, epoch: int) -> None:
-        """Close every open conference on a node to listeners of older epochs: before the first commit of this one. From
-        now on they are known as the node's, too, should one be missing there.
+        """Close every conference that is known as a node's to listeners of older epochs: before the first commit of
+        this one.
 
         Raises LeaseLost if there is a newer epoch.
         """
         with redis_errors():
-            sids = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1)
             pipe = self._redis.pipeline(transaction=False)
-            for sid in sids:
-                pipe.hget(keys.conference(sid), "node")
-            here = [sid for sid, where in zip(sids, pipe.execute(), strict=True) if where == node]
-            if here:
-                self._redis.zadd(keys.node_conferences(node), dict.fromkeys(here, 0), nx=True)
-            for sid in here:
-                self._fence(keys=[keys.conference(sid)], args=[epoch], client=pipe)
+            for sid in self._redis.zrange(keys.node_conferences(node), 0, -1):
+                self._fence(keys=[keys.conference(sid)], args=[epoch, node], client=pipe)
             if not all(pipe.execute()):
                 raise LeaseLost(node)
 

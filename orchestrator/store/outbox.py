@@ -115,25 +115,27 @@ class OutboxStore(LaneStore):
     def save_forgotten(self, now_ms: int) -> int:
         """Put every lane that holds callbacks on the list of due ones, if it is not: a process may have died between
         the commit and that. Also frees the names of conferences that have ended, takes off the open list those that
-        have nothing left to do, and has those that go on among what lives of their account (they may be older than that
-        list). Returns how many lanes."""
+        have nothing left to do, and has those that go on among what lives of their account and their node (they may be
+        older than these lists, and a server of a cluster that fails over may lose the last of what it had). Returns how
+        many lanes."""
         with redis_errors():
             opened = self._redis.zrange(keys.OPEN_CONFERENCES, 0, -1, withscores=True)
             pipe = self._redis.pipeline(transaction=False)
             for sid, _ in opened:
                 pipe.smembers(keys.lanes(sid))
-                pipe.hmget(keys.conference(sid), "status", "account_sid", "friendly_name")
+                pipe.hmget(keys.conference(sid), "status", "account_sid", "friendly_name", "node")
                 pipe.exists(keys.live_participants(sid))
             found = pipe.execute()
             waiting: dict[str, int] = {}
             over, freeing = [], self._redis.pipeline(transaction=False)
-            living: dict[str, dict[str, int]] = {}
-            for (sid, since_ms), names, (status, account_sid, friendly_name), unended in zip(
+            living: dict[str, dict[str, float]] = {}
+            for (sid, since_ms), names, (status, account_sid, friendly_name, node), unended in zip(
                 opened, found[::3], found[1::3], found[2::3], strict=True
             ):
                 waiting.update({str(Lane(sid, name)): now_ms for name in names})
                 if status not in (None, "completed"):
-                    living.setdefault(account_sid, {})[sid] = now_ms
+                    living.setdefault(keys.account_live_conferences(account_sid), {})[sid] = now_ms
+                    living.setdefault(keys.node_conferences(node), {})[sid] = since_ms
                 elif status is not None:
                     self._release_name(
                         keys=[keys.account_names(account_sid)], args=[friendly_name, sid], client=freeing
@@ -141,8 +143,8 @@ class OutboxStore(LaneStore):
                 never_made = status is None and since_ms < now_ms - _UNKNOWN_FOR_MS
                 if not names and not unended and (status == "completed" or never_made):
                     over.append(sid)
-            for account_sid, conferences in living.items():
-                self._redis.zadd(keys.account_live_conferences(account_sid), conferences, nx=True)
+            for index, conferences in living.items():
+                freeing.zadd(index, conferences, nx=True)
             freeing.execute()
             if over:
                 self._redis.zrem(keys.OPEN_CONFERENCES, *over)

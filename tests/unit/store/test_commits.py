@@ -20,7 +20,7 @@ from orchestrator.store import keys
 from orchestrator.store.callback_index import WAKE_GRACE_MS
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.lanes import Lane
+from orchestrator.store.lanes import Lane, LeaseLost
 from orchestrator.store.outbox import OutboxStore
 from tests.unit.outbox import new, unique, waiting
 from tests.unit.records import ACCOUNT, NODE, create
@@ -409,3 +409,25 @@ def test_what_does_not_exist_is_not_loaded(commits: CommitStore) -> None:
     """Neither conferences nor participants, and no error."""
     assert commits.load([(mint_sid("CF"), mint_sid("CA"))], [mint_sid("CF")]) == ({}, {})
     assert commits.commit([]) == []
+
+
+def test_a_node_is_closed_to_older_listeners_without_a_look_at_other_nodes(
+    store: ConferenceStore, commits: CommitStore, client: redis.Redis
+) -> None:
+    """However many conferences there are elsewhere; also where a create that lost the race for a name had chosen this
+    node: what is another node's stays open to that node's listener."""
+    here, elsewhere = create(store, "here"), [create(store, f"other{number}") for number in range(10)]
+    sids = [one.conference_sid for one in elsewhere]
+    for sid in sids:
+        client.hset(keys.conference(sid), "node", "fs2")
+    client.zrem(keys.node_conferences(NODE), *sids[1:])
+    client.config_resetstat()
+    commits.fence(NODE, 7)
+    asked: Any = client.info("commandstats")
+
+    assert client.hget(keys.conference(here.conference_sid), "epoch") == "7"
+    assert [client.hget(keys.conference(sid), "epoch") for sid in sids] == [None] * len(sids)
+    assert asked["cmdstat_hmget"]["calls"] == 2, "the one that is here, and the one that is known here"
+    assert "cmdstat_hget" not in asked
+    with pytest.raises(LeaseLost):
+        commits.fence(NODE, 6)

@@ -15,7 +15,7 @@ from orchestrator.store.lanes import LEASE_MS, Lane
 from orchestrator.store.outbox import Head, OutboxStore, Tried
 from tests.harness.polling import eventually
 from tests.unit.outbox import new, put, waiting
-from tests.unit.records import ACCOUNT, create
+from tests.unit.records import ACCOUNT, NODE, create
 
 NOW_MS = 1_000_000
 LATER_MS = NOW_MS + LEASE_MS + 1_000
@@ -314,6 +314,23 @@ def test_a_name_that_outlives_its_conference_is_freed(
     outbox.save_forgotten(NOW_MS)
 
     assert client.hvals(names) == ["CF" + "9" * 32], "it is another's by now"
+
+
+def test_a_conference_that_its_node_does_not_know_of_is_made_known_to_it(
+    client: redis.Redis, outbox: OutboxStore, made: Participant
+) -> None:
+    """In a cluster the node's list may lie on a server that lost it: nobody would look at the conference, or close it
+    to the listener before. One that is over need not be known."""
+    ours = keys.node_conferences(NODE)
+    known = client.zrange(ours, 0, -1, withscores=True)
+    client.delete(ours)
+    outbox.save_forgotten(NOW_MS)
+    assert client.zrange(ours, 0, -1, withscores=True) == known
+    client.delete(ours)
+    client.hset(keys.conference(made.conference_sid), "status", "completed")
+    outbox.save_forgotten(NOW_MS)
+
+    assert not client.exists(ours)
 
 
 def test_conferences_that_are_over_and_delivered_leave_the_open_list(
