@@ -27,7 +27,7 @@ from orchestrator.store.callback_index import (
 )
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.dials import queue_next_gateways, queue_waiting
-from orchestrator.store.lanes import LeaseLost
+from orchestrator.store.leases import refused
 from orchestrator.store.quotas import count_off
 from orchestrator.store.records import decode_conference, decode_participant, encode_conference, encode_participant
 from orchestrator.store.scripts import Script
@@ -155,8 +155,9 @@ class CommitStore:
             pipe = self._redis.pipeline(transaction=False)
             for sid in self._redis.zrange(keys.node_conferences(node), 0, -1):
                 self._fence(keys=[keys.conference(sid)], args=[epoch, node], client=pipe)
-            if not all(pipe.execute()):
-                raise LeaseLost(node)
+            late = pipe.execute().count(0)
+            if late:
+                raise refused(self._redis, node, late)
 
     def commit(self, changes: Sequence[Change], epoch: int | None = None) -> list[Committed | None]:
         """Write each change if nobody has changed its conference since; None where somebody has. `epoch`: of the
@@ -185,11 +186,9 @@ class CommitStore:
             if waits and not answers.pop():
                 self._wait_again_at = time.monotonic() + REPLICA_AWAY_SECONDS
             answers = answers[-len(changes) :]
-            refused = sum(int(answer[0]) == -1 for answer in answers)
-            if refused:
-                node = changes[0].after.node
-                self._redis.hincrby(keys.COMMITS_REFUSED, node, refused)
-                raise LeaseLost(node)
+            late_ones = sum(int(answer[0]) == -1 for answer in answers)
+            if late_ones:
+                raise refused(self._redis, changes[0].after.node, late_ones)
             committed = [_committed(answer) for answer in answers]
             done = [(change, one) for change, one in zip(changes, committed, strict=True) if one is not None]
             # Each command is tried; those that Redis has no memory for are made up for as if we had died here.

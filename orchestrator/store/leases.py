@@ -28,6 +28,13 @@ TRUSTED_SECONDS: Final = 1.5
 """How long whoever has renewed a lease relies on it without asking, from before it asked."""
 
 
+def refused(client: Any, node: str, writes: int = 1) -> LeaseLost:
+    """Count writes of a listener that came too late, for operators; returns what says so. Raises Unavailable."""
+    with redis_errors():
+        client.hincrby(keys.COMMITS_REFUSED, node, writes)
+    return LeaseLost(node)
+
+
 class LeaseStore:
     """Who follows which node. Every method raises Unavailable."""
 

@@ -99,7 +99,7 @@ class NodeStore:
         return counted
 
     def load_refused(self) -> dict[str, int]:
-        """Count, by node, the commits of listeners whose lease was another's by then."""
+        """Count, by node, the writes of listeners whose lease was another's by then."""
         with redis_errors():
             return {name: int(count) for name, count in self._redis.hgetall(keys.COMMITS_REFUSED).items()}
 

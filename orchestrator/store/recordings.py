@@ -24,7 +24,8 @@ from orchestrator.sids import recording_sids_of
 from orchestrator.store import keys
 from orchestrator.store.callback_index import OUTBOX_DEPTH, WAKE_GRACE_MS, Dropped, index_callbacks, parse_dropped
 from orchestrator.store.connection import redis_errors
-from orchestrator.store.lanes import Lane, LeaseLost
+from orchestrator.store.lanes import Lane
+from orchestrator.store.leases import refused
 from orchestrator.store.records import decode_recording, encode_recording
 from orchestrator.store.scripts import Script
 
@@ -119,7 +120,7 @@ class RecordingStore:
                 args=[before.version, uuid.uuid4().hex, sid, json.dumps(change), "" if epoch is None else epoch],
             )
             if done == -1:
-                raise LeaseLost(conference_sid)
+                raise refused(self._redis, after.node)
             if not done:
                 return False
             self._index(before.recording, after, callbacks, parse_dropped(dropped))

@@ -95,7 +95,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("listeners", "zset", "listener processes by when (ms) they count as dead", "2 s after the last one has died"),
     Key("listeners:cut_off", "zset", "node and listener that does not reach it, by until when (s) others may have it",
         "5 minutes after the last one"),
-    Key("commits:refused", "hash", "node -> commits of listeners whose lease was another's by then",
+    Key("commits:refused", "hash", "node -> writes of listeners whose lease was another's by then",
         "for ever; one field per node"),
     Key("node:{name}:dialled", "zset", "CallSid of calls that the node is about to have, by their creation (ms)",
         "5 s after the last one"),

@@ -837,6 +837,7 @@ def test_a_listener_whose_node_is_another_s_writes_nothing(world: World) -> None
     assert world.client.hgetall(keys.COMMITS_REFUSED) == {NODE: "1"}
     with pytest.raises(LeaseLost):
         world.committer.fence()
+    assert world.client.hgetall(keys.COMMITS_REFUSED) == {NODE: "2"}
 
 
 def test_a_listener_that_doubts_its_lease_asks_before_it_writes(world: World) -> None:
@@ -879,3 +880,4 @@ def test_a_recording_is_closed_to_older_listeners_with_its_conference(world: Wor
     with pytest.raises(LeaseLost):
         recorder.apply(lane_of(recording), SourceEnded(NOW, is_closed=True), world.send)
     assert [each.status for each in recorder.store.list_of(one.call_sid)] == [recording.status]
+    assert world.client.hgetall(keys.COMMITS_REFUSED) == {NODE: "1"}
