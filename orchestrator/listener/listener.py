@@ -118,7 +118,7 @@ class Listener:
                 log.warning("node_unreachable", node=self._address.name, error=str(error))
                 self._note_absence(error)
             except LeaseLost:
-                self.stop()
+                self._give_up()
             finally:
                 connection.close()
                 self._socket = None
@@ -130,6 +130,10 @@ class Listener:
         """Finish what has been read, then return from `run`."""
         self._stopping.set()
         self._resync.set()
+
+    def _give_up(self) -> None:
+        log.error("lease_lost", node=self._address.name, epoch=self._lease.epoch, queued=self._queue.qsize())
+        self.stop()
 
     def lose(self) -> None:
         """End what the node had, whatever becomes of it."""
@@ -193,6 +197,7 @@ class Listener:
             self._lease.check()
             self._nodes.save_node(
                 self._address.name,
+                self._lease.epoch,
                 **facts,
                 listener=self._name,
                 queued=str(self._queue.qsize()),
@@ -203,9 +208,10 @@ class Listener:
             log.warning("store_unreachable", error=error.message)
 
     def _look_again(self, connection: EventSocket) -> None:
-        """Look at conferences whose coaching has changed. A snapshot finds those of which Redis did not tell."""
+        """Look at conferences whose coaching has changed. A snapshot finds those of which Redis did not tell. Raises
+        LeaseLost."""
         try:
-            conference_sids = self._nodes.take_looks(self._address.name)
+            conference_sids = self._nodes.take_looks(self._address.name, self._lease.epoch)
         except Unavailable as error:
             log.warning("store_unreachable", error=error.message)
             return
@@ -245,8 +251,7 @@ class Listener:
             # What has not been written is made up by the next listener's snapshot.
             log.warning("stopped_while_store_away", node=self._address.name, queued=self._queue.qsize())
         except LeaseLost:
-            log.error("lease_lost", node=self._address.name, epoch=self._lease.epoch, queued=self._queue.qsize())
-            self.stop()
+            self._give_up()
 
     def _apply(self, batch: Batch) -> None:
         """Make the events of a batch facts, and tell of parts and sounds."""

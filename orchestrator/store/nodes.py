@@ -10,6 +10,8 @@ import redis
 
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.leases import refused
+from orchestrator.store.scripts import Script
 
 LOOK_SECONDS: Final = 1.5
 """By then whoever committed a change has had it done, or is dead."""
@@ -24,14 +26,20 @@ class NodeStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
+        self._save = Script(client, "nodes/save")
+        self._take_looks = Script(client, "nodes/take_looks")
 
-    def save_node(self, name: str, **facts: str) -> None:
-        """Write what is known of a node now; `listener` names the process that wrote it."""
+    def save_node(self, name: str, epoch: int | None = None, **facts: str) -> None:
+        """Write what is known of a node now; `listener` names the process that wrote it, `epoch` is of its lease.
+
+        Raises LeaseLost if another has the node by now.
+        """
+        flat = [text for pair in facts.items() for text in pair]
+        arguments = ["" if epoch is None else epoch, keys.NODE_SECONDS, *flat]
         with redis_errors():
-            pipe = self._redis.pipeline(transaction=True)
-            pipe.hset(keys.node(name), mapping=facts)
-            pipe.expire(keys.node(name), keys.NODE_SECONDS)
-            pipe.execute()
+            is_ours = self._save(keys=[keys.node(name), keys.node_lease(name)], args=arguments)
+        if not is_ours:
+            raise refused(self._redis, name)
 
     def now(self) -> int:
         """Return Redis' clock (s), by which one process knows when another has seen something."""
@@ -116,13 +124,19 @@ class NodeStore:
             pipe.expire(keys.looks(name), KEPT_SECONDS)  # a listener that was away for longer looks at everything
             pipe.execute()
 
-    def take_looks(self, name: str) -> list[str]:
-        """Take, for the listener, the conferences to be looked at now; they are not told twice."""
+    def take_looks(self, name: str, epoch: int | None = None) -> list[str]:
+        """Take, for the listener, the conferences to be looked at now; they are not told twice.
+
+        Raises LeaseLost if another has the node by now.
+        """
         with redis_errors():
-            found = list(self._redis.zrangebyscore(keys.looks(name), 0, time.time(), start=0, num=MOST_LOOKS))
-            if found:
-                self._redis.zrem(keys.looks(name), *found)
-        return found
+            is_ours, *found = self._take_looks(
+                keys=[keys.looks(name), keys.node_lease(name)],
+                args=["" if epoch is None else epoch, time.time(), MOST_LOOKS],
+            )
+        if not is_ours:
+            raise refused(self._redis, name)
+        return list(map(str, found))
 
 
 def note_waiting(pipe: Any, node: str, call_sid: str, made_ms: int, waits_ms: int) -> None:

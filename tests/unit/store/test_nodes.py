@@ -11,6 +11,8 @@ from orchestrator.errors import Unavailable
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.connection import connect
+from orchestrator.store.lanes import LeaseLost
+from orchestrator.store.leases import LeaseStore
 from orchestrator.store.nodes import LOOK_SECONDS, MOST_LOOKS, NodeStore
 
 SID = mint_sid("CF")
@@ -59,6 +61,30 @@ def test_many_looks_are_taken_in_turns(nodes: NodeStore, client: redis.Redis) ->
 
     assert len(nodes.take_looks("fs1")) == MOST_LOOKS
     assert nodes.take_looks("fs1") == [f"CF{MOST_LOOKS}"]
+
+
+def test_a_listener_that_has_lost_its_node_neither_speaks_of_it_nor_takes_its_looks(
+    nodes: NodeStore, client: redis.Redis
+) -> None:
+    """It was frozen after it had looked at its lease: what it sees is old, and what it takes it would not do. Both are
+    counted."""
+    leases = LeaseStore(client)
+    first = leases.take("fs1", "one")
+    assert first is not None
+    nodes.save_node("fs1", first.epoch, connected="1", listener="one")
+    leases.release(first)
+    second = leases.take("fs1", "two")
+    assert second is not None
+    nodes.save_node("fs1", second.epoch, connected="1", listener="two")
+    client.zadd(keys.looks("fs1"), {SID: 1})
+
+    with pytest.raises(LeaseLost):
+        nodes.save_node("fs1", first.epoch, connected="0", listener="one")
+    with pytest.raises(LeaseLost):
+        nodes.take_looks("fs1", first.epoch)
+    assert nodes.load_node("fs1") == {"connected": "1", "listener": "two"}
+    assert nodes.load_refused() == {"fs1": 2}
+    assert nodes.take_looks("fs1", second.epoch) == [SID]
 
 
 def test_with_redis_away_asking_is_unavailable() -> None:
