@@ -1,9 +1,11 @@
 """python -m tests.chaos.nodes: two nodes, two listeners, two API processes, two workers; Redis, a replica, a Sentinel.
 
-Any of them is killed or frozen, nodes are drained, and the way between a node and whoever talks to it is cut, while
-conferences come and go; on real switches if there are any. After each blow: no conference is on two nodes, and, on
-real switches, who hears whom is right within 5 s. After each round: every lane of callbacks whole and in order, one
-leave for every join, and no name that outlived its conference. What listeners tried that had lost a node is counted.
+Any of them is killed or frozen, nodes are cordoned and drained, all connections to Redis are broken, and the way
+between a node and whoever talks to it is cut, while conferences come and go; on real switches if there are any. After
+each blow: no conference is on two nodes, no open conference's epoch went down, and, on real switches, who hears whom is
+right within 5 s. After each round: every lane of callbacks whole and in order, one leave for every join, and no name
+that outlived its conference. What listeners tried that had lost a node is counted. Not tried: that one process alone
+does not reach Redis; the Sentinel tells all of them the same address, so no cable can be laid for one.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import redis
 import requests
 
 from orchestrator.store import keys
@@ -33,6 +36,7 @@ from tests.bench.receiver_process import FastReceiver
 from tests.chaos.board import watched
 from tests.chaos.choir import Choir
 from tests.chaos.crowd import check
+from tests.chaos.epochs import Epochs
 from tests.conftest import make_switch
 from tests.harness.freeswitch import FarEnd, FreeSwitchError, find_freeswitch
 from tests.harness.polling import eventually
@@ -99,8 +103,12 @@ def lay_cables(stack: Stack, process: Process) -> list[Cable]:
 class Killer:
     """On the main thread: the kernel ends a child of ours together with the thread that started it."""
 
-    def __init__(self, stack: Stack, apis: list[Process], cables: list[Cable], choir: Choir | None, seed: int) -> None:
-        self._stack, self._apis, self._cables, self._choir = stack, apis, cables, choir
+    def __init__(
+        self, stack: Stack, apis: list[Process], cables: list[Cable], choir: Choir | None, epochs: Epochs, seed: int
+    ) -> None:
+        assert isinstance(stack.redis, Guarded)
+        self._stack, self._apis, self._cables, self._choir, self._epochs = stack, apis, cables, choir, epochs
+        self._guarded = stack.redis
         self._random = random.Random(seed)  # noqa: S311 - chance, not secrets
         self.done: Counter[str] = Counter()
         self.looks = 0
@@ -108,7 +116,8 @@ class Killer:
     def run(self, is_over: Callable[[], bool]) -> None:
         acts = (
             self._kill_process, self._freeze_process, self._kill_node, self._freeze_node, self._kill_redis,
-            self._freeze_redis, self._cut, self._cordon,
+            self._freeze_redis, self._kill_replica, self._freeze_replica, self._kill_sentinel, self._freeze_sentinel,
+            self._break_connections, self._cut, self._cordon, self._drain,
         )  # fmt: skip
         while not is_over():
             time.sleep(self._random.uniform(0.5, 2.0))
@@ -117,6 +126,7 @@ class Killer:
             before = self.done.copy()
             self._random.choice(acts)()
             self._look_at_nodes()
+            assert not self._epochs.went_down, f"written by who had lost the node: {self._epochs.went_down}"
             if self._choir is not None:
                 self._choir.look(", ".join(self.done - before))
 
@@ -164,23 +174,53 @@ class Killer:
         switch.resume()
 
     def _kill_redis(self) -> None:
-        assert isinstance(self._stack.redis, Guarded)
-        guarded = self._stack.redis
         self.done["Redis killed"] += 1
-        gone = guarded.kill_9()
-        eventually(lambda: guarded.primary_port() not in (None, gone), "the replica is the primary", 60)
-        guarded.bring_back(gone)
-        eventually(lambda: guarded.primary_port() != gone, "the old one is a replica", 60)
+        gone = self._guarded.kill_9()
+        eventually(lambda: self._guarded.primary_port() not in (None, gone), "the replica is the primary", 60)
+        self._guarded.bring_back(gone)
+        eventually(lambda: self._guarded.primary_port() != gone, "the old one is a replica", 60)
         time.sleep(2)  # it catches up
 
     def _freeze_redis(self) -> None:
         """For longer than the Sentinel waits: it comes back as a primary that is none any more."""
-        assert isinstance(self._stack.redis, Guarded)
         self.done["Redis frozen"] += 1
-        pid = self._stack.redis.freeze()
+        pid = self._guarded.freeze()
         time.sleep(self._random.uniform(2.0, 5.0))
         os.kill(pid, signal.SIGCONT)
-        eventually(self._stack.redis.is_settled, "one is the primary", 60)
+        eventually(self._guarded.is_settled, "one is the primary", 60)
+
+    def _kill_replica(self) -> None:
+        self.done["replica killed"] += 1
+        gone = self._guarded.kill_replica()
+        time.sleep(self._random.uniform(0.0, 3.0))
+        self._guarded.bring_back(gone)
+        eventually(self._guarded.is_settled, "the replica follows again", 60)
+
+    def _freeze_replica(self) -> None:
+        """Commits wait for its word."""
+        self.done["replica frozen"] += 1
+        pid = self._guarded.freeze_replica()
+        time.sleep(self._random.uniform(0.5, 5.0))
+        os.kill(pid, signal.SIGCONT)
+        eventually(self._guarded.is_settled, "the replica follows again", 60)
+
+    def _kill_sentinel(self) -> None:
+        self.done["Sentinel killed"] += 1
+        self._guarded.kill_sentinel()
+        time.sleep(self._random.uniform(0.0, 3.0))
+        self._guarded.start_sentinel()
+
+    def _freeze_sentinel(self) -> None:
+        self.done["Sentinel frozen"] += 1
+        pid = self._guarded.freeze_sentinel()
+        time.sleep(self._random.uniform(0.5, 1.5))
+        os.kill(pid, signal.SIGCONT)
+
+    def _break_connections(self) -> None:
+        """Everybody's to the primary; they may come back at once."""
+        self.done["connections to Redis broken"] += 1
+        client: Any = redis.Redis(port=self._guarded.primary_port() or 0)
+        client.client_kill_filter(_type="normal", skipme=True)
 
     def _cut(self) -> None:
         self.done["way cut"] += 1
@@ -190,14 +230,25 @@ class Killer:
         cable.mend()
 
     def _cordon(self) -> None:
-        """And drain, for as long as it takes."""
+        """For a moment: it keeps what it has and gets nothing new."""
+        name = self._random.choice(("fs1", "fs2"))
+        self.done["node cordoned"] += 1
+        self._say("cordon", name)
+        time.sleep(self._random.uniform(0.5, 3.0))
+        self._say("uncordon", name)
+
+    def _drain(self) -> None:
+        """For as long as it takes, or 3 s."""
         name = self._random.choice(("fs1", "fs2"))
         self.done["node drained"] += 1
-        for words in (("drain", name, "--seconds", "3"), ("uncordon", name)):
-            try:
-                self._stack.orchestrator_status("nodes", *words)
-            except subprocess.TimeoutExpired:
-                self.done[f"{words[0]} that the machine was too slow for"] += 1
+        self._say("drain", name, "--seconds", "3")
+        self._say("uncordon", name)
+
+    def _say(self, *words: str) -> None:
+        try:
+            self._stack.orchestrator_status("nodes", *words)
+        except subprocess.TimeoutExpired:
+            self.done[f"{words[0]} that the machine was too slow for"] += 1
 
 
 class App:
@@ -250,10 +301,11 @@ def play(
 ) -> str:  # fmt: skip
     """One round; returns a line about it."""
     receiver.forget()
-    killer = Killer(stack, apis, cables, choir, number)
+    epochs = Epochs(stack.environment["REDIS_URL"])
+    killer = Killer(stack, apis, cables, choir, epochs, number)
     app = App(bases, (stack.account_sid, stack.auth_token), receiver)
     started = time.monotonic()
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(8) as pool, epochs.watched():
         running = [
             pool.submit(app.run_conference, f"chaos-{number}-{k}", options.people) for k in range(options.conferences)
         ]
@@ -277,7 +329,7 @@ def play(
     people = sum(map(len, promised.values()))
     return (
         f"round {number}: {people} people, {came} callbacks whole and in order, {again} twice; {done}; "
-        f"{killer.looks} looks at both nodes{f', {choir}' if choir else ''}; "
+        f"{killer.looks} looks at both nodes, {epochs.looks} at epochs{f', {choir}' if choir else ''}; "
         f"leases lost so far {lost}, commits refused {refused}; {time.monotonic() - started:.0f} s"
     )
 
@@ -304,7 +356,8 @@ def main() -> int:
             bind = f"127.0.0.1:{free_port()}"
             second = Process("api2", ["api"], {**stack.environment, "ORCHESTRATOR_BIND": bind}, stack.directory)
             second.start()
-            cables = [cable for one in (*stack.listeners, stack.api, second) for cable in lay_cables(stack, one)]
+            cabled = (*stack.listeners, *stack.workers, stack.api, second)
+            cables = [cable for one in cabled for cable in lay_cables(stack, one)]
             choir = Choir(stack, switch.far_end) if isinstance(switch, RealSwitch) else None
             paths = [f"http://{one}/2010-04-01/Accounts/{stack.account_sid}/Conferences" for one in (stack.bind, bind)]
             with watched(stack, folder):

@@ -25,6 +25,7 @@ class Guarded:
         self._directory = directory
         self._servers = {port: EmbeddedRedis(directory / str(port), port) for port in (free_port(), free_port())}
         self._sentinel: subprocess.Popen[bytes] | None = None
+        self._sentinel_port = free_port()
         self.url = ""
 
     def start(self) -> str:
@@ -34,21 +35,27 @@ class Guarded:
         replica = redis.Redis(port=second, decode_responses=True)
         replica.replicaof("127.0.0.1", str(first))
         eventually(lambda: replica.info("replication")["master_link_status"] == "up", "the replica follows")
-        own = free_port()
-        configuration = self._directory / "sentinel.conf"
-        configuration.write_text(
-            f"port {own}\nbind 127.0.0.1\ndir {self._directory}\nlogfile {self._directory / 'sentinel.log'}\n"
+        (self._directory / "sentinel.conf").write_text(
+            f"port {self._sentinel_port}\nbind 127.0.0.1\ndir {self._directory}\n"
+            f"logfile {self._directory / 'sentinel.log'}\n"
             f"sentinel monitor {SERVICE} 127.0.0.1 {first} 1\n"
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}\n"
             f"sentinel failover-timeout {SERVICE} 3000\n"
         )
+        self.start_sentinel()
+        self.url = f"redis+sentinel://127.0.0.1:{self._sentinel_port}/{SERVICE}/0"
+        return self.url
+
+    def start_sentinel(self) -> None:
+        """Start it, or start it again: it writes into its configuration what it knows."""
+        assert self._sentinel is None, "the Sentinel is running"
         self._sentinel = subprocess.Popen(
-            [find_redis_server(), str(configuration), "--sentinel"],
+            [find_redis_server(), str(self._directory / "sentinel.conf"), "--sentinel"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             preexec_fn=die_with_parent,
         )
-        asked = redis.Redis(port=own, decode_responses=True)
+        asked = redis.Redis(port=self._sentinel_port, decode_responses=True)
 
         def knows_both() -> bool:
             try:
@@ -58,8 +65,6 @@ class Guarded:
             return bool(found)
 
         eventually(knows_both, "the Sentinel knows both")
-        self.url = f"redis+sentinel://127.0.0.1:{own}/{SERVICE}/0"
-        return self.url
 
     def primary_port(self) -> int | None:
         """That of the server that takes writes now."""
@@ -76,8 +81,17 @@ class Guarded:
         primary = self.primary_port()
         return next(port for port in self._servers if port != primary)
 
-    def kill_replica(self) -> None:
-        self._servers[self.replica_port()].kill_9()
+    def kill_replica(self) -> int:
+        """End it as a crash would; returns its port."""
+        port = self.replica_port()
+        self._servers[port].kill_9()
+        return port
+
+    def kill_sentinel(self) -> None:
+        if self._sentinel is not None:
+            self._sentinel.kill()
+            self._sentinel.wait()
+            self._sentinel = None
 
     def kill_9(self) -> int:
         """End the primary as a crash would; returns its port."""
@@ -88,9 +102,17 @@ class Guarded:
 
     def freeze(self) -> int:
         """Stop the primary where it stands; returns its process id, for SIGCONT."""
-        pid = int(redis.Redis(port=self.primary_port() or 0, decode_responses=True).info("server")["process_id"])
-        os.kill(pid, signal.SIGSTOP)
-        return pid
+        return _freeze(self.primary_port() or 0)
+
+    def freeze_replica(self) -> int:
+        """The same of the other."""
+        return _freeze(self.replica_port())
+
+    def freeze_sentinel(self) -> int:
+        """The same of the Sentinel. After 2 s it would look on for 30 s before it did anything (its TILT mode)."""
+        assert self._sentinel is not None, "the Sentinel is not running"
+        os.kill(self._sentinel.pid, signal.SIGSTOP)
+        return self._sentinel.pid
 
     def is_settled(self) -> bool:
         """Whether one is the primary and the other follows it."""
@@ -106,8 +128,12 @@ class Guarded:
         self._servers[port].start()
 
     def stop(self) -> None:
-        if self._sentinel is not None:
-            self._sentinel.kill()
-            self._sentinel.wait()
+        self.kill_sentinel()
         for server in self._servers.values():
             server.stop()
+
+
+def _freeze(port: int) -> int:
+    pid = int(redis.Redis(port=port, decode_responses=True).info("server")["process_id"])
+    os.kill(pid, signal.SIGSTOP)
+    return pid
