@@ -165,9 +165,9 @@ def test_the_live_page_shows_receivers_that_fail_before_they_are_paused(console:
 
 def test_the_live_page_says_how_busy_a_node_is_or_why_it_is_away(console: Console, client: redis.Redis) -> None:
     """And when its listener said so; the reason stays text."""
-    nodes, reason = NodeStore(client), {"problem": f"refused {EVIL}", "away_seconds": "12.3"}
+    nodes, reason = NodeStore(client), f"refused {EVIL}"
     assert '<td class="bad">nobody</td>' in console.page("/")
-    nodes.save_node("fs1", connected="0", listener="host:1", seen_at="1764440001", **reason)
+    nodes.save_node("fs1", connected="0", listener="host:1", seen_at="1764440001", problem=reason, away_seconds="12.3")
     page = console.page("/")
     assert "host:1 does not reach it for 12 s: refused &lt;script&gt;" in page
     assert "18:13:21" in page
