@@ -47,7 +47,7 @@ COMMANDS: Final = {
     "sandbox": Command("run a simulated FreeSWITCH, or have its phones do something", serves=True),
     "check": Command("say what is wrong with the settings, Redis and each node", serves=True, logs=False),
     "nodes": Command("see nodes, add, cordon, drain and remove them"),
-    "account": Command("manage accounts", logs=False),
+    "account": Command("manage accounts (accounts does, too)", logs=False),
     "trunk": Command("manage trunks: the gateways that an account's clients name with Byoc"),
     "keys": Command("manage API keys, which are as good as the AuthToken", logs=False),
     "callbacks": Command("see what became of callbacks, and send them again", logs=False),
@@ -57,16 +57,19 @@ COMMANDS: Final = {
     "receivers": Command("see receivers that fail, and resume them", logs=False),
 }
 
+ALIASES: Final = {"accounts": "account"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. What went wrong is one line on standard error."""
-    words = sys.argv[1:] if arguments is None else arguments
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    words[:1] = [ALIASES.get(word, word) for word in words[:1]]
     module: Any = None
     parser = argparse.ArgumentParser(prog="orchestrator")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         one = commands.add_parser(name, help=command.help)
-        if list(words[:1]) == [name]:
+        if words[:1] == [name]:
             module = _import(name, command)
             module.add_arguments(one)
     options = parser.parse_args(words)

@@ -6,9 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-import orjson
-
-from orchestrator.cli.printing import refuse
+from orchestrator.cli.printing import print_rows, refuse
 from orchestrator.dialects.own import serializers
 from orchestrator.limits import TABLE
 from orchestrator.services.account_operations import NODE_GROUP, AccountOperations
@@ -34,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--token", help="a fixed AuthToken, else one is minted")
     create.add_argument("--name", default="", help="a name for operators")
     listing = actions.add_parser("list", help="list accounts")
-    listing.add_argument("--json", action="store_true", help="with project ids, keys, and ids of the tokens")
+    listing.add_argument(
+        "--json", action="store_true", help="a line of JSON each: also project id, keys, ids of tokens"
+    )
     for action, text in (
         ("rotate-token", "give the account a new AuthToken; the old one is refused at once"),
         ("secondary-token", "give it a second AuthToken, which is accepted beside the first and signs nothing yet"),
@@ -119,11 +119,8 @@ def _policy(accounts: AccountOperations, options: argparse.Namespace) -> None:
 
 
 def _list_accounts(store: AccountStore, options: argparse.Namespace) -> None:
-    for known in store.list_accounts():
-        if options.json:
-            print(orjson.dumps(serializers.serialize_account(known)).decode())
-        else:
-            print(f"{known.account_sid} {known.status} {known.friendly_name!r}")
+    rows = map(serializers.serialize_account, store.list_accounts())
+    print_rows(("account_sid", "status", "friendly_name"), rows, options.json)
 
 
 def _print(account: Account, token: str = "") -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from orchestrator.cli.printing import print_rows
+from orchestrator.dialects.own import serializers
 from orchestrator.services.credentials import Credentials
 from orchestrator.settings import Settings
 from orchestrator.wiring.stores import build_accounts
@@ -20,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--account", required=True, help="AccountSid")
         if action == "create":
             one.add_argument("--name", default="", help="what it is for")
+        if action == "list":
+            one.add_argument("--json", action="store_true", help="a line of JSON each")
         if action == "revoke":
             one.add_argument("sid", help="SK…")
 
@@ -32,6 +36,6 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     elif options.action == "revoke":
         credentials.revoke_key(options.account, options.sid)
     else:
-        for key in credentials.list_keys(options.account):
-            print(f"{key.key_sid} {key.created_at} {key.friendly_name!r}")
+        rows = map(serializers.serialize_key, credentials.list_keys(options.account))
+        print_rows(("sid", "date_created", "friendly_name"), rows, options.json)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from orchestrator.cli.printing import print_rows
 from orchestrator.services.trunking import Trunking
 from orchestrator.settings import Settings
 from orchestrator.trunks import Trunk
@@ -22,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         one = actions.add_parser(action, help=text)
         one.add_argument("--account", required=True, help="AccountSid")
+        if action == "list":
+            one.add_argument("--json", action="store_true", help="a line of JSON each")
         if action in ("update", "delete"):
             one.add_argument("sid", help="BY…")
         if action in ("create", "update"):
@@ -46,9 +49,18 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         case "delete":
             trunking.delete_trunk(account, options.sid)
         case _:
-            for trunk in trunking.list_trunks(account):
-                _print(trunk)
+            rows = (_row(trunk, options.json) for trunk in trunking.list_trunks(account))
+            print_rows(("trunk_sid", "gateways", "friendly_name"), rows, options.json)
     return 0
+
+
+def _row(trunk: Trunk, as_json: bool) -> dict[str, object]:
+    gateways = list(map(str, trunk.gateways))
+    return {
+        "trunk_sid": trunk.trunk_sid,
+        "gateways": gateways if as_json else " ".join(gateways),
+        "friendly_name": trunk.friendly_name,
+    }
 
 
 def _print(trunk: Trunk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -50,8 +51,8 @@ def _only_ones_own(stack: Stack) -> Iterator[None]:
     """What `check` says of trunks is that of one test's."""
     yield
     of_account = ("--account", stack.account_sid)
-    for line in stack.orchestrator("trunk", "list", *of_account).splitlines():
-        stack.orchestrator("trunk", "delete", *of_account, line.split()[0])
+    for line in stack.orchestrator("trunk", "list", *of_account, "--json").splitlines():
+        stack.orchestrator("trunk", "delete", *of_account, json.loads(line)["trunk_sid"])
 
 
 def make_trunk(stack: Stack, *gateways: str) -> str:

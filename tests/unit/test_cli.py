@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,6 +16,7 @@ from orchestrator.cli import main
 from orchestrator.limits import TABLE
 from orchestrator.policy import OutboundPolicy
 from orchestrator.store.accounts import Account, AccountStore
+from orchestrator.store.receivers import ReceiverStore
 from tests.unit.records import ACCOUNT
 from tests.unit.store.test_callbacks import Shelf
 
@@ -34,6 +36,12 @@ def run(redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     yield call
     structlog.reset_defaults()
+
+
+def table(text: str) -> list[dict[str, str]]:
+    """The rows of what a list prints, by its headings."""
+    headings, *rows = (re.split(r" {2,}", line) for line in text.splitlines() or [""])
+    return [dict(zip(headings, row, strict=True)) for row in rows]
 
 
 @pytest.fixture
@@ -94,7 +102,8 @@ def test_a_trunk_is_made_listed_changed_and_deleted(run: Run, account: str, clie
     made = run("trunk", "create", *of_account, "--name", "carriers", "--gateway", "10.0.0.1:5060", "--gateway",
                "sbc.example.com:5061;transport=tls,1,10")  # fmt: skip
     trunk_sid = made[1].split()[0]
-    listed = run("trunk", "list", *of_account)
+    (listed,) = table(run("trunk", "list", *of_account)[1])
+    as_json = json.loads(run("trunk", "list", *of_account, "--json")[1])
     changed = run("trunk", "update", *of_account, trunk_sid, "--gateway", "[::1]:5060,2")
     wrong = [
         run("trunk", "create", *of_account, "--gateway", text)
@@ -106,7 +115,9 @@ def test_a_trunk_is_made_listed_changed_and_deleted(run: Run, account: str, clie
     again = run("trunk", "delete", *of_account, trunk_sid)
 
     assert made[1] == f"{trunk_sid} 10.0.0.1:5060,0,1 sbc.example.com:5061;transport=tls,1,10 'carriers'"
-    assert (made, listed[1]) == (listed, made[1])
+    gateways = ["10.0.0.1:5060,0,1", "sbc.example.com:5061;transport=tls,1,10"]
+    assert listed == {"trunk_sid": trunk_sid, "gateways": " ".join(gateways), "friendly_name": "carriers"}
+    assert as_json == listed | {"gateways": gateways}
     assert changed[1] == f"{trunk_sid} [::1]:5060,2,1 'carriers'"
     assert all(status == 1 and "--gateway: " in said for status, _, said in wrong)
     assert (long[0], "--name: takes at most 64" in long[2]) == (1, True)
@@ -122,7 +133,8 @@ def test_a_minted_account_can_be_used(run: Run, client: redis.Redis) -> None:
     assert made is not None
     assert (made.auth_token, made.friendly_name, made.status, status) == (token, "ops", "active", "active")
     assert len(token) == 32
-    assert run("account", "list")[1] == f"{sid} active 'ops'"
+    assert table(run("account", "list")[1]) == [{"account_sid": sid, "status": "active", "friendly_name": "ops"}]
+    assert run("accounts", "list") == run("account", "list")
     assert json.loads(run("account", "list", "--json")[1])["account_sid"] == sid
 
 
@@ -171,9 +183,11 @@ def test_limits_are_shown_changed_and_set_back(run: Run, account: str) -> None:
 def test_keys_are_made_listed_and_revoked(run: Run, account: str) -> None:
     sid, secret = run("keys", "create", "--account", account, "--name", "ci")[1].split()
     listed = run("keys", "list", "--account", account)[1]
+    as_json = run("keys", "list", "--account", account, "--json")[1]
 
-    assert listed.startswith(sid)
-    assert secret not in listed
+    assert table(listed) == [json.loads(as_json)]
+    assert (table(listed)[0]["sid"], table(listed)[0]["friendly_name"]) == (sid, "ci")
+    assert secret not in listed + as_json
     assert run("keys", "revoke", "--account", account, sid) == (0, "", "")
     assert run("keys", "list", "--account", account)[1] == ""
     assert run("keys", "revoke", "--account", account, sid)[0] == 1
@@ -200,8 +214,14 @@ def test_callbacks_are_listed_shown_and_replayed(run: Run, account: str, client:
     assert run("callbacks", "list", "--account", account, "--state", "gone")[0] == 1
 
 
-def test_receivers_are_listed_and_resumed(run: Run, account: str) -> None:
+def test_receivers_are_listed_and_resumed(run: Run, account: str, client: redis.Redis) -> None:
     assert run("receivers", "list", "--account", account) == (0, "", "")
+    ReceiverStore(client).save_failure(account, "app.example:80", 0, 1_000)
+    (shown,) = table(run("receivers", "list", "--account", account)[1])
+    as_json = json.loads(run("receivers", "list", "--account", account, "--json")[1])
+
+    assert (shown["host"], shown["failures"], shown["paused_until"]) == ("app.example:80", "1", "-")
+    assert (as_json["host"], as_json["failures"], as_json["paused_until"]) == ("app.example:80", 1, None)
     assert run("receivers", "resume", "--account", account, "app.example:443")[0] == 1
 
 
