@@ -215,12 +215,14 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
         headers: Mapping[str, str] | None = None,
         seconds: float = REPLY_SECONDS,
         on_reply: Callable[[str], None] | None = None,
+        may_write: Callable[[], None] | None = None,
     ) -> str:
         """Send one command and return its reply text. Raises NodeUnavailable.
 
         Replies come in the order of the commands, so commands may be in flight together. A node that does not
         answer in time is dropped: the reply that is still to come could not be told from the next one's.
-        `on_reply` is called by the reader, between the events before and after the reply.
+        `on_reply` is called by the reader, between the events before and after the reply; `may_write` just before
+        the command is written, after those of others: nothing is if it raises. It must not block.
         """
         packet = _packet(line, headers or {})
         reply: AsyncResult[str] = AsyncResult()
@@ -229,6 +231,8 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
                 with self._writing:
                     if not self.connected:
                         raise NodeUnavailable(f"Node {self._name} is not connected")
+                    if may_write is not None:
+                        may_write()
                     self._commands_sent.append((reply, on_reply))
                     self._write(packet)
                 text = reply.get()
@@ -247,9 +251,15 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
             self.close()  # half of it may be on its way (the caller was killed), and would swallow the next command
             raise
 
-    def api(self, line: str, seconds: float = REPLY_SECONDS, on_reply: Callable[[str], None] | None = None) -> str:
+    def api(
+        self,
+        line: str,
+        seconds: float = REPLY_SECONDS,
+        on_reply: Callable[[str], None] | None = None,
+        may_write: Callable[[], None] | None = None,
+    ) -> str:
         """Run an API command; returns its output. Raises CommandRefused on `-ERR`."""
-        text = self.command(f"api {line}", seconds=seconds, on_reply=on_reply)
+        text = self.command(f"api {line}", seconds=seconds, on_reply=on_reply, may_write=may_write)
         if text.startswith("-ERR"):
             raise CommandRefused(text.strip())
         return text

@@ -280,18 +280,26 @@ class Listener:
         self._recorder.apply(Lane(part.file.conference_sid, part.file.recording_sid), part.event, self._send)
 
     def _send(self, command: SwitchCommand) -> str:
-        """Run a command; returns what the switch says. It cannot see who has the lease, so we look.
+        """Run a command; returns what the switch says. It cannot see who has the lease, so we look; by the clock once
+        more just before it is written, for it may have waited for others to be, or we may have been frozen.
 
         Raises CommandRefused, LeaseLost; NodeUnavailable, also while nobody can say whose the lease is.
         """
         try:
             self._lease.check()
         except Unavailable as error:
-            raise NodeUnavailable(f"Node {self._address.name} may be another listener's") from error
+            raise self._doubt() from error
         connection = self._socket
         if connection is None:
             raise NodeUnavailable(f"Node {self._address.name} is away")
-        return connection.api(command.render())
+        return connection.api(command.render(), may_write=self._require_trust)
+
+    def _require_trust(self) -> None:
+        if not self._lease.is_trusted:
+            raise self._doubt()
+
+    def _doubt(self) -> NodeUnavailable:
+        return NodeUnavailable(f"Node {self._address.name} may be another listener's")
 
     def _next_items(self) -> list[Item]:
         """Return what has come, up to and including the next that is no event: what a snapshot says holds for then."""

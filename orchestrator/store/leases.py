@@ -121,6 +121,11 @@ class Lease:
         self.trusted_until = trusted_until
         self.is_lost = False
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the lease is ours by the clock alone, without asking."""
+        return not self.is_lost and time.monotonic() < self.trusted_until
+
     def check(self) -> None:
         """Be sure that the lease is ours, before something that two must not do: by the clock, else by asking Redis.
         One that ran out while Redis was away is ours as long as nobody has taken it.

@@ -334,6 +334,32 @@ def test_a_line_break_in_a_command_is_refused(connect: Callable[..., EventSocket
     assert heard == ["api status"]
 
 
+def test_whether_a_command_may_be_written_is_asked_when_its_turn_has_come(
+    connect: Callable[..., EventSocket],
+) -> None:
+    """Not before it waits for others to be written. One that may not be leaves no trace: the next has its own reply."""
+    heard: list[str] = []
+    connection = connect(obedient({"api after": "fine"}, heard))
+    may, asked = [True], list[bool]()
+
+    def look() -> None:
+        asked.append(may[0])
+        if not may[0]:
+            raise NodeUnavailable("no more")
+
+    connection._writing.acquire()
+    late = gevent.spawn(connection.api, "late", may_write=look)
+    gevent.sleep(0)
+    assert asked == [], "it waits"
+    may[0] = False
+    connection._writing.release()
+    late.join(timeout=5)
+
+    assert isinstance(late.exception, NodeUnavailable)
+    assert connection.api("after") == "fine"
+    assert heard == ["api after"]
+
+
 def test_nudges_are_never_inside_a_command(connect: Callable[..., EventSocket]) -> None:
     """`keep_awake` writes line breaks of its own, and a line break inside a command would end it."""
     heard: list[str] = []

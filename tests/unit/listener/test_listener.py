@@ -15,6 +15,8 @@ from structlog.testing import capture_logs
 
 from orchestrator.domain.conference import Participant, ParticipantStatus
 from orchestrator.freeswitch.addresses import NodeAddress
+from orchestrator.freeswitch.client import NodeUnavailable
+from orchestrator.freeswitch.commands import KillChannel
 from orchestrator.freeswitch.snapshot import RawSnapshot, Snapshot
 from orchestrator.freeswitch.whisper import Whisper
 from orchestrator.listener import listener as listener_module
@@ -460,6 +462,24 @@ def test_who_has_lost_the_node_tells_the_switch_nothing_and_ends(
     assert "lease_lost" in [row["event"] for row in logs]
     assert not world.client.exists(keys.node(NODE)), "nor does it say that it follows the node"
     assert len(switch.peers) == 1, "nor does it come back"
+
+
+def test_a_command_that_has_waited_until_the_lease_is_in_doubt_is_not_sent(
+    switch: Switch, follow: Callable[[], Listener]
+) -> None:
+    """The lease was looked at before; then the process was frozen, say, while another command was being written."""
+    listener = follow()
+    connection = settled(lambda: listener._socket, "it follows")
+    assert connection is not None
+    connection._writing.acquire()
+    late = gevent.spawn(listener._send, KillChannel("late"))
+    gevent.sleep(0)
+    listener._lease.trusted_until = 0.0
+    connection._writing.release()
+    late.join(timeout=5)
+
+    assert isinstance(late.exception, NodeUnavailable)
+    assert "api uuid_kill late" not in switch.heard
 
 
 def test_what_follows_is_done_by_the_listener(switch: Switch, world: World, follow: Callable[[], Listener]) -> None:
