@@ -22,6 +22,7 @@ from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect
 from orchestrator.store.lanes import Lane
 from tests.bench.receiver_process import FastReceiver
+from tests.bench.redis_cpu import redis_cpu
 from tests.bench.report import Row
 from tests.harness.polling import eventually
 from tests.harness.stack import Process, Stack
@@ -122,11 +123,15 @@ def measure(stack: Stack) -> list[Row]:
 
 def _deliver(outbox: Outbox, receiver: FastReceiver, lanes: int, callbacks: int) -> float:
     receiver.forget()
+    used = redis_cpu(outbox.url)
     woken = outbox.fill(receiver.url(), lanes, callbacks)
     started = time.monotonic()
     outbox.wake(woken)
     eventually(lambda: receiver.count() >= callbacks, "all delivered", 120)
-    return callbacks / (time.monotonic() - started)
+    took = time.monotonic() - started
+    used = redis_cpu(outbox.url) - used
+    print(f"  Redis used {used / callbacks * 1e6:.0f} us of CPU for a callback, its part of {lanes} creates included")
+    return callbacks / took
 
 
 def _slow_together(outbox: Outbox, receiver: FastReceiver) -> float:

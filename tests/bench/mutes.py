@@ -6,6 +6,7 @@ import re
 
 from tests.bench.bare import bare_route
 from tests.bench.load import post, requests_per_second
+from tests.bench.redis_cpu import redis_cpu
 from tests.bench.report import Row
 from tests.harness.freeswitch import FarEnd
 from tests.harness.stack import Stack
@@ -27,7 +28,10 @@ def measure(stack: Stack) -> list[Row]:
     with bare_route(stack) as host:
         for _ in range(2):
             floor.append(requests_per_second(host, _bare_packets(host, sid, members), SECONDS))
+            used = redis_cpu(stack.environment["REDIS_URL"])
             own.append(requests_per_second(stack.bind, _own_packets(stack, sid, calls), SECONDS))
+            used = redis_cpu(stack.environment["REDIS_URL"]) - used
+            print(f"  Redis used {used / own[-1] / SECONDS * 1e6:.0f} us of CPU for a mute, its event included")
     ratio = max(own) / max(floor)
     return [
         Row(
