@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
@@ -71,5 +70,5 @@ def build_readiness(settings: Settings) -> Readiness:
     def names() -> list[str]:
         return [row.name for row in registry.list_nodes()]
 
-    wrong = [text for is_fine, text in (*needed(settings), *misspelt(os.environ)) if not is_fine]
+    wrong = [text for is_fine, text in needed(settings) if not is_fine]
     return Readiness(names, build_node_store(settings), build_processes(settings), build_queue_probe(settings), wrong)

@@ -23,7 +23,10 @@ def join_urls(base: str, url: str) -> str:
     as its server wrote it. Raises ValueError for what is no URL."""
     url = _TAKEN_OUT.sub("", url)
     whole = _WHOLE.match(url)
-    return whole[0].lower() + url[whole.end() :] if whole else urljoin(base, url)
+    if whole is None:
+        return urljoin(base, url)
+    urlsplit(url)  # raises
+    return whole[0].lower() + url[whole.end() :]
 
 
 def request_urls(url: str, in_query: tuple[tuple[str, str], ...] = ()) -> tuple[str, str]:
