@@ -194,8 +194,8 @@ class Player:
     def _document_ended(self, audience: Audience, kind: Kind, track: Track) -> None:
         """Go on where it leads. One of which nothing could be played, and that leads nowhere else, cannot be used."""
         leads_on = bool(track.then_url) and (kind == "background" or track.documents < MOST_DOCUMENTS)
-        is_silent = track.failure is not None and not track.played_ms
-        if track.failure is not None and is_silent and (not leads_on or track.then_url == track.url):
+        leads_elsewhere = leads_on and track.then_url != track.url
+        if track.failure is not None and not track.played_ms and not leads_elsewhere:
             self._failed(kind, track, *track.failure)
         elif leads_on:
             not_before_ms = _now_ms() + SHORT_ROUND_MS if track.played_ms < SHORT_ROUND_MS else 0
