@@ -27,6 +27,10 @@ JOBS_AT_ONCE: Final = 4000
 """More than lanes at once: it is the lanes that are bounded, fairly, by `drain`."""
 
 LOOP_AGAIN_SECONDS: Final = 0.5
+SILENT_SECONDS: Final = 2
+"""How long Redis says nothing when there is no job; twice as long, and it counts as away. RQ would wait for seven
+minutes: a host that is gone does not say so."""
+
 STOP_SECONDS: Final = 20.0
 """How long a stopping worker waits for attempts under way; what is left is delivered again by another one."""
 
@@ -59,6 +63,16 @@ class GeventWorker(SimpleWorker):
         self._jobs = Pool(JOBS_AT_ONCE)
         self.told_to_stop = False
         self._on_stop = on_stop
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """How long Redis waits for a job, in seconds."""
+        return SILENT_SECONDS
+
+    @property
+    def connection_timeout(self) -> int:
+        """How long Redis is waited for, in seconds."""
+        return 2 * SILENT_SECONDS
 
     def _install_signal_handlers(self) -> None:
         """RQ's handlers raise inside whatever greenlet runs; ours raises in the loop, which then winds up."""
