@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 import redis
@@ -30,13 +30,8 @@ from orchestrator.store.dials import queue_next_gateways, queue_waiting
 from orchestrator.store.leases import refused
 from orchestrator.store.quotas import count_off
 from orchestrator.store.records import decode_conference, decode_participant, encode_conference, encode_participant
+from orchestrator.store.replicas import Replicas
 from orchestrator.store.scripts import Script
-
-ACKNOWLEDGED_MS: Final = 50
-"""How long a commit is waited for to be on a replica, too, before anybody is told of it."""
-
-REPLICA_AWAY_SECONDS: Final = 5.0
-"""So long commits do not wait again: the primary alone has to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +45,17 @@ class Committed:
 
 
 class CommitStore:
-    """State as the listener sees it: by ConferenceSid and CallSid, whatever the account. `has_replica`: nobody is told
-    of a commit before a replica has it, so a failover does not have it told twice with two tokens."""
+    """State as the listener sees it: by ConferenceSid and CallSid, whatever the account. Nobody is told of a commit
+    before a replica has it, so a failover does not have it told twice with two tokens."""
 
     def __init__(
         self,
         client: redis.Redis,
         call_retention_seconds: int = keys.RETENTION_SECONDS,
         retention_seconds: int = keys.RETENTION_SECONDS,
-        *,
-        has_replica: bool = False,
+        replicas: Replicas | None = None,
     ) -> None:
-        self._has_replica = has_replica
-        self._wait_again_at = 0.0
+        self._replicas = replicas or Replicas()
         self._call_retention_seconds = call_retention_seconds
         self._retention_seconds = retention_seconds
         self._redis: Any = client
@@ -179,13 +172,7 @@ class CommitStore:
                 names, body = _render(change, self._call_retention_seconds, self._retention_seconds)
                 arguments = [change.before.version, change.commit_id, body, "" if epoch is None else epoch]
                 self._commit(keys=names, args=arguments, client=pipe)
-            waits = self._has_replica and time.monotonic() >= self._wait_again_at
-            if waits:
-                pipe.wait(1, ACKNOWLEDGED_MS)
-            answers = pipe.execute()
-            if waits and not answers.pop():
-                self._wait_again_at = time.monotonic() + REPLICA_AWAY_SECONDS
-            answers = answers[-len(changes) :]
+            answers = self._replicas.execute(pipe)[-len(changes) :]
             late_ones = sum(int(answer[0]) == -1 for answer in answers)
             if late_ones:
                 raise refused(self._redis, changes[0].after.node, late_ones)

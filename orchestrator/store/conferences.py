@@ -41,6 +41,7 @@ from orchestrator.store.records import (
     encode_conference,
     encode_participant,
 )
+from orchestrator.store.replicas import Replicas
 from orchestrator.store.scripts import Script
 
 _TRIMMED_PER_CREATE = 10
@@ -51,7 +52,13 @@ _YOUNG_MS = 60_000
 class ConferenceStore:
     """Stores the conferences and participants of all accounts; every verb names the account it acts for."""
 
-    def __init__(self, client: redis.Redis, call_retention_seconds: int = keys.RETENTION_SECONDS) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        call_retention_seconds: int = keys.RETENTION_SECONDS,
+        replicas: Replicas | None = None,
+    ) -> None:
+        self._replicas = replicas or Replicas()
         self._call_seconds = keys.RETENTION_SECONDS + call_retention_seconds
         self._redis: Any = client
         self._claim = Script(client, "conferences/claim_name")
@@ -120,7 +127,8 @@ class ConferenceStore:
                 pipe.zrandmember(index, _TRIMMED_PER_CREATE)
             written = pipe.execute()
             some = written[-1] if conference is not None else ()
-            answer = self._create(
+            pipe = self._redis.pipeline(transaction=False)
+            self._create(
                 keys=[
                     keys.conference(sid),
                     keys.participant(sid, participant.call_sid),
@@ -138,7 +146,9 @@ class ConferenceStore:
                     json.dumps(encode_participant(participant)),
                     json.dumps([*encode_conference(conference), "version", "0"]) if conference else "",
                 ],
+                client=pipe,
             )
+            (answer,) = self._replicas.execute(pipe)  # a create is a promise
             self._trim(participant.account_sid, [other for other in some if other != sid])
             if answer[0] != "ok":
                 self._redis.delete(keys.call(participant.call_sid))

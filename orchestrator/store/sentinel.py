@@ -1,51 +1,90 @@
 """Redis behind Sentinels (redis_urls.py).
 
-Every new connection asks them which server is the primary now, so nobody has to be told of a failover.
+Every new connection asks them which server is the primary now, and one that is there asks again after a second: a
+primary that was frozen, or cut off, takes writes until it is told that it is none any more, and then forgets them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from contextlib import suppress
 from typing import Any, Final
 
 import redis
 from redis.sentinel import Sentinel
 
-from orchestrator.store.redis_urls import Address, parse_sentinel_url
+from orchestrator.store.redis_urls import Address, SentinelUrl, parse_sentinel_url
 
 ASK_SECONDS: Final = 0.3
 """How long one Sentinel is waited for; then the next is asked."""
 
 
-class PrimaryConnection(redis.Connection):
-    """A connection to whichever server is the primary when it is made. One that is a replica by now is left."""
+CERTAIN_SECONDS: Final = 1.0
+"""So long a process goes by what the Sentinels have said."""
 
-    def __init__(self, *, find_primary: Callable[[], Address], **options: Any) -> None:
-        """`find_primary` asks the Sentinels; the rest is redis-py's."""
-        self._find_primary = find_primary
+
+class Primary:
+    """Which server the Sentinels name, for all connections of a pool."""
+
+    def __init__(self, servers: SentinelUrl) -> None:
+        waits = {"socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
+        addresses = list(servers.servers.addresses)
+        self._sentinel: Any = Sentinel(addresses, sentinel_kwargs=waits)  # type: ignore[no-untyped-call]  # redis-py's
+        self._service = servers.service
+        self._named: Address | None = None
+        self._ask_at = 0.0
+
+    def find(self) -> Address:
+        """Ask. Raises redis-py's MasterNotFoundError."""
+        found: Address = self._sentinel.discover_master(self._service)
+        self._named = found
+        return found
+
+    def is_another(self, than: Address) -> bool:
+        """Whether they name another than this. While they are away, none."""
+        now = time.monotonic()
+        if now >= self._ask_at:
+            self._ask_at = now + CERTAIN_SECONDS  # whoever comes meanwhile does not ask, too
+            with suppress(redis.RedisError):
+                self.find()
+        return self._named not in (None, than)
+
+
+class PrimaryConnection(redis.Connection):
+    """A connection to the primary. One to a server that is none any more is left."""
+
+    def __init__(self, *, primary: Primary, **options: Any) -> None:
+        """`primary`: of the pool; the rest is redis-py's."""
+        self._primary = primary
         super().__init__(**options)  # type: ignore[no-untyped-call]  # redis-py's own, as below
 
+    def connect(self) -> None:
+        """Connect if that is not done; redis-py's pool calls it whenever it hands a connection out."""
+        if self._sock is not None and self._primary.is_another((self.host, self.port)):
+            self.disconnect()
+        super().connect()  # type: ignore[no-untyped-call]
+
     def _connect(self) -> Any:
-        self.host, self.port = self._find_primary()
+        self.host, self.port = self._primary.find()
         return super()._connect()  # type: ignore[no-untyped-call]
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         """As redis-py's SentinelManagedConnection, which works with a pool that does not wait."""
         try:
             return super().read_response(*arguments, **options)
-        except redis.ReadOnlyError as error:
+        except redis.ResponseError as error:
+            if not isinstance(error, redis.ReadOnlyError) and not str(error).startswith("NOREPLICAS"):
+                raise
             self.disconnect()  # type: ignore[no-untyped-call]
-            raise redis.ConnectionError("the primary has become a replica") from error
+            raise redis.ConnectionError("this primary is a replica by now, or has too few replicas") from error
 
 
 def options_of(url: str) -> dict[str, Any]:
     """Return the options that make a pool of connections to the primary."""
     found = parse_sentinel_url(url)
-    waits = {"socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
-    sentinel: Any = Sentinel(list(found.servers.addresses), sentinel_kwargs=waits)  # type: ignore[no-untyped-call]
     return {
         "connection_class": PrimaryConnection,
-        "find_primary": lambda: sentinel.discover_master(found.service),
+        "primary": Primary(found),
         "db": found.number,
         "username": found.servers.username,
         "password": found.servers.password,

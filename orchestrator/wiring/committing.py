@@ -20,6 +20,7 @@ from orchestrator.store.commits import CommitStore
 from orchestrator.store.connection import is_guarded
 from orchestrator.store.leases import Lease
 from orchestrator.store.recordings import RecordingStore
+from orchestrator.store.replicas import Replicas
 
 
 def committer_maker(
@@ -33,13 +34,9 @@ def committer_maker(
 ) -> Callable[[Send], Committer]:
     """Return what makes committers for a process that writes facts: with the way to a node, and its lease if it is a
     listener's."""
+    replicas = Replicas(is_guarded(settings.redis_url))
     return lambda send: Committer(
-        CommitStore(
-            client,
-            settings.call_retention_seconds,
-            settings.retention_seconds,
-            has_replica=is_guarded(settings.redis_url),
-        ),
+        CommitStore(client, settings.call_retention_seconds, settings.retention_seconds, replicas),
         recorder,
         DIALECTS.serialize_callback,
         wake_callbacks,

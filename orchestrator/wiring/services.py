@@ -24,11 +24,12 @@ from orchestrator.store.accounts import AccountStore
 from orchestrator.store.calls import CallStore
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
-from orchestrator.store.connection import connect
+from orchestrator.store.connection import connect, is_guarded
 from orchestrator.store.dials import DialStore
 from orchestrator.store.nodes import NodeStore
 from orchestrator.store.playback import PlaybackStore
 from orchestrator.store.quotas import QuotaStore
+from orchestrator.store.replicas import Replicas
 from orchestrator.wiring.callback_log import build_callback_log
 from orchestrator.wiring.committing import build_recorder, committer_maker, give_up, place
 from orchestrator.wiring.queues import start_waker
@@ -39,7 +40,7 @@ def build_services(settings: Settings, nodes: Nodes) -> Services:
     """Build all that the API and the console can do."""
     client = connect(settings.redis_url)
     kept = settings.call_retention_seconds
-    store = ConferenceStore(client, kept)
+    store = ConferenceStore(client, kept, Replicas(is_guarded(settings.redis_url)))
     sounds = start_waker(settings, PLAYBACK)
     callbacks = start_waker(settings, CALLBACKS)
     recorder = build_recorder(settings, client, callbacks, start_waker(settings, RECORDINGS))

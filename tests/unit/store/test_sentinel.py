@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,11 +17,12 @@ import redis
 from orchestrator.domain.changes import Change
 from orchestrator.setting_values import check_redis_url
 from orchestrator.store import keys
-from orchestrator.store.commits import ACKNOWLEDGED_MS, CommitStore
+from orchestrator.store.commits import CommitStore
 from orchestrator.store.conferences import ConferenceStore
 from orchestrator.store.connection import connect, make_pool
 from orchestrator.store.leases import LeaseStore
 from orchestrator.store.redis_urls import SentinelUrl, Servers, parse_cluster_url, parse_sentinel_url
+from orchestrator.store.replicas import ACKNOWLEDGED_MS, Replicas
 from tests.harness.polling import eventually
 from tests.harness.sentinel import Guarded
 from tests.unit.records import create
@@ -56,14 +59,47 @@ def test_whoever_writes_finds_the_next_primary(guarded: Guarded) -> None:
     assert second.epoch > first.epoch
 
     guarded.bring_back(gone)
-    eventually(lambda: guarded.primary_port() != gone, "the old one is a replica", 20)
+    eventually(lambda: guarded.primary_port() != gone, "the old one is a replica", 60)
     assert state.set("at last", "3")
+
+
+def test_a_primary_that_was_frozen_is_left_for_its_successor(guarded: Guarded) -> None:
+    """It takes writes for ten seconds still, until the Sentinel tells it to follow, and then forgets them."""
+    client = connect(guarded.url)
+    client.set("before", "1")
+    old_port, successor_port = guarded.primary_port() or 0, guarded.replica_port()
+    pid = guarded.freeze()
+    eventually(lambda: guarded.named_port() == successor_port, "it has a successor", 20)
+    os.kill(pid, signal.SIGCONT)
+    old, successor = (redis.Redis(port=port, decode_responses=True) for port in (old_port, successor_port))
+    assert old.info("replication")["role"] == "master"
+
+    for number in range(20):
+        client.set("after", str(number))
+        assert successor.get("after") == str(number)
+    assert old.info("replication")["role"] == "master", "it would have taken them"
+
+
+def test_a_primary_without_replicas_is_left_for_its_successor(tmp_path: Path) -> None:
+    """It refuses writes by itself (`min-replicas-to-write`), before any Sentinel is asked."""
+    guarded = Guarded(tmp_path, replicas=2)
+    guarded.start()
+    try:
+        client = connect(guarded.url)
+        client.set("before", "1")
+        one, another = [port for port in guarded.server_ports if port != guarded.primary_port()]
+        redis.Redis(port=one).replicaof("NO", "ONE")
+        redis.Redis(port=another).replicaof("NO", "ONE")
+        with pytest.raises(redis.ConnectionError, match="too few replicas"):
+            client.set("after", "1")
+    finally:
+        guarded.stop()
 
 
 def test_a_commit_waits_for_a_replica_and_not_for_one_that_is_away(guarded: Guarded) -> None:
     """Whoever is told of it is told what a failover keeps; without a replica everything goes on."""
     client = connect(guarded.url)
-    store, commits = ConferenceStore(client), CommitStore(client, has_replica=True)
+    store, commits = ConferenceStore(client), CommitStore(client, replicas=Replicas(are_there=True))
     one = create(store)
 
     def commit() -> float:
@@ -81,6 +117,15 @@ def test_a_commit_waits_for_a_replica_and_not_for_one_that_is_away(guarded: Guar
     guarded.kill_replica()
     assert commit() >= ACKNOWLEDGED_MS / 1000
     assert commit() < ACKNOWLEDGED_MS / 1000, "it is not waited for again"
+
+
+def test_a_create_is_on_a_replica_before_anybody_is_told_of_it(guarded: Guarded) -> None:
+    """A 201 is a promise, and a call that a failover forgot would be ended as a stranger's."""
+    store = ConferenceStore(connect(guarded.url), replicas=Replicas(are_there=True))
+    replica = redis.Redis(port=guarded.replica_port(), decode_responses=True)
+    for _ in range(50):
+        made = create(store)
+        assert replica.hget(keys.participant(made.conference_sid, made.call_sid), "status") == "queued"
 
 
 def test_a_url_names_sentinels_a_service_and_a_database() -> None:
