@@ -24,8 +24,8 @@ from orchestrator.store import keys
 from orchestrator.store.connection import connect
 from orchestrator.store.leases import LeaseStore
 from orchestrator.store.nodes import NodeStore
-from tests.chaos.nodes import lay_cables
 from tests.conftest import make_switch
+from tests.harness.cables import cables_to_nodes
 from tests.harness.freeswitch import FarEnd, find_freeswitch
 from tests.harness.polling import eventually
 from tests.harness.sentinel import Guarded
@@ -99,7 +99,7 @@ def listener_stopped(stack: Stack) -> float:
 
 def listener_cut_off(stack: Stack) -> float:
     """From the node; started anew, for whoever has failed at a node leaves it to others for some time."""
-    cables = {listener.name: lay_cables(stack, listener)[0] for listener in stack.listeners}
+    cables = {listener.name: cables_to_nodes(stack, listener)[0] for listener in stack.listeners}
     time.sleep(2)  # they share it
     one, other = _pair(stack)
     since = time.monotonic()

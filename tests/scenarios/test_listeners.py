@@ -13,8 +13,8 @@ from orchestrator.sids import channel_uuid_of
 from orchestrator.store.connection import connect
 from orchestrator.store.leases import LeaseStore
 from orchestrator.store.nodes import NodeStore
-from tests.chaos.nodes import lay_cables
 from tests.conftest import make_switch
+from tests.harness.cables import cables_to_nodes
 from tests.harness.freeswitch import FarEnd
 from tests.harness.polling import eventually
 from tests.harness.sentinel import Guarded
@@ -96,7 +96,7 @@ def test_a_listener_is_cut_off_from_the_node(pair: Stack) -> None:
     """It lives, and Redis hears of it, but it does not reach the node: another does, and has it within seconds. People
     talk on, and nobody is told that they have left. Whoever was cut off writes nothing when the way is whole again."""
     stack = pair
-    cables = {listener.name: lay_cables(stack, listener) for listener in stack.listeners}
+    cables = {listener.name: cables_to_nodes(stack, listener) for listener in stack.listeners}
     participants = stack.client().conferences("cut off").participants
     people = [participants.create(to=FarEnd.ANSWERS, label=f"p{i}", **stack.call_settings()) for i in range(2)]
     sid = people[0].conference_sid
@@ -122,14 +122,20 @@ def test_a_listener_is_cut_off_from_the_node(pair: Stack) -> None:
     assert not NodeStore(connect(stack.environment["REDIS_URL"])).load_refused()
 
 
-def test_the_primary_of_redis_dies(guarded: Stack) -> None:
-    """Its replica takes over, and everybody finds it: what the switch did meanwhile is told, and people are called."""
+@pytest.mark.parametrize("how", ["killed", "silent"])
+def test_the_primary_of_redis_dies(guarded: Stack, how: str) -> None:
+    """Its replica takes over, and everybody finds it: what the switch did meanwhile is told, and people are called.
+    Also if nobody says so: a host that has lost its power closes no connection."""
     stack = guarded
+    assert isinstance(stack.redis, Guarded)
     participants = stack.client().conferences("failover").participants
     people = [participants.create(to=FarEnd.ANSWERS, label=f"p{i}", **stack.call_settings()) for i in range(3)]
     sid = people[0].conference_sid
     stack.receiver.await_kind(sid, "participant-join", 3)
-    stack.redis.kill_9()
+    if how == "killed":
+        stack.redis.kill_9()
+    else:
+        stack.redis.freeze()
     stack.switch.api(f"uuid_kill {channel_uuid_of(people[0].call_sid)}")
     stack.receiver.await_kind(sid, "participant-leave", 1, FAILED_OVER_SECONDS)
     late = participants.create(to=FarEnd.ANSWERS, label="late", **stack.call_settings())
