@@ -284,6 +284,13 @@ class Stack:
     def _process(self, command: str, name: str | None = None) -> Process:
         return Process(name or command, [command], self.environment, self.directory)
 
+    def add_listener(self) -> Process:
+        """Another one, which takes its share of the nodes."""
+        added = self._process("listen", f"listen{len(self.listeners)}")
+        self.listeners.append(added)
+        added.start()
+        return added
+
     def await_ready(self) -> None:
         """Until the API is ready and each process that runs has said so. It starts no command: that takes as long."""
         client = connect(self.environment["REDIS_URL"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from tests.harness.cables import cables_to_nodes
 from tests.harness.freeswitch import FarEnd
 from tests.harness.polling import eventually
 from tests.harness.sentinel import Guarded
-from tests.harness.stack import Process, Stack
+from tests.harness.stack import Process, RealSwitch, Stack
 
 TAKEN_OVER_SECONDS = 5.0
 """On an idle machine 3 s; here others are at work."""
@@ -27,6 +29,7 @@ CUT_OFF_SECONDS = 12.0
 """On an idle machine 7 s: until the node counts as away, until it is given up, and a try that was under way."""
 
 FAILED_OVER_SECONDS = 15.0
+SHARED_SECONDS = 20.0
 
 
 @pytest.fixture
@@ -43,6 +46,16 @@ def guarded(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
     running = Stack(make_switch(switch_name, tmp_path / "switch"), tmp_path, listeners=2)
     running.redis = Guarded(tmp_path / "guarded")
     with running:
+        yield running
+
+
+@pytest.fixture
+def two_nodes(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
+    """A service with one listener and two nodes, whose calls go to the same phones."""
+    switch, other = (make_switch(switch_name, tmp_path / name) for name in ("switch", "other"))
+    if isinstance(switch, RealSwitch) and isinstance(other, RealSwitch):
+        other.far_end = switch.far_end
+    with Stack(switch, tmp_path, other=other) as running:
         yield running
 
 
@@ -120,6 +133,41 @@ def test_a_listener_is_cut_off_from_the_node(pair: Stack) -> None:
     assert_told_once(stack, sid, people)
     assert follower(stack) is other
     assert not NodeStore(connect(stack.environment["REDIS_URL"])).load_refused()
+
+
+def test_a_listener_that_is_added_takes_its_share_while_people_come_and_go(two_nodes: Stack) -> None:
+    """It has one of the two nodes within seconds, and nobody notices: a join and a leave for everybody, in order."""
+    stack, leases = two_nodes, LeaseStore(connect(two_nodes.environment["REDIS_URL"]))
+    is_over = threading.Event()
+
+    def come_and_go(number: int) -> list[list[Any]]:
+        client, held = stack.client(), []
+        while not is_over.is_set():
+            participants = client.conferences(f"room {number}").participants
+            people = [participants.create(to=FarEnd.ANSWERS, **stack.call_settings()) for _ in range(2)]
+            held.append(people)
+            stack.receiver.await_kind(people[0].conference_sid, "participant-join", 2)
+            client.conferences(people[0].conference_sid).update(status="completed")
+        return held
+
+    def owners() -> set[str]:
+        return {leases.load_owner(node) for node in ("fs1", "fs2")}
+
+    with ThreadPoolExecutor(4) as pool:
+        rooms = [pool.submit(come_and_go, number) for number in range(4)]
+        try:
+            assert len(owners()) == 1
+            added = stack.add_listener()
+            eventually(lambda: any(f":{added.pid}:" in owner for owner in owners()), "it has its share", SHARED_SECONDS)
+            before = len(stack.receiver.received)
+            eventually(lambda: len(stack.receiver.received) > before + 50, "people come and go", 60)
+        finally:
+            is_over.set()
+    for people in (people for room in rooms for people in room.result()):
+        sid = people[0].conference_sid
+        stack.receiver.await_kind(sid, "conference-end")
+        assert_told_once(stack, sid, people)
+    assert len(owners()) == 2
 
 
 @pytest.mark.parametrize("how", ["killed", "silent"])
