@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gevent import monkey
-
+from orchestrator import cooperation
 from orchestrator.errors import ApiError
 from orchestrator.settings import Settings, SettingsError, load_settings
 
@@ -101,8 +100,7 @@ def _run(module: Any, settings: Settings, options: argparse.Namespace) -> int:
 
 def _import(name: str, command: Command) -> Any:
     if command.serves:
-        # Before anything opens a socket.
-        monkey.patch_all()
+        cooperation.patch()
     return importlib.import_module(f"orchestrator.cli.{name}")
 
 
