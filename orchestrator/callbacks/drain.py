@@ -66,24 +66,30 @@ class Drainer:
 
     def work(self, lease: Lease, head: Head) -> int | None:
         """Deliver until the lane is empty, has to wait, or has had its turn: then its next one is now."""
-        try:
-            entry = Entry.load(head.entry)
-        except (KeyError, TypeError, ValueError):
-            log.exception("entry_unreadable", lane=str(lease.lane), token=head.token)
-            self._callbacks.save_dropped("unreadable")  # whose it is cannot be read either
-            self._finish(lease, Tried(head.token), "dead", "unreadable")
+        entry = self._read(lease, head)
+        if entry is None:
             return _now_ms()
         places = (entry.account_sid, f"{entry.account_sid} {receiver_of(entry)}")
         if not self._has_room(*places):
             return _now_ms() + int(POSTPONED_MS * random.uniform(1, 3))  # noqa: S311 -- spreads load, keeps no secret
         self._in_flight.update((*places, _ALL))
         try:
-            return self._take_turn(lease, head)
+            return self._take_turn(lease, head, entry)
         finally:
             self._in_flight.subtract((*places, _ALL))
             for place in places:
                 if not self._in_flight[place]:
                     del self._in_flight[place]
+
+    def _read(self, lease: Lease, head: Head) -> Entry | None:
+        """What is at the head; None if that cannot be read: it is done with."""
+        try:
+            return Entry.load(head.entry)
+        except (KeyError, TypeError, ValueError):
+            log.exception("entry_unreadable", lane=str(lease.lane), token=head.token)
+            self._callbacks.save_dropped("unreadable")  # whose it is cannot be read either
+            self._finish(lease, Tried(head.token), "dead", "unreadable")
+            return None
 
     def _has_room(self, account: str, receiver: str) -> bool:
         if self._in_flight[receiver] >= LANES_PER_RECEIVER:
@@ -91,15 +97,18 @@ class Drainer:
         free = LANES_AT_ONCE - self._in_flight[_ALL]
         return self._in_flight[account] < max(LANES_FOR_EVERYBODY, min(LANES_PER_ACCOUNT, free // 2))
 
-    def _take_turn(self, lease: Lease, head: Head) -> int | None:
+    def _take_turn(self, lease: Lease, head: Head, entry: Entry) -> int | None:
         ends_at = time.monotonic() + SECONDS_PER_TURN
         for _ in range(CALLBACKS_PER_TURN):
-            following = self._settle(lease, head)
+            following = self._settle(lease, head, entry)
             if following is None or following.verdict != "ok":
                 return None
-            head = following
             if lease.must_end or time.monotonic() > ends_at:
                 break
+            head, read = following, self._read(lease, following)
+            if read is None:
+                break
+            entry = read
         return _now_ms()
 
     def _finish(self, lease: Lease, tried: Tried, state: State, reason: str) -> Head:
@@ -125,9 +134,8 @@ class Drainer:
 
     # ------------------------------------------------------------ one callback
 
-    def _settle(self, lease: Lease, head: Head) -> Head | None:
+    def _settle(self, lease: Lease, head: Head, entry: Entry) -> Head | None:
         """Try the head of the lane; returns what comes after it, or None if the lane has to wait."""
-        entry = Entry.load(head.entry)
         sids = (entry.account_sid, entry.conference_sid, entry.call_sid)
         with logs.bound(*sids, request_id=entry.request_id):
             return self._deliver(lease, head, entry)
