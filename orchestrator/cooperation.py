@@ -13,7 +13,7 @@ from typing import Any, Final
 import gevent.select
 from gevent import monkey
 
-_KERNEL_POLL: Final = select.poll
+_KERNEL_POLL: Final[Any] = monkey.get_original("select", "poll")
 
 
 class Poll(gevent.select.poll):

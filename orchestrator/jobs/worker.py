@@ -100,8 +100,10 @@ class GeventWorker(SimpleWorker):
             log.warning("job_not_recorded", job=job.id, error=error.message)
 
     def teardown(self) -> None:
-        """Let attempts under way finish, then sign off."""
-        self._jobs.join(timeout=STOP_SECONDS)
+        """Let attempts under way finish if this process is to stop, then sign off. When Redis has been silent another
+        loop begins, beside them."""
+        if self.told_to_stop:
+            self._jobs.join(timeout=STOP_SECONDS)
         super().teardown()  # type: ignore[no-untyped-call]  # RQ's own is untyped
 
 

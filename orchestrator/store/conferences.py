@@ -125,9 +125,6 @@ class ConferenceStore:
                 index = keys.account_conferences(participant.account_sid)
                 pipe.zadd(index, {sid: _milliseconds(conference.created_at)}, nx=True)
                 pipe.zrandmember(index, _TRIMMED_PER_CREATE)
-            written = pipe.execute()
-            some = written[-1] if conference is not None else ()
-            pipe = self._redis.pipeline(transaction=False)
             self._create(
                 keys=[
                     keys.conference(sid),
@@ -148,7 +145,8 @@ class ConferenceStore:
                 ],
                 client=pipe,
             )
-            (answer,) = self._replicas.execute(pipe)  # a create is a promise
+            *written, answer = self._replicas.execute(pipe)  # a create is a promise
+            some = written[-1] if conference is not None else ()
             self._trim(participant.account_sid, [other for other in some if other != sid])
             if answer[0] != "ok":
                 self._redis.delete(keys.call(participant.call_sid))

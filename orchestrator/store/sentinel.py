@@ -6,12 +6,15 @@ primary that was frozen, or cut off, takes writes until it is told that it is no
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import suppress
 from typing import Any, Final
 
 import redis
-from redis.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 from orchestrator.store.redis_urls import Address, SentinelUrl, parse_sentinel_url
 
@@ -22,30 +25,54 @@ ASK_SECONDS: Final = 0.3
 CERTAIN_SECONDS: Final = 1.0
 """So long a process goes by what the Sentinels have said."""
 
+AWAY_SECONDS: Final = 5.0
+"""So long it goes on with the primary that it knows when none of them has answered."""
+
 
 class Primary:
     """Which server the Sentinels name, for all connections of a pool."""
 
     def __init__(self, servers: SentinelUrl) -> None:
-        waits = {"socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
+        once = {
+            "socket_timeout": ASK_SECONDS,
+            "socket_connect_timeout": ASK_SECONDS,
+            "retry": Retry(NoBackoff(), 0),  # the next one is asked; redis-py would try ten times, for eight seconds
+        }
         addresses = list(servers.servers.addresses)
-        self._sentinel: Any = Sentinel(addresses, sentinel_kwargs=waits)  # type: ignore[no-untyped-call]  # redis-py's
+        self._sentinel: Any = Sentinel(addresses, sentinel_kwargs=once)  # type: ignore[no-untyped-call]  # redis-py's
         self._service = servers.service
+        self._asking = threading.Lock()
+        self._asked = 0
         self._named: Address | None = None
+        self._failure = ""
         self._ask_at = 0.0
 
     def find(self) -> Address:
-        """Ask. Raises redis-py's MasterNotFoundError."""
-        found: Address = self._sentinel.discover_master(self._service)
-        self._named = found
-        return found
+        """Ask. Raises redis-py's MasterNotFoundError.
+
+        One at a time: redis-py changes the list of Sentinels while it goes through it. Whoever waited has the answer
+        that came meanwhile.
+        """
+        asked = self._asked
+        with self._asking:
+            if asked == self._asked:
+                self._ask()
+            if self._named is None or self._failure:
+                raise MasterNotFoundError(self._failure)
+            return self._named
+
+    def _ask(self) -> None:
+        try:
+            self._named, self._failure = self._sentinel.discover_master(self._service), ""
+        except redis.RedisError as error:
+            self._failure = str(error)
+        self._ask_at = time.monotonic() + (AWAY_SECONDS if self._failure else CERTAIN_SECONDS)
+        self._asked += 1
 
     def is_another(self, than: Address) -> bool:
         """Whether they name another than this. While they are away, none."""
-        now = time.monotonic()
-        if now >= self._ask_at:
-            self._ask_at = now + CERTAIN_SECONDS  # whoever comes meanwhile does not ask, too
-            with suppress(redis.RedisError):
+        if time.monotonic() >= self._ask_at and not self._asking.locked():
+            with suppress(MasterNotFoundError):
                 self.find()
         return self._named not in (None, than)
 

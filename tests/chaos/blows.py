@@ -157,17 +157,17 @@ class Killer:
 
     def _cut_from_node(self) -> None:
         self.done["way to a node cut"] += 1
-        self._cut(self._random.choice(self._ways.to_nodes))
+        self._cut(self._random.choice(self._ways.to_nodes), at_least=0.5)
 
     def _cut_from_redis(self) -> None:
-        """One process, for longer than it may rely on its lease."""
+        """One process, for longer than a lease lasts."""
         self.done["way to Redis cut"] += 1
-        self._cut(self._random.choice(self._ways.to_redis))
+        self._cut(self._random.choice(self._ways.to_redis), at_least=2.5)
 
-    def _cut(self, way: Way) -> None:
+    def _cut(self, way: Way, at_least: float) -> None:
         for cable in way:
             cable.cut()
-        time.sleep(self._random.uniform(0.5, 6.0))
+        time.sleep(self._random.uniform(at_least, 6.0))
         for cable in way:
             cable.mend()
 

@@ -41,6 +41,9 @@ from tests.harness.stack import Process, RealSwitch, Stack, free_port
 
 GIVE_UP_SECONDS = 120.0
 
+FAILOVERS = 2
+"""Of a round: Redis is killed once, and frozen once. What is under way at that moment may be lost, no more."""
+
 
 class App:
     """A tenant's app. `promised`: who was promised (201), by conference; `lost`: those of these conferences that the
@@ -94,14 +97,17 @@ class App:
             self._end(sid)
 
     def _end(self, sid: str) -> None:
-        while True:
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        while time.monotonic() < deadline:
             answer = self._request("POST", f"/{sid}.json", {"Status": "completed"})
             if answer.status_code == 404:
                 self.lost.add(sid)
                 return
+            assert answer.status_code == 200, answer.text
             if answer.json()["status"] == "completed":
                 return
             time.sleep(0.1)
+        raise TimeoutError(f"{sid} does not end")
 
 
 def play(
@@ -127,6 +133,7 @@ def play(
         future.result()
     if choir is not None:
         choir.leave()
+    assert len(app.lost) <= FAILOVERS * options.at_once, f"lost: {sorted(app.lost)}"
     promised = {sid: calls for sid, calls in app.promised.items() if sid not in app.lost}
     came, again = await_whole_lanes(stack, receiver, promised, app.lost)
     client: Any = connect(stack.environment["REDIS_URL"])

@@ -8,8 +8,8 @@ from tests.harness.polling import eventually
 from tests.harness.stack import Process, Stack
 
 RIGGED = """
-from gevent import monkey
-monkey.patch_all()
+from orchestrator import cooperation
+cooperation.patch()
 import os, sys
 
 def die(*_, **__):

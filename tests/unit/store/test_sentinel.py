@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,8 +82,8 @@ def test_a_primary_that_was_frozen_is_left_for_its_successor(guarded: Guarded) -
     assert old.info("replication")["role"] == "master", "it would have taken them"
 
 
-def test_a_primary_without_replicas_is_left_for_its_successor(tmp_path: Path) -> None:
-    """It refuses writes by itself (`min-replicas-to-write`), before any Sentinel is asked."""
+def test_a_primary_without_replicas_is_left(tmp_path: Path) -> None:
+    """It refuses writes by itself (`min-replicas-to-write`): whoever has a connection asks the Sentinels again."""
     guarded = Guarded(tmp_path, replicas=2)
     guarded.start()
     try:
@@ -112,7 +114,7 @@ def test_a_commit_waits_for_a_replica_and_not_for_one_that_is_away(
         return time.monotonic() - began_at
 
     replica = redis.Redis(port=guarded.replica_port(), decode_responses=True)
-    monkeypatch.setattr(replicas, "ACKNOWLEDGED_MS", 5_000)  # however slow this machine is
+    monkeypatch.setattr(replicas, "ACKNOWLEDGED_MS", 1_000)  # this machine may be slow
     for _ in range(20):
         commit()
         version = client.hget(keys.conference(one.conference_sid), "version")
@@ -123,16 +125,51 @@ def test_a_commit_waits_for_a_replica_and_not_for_one_that_is_away(
     assert commit() < 0.5, "it is not waited for again"
 
 
-def test_a_create_is_on_a_replica_before_anybody_is_told_of_it(
-    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_create_waits_for_a_replica(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 201 is a promise, and a call that a failover forgot would be ended as a stranger's."""
-    monkeypatch.setattr(replicas, "ACKNOWLEDGED_MS", 5_000)
+    monkeypatch.setattr(replicas, "ACKNOWLEDGED_MS", 1_000)
     store = ConferenceStore(connect(guarded.url), replicas=Replicas(are_there=True))
-    replica = redis.Redis(port=guarded.replica_port(), decode_responses=True)
-    for _ in range(50):
-        made = create(store)
-        assert replica.hget(keys.participant(made.conference_sid, made.call_sid), "status") == "queued"
+    create(store)
+    pid = guarded.freeze_replica()
+    began_at = time.monotonic()
+    create(store)
+    os.kill(pid, signal.SIGCONT)
+
+    assert time.monotonic() - began_at >= 1.0
+
+
+def test_a_sentinel_that_says_nothing_is_passed_over(guarded: Guarded) -> None:
+    """And asked again when it is back, however many connections are made meanwhile; nobody waits for long."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = guarded.url.replace("://", f"://127.0.0.1:{silent.getsockname()[1]},")
+        client = connect(url)
+        with ThreadPoolExecutor(8) as pool:
+            began_at = time.monotonic()
+            assert all(pool.map(lambda number: client.set("x", number), range(40)))
+        assert time.monotonic() - began_at < 1.4
+
+        sentinels = client.connection_pool.connection_kwargs["primary"]._sentinel.sentinels
+        ports = {one.connection_pool.connection_kwargs["port"] for one in sentinels}
+        assert ports == {silent.getsockname()[1], guarded.sentinel_port}
+
+
+def test_a_primary_that_is_there_serves_while_all_sentinels_are_silent(guarded: Guarded) -> None:
+    """They are asked for less than a lease lasts, and not each second."""
+    client = connect(guarded.url)
+    client.set("x", "1")
+    pid = guarded.freeze_sentinel()
+    try:
+        waits = []
+        for _ in range(30):
+            began_at = time.monotonic()
+            client.set("x", "2")
+            waits.append(time.monotonic() - began_at)
+            eventually(lambda at=began_at: time.monotonic() > at + 0.05, "a moment later")  # type: ignore[misc]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert max(waits) < 0.9
+    assert sum(wait > 0.2 for wait in waits) <= 1
 
 
 def test_a_url_names_sentinels_a_service_and_a_database() -> None:
