@@ -11,7 +11,7 @@ from typing import Any, Final
 ACKNOWLEDGED_MS: Final = 50
 """How long what was written is waited for to be on a replica, too."""
 
-AWAY_SECONDS: Final = 5.0
+AWAY_SECONDS: Final = 1.0
 """So long a replica that was waited for in vain is not waited for again: the primary alone has to do."""
 
 
