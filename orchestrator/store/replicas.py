@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-ACKNOWLEDGED_MS: Final = 50
+ACKNOWLEDGED_MS: Final = 200
 """How long what was written is waited for to be on a replica, too."""
 
 AWAY_SECONDS: Final = 1.0
