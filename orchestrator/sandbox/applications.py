@@ -11,9 +11,12 @@ from orchestrator.sandbox.causes import cause_named
 from orchestrator.sandbox.clock import FRAME_SECONDS
 from orchestrator.sandbox.conference import NO_PROFILE
 from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.session import Session
 
 log = structlog.get_logger(__name__)
+
+_EXTENSIONS = ("media XML orchestrator", "moved XML orchestrator", "join XML orchestrator")
 
 
 def _set(session: Session, data: str) -> None:
@@ -45,8 +48,12 @@ def _eavesdrop(session: Session, data: str) -> None:
 
 
 def _execute_extension(session: Session, data: str) -> None:
-    """execute_extension_function: no XML is read here, and the one extension that the node is asked for, that of
-    freeswitch-conf/dialplan/media.xml, has nothing to do where there is no RTP."""
+    """execute_extension_function: no XML is read here. Of freeswitch-conf/dialplan/media.xml nothing is left to do:
+    `media` hangs up a leg whose RTP may not go where its far end wants it, and here is no RTP; `moved` asks `media`
+    when the far end names another address, and no phone here does (execute_on_audio_change is never run); `join` waits
+    for the address of early media, and asks `media`."""
+    if data not in _EXTENSIONS:
+        raise NotSimulated(f"execute_extension {data}")
 
 
 def _hangup(session: Session, data: str) -> None:

@@ -19,6 +19,7 @@ from orchestrator.sandbox.causes import NORMAL_CLEARING
 from orchestrator.sandbox.channel import Channel, ChannelHost
 from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.phones import (
     Answer,
     EarlyMedia,
@@ -217,13 +218,19 @@ class Session:
             self._execute(application.name, application.data)
 
     def _execute(self, name: str, data: str) -> None:
+        """Run an application; what the sandbox does not simulate ends the call, as what there is not does."""
+        try:
+            self._run_application(name, data)
+        except NotSimulated as refused:
+            log.error("sandbox_does_not_simulate", what=str(refused))
+            self.channel.hang_up("DESTINATION_OUT_OF_ORDER")
+
+    def _run_application(self, name: str, data: str) -> None:
         """switch_core_session_exec: the data is expanded first; CHANNEL_EXECUTE before, _COMPLETE after."""
         channel = self.channel
         run = self.node.applications.get(name)
         if run is None:
-            log.error("sandbox_does_not_simulate", what=name)
-            channel.hang_up("DESTINATION_OUT_OF_ORDER")
-            return
+            raise NotSimulated(name)
         data = channel.expand(data)
         channel.current_application = (name, data)
         channel.variables |= {"current_application": name} | ({"current_application_data": data} if data else {})

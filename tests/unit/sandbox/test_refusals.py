@@ -60,3 +60,20 @@ def test_a_recording_with_settings_that_are_not_copied_is_refused(client: Client
     client.event("CHANNEL_ANSWER", called)
     command = f"uuid_record {called} start /tmp/never.wav 0 {{RECORD_APPEND=true}}"
     assert client.api(command) == "-ERR not simulated: uuid_record with RECORD_APPEND\n"
+
+
+@pytest.mark.parametrize("extension", ["media", "moved", "join"])
+def test_three_extensions_have_nothing_to_do(client: Client, extension: str) -> None:
+    """Those of freeswitch-conf that every leg asks about its RTP: the call goes on."""
+    called = client.originate("+15550001000", f"execute_extension:'{extension} XML orchestrator',park: inline")
+    client.event("CHANNEL_PARK", called)
+
+
+@pytest.mark.parametrize("extension", ["media", "media XML public", "other XML orchestrator"])
+def test_other_extensions_are_refused(client: Client, extension: str) -> None:
+    """As an application is that is not simulated."""
+    with capture_logs() as lines:
+        called = client.originate("+15550001000", f"'&execute_extension({extension})'")
+        assert client.event("CHANNEL_HANGUP", called)["Hangup-Cause"] == "DESTINATION_OUT_OF_ORDER"
+    what = f"execute_extension {extension}"
+    assert {"event": "sandbox_does_not_simulate", "what": what, "log_level": "error"} in lines
