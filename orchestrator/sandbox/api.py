@@ -11,21 +11,25 @@ from typing import Final
 
 import gevent
 
-from orchestrator.sandbox import control
+from orchestrator.sandbox import control, loopback
 from orchestrator.sandbox.causes import cause_named
 from orchestrator.sandbox.channel_api import COMMANDS as CHANNEL_COMMANDS
 from orchestrator.sandbox.channel_api import OK, find_channel, number_in
 from orchestrator.sandbox.conference_api import conference
 from orchestrator.sandbox.node import Node
+from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.originate import GATEWAYS, originate
+from orchestrator.sandbox.recorded import API_COMMANDS, GLOBALS, PLACES
 from orchestrator.sandbox.show import show
 from orchestrator.sandbox.sounds import SOUND_PREFIX
+from orchestrator.sandbox.switch_strings import separate_string
 
 HEARTBEAT_SECONDS = 20
+_HOSTNAME = "sandbox"
 VERSION = "1.10.12-release+sandbox~64bit"
 MODULES = frozenset(
     {
-        *("mod_commands", "mod_conference", "mod_dptools", "mod_event_socket", "mod_http_cache", "mod_loopback"),
+        *("mod_commands", "mod_conference", "mod_dptools", "mod_event_socket", "mod_http_cache", loopback.MODULE),
         *("mod_sndfile", "mod_sofia", "mod_tone_stream"),
     }
 )
@@ -100,10 +104,24 @@ def _version(node: Node, argument: str) -> str:
 
 
 def _global_getvar(node: Node, argument: str) -> str:
-    return {"core_uuid": node.core_uuid, "hostname": "sandbox", "sounds_dir": SOUND_PREFIX}.get(argument, "")
+    """One that there is not is empty."""
+    if not argument:
+        raise NotSimulated("global_getvar of all")
+    return _global(node, argument)
+
+
+def _global(node: Node, name: str) -> str:
+    known = {"core_uuid": node.core_uuid, "hostname": _HOSTNAME, "sounds_dir": SOUND_PREFIX}
+    if name in GLOBALS and name not in known:
+        raise NotSimulated(f"global_getvar {name}")
+    return known.get(name, "")
 
 
 _LOCATED: Final = {
+    "configuration configuration name acl.conf": (
+        '<configuration name="acl.conf">\n  <network-lists>\n    <list name="rtp-networks" default="deny">\n'
+        '      <node type="allow" cidr="255.255.255.255/32"/>\n    </list>\n  </network-lists>\n</configuration>\n'
+    ),
     "dialplan context name orchestrator": '<context name="orchestrator">\n</context>\n',
     "configuration configuration name conference.conf": (
         '<configuration name="conference.conf">\n  <profiles>\n    <profile name="orchestrator"/>\n  </profiles>\n'
@@ -113,8 +131,16 @@ _LOCATED: Final = {
 
 
 def _xml_locate(node: Node, argument: str) -> str:
-    """What a node of freeswitch-conf is asked for, in short. There are no lists: no RTP."""
-    return _LOCATED.get(argument, "can't find anything\n")
+    """What a node of freeswitch-conf is asked for, in short; RTP may go nowhere else, as there is none."""
+    words = separate_string(argument, " ", 4)
+    place = " ".join(words)
+    if len(words) not in (1, 4):
+        return "-ERR bad args\n"
+    if place in _LOCATED:
+        return _LOCATED[place]
+    if place == "root" or place in PLACES or (words[0] in PLACES and words[2] != "name"):
+        raise NotSimulated(f"xml_locate {place}")
+    return "can't find anything\n"
 
 
 def _sofia(node: Node, argument: str) -> str:
@@ -130,7 +156,7 @@ def _sofia(node: Node, argument: str) -> str:
 
 
 def _hostname(node: Node, argument: str) -> str:
-    return "sandbox"
+    return _HOSTNAME
 
 
 def _module_exists(node: Node, argument: str) -> str:
@@ -143,7 +169,17 @@ def _file_exists(node: Node, argument: str) -> str:
 
 
 def _unload(node: Node, argument: str) -> str:
-    """unload_function, of a module that is there."""
+    """unload_function, of the one module without which the sandbox does otherwise."""
+    if not argument:
+        return "-USAGE: [-f] <mod_name>\n"
+    if argument.startswith("-") and " " in argument:
+        raise NotSimulated("unload with an option")
+    if argument not in node.modules:
+        return "-ERR [No such module!]\n"
+    if argument != loopback.MODULE:
+        raise NotSimulated(f"unload {argument}")
+    if loopback.is_in_use(node):
+        return "-ERR [Module in use.]\n"
     node.modules.discard(argument)
     return OK
 
@@ -162,28 +198,57 @@ def _create_uuid(node: Node, argument: str) -> str:
 
 
 def _hupall(node: Node, argument: str) -> str:
-    cause = cause_named(argument) if argument else "MANAGER_REQUEST"
-    for session in tuple(node.sessions.values()):
-        session.channel.hang_up(cause)
-    return f"+OK hangup all channels with cause {cause}\n"
+    """`hupall [<cause> [<name> <value>]…]`: the calls that have all of these variables."""
+    named, *words = separate_string(argument, " ", 11) or ["NONE"]
+    cause = cause_named(named)
+    cause = "MANAGER_REQUEST" if cause == "NONE" else cause
+    wanted = list(zip(words[::2], words[1::2], strict=False))
+    channels = [session.channel for session in node.sessions.values()]
+    for channel in [each for each in channels if all(each.value_of(name) == value for name, value in wanted)]:
+        channel.hang_up(cause)
+    if not wanted:
+        return f"+OK hangup all channels with cause {cause}\n"
+    more = "..." if len(wanted) > 1 else ""
+    return f"+OK hangup all channels matching [{words[0]}]=[{words[1]}]{more} with cause: {cause}\n"
 
 
-EXPANSION: Final = re.compile(r"\$\{variable_(\w+)\}", re.ASCII)
-CONDITION: Final = re.compile(r"\$\{cond\('([^']*)' == '([^']*)' \? (\w+) : (\w+)\)\}", re.ASCII)
+EXPANSION: Final = re.compile(
+    r"\$\{cond\('(?P<left>[^']*)' == '(?P<right>[^']*)' \? (?P<yes>\w+) : (?P<no>\w+)\)\}"
+    r"|(?<!\$)\$\{(?P<name>[\w-]+)\}",
+    re.ASCII,
+)
 
 
 def _expand(node: Node, argument: str) -> str:
-    """Expand what the real one can in part: a channel's variables, and the choice between two words by an equality."""
-    target, line = "", argument
-    if argument.startswith("uuid:"):
-        target, _, line = argument.removeprefix("uuid:").partition(" ")
-    channel = find_channel(node, target)
-    variables = {} if channel is None else channel.variables
-    line = EXPANSION.sub(lambda match: variables.get(match[1], ""), line)
-    line = CONDITION.sub(lambda match: match[3] if match[1] == match[2] else match[4], line)
+    """Expand what the real one can in part: what a channel's events say, global variables, and the choice between two
+    words by an equality. A name that there is not becomes nothing; the command's own is not expanded."""
+    channel_uuid, line = "", argument
+    if argument.lower().startswith("uuid:"):
+        channel_uuid, _, line = argument[len("uuid:") :].partition(" ")
+    if not line:
+        return "-ERR No input\n"
     name, _, rest = line.partition(" ")
-    command = COMMANDS.get(name)
-    return "INVALID COMMAND!\n-ERR Cannot execute command\n" if command is None else command(node, rest.strip(" "))
+    command = COMMANDS.get(name.lower())
+    if command is None and name.lower() in API_COMMANDS:
+        raise NotSimulated(name)
+    if command is None:
+        return "INVALID COMMAND!\n-ERR Cannot execute command\n"
+    channel = find_channel(node, channel_uuid)
+    return command(node, _expanded(node, {} if channel is None else channel.full_headers(), rest).strip())
+
+
+def _expanded(node: Node, headers: dict[str, str], text: str) -> str:
+    """switch_event_expand_headers."""
+
+    def value(found: re.Match[str]) -> str:
+        if found["name"] is not None:
+            return headers.get(found["name"]) or _global(node, found["name"])
+        left, right = (_expanded(node, headers, found[side]) for side in ("left", "right"))
+        return found["yes"] if left == right else found["no"]
+
+    if "${" in EXPANSION.sub("", text) or "\\" in text:
+        raise NotSimulated(f"expand {text}")
+    return EXPANSION.sub(value, text)
 
 
 COMMANDS: dict[str, Callable[[Node, str], str]] = CHANNEL_COMMANDS | {

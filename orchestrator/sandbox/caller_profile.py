@@ -11,6 +11,17 @@ _CONSTANT = {
     "Caller-Privacy-Hide-Name": "false",
     "Caller-Privacy-Hide-Number": "false",
 }
+FIELDS_NOT_SIMULATED = frozenset(
+    {
+        *("ani", "ani_numplan", "ani_ton", "aniii", "callee_id_name", "callee_id_number", "caller_numplan"),
+        *("caller_ton", "chan_name", "context", "destination_number_numplan", "destination_number_ton", "dialplan"),
+        *("network_addr", "orig_caller_id_name", "orig_caller_id_number", "privacy_hide_name", "privacy_hide_number"),
+        *("profile_created_time", "profile_index", "rdnis", "rdnis_numplan", "rdnis_ton", "screen_bit", "source"),
+        *("answered_time", "created_time", "hungup_time", "progress_media_time", "progress_time", "transfer_source"),
+        *("transferred_time", "username"),
+    }
+)
+"""What else the real one finds there by name (switch_caller_get_field_by_name)."""
 
 
 @dataclass(slots=True)

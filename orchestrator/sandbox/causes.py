@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from orchestrator.sandbox.not_simulated import NotSimulated
+
 NORMAL_CLEARING = "NORMAL_CLEARING"
 
 # fmt: off
@@ -36,11 +38,16 @@ _LAST_Q850 = 127
 
 
 def cause_named(text: str) -> str:
-    """switch_channel_str2cause: a name in any case or a number; anything else is NORMAL_CLEARING."""
+    """switch_channel_str2cause: a name in any case or a number; any other word is NORMAL_CLEARING.
+
+    Any other number is a cause of its own in the real one, by the name UNKNOWN.
+    """
     if text[:1].isdigit():
         by_number = {number: name for name, number in NUMBERS.items()}
         digits = text[: len(text) - len(text.lstrip("0123456789"))]
-        return by_number.get(int(digits), NORMAL_CLEARING)
+        if int(digits) not in by_number:
+            raise NotSimulated(f"the hangup cause {digits}")
+        return by_number[int(digits)]
     return text.upper() if text.upper() in NUMBERS else NORMAL_CLEARING
 
 

@@ -12,8 +12,9 @@ from typing import Protocol
 from gevent.event import Event as Signal
 
 from orchestrator.sandbox import recorded
-from orchestrator.sandbox.caller_profile import CallerProfile
+from orchestrator.sandbox.caller_profile import FIELDS_NOT_SIMULATED, CallerProfile
 from orchestrator.sandbox.causes import NUMBERS, q850_of
+from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.phones import Redirect, Refuse
 from orchestrator.sandbox.switch_strings import expand_variables
 
@@ -130,13 +131,24 @@ class Channel:
         self.variables["read_codec"] = codec
 
     def expand(self, text: str) -> str:
-        """switch_channel_expand_variables: what is no variable may be a field of the caller's profile."""
+        """switch_channel_expand_variables."""
+        return expand_variables(text, self._named())
+
+    def value_of(self, name: str) -> str | None:
+        """switch_channel_get_variable, with a refusal for what the real one finds elsewhere."""
+        value = self._named().get(name)
+        if value is None and (name in FIELDS_NOT_SIMULATED or name in recorded.GLOBALS):
+            raise NotSimulated(f"{name} of a channel")
+        return value
+
+    def _named(self) -> dict[str, str]:
+        """What is no variable may be a field of the caller's profile."""
         profile = {
             "caller_id_name": self.profile.caller_name,
             "caller_id_number": self.profile.caller_number,
             "destination_number": self.profile.destination,
         }
-        return expand_variables(text, profile | self.variables)
+        return profile | self.variables
 
     def fire(self, name: str, extra: dict[str, str] | None = None) -> None:
         """Fire an event with everything that is known of the channel."""

@@ -9,6 +9,7 @@ from orchestrator.sandbox.causes import NORMAL_CLEARING, cause_named
 from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.leg_record import uuid_record
 from orchestrator.sandbox.node import Node
+from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.switch_strings import separate_string
 
 NO_SUCH_CHANNEL = "-ERR No such channel!\n"
@@ -69,12 +70,14 @@ def _uuid_setvar_multi(node: Node, argument: str) -> str:
 
 
 def _uuid_transfer(node: Node, argument: str) -> str:
-    """Of the two legs of a call it is the one named."""
+    """Of the two legs of a call it is the one named: no leg here is bridged to another."""
     words = separate_string(argument, " ", 5)
     if len(words) < 2:
         return "-USAGE: <uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]\n"
     if find_channel(node, words[0]) is None:
         return NO_SUCH_CHANNEL
+    if words[1].startswith("-"):
+        raise NotSimulated(f"uuid_transfer {words[1]}")
     node.sessions[words[0]].transfer(words[1], (*words, "XML")[2])
     return OK
 

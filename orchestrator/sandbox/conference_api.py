@@ -8,7 +8,6 @@ from orchestrator.sandbox.conference_files import find_member
 from orchestrator.sandbox.conference_list import OF_ONE, count, json_list, list_members
 from orchestrator.sandbox.member import Member
 from orchestrator.sandbox.node import Node
-from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.recorded import CONFERENCE_COMMANDS
 from orchestrator.sandbox.switch_strings import separate_string
 
@@ -20,13 +19,7 @@ _NOT_SIMULATED = ("xml_list", "help", "commands")
 
 def conference(node: Node, argument: str) -> str:
     """conference_api_main_real."""
-    try:
-        return _conference(node, separate_string(argument, " ", _MAX_WORDS))
-    except NotSimulated as refused:
-        return node.refuse(str(refused))
-
-
-def _conference(node: Node, words: list[str]) -> str:
+    words = separate_string(argument, " ", _MAX_WORDS)
     if not words:
         return "".join(f"<conf name> {name} {usage}\n" for name, usage in CONFERENCE_COMMANDS.items())
     found = node.find_conference(words[0])

@@ -13,6 +13,7 @@ from orchestrator.sandbox import conference_record
 from orchestrator.sandbox.conference import Conference
 from orchestrator.sandbox.conference_files import play, play_status, start_member_file, stop
 from orchestrator.sandbox.member import Member
+from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.switch_strings import atoi
 
 # --- for members: called once for each, `data` is the word after the target ------------------------------------------
@@ -86,6 +87,8 @@ def _unhold(conference: Conference, member: Member, data: str) -> str:
 
 def _kick(conference: Conference, member: Member, data: str) -> str:
     """Out of the conference; the call ends because its applications do."""
+    if data:
+        raise NotSimulated("conference kick with a sound")
     member.kicked = True
     member.stopped.set()
     conference.fire("kick-member", member)

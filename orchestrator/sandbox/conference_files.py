@@ -45,7 +45,10 @@ def play_status(conference: Conference, words: list[str]) -> str | None:
 
 
 def stop(conference: Conference, words: list[str]) -> str | None:
-    """`stop [current|all|async] [<member>]`; with a member `async` is its current one."""
+    """`stop [current|all|async] [<member>]`; with a member `async` is its current one.
+
+    `last` is in the real one's usage line, and it is the usage line that it answers with.
+    """
     which = words[0].lower() if words else "all"
     if which not in ("current", "all", "async"):
         return None

@@ -187,7 +187,7 @@ class Listener:
 
     def _event(self, packet: wire.Packet) -> str:
         words = packet.command.split(" ")[1:]
-        if words[:1] == ["xml"]:
+        if words and words[0].lower() == "xml":
             return wire.command_reply(self._refuse("event xml"))
         return wire.command_reply(self._subscription.add(words))
 

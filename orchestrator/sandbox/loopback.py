@@ -10,11 +10,15 @@ import uuid
 from orchestrator.sandbox.caller_profile import CallerProfile
 from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.node import Node
+from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.phones import Answer
 from orchestrator.sandbox.session import Session
 
-PREFIX = "loopback/"
-NULL = "null/"
+MODULE = "mod_loopback"
+LOOPBACK = "loopback"
+NULL = "null"
+ENDPOINTS = frozenset({LOOPBACK, NULL})
+"""Those of mod_loopback."""
 # char name[128] in channel_on_init.
 _LONGEST_NAME = 127
 
@@ -22,26 +26,37 @@ _LONGEST_NAME = 127
 def dial(node: Node, channel_uuid: str, variables: dict[str, str], address: str) -> Session:
     """`<extension>/<context>/<dialplan>`; returns the first leg, which is answered when the second one answers.
 
-    The second leg inherits the first one's variables (`__loopback_vars__`).
+    The second leg inherits the first one's variables (`__loopback_vars__`). Without a dialplan it is `xml`, of which
+    nothing is known here.
     """
-    extension, _, dialplan = address.rsplit("/", 2)
-    first = _leg(node, channel_uuid, "outbound", f"{PREFIX}{extension}-a", extension, variables)
-    second = _leg(node, str(uuid.uuid4()), "inbound", f"{PREFIX}{extension}-b", extension, variables)
+    extension, *rest = address.split("/", 2)
+    if extension.lower().startswith("app=") or len(rest) < 2:
+        raise NotSimulated(f"{LOOPBACK}/{address}")
+    first = _leg(node, channel_uuid, "outbound", f"{LOOPBACK}/{extension}-a", extension, variables)
+    second = _leg(node, str(uuid.uuid4()), "inbound", f"{LOOPBACK}/{extension}-b", extension, variables)
     first.partner, second.partner = second, first
     for leg in (first, second):
         node.add_session(leg)
         leg.start()
-    second.transfer(extension, dialplan)
+    second.transfer(extension, rest[1])
     return first
 
 
-def dial_nobody(node: Node, channel_uuid: str, variables: dict[str, str], name: str) -> Session:
-    """`null/<name>`: a leg without a far end, answered at once, which says nothing (null_channel_outgoing_channel)."""
-    leg = _leg(node, channel_uuid, "outbound", name, name.removeprefix(NULL), variables)
+def dial_nobody(node: Node, channel_uuid: str, variables: dict[str, str], address: str) -> Session:
+    """`null/<address>`: a leg without a far end, answered at once, which says nothing.
+
+    null_channel_outgoing_channel.
+    """
+    leg = _leg(node, channel_uuid, "outbound", f"{NULL}/{address}", address, variables)
     leg.script, leg.phone_is_quiet = (Answer(),), True
     node.add_session(leg)
     leg.start()
     return leg
+
+
+def is_in_use(node: Node) -> bool:
+    """Whether there is a leg of the module's; as long as there is one, it is not unloaded."""
+    return any(session.channel.name.partition("/")[0] in ENDPOINTS for session in node.sessions.values())
 
 
 def _leg(

@@ -13,6 +13,7 @@ from gevent.pool import Group
 from orchestrator.sandbox.conference import NO_PROFILE, PROFILES, Conference
 from orchestrator.sandbox.events import Event, EventStamp
 from orchestrator.sandbox.http_cache import HttpCache
+from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.recorded import API_COMMANDS
 from orchestrator.sandbox.scheduler import Scheduler
 from orchestrator.sandbox.session import Session
@@ -90,7 +91,10 @@ class Node:
             return self.refuse(command)
         if function is None:
             return f"-ERR {command} Command not found!\n"
-        reply = function(self, argument)
+        try:
+            reply = function(self, argument)
+        except NotSimulated as refused:
+            return self.refuse(str(refused))
         headers = {"API-Command": command}
         self.fire("API", headers | ({"API-Command-Argument": argument} if argument else {}))
         return reply

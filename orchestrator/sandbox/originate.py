@@ -15,6 +15,7 @@ import structlog
 
 from orchestrator.sandbox import loopback, recorded
 from orchestrator.sandbox.caller_profile import CallerProfile
+from orchestrator.sandbox.causes import cause_named
 from orchestrator.sandbox.channel import Channel
 from orchestrator.sandbox.node import Node
 from orchestrator.sandbox.not_simulated import NotSimulated
@@ -38,6 +39,7 @@ _NOT_SIMULATED = (
     *("originate_continue_on_timeout", "group_confirm_key", "api_on_originate", "execute_on_originate"),
 )
 _MORE_LEGS = (",", "|")
+_NO_FAILURES = ("NONE", "SUCCESS")
 # Splits the whole dial string, inside {} too.
 _ENTERPRISE_SEPARATOR = ":_:"
 # The originating thread looks at its leg every 20 ms; half of that on average.
@@ -77,8 +79,6 @@ def originate(node: Node, argument: str) -> str:
         request = _parse(words)
         session = _dial(node, request)
         _await_outcome(session.channel, request)
-    except NotSimulated as refused:
-        return node.refuse(str(refused))
     except Failure as failure:
         return f"-ERR {failure.cause}\n"
     _send_on(session, request)
@@ -115,23 +115,21 @@ def _parse(words: list[str]) -> Request:
 
 def _dial(node: Node, request: Request) -> Session:
     channel_uuid = request.variables.get("origination_uuid") or str(uuid.uuid4())
-    is_loopback = request.destination.startswith(loopback.PREFIX)
+    endpoint, address = _endpoint(node, request.destination)
     if channel_uuid in node.sessions:
         log.critical("duplicate_uuid", channel_uuid=channel_uuid)
-        if not is_loopback:
+        if endpoint != loopback.LOOPBACK:
             raise Failure("DESTINATION_OUT_OF_ORDER")
         channel_uuid = str(uuid.uuid4())
     if not node.throttle.allows(len(node.sessions)):
         log.critical("sandbox_makes_no_further_session")
         raise Failure("DESTINATION_OUT_OF_ORDER")
-    if is_loopback:
-        if "mod_loopback" not in node.modules:
-            raise Failure("CHAN_NOT_IMPLEMENTED")
-        return loopback.dial(node, channel_uuid, request.variables, request.destination.removeprefix(loopback.PREFIX))
-    if request.destination.startswith(loopback.NULL):
-        return loopback.dial_nobody(node, channel_uuid, request.variables, request.destination)
+    if endpoint == loopback.LOOPBACK:
+        return loopback.dial(node, channel_uuid, request.variables, address)
+    if endpoint == loopback.NULL:
+        return loopback.dial_nobody(node, channel_uuid, request.variables, address)
     try:
-        number, channel_name = _route(request.destination)
+        number, channel_name = _route(address)
     except NoRoute:
         profile = CallerProfile(caller_name="", caller_number="0000000000", destination="")
         Channel(node, str(uuid.uuid4()), "", profile, {}, state="CS_DESTROY").fire("CHANNEL_DESTROY")
@@ -159,15 +157,27 @@ def _dial(node: Node, request: Request) -> Session:
     return session
 
 
-def _route(destination: str) -> tuple[str, str]:
-    """The dialled number and the channel's name; of sofia only its usual profiles are known."""
+def _endpoint(node: Node, destination: str) -> tuple[str, str]:
+    """One that makes legs, and what it is to dial; the others fail before there is a leg."""
     if any(separator in destination for separator in _MORE_LEGS):
         raise NotSimulated("several legs")
     endpoint, _, address = destination.partition("/")
+    endpoint = endpoint.lower()
+    is_loaded = endpoint not in loopback.ENDPOINTS or loopback.MODULE in node.modules
+    if endpoint not in recorded.ENDPOINTS or not is_loaded:
+        raise Failure("CHAN_NOT_IMPLEMENTED")
+    if endpoint == "error":
+        cause = cause_named(address)
+        raise Failure("DESTINATION_OUT_OF_ORDER" if cause in _NO_FAILURES else cause)
     if endpoint == "user":
         raise Failure("SUBSCRIBER_ABSENT")
-    if endpoint != "sofia":
-        raise Failure("CHAN_NOT_IMPLEMENTED")
+    if endpoint != "sofia" and endpoint not in loopback.ENDPOINTS:
+        raise NotSimulated(f"originate {endpoint}/")
+    return endpoint, address
+
+
+def _route(address: str) -> tuple[str, str]:
+    """The dialled number and the channel's name; of sofia only its usual profiles are known."""
     profile_name, _, target = address.partition("/")
     if profile_name not in _SOFIA_PROFILES:
         raise NoRoute("INVALID_PROFILE")

@@ -1,7 +1,8 @@
 """What the real switch was recorded to say (recorded.json, written by `python -m tests.transcripts.record`).
 
 The variables that a call gets at each stage of its life, with names in place of what differs from call to call; and the
-commands and applications that the real one has, so that one that is not simulated is told from one that there is not.
+names of what the real one has (commands, applications, endpoints …), so that what is not simulated is told from what
+there is not.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ API_COMMANDS = frozenset[str](_DATA["api"])
 APPLICATIONS = frozenset[str](_DATA["applications"])
 CONFERENCE_COMMANDS: dict[str, str] = _DATA["conference"]
 """Each with its usage."""
+ENDPOINTS = frozenset[str](_DATA["endpoints"])
+GLOBALS = frozenset[str](_DATA["globals"])
+"""The names of its global variables."""
+PLACES = frozenset[str](_DATA["xml"])
+"""The sections of its configuration, and what they hold by name, as `xml_locate` takes them."""
 
 
 def variables(stage: str, names: dict[str, str]) -> dict[str, str]:

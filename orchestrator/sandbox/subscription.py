@@ -32,8 +32,10 @@ class Subscription:
         return event.name != CUSTOM or event.subclass is None or event.subclass in self.subclasses
 
     def add(self, words: list[str]) -> str:
-        """`event [plain|json] NAME… [CUSTOM subclass…]`: every word after CUSTOM is a subclass."""
-        words = [word for word in words if word]
+        """`event [plain|json] NAME… [CUSTOM subclass…]`: every word after CUSTOM is a subclass.
+
+        The format is the first word or none: behind a second blank the real one takes it for the name of an event.
+        """
         if words and words[0].lower() in _FORMATS:
             self.format = words.pop(0).lower()
         names, subclasses = _split_at_custom(words)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tests.harness.freeswitch import FarEnd, FreeSwitch
 from tests.harness.transcript import Conversation, Player
@@ -69,16 +70,19 @@ def record(path: Path, node: FreeSwitch, phones: FarEnd, home: Path) -> None:
 
 
 def write_recorded(api: Callable[[str], str]) -> None:
-    """The stages of a call, and the names of all commands."""
+    """The stages of a call, and the names of all that the real one has."""
     stages = {stage: _variables(*where) for stage, where in STAGES.items()}
     for later, former in (("media_ended", "ended"), ("early", "rings")):
         stages[later] = {name: value for name, value in stages[later].items() if name not in stages[former]}
     usages = [line.split(" ", 3)[2:] for line in api("conference").splitlines() if line.startswith("<conf name>")]
     recorded = {
         "stages": stages,
-        "api": _first_words(api("show api")),
-        "applications": _first_words(api("show application")),
+        "api": _column(api("show api")),
+        "applications": _column(api("show application")),
         "conference": {name: " ".join(usage) for name, *usage in usages},
+        "endpoints": _column(api("show endpoint"), 1),
+        "globals": sorted(line.partition("=")[0] for line in api("global_getvar").splitlines()),
+        "xml": _places(api("xml_locate root")),
     }
     RECORDED.write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n")
 
@@ -99,10 +103,18 @@ def _variables(name: str, label: str) -> dict[str, str]:
     return found
 
 
-def _first_words(listed: str) -> list[str]:
-    """The names in the first column of a `show`."""
-    names = {line.partition(",")[0] for line in listed.splitlines()[1:] if "," in line}
+def _column(listed: str, column: int = 0) -> list[str]:
+    """The names in a column of a `show`."""
+    names = {line.split(",")[column] for line in listed.splitlines()[1:] if "," in line}
     return sorted(names)
+
+
+def _places(document: str) -> list[str]:
+    """The sections of the configuration, and what is in them by name: as `xml_locate` takes them."""
+    sections = list(ElementTree.fromstring(document))  # noqa: S314 -- our own configuration
+    return [section.get("name", "") for section in sections] + [
+        f"{section.get('name')} {child.tag} name {child.get('name')}" for section in sections for child in section
+    ]
 
 
 if __name__ == "__main__":

@@ -5,15 +5,22 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.sandbox.causes import cause_named, q850_of
+from orchestrator.sandbox.not_simulated import NotSimulated
 
 
 @pytest.mark.parametrize(
     ("text", "cause"),
-    [("user_busy", "USER_BUSY"), ("17", "USER_BUSY"), ("nonsense", "NORMAL_CLEARING"), ("9999", "NORMAL_CLEARING")],
+    [("user_busy", "USER_BUSY"), ("17", "USER_BUSY"), ("nonsense", "NORMAL_CLEARING")],
 )
 def test_causes_are_named_or_numbered(text: str, cause: str) -> None:
-    """A name in any case, or its number; what is unknown is NORMAL_CLEARING."""
+    """A name in any case, or its number; a word that is none is NORMAL_CLEARING."""
     assert cause_named(text) == cause
+
+
+def test_a_number_without_a_name_is_refused() -> None:
+    """The real one goes on with it."""
+    with pytest.raises(NotSimulated):
+        cause_named("9999")
 
 
 def test_own_causes_count_as_sixteen() -> None:

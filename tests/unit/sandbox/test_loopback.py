@@ -88,3 +88,18 @@ def test_a_coach_is_listened_for(client: Client, sandbox: Sandbox) -> None:
 
     event = client.event("stop-talking", whisper.channel_uuid)
     assert (event["Conference-Name"], event["Hear"]) == (f"speech-{CONFERENCE}", "false")
+
+
+def test_the_module_goes_when_no_leg_of_it_is_left(client: Client) -> None:
+    """Then a pair is impossible, and there is nothing more to unload (seen on the real one)."""
+    whisper, _, _ = pair_of_two(client)
+    assert client.api("unload mod_loopback") == "-ERR [Module in use.]\n"
+    assert client.api("module_exists mod_loopback") == "true"
+    client.api(f"uuid_kill {whisper.channel_uuid}")
+    client.until(lambda: legs(client) == [])
+
+    assert client.api("unload mod_loopback") == "+OK\n"
+    assert client.api("module_exists mod_loopback") == "false"
+    for endpoint in ("loopback/m:^:answer^park/default/inline", "null/nobody"):
+        assert client.api(f"originate {endpoint} &park()") == "-ERR CHAN_NOT_IMPLEMENTED\n"
+    assert client.api("unload mod_loopback") == "-ERR [No such module!]\n"
