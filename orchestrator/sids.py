@@ -1,7 +1,7 @@
 """Mint and check SIDs: two letters and 32 lower-case hexadecimal digits.
 
 A CallSid carries its FreeSWITCH channel UUID: ``CA`` + the UUID without dashes. We mint both, so the first
-event of a call already names its participant (architecture.md, section 1).
+event of a call already names its participant.
 """
 
 from __future__ import annotations

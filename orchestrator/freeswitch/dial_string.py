@@ -36,7 +36,7 @@ ENDS_WITH_THE_LAST: Final = "mandatory_member_endconf"
 records would keep it alive (conference_member.c, conference_member_del)."""
 
 TIMEOUT_BUFFER_SECONDS: Final = 5
-"""Twilio adds 5 s to Timeout (seed 004, "Timeout")."""
+"""Twilio adds 5 s to Timeout (wire-contract section 3.3)."""
 
 SAFE_VALUE: Final = re.compile(r"[A-Za-z0-9+._~@:;=&?/!*() \[\]-]*", re.ASCII)
 """What a variable's value may be made of: nothing that FreeSWITCH gives a meaning to inside the braces."""

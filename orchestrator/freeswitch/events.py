@@ -1,6 +1,6 @@
 """(event name, subclass, action) -> domain event. Two tables; what is in neither is not ours and is dropped.
 
-Headers and their order: freeswitch-facts.md, "Order of events"; mod_conference `conference_event.c`.
+Headers and their order: docs/freeswitch.md, "Order of events"; mod_conference `conference_event.c`.
 """
 
 from __future__ import annotations

@@ -78,8 +78,9 @@ def sip_variables(command: CreateParticipant, uri: SipUri | None) -> Iterator[tu
 
 
 def _identity(command: CreateParticipant, uri: SipUri) -> Iterator[tuple[str, str]]:
-    """`From` is in P-Asserted-Identity, `CallerId` in From (seed 004). The switch can say one of them in both, in its
-    own domain; where they differ, a phone number needs none, and anybody else's is the one that is called."""
+    """`From` is in P-Asserted-Identity, `CallerId` in From (wire-contract section 3.3). The switch can say one of them
+    in both, in its own domain; where they differ, a phone number needs none, and anybody else's is the one that is
+    called."""
     caller = caller_user(command.from_)
     if command.caller_id is None or caller_user(command.caller_id) == caller:
         yield "sip_cid_type", "pid"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import warnings
 from dataclasses import fields
 from pathlib import Path
@@ -23,10 +24,17 @@ from orchestrator.domain.events import Event
 from orchestrator.domain.transitions import CONFERENCE_TABLE, EVENT_TABLE
 from orchestrator.freeswitch.dial_string import RENDERED_FIELDS
 from orchestrator.twiml.verbs import Verb
+from tests.harness.freeswitch import REPOSITORY
 
 PACKAGE = Path(orchestrator.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 LONGEST_FILE = 300
+TEXTS = {
+    str(path.relative_to(REPOSITORY)): path.read_text("utf-8")
+    for folder in ("orchestrator", "tests")
+    for path in (REPOSITORY / folder).rglob("*")
+    if path.suffix in (".html", ".js", ".lua", ".md", ".py", ".txt", ".xml")
+}
 
 CREATE_FIELDS = {field.name for field in fields(CreateParticipant)}
 EVENTS = {cls for _, cls in inspect.getmembers(events, inspect.isclass) if issubclass(cls, Event) and cls is not Event}
@@ -155,6 +163,15 @@ def test_long_files_are_named() -> None:
             warnings.warn(f"{path} has {length} lines: is it about one thing?", stacklevel=1)
 
     assert max(lengths.values()) < 2 * LONGEST_FILE
+
+
+def test_documents_that_are_named_are_there() -> None:
+    """By their path from the top; a reader of the repository has no other papers."""
+    named = {(path, name) for path, text in TEXTS.items() for name in re.findall(r"[\w./-]+\.md\b", text)}
+    papers = {(path, paper) for path, text in TEXTS.items() for paper in re.findall(r"(?i)\bseeds? \d+", text)}
+
+    assert {(path, name) for path, name in named if not (REPOSITORY / name).is_file()} | papers == set()
+    assert {"docs/wire-contract.md", "docs/freeswitch.md"} <= {name for _, name in named}
 
 
 def test_the_guards_see_the_program() -> None:

@@ -1,7 +1,7 @@
 """Requests, commands and events in any order that causality allows: the last request of each kind is what is so.
 
 The API's own `UpdateService`, the listener's own `Committer` and effects, a real Redis; the switch is a model of what
-FreeSWITCH 1.10 does with its members (freeswitch-facts.md). Commands of a request may be late, and overtake each
+FreeSWITCH 1.10 does with its members (docs/freeswitch.md). Commands of a request may be late, and overtake each
 other; events wait until the listener gets round to them.
 """
 

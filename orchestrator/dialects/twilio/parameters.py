@@ -54,7 +54,7 @@ def boolean(name: str, values: Sequence[str]) -> bool:
 
 @takes(type="boolean")
 def lenient_boolean(name: str, values: Sequence[str]) -> bool:
-    """Anything other than true is false (seeds 002 and 004, update of Muted)."""
+    """Anything other than true is false (wire-contract section 3.4, Muted)."""
     return values[-1].strip().lower() == "true"
 
 
