@@ -20,6 +20,7 @@ from orchestrator.callbacks.deliver import Result, Sender, receiver_of
 from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.overrides import Overrides, parse_overrides
 from orchestrator.callbacks.retry import Schedule, is_final, retry_after_seconds
+from orchestrator.clock import now_ms
 from orchestrator.errors import Unavailable
 from orchestrator.lanes.engine import Lease
 from orchestrator.store.accounts import AccountStore
@@ -68,10 +69,10 @@ class Drainer:
         """Deliver until the lane is empty, has to wait, or has had its turn: then its next one is now."""
         entry = self._read(lease, head)
         if entry is None:
-            return _now_ms()
+            return now_ms()
         places = (entry.account_sid, f"{entry.account_sid} {receiver_of(entry)}")
         if not self._has_room(*places):
-            return _now_ms() + int(POSTPONED_MS * random.uniform(1, 3))  # noqa: S311 -- spreads load, keeps no secret
+            return now_ms() + int(POSTPONED_MS * random.uniform(1, 3))  # noqa: S311 -- spreads load, keeps no secret
         self._in_flight.update((*places, _ALL))
         try:
             return self._take_turn(lease, head, entry)
@@ -109,7 +110,7 @@ class Drainer:
             if read is None:
                 break
             entry = read
-        return _now_ms()
+        return now_ms()
 
     def _finish(self, lease: Lease, tried: Tried, state: State, reason: str) -> Head:
         """The head is done with. An empty lane is given back in the same step; a lost one is not ours."""
@@ -144,13 +145,13 @@ class Drainer:
         account = self._accounts.load_account(entry.account_sid)
         if account is None:
             return self._bury(lease, entry, Tried(head.token), "no-account")
-        if self._is_too_old(head, _now_ms()):
+        if self._is_too_old(head, now_ms()):
             return self._bury(lease, entry, Tried(head.token), "age")
-        pause_ms = self._breaker.pause_ms(entry.account_sid, receiver_of(entry), _now_ms())
+        pause_ms = self._breaker.pause_ms(entry.account_sid, receiver_of(entry), now_ms())
         if pause_ms:
-            self._retry_later(lease, Tried(head.token), _now_ms() + pause_ms)
+            self._retry_later(lease, Tried(head.token), now_ms() + pause_ms)
             return None
-        began_ms = _now_ms()
+        began_ms = now_ms()
         result, attempts = self._try(entry, account.auth_token, head.attempts)
         tried = Tried(head.token, tuple((attempt.number, orjson.dumps(attempt).decode()) for attempt in attempts))
         if result.failure is None:
@@ -168,11 +169,11 @@ class Drainer:
         if is_final(result.status):
             self._answered(entry)
             return self._bury(lease, entry, tried, f"http-{result.status}")
-        self._insist(lambda: self._breaker.failed(entry.account_sid, receiver_of(entry), began_ms, _now_ms()))
+        self._insist(lambda: self._breaker.failed(entry.account_sid, receiver_of(entry), began_ms, now_ms()))
         made = head.attempts + len(tried.attempts)
         delay = self._schedule.delay_seconds(made, random.uniform(-1, 1))  # noqa: S311 -- spreads load, keeps no secret
         asked = retry_after_seconds(result.retry_after, lambda: datetime.now(UTC))
-        due_ms = _now_ms() + int(max(delay, asked or 0.0) * 1000)
+        due_ms = now_ms() + int(max(delay, asked or 0.0) * 1000)
         if self._is_too_old(head, due_ms):
             return self._bury(lease, entry, tried, "age")
         self._retry_later(lease, tried, due_ms)
@@ -192,7 +193,7 @@ class Drainer:
         ends_at = time.monotonic() + overrides.total_ms / 1000
         attempts: list[Attempt] = []
         while True:
-            at_ms = _now_ms()
+            at_ms = now_ms()
             seconds = max(ends_at - time.monotonic(), 0.1)
             about = entry.request_id or entry.call_sid or entry.conference_sid
             with tracing.span(f"callback {entry.kind}", about, token=entry.token) as span:
@@ -219,10 +220,6 @@ class Drainer:
 
 def _is_retried_at_once(result: Result, overrides: Overrides, made: int) -> bool:
     return result.failure in overrides.retried and made <= overrides.retries and not result.is_refused
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def _log_attempt(entry: Entry, number: int, result: Result) -> None:

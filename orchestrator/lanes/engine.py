@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import structlog
 from gevent.pool import Pool
 
 from orchestrator import logs
+from orchestrator.clock import now_ms
 from orchestrator.errors import Unavailable
 from orchestrator.jobs.wakeups import Wakeups
 from orchestrator.store.lanes import LEASE_MS, Lane, LaneStore, LeaseLost
@@ -71,7 +71,7 @@ class Engine:
         lease = Lease(lane, uuid.uuid4().hex)
         try:
             while True:
-                found = self._store.take(lane, lease.owner, _now_ms(), note)
+                found = self._store.take(lane, lease.owner, now_ms(), note)
                 if found is None:
                     return
                 self._leases[lease.owner] = lease
@@ -87,7 +87,7 @@ class Engine:
         except Exception:
             log.exception("lane_broken", lane=str(lane))
             with contextlib.suppress(Unavailable):
-                self._store.release(lane, lease.owner, _now_ms() + BROKEN_MS)
+                self._store.release(lane, lease.owner, now_ms() + BROKEN_MS)
         finally:
             self._leases.pop(lease.owner, None)
 
@@ -95,7 +95,7 @@ class Engine:
         """False: somebody has come meanwhile, and we look once more."""
         if not self._store.release(lease.lane, lease.owner, due_ms):
             return False
-        if due_ms is not None and due_ms <= _now_ms():
+        if due_ms is not None and due_ms <= now_ms():
             self._wakeups.wake([lease.lane])
         return True
 
@@ -115,12 +115,8 @@ class Engine:
                 leases = list(self._leases.values())
                 for start in range(0, len(leases), RENEWED_AT_ONCE):
                     some = leases[start : start + RENEWED_AT_ONCE]
-                    store.renew({lease.owner: lease.lane for lease in some}, _now_ms())
+                    store.renew({lease.owner: lease.lane for lease in some}, now_ms())
                     gevent.sleep(0)
             except Unavailable as error:
                 log.warning("leases_not_renewed", error=error.message)
             sleep(LEASE_MS / 4000)
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -19,6 +19,7 @@ from typing import Any, Final
 import structlog
 
 from orchestrator import logs
+from orchestrator.clock import now_ms
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.lanes.engine import Lease
@@ -84,7 +85,7 @@ class Player:
             logs.bind(audience.conference.account_sid)
             if not self._step(audience):
                 return self._due_ms()
-        return _now_ms() + AGAIN_MS
+        return now_ms() + AGAIN_MS
 
     def _due_ms(self) -> int | None:
         playing = self.state.playing
@@ -106,7 +107,7 @@ class Player:
                 self._take_loaded(audience, kind, loading)
 
     def _has_news(self) -> bool:
-        return self._loads.have_come or self._needs_stock() or self.state.is_finished((), _now_ms())
+        return self._loads.have_come or self._needs_stock() or self.state.is_finished((), now_ms())
 
     def _save(self) -> None:
         """What plays is written down before a wait: should we die, whoever looks next does not play it again."""
@@ -116,8 +117,8 @@ class Player:
 
     def _step(self, audience: Audience) -> bool:
         """The next thing to do; False if there is nothing."""
-        if self.state.is_finished(self._stored.ended, _now_ms()):
-            self.state = self.state.finished(_now_ms())
+        if self.state.is_finished(self._stored.ended, now_ms()):
+            self.state = self.state.finished(now_ms())
             self._silent_since = time.monotonic()
         elif not self.state.has_background(audience.background):
             self._change_background(audience)
@@ -165,7 +166,7 @@ class Player:
                 file = self._output.fetch(audience, track.clip)
                 self._store.check(self._lane, self._owner)
                 self._output.play(audience, self._lane, file, play_id)
-                self.state = replace(self.state, playing=Playing(kind, play_id, _now_ms() + track.clip.duration_ms))
+                self.state = replace(self.state, playing=Playing(kind, play_id, now_ms() + track.clip.duration_ms))
         except ClipGone:
             self._loads.cancel(kind)
             self.state = self.state.with_track(kind, track.clip_gone())
@@ -198,7 +199,7 @@ class Player:
         if track.failure is not None and not track.played_ms and not leads_elsewhere:
             self._failed(kind, track, *track.failure)
         elif leads_on:
-            not_before_ms = _now_ms() + SHORT_ROUND_MS if track.played_ms < SHORT_ROUND_MS else 0
+            not_before_ms = now_ms() + SHORT_ROUND_MS if track.played_ms < SHORT_ROUND_MS else 0
             self.state = self.state.with_track(kind, track.next_document(not_before_ms))
         elif kind == "background":
             self.state = self.state.with_track(kind, replace(track, is_over=True))
@@ -245,7 +246,7 @@ class Player:
     def _is_loaded(self, audience: Audience, kind: Kind, track: Track) -> bool:
         """True if there is something to be played, or the end to be told. Begins to load what is missing, which may
         also be what comes next."""
-        if not track.needs_loading or _now_ms() >= track.not_before_ms:
+        if not track.needs_loading or now_ms() >= track.not_before_ms:
             conference, ask = audience.conference, self._parts.fetch_parameters
             parameters = partial(ask, track.dialect, conference, audience.participant)
             self._loads.begin(kind, track, conference.account_sid, parameters)
@@ -296,7 +297,3 @@ class Player:
         if begun is None or self.state.playing is not None:
             return False
         return time.monotonic() - max(begun, self._silent_since) >= STOCK_AFTER_SECONDS
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

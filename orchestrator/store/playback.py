@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 import redis
 
+from orchestrator.clock import now_ms
 from orchestrator.domain.conference import TWILIO
 from orchestrator.domain.events import OwedEnd
 from orchestrator.errors import ConferenceNotInProgress, TooManyAnnouncements
@@ -78,7 +78,7 @@ class PlaybackStore(LaneStore):
                 raise ConferenceNotInProgress("AnnounceUrl: the conference has ended")
             if not added:
                 raise TooManyAnnouncements("AnnounceUrl: too many announcements wait already")
-            self._redis.zadd(self._due, {str(lane): _now_ms() + _WAKE_GRACE_MS}, lt=True)
+            self._redis.zadd(self._due, {str(lane): now_ms() + _WAKE_GRACE_MS}, lt=True)
 
     def _add_note(self, pipe: Any, lane: Lane, note: str) -> None:
         if note:
@@ -105,10 +105,6 @@ class PlaybackStore(LaneStore):
         if waiting < 0:
             raise LeaseLost
         return int(waiting)
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def _playback(lane: Lane) -> str:

@@ -4,7 +4,6 @@ conference's end; and which of them somebody has to look at, and when."""
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 import redis
 
+from orchestrator.clock import now_ms
 from orchestrator.domain.changes import NewCallback
 from orchestrator.domain.recording import (
     ACTIVE,
@@ -77,7 +77,7 @@ class RecordingStore:
             pipe.set(keys.recording_index(sid), recording.conference_sid)
             for subject in (recording.account_sid, recording.call_sid or recording.conference_sid):
                 pipe.zadd(keys.recordings_of(subject), {f"{recording.conference_sid}.{sid}": made_ms})
-            pipe.zadd(_DUE, {str(lane): _now_ms() + WAKE_GRACE_MS}, nx=True)
+            pipe.zadd(_DUE, {str(lane): now_ms() + WAKE_GRACE_MS}, nx=True)
             pipe.execute()
             made = self._create(
                 keys=[keys.recording(recording.conference_sid, sid)], args=[json.dumps(encode_recording(recording))]
@@ -107,7 +107,7 @@ class RecordingStore:
         }
         with redis_errors():
             if callbacks:
-                self._redis.zadd(keys.OPEN_CONFERENCES, {conference_sid: _now_ms()}, nx=True)
+                self._redis.zadd(keys.OPEN_CONFERENCES, {conference_sid: now_ms()}, nx=True)
             done, dropped = self._commit(
                 keys=[
                     keys.recording(conference_sid, sid),
@@ -130,10 +130,10 @@ class RecordingStore:
         pipe = self._redis.pipeline(transaction=False)
         index_callbacks(pipe, after.account_sid, after.conference_sid, callbacks, dropped, self._retention_seconds)
         if callbacks:
-            pipe.zadd(_CALLBACKS_DUE, {str(lane_of(after)): _now_ms() + WAKE_GRACE_MS})
+            pipe.zadd(_CALLBACKS_DUE, {str(lane_of(after)): now_ms() + WAKE_GRACE_MS})
         has_ceased = before.running_part is not None and after.running_part is None
         if has_ceased or after.status is not before.status:
-            pipe.zadd(_DUE, {str(lane_of(after)): _now_ms() + WAKE_GRACE_MS})
+            pipe.zadd(_DUE, {str(lane_of(after)): now_ms() + WAKE_GRACE_MS})
         if after.sizes != before.sizes or after.status is DELETED:
             size = 0 if after.status is DELETED else sum(bytes_ for _, bytes_ in after.sizes)
             self._count_bytes(
@@ -198,7 +198,7 @@ class RecordingStore:
     def list_running(self) -> tuple[list[Recording], int]:
         """List recordings of all accounts that are under way, the newest first, of MOST_RUNNING that somebody has to
         look at; and say how many these are in all, with those that are being finished."""
-        most_ms = _now_ms() + WATCHED_WITHIN_MS
+        most_ms = now_ms() + WATCHED_WITHIN_MS
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.zcount(_DUE, "-inf", most_ms)
@@ -229,7 +229,3 @@ def _versioned(raw: dict[str, str]) -> VersionedRecording | None:
     if "version" not in raw:
         return None
     return VersionedRecording(*decode_recording([text for pair in raw.items() for text in pair]))
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

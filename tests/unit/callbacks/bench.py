@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,9 +50,8 @@ class Bench:
     def __init__(self, client: redis.Redis, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
         self.client, self.web = client, web
         self.now = float(int(time.time()))
-        clock = SimpleNamespace(time=lambda: self.now, monotonic=time.monotonic)
         for module in (drain_module, engine_module):
-            monkeypatch.setattr(module, "time", clock)
+            monkeypatch.setattr(module, "now_ms", lambda: int(self.now * 1000))
         AccountStore(client).save_account(Account(ACCOUNT, TOKEN, "active"))
         self.lane = self.new_lane("weekly")
         self.outbox = OutboxStore(client)

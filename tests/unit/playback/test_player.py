@@ -40,7 +40,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def theatre(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Theatre:
     made = Theatre(client)
-    monkeypatch.setattr(player_module, "_now_ms", made.now_ms)
+    monkeypatch.setattr(player_module, "now_ms", made.now_ms)
     return made
 
 
