@@ -197,8 +197,7 @@ class AccountStore:
 
     def list_accounts(self) -> list[Account]:
         """Every account, by SID."""
-        with redis_errors():
-            sids = sorted(self._redis.smembers(keys.ACCOUNTS))
+        sids = list_account_sids(self._redis)
         return [account for sid in sids if (account := self.load_account(sid)) is not None]
 
     def change_account(self, account_sid: str, change: Callable[[Account], Account]) -> Account | None:
@@ -230,6 +229,12 @@ class AccountStore:
             pipe.execute()
             self._redis.sadd(keys.ACCOUNTS, account.account_sid)
         self._cache.pop(account.account_sid, None)
+
+
+def list_account_sids(client: Any) -> list[str]:
+    """List every AccountSid."""
+    with redis_errors():
+        return sorted(client.smembers(keys.ACCOUNTS))
 
 
 def _written(account: Account) -> dict[str, str]:

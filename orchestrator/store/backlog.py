@@ -10,6 +10,7 @@ from typing import Any, Final
 import redis
 
 from orchestrator.store import keys
+from orchestrator.store.accounts import list_account_sids
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.lanes import WORKED_ON_MS, Lane
 from orchestrator.store.receivers import Receiver, ReceiverStore
@@ -67,8 +68,7 @@ class Backlog:
 
     def accounts(self) -> list[str]:
         """List every AccountSid."""
-        with redis_errors():
-            return sorted(self._redis.smembers(keys.ACCOUNTS))
+        return list_account_sids(self._redis)
 
     def count_dead(self, account_sid: str) -> int:
         """Count the dead letters of an account that are still kept."""

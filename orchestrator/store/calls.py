@@ -100,7 +100,7 @@ class CallStore:
 
 
 def _decode(raw: dict[str, str]) -> Participant:
-    return decode_participant([text for pair in raw.items() for text in pair])
+    return decode_participant(raw)
 
 
 def _place(participant: Participant) -> Place:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,11 +91,11 @@ class CommitStore:
         conferences = {}
         for sid, raw in zip(conference_sids, found, strict=False):
             if "version" in raw:
-                conferences[sid] = Versioned(*decode_conference(_flat(raw)))
+                conferences[sid] = Versioned(*decode_conference(raw))
         participants = {}
         for (_, call_sid), raw in zip(pairs, found[len(conference_sids) :], strict=True):
             if "status" in raw:
-                participants[call_sid] = decode_participant(_flat(raw))
+                participants[call_sid] = decode_participant(raw)
         return conferences, participants
 
     def list_conference_sids(self, node: str) -> list[str]:
@@ -214,10 +214,6 @@ class CommitStore:
         answers = pipe.execute()
         for account_sid, count in zip(accounts, answers[len(answers) - len(accounts) :], strict=True):
             forget_callbacks(self._redis, account_sid, count - self._accounts.load_limits(account_sid).kept_callbacks)
-
-
-def _flat(raw: Mapping[str, str]) -> list[str]:
-    return [text for pair in raw.items() for text in pair]
 
 
 def _render(change: Change, call_retention_seconds: int, retention_seconds: int) -> tuple[list[str], bytes]:

@@ -16,6 +16,7 @@ from orchestrator.domain.conference import Conference, Participant
 from orchestrator.outgoing.addressing import shown_address
 from orchestrator.sids import is_sid
 from orchestrator.store import keys
+from orchestrator.store.accounts import list_account_sids
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.records import decode_conference, decode_participant
 
@@ -45,17 +46,12 @@ class History:
         """Load a conference, also one that has ended; None if it is not known any more."""
         with redis_errors():
             raw = self._redis.hgetall(keys.conference(conference_sid))
-        return decode_conference(_flat(raw))[0] if "version" in raw else None
+        return decode_conference(raw)[0] if "version" in raw else None
 
     def list_open(self) -> list[str]:
         """List the ConferenceSids that are active or have callbacks waiting, the newest first."""
         with redis_errors():
             return list(self._redis.zrevrange(keys.OPEN_CONFERENCES, 0, -1))
-
-    def list_accounts(self) -> list[str]:
-        """List every AccountSid."""
-        with redis_errors():
-            return sorted(self._redis.smembers(keys.ACCOUNTS))
 
     def list_conferences(self, account_sid: str) -> Iterator[Conference]:
         """List an account's conferences that are kept, the newest first; read in chunks."""
@@ -64,7 +60,7 @@ class History:
             with redis_errors():
                 sids = self._redis.zrevrange(keys.account_conferences(account_sid), start, start + ROWS_PER_READ - 1)
                 rows = self._hashes([keys.conference(sid) for sid in sids])
-            yield from (decode_conference(_flat(raw))[0] for raw in rows if "version" in raw)
+            yield from (decode_conference(raw)[0] for raw in rows if "version" in raw)
             if len(sids) < ROWS_PER_READ:
                 return
             start += ROWS_PER_READ
@@ -120,7 +116,7 @@ class History:
         if is_sid("CA", text):
             call = self.load_call(text)
             return [call.conference_sid] if call else []
-        accounts = self.list_accounts()
+        accounts = list_account_sids(self._redis)
         shown, found = shown_address(text), dict.fromkeys(self._find_open(text, accounts))
         for account_sid in accounts:
             for index, conference in enumerate(self.list_conferences(account_sid)):
@@ -187,9 +183,5 @@ def timeline(conference: Conference, people: Sequence[Participant]) -> list[Mome
 
 def _seen(raw: dict[str, str]) -> Participant:
     """As operators see a call: whom it is between without the passwords in SIP URIs, as the log says it."""
-    call = decode_participant(_flat(raw))
+    call = decode_participant(raw)
     return replace(call, from_=shown_address(call.from_), to=shown_address(call.to))
-
-
-def _flat(raw: dict[str, str]) -> list[str]:
-    return [text for pair in raw.items() for text in pair]

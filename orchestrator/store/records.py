@@ -30,6 +30,9 @@ from orchestrator.domain.recording import (
     RecordingStatus,
 )
 
+Answer = Mapping[str, str] | Sequence[str]
+"""HGETALL's: a mapping as the client makes it, or flat, as scripts return it."""
+
 Codec = tuple[Callable[[Any], str], Callable[[str], Any]]
 
 
@@ -149,16 +152,20 @@ def decode_recording(flat: Sequence[str]) -> tuple[Recording, int]:
     return Recording(**_values(_RECORDING, raw)), int(raw["version"])
 
 
-def decode_conference(flat: Sequence[str]) -> tuple[Conference, int]:
-    """Decode a Conference and its version from HGETALL's flat answer."""
-    raw = dict(zip(flat[::2], flat[1::2], strict=True))
+def decode_conference(answer: Answer) -> tuple[Conference, int]:
+    """Decode a Conference and its version."""
+    raw = _mapping(answer)
     return Conference(**_values(_CONFERENCE, raw)), int(raw["version"])
 
 
-def decode_participant(flat: Sequence[str]) -> Participant:
-    """Decode a Participant from HGETALL's flat answer."""
-    raw = dict(zip(flat[::2], flat[1::2], strict=True))
+def decode_participant(answer: Answer) -> Participant:
+    """Decode a Participant."""
+    raw = _mapping(answer)
     return Participant(switch=SwitchRef(**_values(_SWITCH, raw)), **_values(_PARTICIPANT, raw))
+
+
+def _mapping(answer: Answer) -> Mapping[str, str]:
+    return answer if isinstance(answer, Mapping) else dict(zip(answer[::2], answer[1::2], strict=True))
 
 
 def _values(table: Mapping[str, Codec], raw: Mapping[str, str]) -> dict[str, Any]:
