@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 MIMETYPE: Final = "application/xml"
@@ -19,6 +19,12 @@ def element(name: str, content: object, attributes: Sequence[tuple[str, object]]
     start = "".join(f" {key}={quoteattr(_text(value))}" for key, value in attributes)
     inside = _inside(content)
     return f"<{name}{start}>{inside}</{name}>" if inside else f"<{name}{start}/>"
+
+
+def resource(name: str, values: Mapping[str, Any], order: Iterable[str] = ()) -> str:
+    """Write a resource: its properties, and those of a property, in camel case; in another order than theirs if one is
+    given, which need not name all."""
+    return element(name, [(camel(key), _properties(values[key])) for key in order or values])
 
 
 class Markup(str):
@@ -40,6 +46,10 @@ def document(root: str) -> bytes:
 def camel(key: str) -> str:
     """Return `call_sid` as XML names it: `CallSid`."""
     return "".join(word.capitalize() for word in key.split("_"))
+
+
+def _properties(value: Any) -> object:
+    return [(camel(key), text) for key, text in value.items()] if isinstance(value, dict) else value
 
 
 def _inside(content: object) -> str:

@@ -80,7 +80,7 @@ def render_conferences(asked: Asked, page: Page[Conference]) -> Answer:
 
 
 def _render(asked: Asked, name: str, values: dict[str, Any]) -> Answer:
-    return as_json(values) if asked.representation == "json" else _as_xml(_element(name, values))
+    return as_json(values) if asked.representation == "json" else _as_xml(xml.resource(name, values))
 
 
 def _render_page(asked: Asked, page: Page[Any], name: str, rows: list[dict[str, Any]]) -> Answer:
@@ -104,15 +104,7 @@ def _render_page(asked: Asked, page: Page[Any], name: str, rows: list[dict[str, 
     if asked.representation == "json":
         return as_json({**known, f"{name.lower()}s": rows})
     attributes = [(key.replace("_", ""), value) for key, value in known.items()]
-    return _as_xml(xml.element(f"{name}s", xml.elements(_element(name, row) for row in rows), attributes))
-
-
-def _element(name: str, values: dict[str, Any]) -> str:
-    return xml.element(name, [(xml.camel(key), _content(value)) for key, value in values.items()])
-
-
-def _content(value: Any) -> object:
-    return [(xml.camel(key), text) for key, text in value.items()] if isinstance(value, dict) else value
+    return _as_xml(xml.element(f"{name}s", xml.elements(xml.resource(name, row) for row in rows), attributes))
 
 
 def _as_xml(content: str) -> Answer:

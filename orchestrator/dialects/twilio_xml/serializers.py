@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from orchestrator.dialects import xml
@@ -34,54 +33,54 @@ CONFERENCE: Final = (
 def render_account(asked: Asked, account: Account) -> Answer:
     """An account."""
     values = serialize_account(asked, account)
-    return as_xml(_element("Account", values, tuple(values)))
+    return as_xml(xml.resource("Account", values))
 
 
 def render_conference(asked: Asked, conference: Conference) -> Answer:
     """A conference."""
-    return as_xml(_element("Conference", serialize_conference(asked, conference), CONFERENCE))
+    return as_xml(xml.resource("Conference", serialize_conference(asked, conference), CONFERENCE))
 
 
 def render_conferences(asked: Asked, page: Page[Conference]) -> Answer:
     """A page of conferences."""
-    rows = [_element("Conference", serialize_conference(asked, row), CONFERENCE) for row in page.rows]
+    rows = [xml.resource("Conference", serialize_conference(asked, row), CONFERENCE) for row in page.rows]
     return as_xml(xml.element("Conferences", xml.elements(rows), page_attributes(page)))
 
 
 def render_participant(asked: Asked, participant: Participant, queue_time_ms: int | None) -> Answer:
     """A participant."""
-    return as_xml(_element("Participant", serialize_participant(asked, participant, queue_time_ms), PARTICIPANT))
+    return as_xml(xml.resource("Participant", serialize_participant(asked, participant, queue_time_ms), PARTICIPANT))
 
 
 def render_participants(asked: Asked, page: Page[Participant]) -> Answer:
     """A page of participants."""
-    rows = [_element("Participant", serialize_participant(asked, row), LISTED_PARTICIPANT) for row in page.rows]
+    rows = [xml.resource("Participant", serialize_participant(asked, row), LISTED_PARTICIPANT) for row in page.rows]
     return as_xml(xml.element("Participants", xml.elements(rows), page_attributes(page)))
 
 
 def render_call(asked: Asked, call: Participant) -> Answer:
     """A call."""
     values = serialize_call(asked, call)
-    return as_xml(_element("Call", values, tuple(values)))
+    return as_xml(xml.resource("Call", values))
 
 
 def render_calls(asked: Asked, page: Page[Participant]) -> Answer:
     """A page of calls."""
     rows = [serialize_call(asked, row) for row in page.rows]
-    elements = xml.elements(_element("Call", values, tuple(values)) for values in rows)
+    elements = xml.elements(xml.resource("Call", values) for values in rows)
     return as_xml(xml.element("Calls", elements, page_attributes(page)))
 
 
 def render_recording(asked: Asked, recording: Recording, where: str, base: str) -> Answer:
     """A recording."""
     values = serialize_recording(asked, recording, where, base)
-    return as_xml(_element("Recording", values, tuple(values)))
+    return as_xml(xml.resource("Recording", values))
 
 
 def render_recordings(asked: Asked, page: Page[Recording], where: str, base: str) -> Answer:
     """A page of recordings."""
     values = [serialize_recording(asked, row, where, base) for row in page.rows]
-    rows = [_element("Recording", row, tuple(row)) for row in values]
+    rows = [xml.resource("Recording", row) for row in values]
     return as_xml(xml.element("Recordings", xml.elements(rows), page_attributes(page)))
 
 
@@ -108,11 +107,3 @@ def page_attributes(page: Page[Any]) -> list[tuple[str, object]]:
 def as_xml(content: str) -> Answer:
     """An answer in XML."""
     return Answer(xml.document(xml.element("TwilioResponse", xml.elements([content]))), xml.MIMETYPE)
-
-
-def _element(name: str, values: dict[str, Any], order: Sequence[str]) -> str:
-    return xml.element(name, [(xml.camel(key), _content(values[key])) for key in order])
-
-
-def _content(value: Any) -> object:
-    return [(xml.camel(key), text) for key, text in value.items()] if isinstance(value, dict) else value
