@@ -112,14 +112,6 @@ class Sandbox:
         """The phone at the other end of this channel sends its BYE now."""
         self.node.sessions[channel_uuid].channel.far_end_hangs_up()
 
-    def far_end_falls_quiet(self, channel_uuid: str) -> None:
-        """The phone stops talking, in a conference or before it joins one."""
-        self.node.sessions[channel_uuid].set_quiet(True)
-
-    def far_end_speaks_again(self, channel_uuid: str) -> None:
-        """Have the phone that was silent talk again."""
-        self.node.sessions[channel_uuid].set_quiet(False)
-
     def _new_node(self) -> Node:
         node = Node(api.COMMANDS, APPLICATIONS, api.MODULES)
         node.spawn(api.beat, node)

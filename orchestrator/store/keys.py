@@ -178,10 +178,6 @@ def media_note(account_sid: str, digest: str) -> str:
     return f"{MEDIA}note:{account_sid}:{digest}"
 
 
-def media_account(account_sid: str) -> str:
-    return f"{MEDIA}account:{account_sid}"
-
-
 def looks(node_name: str) -> str:
     return f"node:{{{node_name}}}:looks"
 

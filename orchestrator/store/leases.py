@@ -104,12 +104,6 @@ class LeaseStore:
                 self._renew(keys=[keys.node_lease(lease.node)], args=[lease.epoch, length_ms], client=pipe)
             return [bool(answer) for answer in pipe.execute()]
 
-    def load_owner(self, node: str) -> str:
-        """The process that leased a node last, and has not given it back; empty if there is none."""
-        with redis_errors():
-            owner, until_ms = self._redis.hmget(keys.node_lease(node), "owner", "until_ms")
-        return str(owner) if owner and until_ms != "0" else ""
-
 
 class Lease:
     """The right to follow a node. Another has it when this process has not been heard of for LEASE_MS."""

@@ -22,11 +22,11 @@ from typing import Any
 from orchestrator.errors import Unavailable
 from orchestrator.store import keys
 from orchestrator.store.connection import connect
-from orchestrator.store.leases import LeaseStore
 from orchestrator.store.nodes import NodeStore
 from tests.conftest import make_switch
 from tests.harness.cables import cables_to_nodes
 from tests.harness.freeswitch import FarEnd, find_freeswitch
+from tests.harness.leases import owner_of
 from tests.harness.polling import eventually
 from tests.harness.sentinel import Guarded
 from tests.harness.stack import Process, Stack
@@ -54,8 +54,8 @@ def is_followed_by(stack: Stack, process: Process) -> bool:
 
 def _pair(stack: Stack) -> tuple[Process, Process]:
     """The listener that follows the node, and the other."""
-    store = LeaseStore(connect(stack.environment["REDIS_URL"]))
-    owner = eventually(lambda: store.load_owner(NODE), "it is followed")
+    client = connect(stack.environment["REDIS_URL"])
+    owner = eventually(lambda: owner_of(client, NODE), "it is followed")
     one, two = stack.listeners
     return (one, two) if f":{one.pid}:" in owner else (two, one)
 

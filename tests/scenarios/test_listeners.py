@@ -13,11 +13,11 @@ import pytest
 
 from orchestrator.sids import channel_uuid_of
 from orchestrator.store.connection import connect
-from orchestrator.store.leases import LeaseStore
 from orchestrator.store.nodes import NodeStore
 from tests.conftest import make_switch
 from tests.harness.cables import cables_to_nodes
 from tests.harness.freeswitch import FarEnd
+from tests.harness.leases import owner_of
 from tests.harness.polling import eventually
 from tests.harness.sentinel import Guarded
 from tests.harness.stack import Process, RealSwitch, Stack
@@ -61,7 +61,7 @@ def two_nodes(switch_name: str, tmp_path: Path) -> Iterator[Stack]:
 
 def follower(stack: Stack) -> Process | None:
     """The listener that follows the node."""
-    owner = LeaseStore(connect(stack.environment["REDIS_URL"])).load_owner("fs1")
+    owner = owner_of(connect(stack.environment["REDIS_URL"]), "fs1")
     return next((one for one in stack.listeners if f":{one.pid}:" in owner), None)
 
 
@@ -137,7 +137,7 @@ def test_a_listener_is_cut_off_from_the_node(pair: Stack) -> None:
 
 def test_a_listener_that_is_added_takes_its_share_while_people_come_and_go(two_nodes: Stack) -> None:
     """It has one of the two nodes within seconds, and nobody notices: a join and a leave for everybody, in order."""
-    stack, leases = two_nodes, LeaseStore(connect(two_nodes.environment["REDIS_URL"]))
+    stack, store = two_nodes, connect(two_nodes.environment["REDIS_URL"])
     is_over = threading.Event()
 
     def come_and_go(number: int) -> list[list[Any]]:
@@ -151,7 +151,7 @@ def test_a_listener_that_is_added_takes_its_share_while_people_come_and_go(two_n
         return held
 
     def owners() -> set[str]:
-        return {leases.load_owner(node) for node in ("fs1", "fs2")}
+        return {owner_of(store, node) for node in ("fs1", "fs2")}
 
     with ThreadPoolExecutor(4) as pool:
         rooms = [pool.submit(come_and_go, number) for number in range(4)]

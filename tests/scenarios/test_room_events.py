@@ -247,9 +247,9 @@ def pause(sandbox):
                 continue
             heard[name] = heard.get(name, 0) + 1
             if heard[name] % 80 == 40:
-                sandbox.far_end_falls_quiet(name)
+                sandbox.node.sessions[name].set_quiet(True)
             elif heard[name] % 80 == 0:
-                sandbox.far_end_speaks_again(name)
+                sandbox.node.sessions[name].set_quiet(False)
 
 Sandbox.start = start_with_pauses
 sys.exit(main(sys.argv[1:]))

@@ -83,7 +83,7 @@ def test_a_coach_is_listened_for(client: Client, sandbox: Sandbox) -> None:
     whisper, coach, _ = pair_of_two(client, SPEECH)
     speech = {"start-talking", "stop-talking"}
     client.until(lambda: client.labels(whisper.channel_uuid, speech) == ["start-talking"])
-    sandbox.far_end_falls_quiet(coach)
+    sandbox.node.sessions[coach].set_quiet(True)
     client.until(lambda: client.labels(whisper.channel_uuid, speech) == ["start-talking", "stop-talking"])
 
     event = client.event("stop-talking", whisper.channel_uuid)

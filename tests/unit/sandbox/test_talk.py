@@ -69,13 +69,13 @@ def test_a_phone_that_falls_quiet(client: Client, sandbox: Sandbox) -> None:
     client.until(lambda: client.labels(only=_TALK) == ["start-talking"] * 2)
 
     began = time.monotonic()
-    sandbox.far_end_falls_quiet(quiet)
-    sandbox.far_end_falls_quiet(muted)
+    sandbox.node.sessions[quiet].set_quiet(True)
+    sandbox.node.sessions[muted].set_quiet(True)
     client.api(f"conference CFx mute {muted_id}")
 
     assert client.event("stop-talking")["Talking"] == "false"
     assert time.monotonic() - began > 0.7
-    sandbox.far_end_speaks_again(quiet)
+    sandbox.node.sessions[quiet].set_quiet(False)
     client.until(lambda: client.labels(quiet, _TALK) == ["start-talking", "stop-talking", "start-talking"])
     client.api("conference CFx hup all")
     client.event("conference-destroy")
@@ -87,7 +87,7 @@ def test_a_phone_that_is_quiet_before_it_joins(client: Client, sandbox: Sandbox)
     """It never starts."""
     channel_uuid = client.originate("+15550002000", "&conference(CFx@orchestrator)")
     client.event("CHANNEL_PROGRESS", channel_uuid)
-    sandbox.far_end_falls_quiet(channel_uuid)
+    sandbox.node.sessions[channel_uuid].set_quiet(True)
 
     client.event("add-member", channel_uuid)
     gevent.sleep(_SOON_SECONDS)

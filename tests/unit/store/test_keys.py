@@ -303,7 +303,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
         "accounts", keys.PROCESSES, keys.AUDIT, keys.account(ACCOUNT), keys.account_conferences(ACCOUNT), keys.DROPPED,
         keys.COMMITS_REFUSED, keys.NODES, keys.REGIONS, keys.node_lease(NODE), keys.node_conferences(NODE),
         keys.lanes_due("playback"), keys.MEDIA_ENDS, keys.MEDIA_OWNERS, keys.MEDIA_BYTES, keys.MEDIA_DROPPED,
-        keys.media_account(ACCOUNT), keys.account_recording_bytes(ACCOUNT),
+        f"{keys.MEDIA}account:{ACCOUNT}", keys.account_recording_bytes(ACCOUNT),
         *(keys.recordings_of(sid) for sid in (ACCOUNT, one.call_sid)),
     }  # fmt: skip
     assert {name for name, ttl in left.items() if ttl == -1} == stays

@@ -97,7 +97,7 @@ def test_all_accounts_together_are_bounded(media: MediaStore, client: redis.Redi
 
     assert client.hget(keys.MEDIA_BYTES, "all") == str(4 * ROOM)
     assert client.hgetall(keys.MEDIA_DROPPED) == {"all": "10"}
-    assert client.exists(keys.media_account(f"AC{0:032x}")) == 0
+    assert client.exists(f"{keys.MEDIA}account:AC{0:032x}") == 0
 
 
 def test_what_is_larger_than_an_account_is_refused(media: MediaStore) -> None:
