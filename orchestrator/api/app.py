@@ -61,33 +61,37 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.before_request(_name_request)
-    app.before_request(_start_deadline)
-    app.before_request(lambda: _read_path(dialects))
-    app.before_request(lambda: cors.answer_preflight(request))
-    authenticator, pacing = Authenticator(accounts), Pacing()
-
-    @app.before_request
-    def admit() -> None:
-        if not is_open(request):
-            g.account = authenticator.authenticate(request, g.asked)
-            logs.bind(g.account.account_sid)
-            logs.bind_asker(request.authorization.username if request.authorization else None)
-            pacing.take_request(g.account.account_sid, g.account.limits)
-
-    app.before_request(lambda: check_request(request))
-    app.after_request(cors.allow)
-    app.after_request(_tell_name)
-    request_log = RequestLog()
-    app.after_request(lambda response: _account_for(response, request_log))
-    app.teardown_request(_stop_deadline)
-    app.teardown_request(lambda _: logs.start())
-    app.teardown_request(lambda _: g.pop("trace", ExitStack()).close())
+    pacing = Pacing()
+    _add_hooks(app, dialects, Authenticator(accounts), pacing)
     for prefix in dialects.prefixes:
         app.register_blueprint(routes.make_blueprint(prefix, services, pacing))
     app.register_blueprint(own.make_blueprint(services, pacing, quotas))
     app.register_blueprint(serve.make_blueprint(media))
+    _add_description(app)
+    _add_health(app, problems)
+    _add_errors(app, pacing)
+    return app
 
+
+def _add_hooks(app: Flask, dialects: Dialects, authenticator: Authenticator, pacing: Pacing) -> None:
+    """Add what is done for every request. Flask runs what is before one in this order, what is after it in reverse."""
+    app.before_request(_name_request)
+    app.before_request(_start_deadline)
+    app.before_request(lambda: _read_path(dialects))
+    app.before_request(lambda: cors.answer_preflight(request))
+    app.before_request(lambda: _admit(authenticator, pacing))
+    app.before_request(lambda: check_request(request))
+    request_log = RequestLog()
+    app.after_request(cors.allow)
+    app.after_request(_tell_name)
+    app.after_request(lambda response: _account_for(response, request_log))
+    app.teardown_request(_stop_deadline)
+    app.teardown_request(lambda _: logs.start())
+    app.teardown_request(lambda _: g.pop("trace", ExitStack()).close())
+
+
+def _add_description(app: Flask) -> None:
+    """Add the OpenAPI document and the page that shows it."""
     document = orjson.dumps(openapi.build_document())
 
     @app.get("/openapi.json")
@@ -96,30 +100,35 @@ def create_app(
 
     app.register_blueprint(_make_page())
 
+
+def _add_health(app: Flask, problems: Callable[[], Sequence[str]]) -> None:
+    """Add the paths that a load balancer asks."""
+
     @app.get("/healthz")
     def health() -> Response:
-        """This process answers; `/readyz` and `orchestrator check` look at what is behind it."""
+        """Say that this process answers; `/readyz` and `orchestrator check` look at what is behind it."""
         return Response("ok\n", mimetype="text/plain")
 
     @app.get("/readyz")
     def ready() -> Response:
-        """Whether the deployment can do its work, and what it lacks."""
+        """Say whether the deployment can do its work, and what it lacks."""
         lacking = problems()
         return Response("\n".join(lacking or ("ready",)) + "\n", 503 if lacking else 200, mimetype="text/plain")
 
-    @app.errorhandler(ApiError)
-    def refuse(error: ApiError) -> Response:
-        return _answer_error(error)
+
+def _add_errors(app: Flask, pacing: Pacing) -> None:
+    """Add the handlers that turn an exception into an answer."""
+    app.register_error_handler(ApiError, _answer_error)
 
     @app.errorhandler(QuotaReached)
     def refuse_late(error: QuotaReached) -> Response:
         let_wait(request.environ)
         pacing.rest(g.asked_at)
-        return refuse(error)
+        return _answer_error(error)
 
     @app.errorhandler(HTTPException)
     def translate(error: HTTPException) -> Response:
-        """Werkzeug's own refusals in Twilio's words."""
+        """Put Werkzeug's own refusals into Twilio's words."""
         if error.code == 404:
             return _answer_error(routes.no_such_path())
         if error.code == 405:
@@ -130,11 +139,9 @@ def create_app(
 
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:
-        """A defect of ours: the log has it whole, the client learns nothing of the inside."""
+        """Log a defect of ours as a whole; the client learns nothing of the inside."""
         log.exception("request_crashed")
         return _answer_error(ApiError("An internal error has occurred"))
-
-    return app
 
 
 def _make_page() -> Blueprint:
@@ -145,7 +152,17 @@ def _make_page() -> Blueprint:
     return page
 
 
+def _admit(authenticator: Authenticator, pacing: Pacing) -> None:
+    """Find out whose request it is, and count it. Raises AuthenticationFailed, AccountSuspended, QuotaReached."""
+    if not is_open(request):
+        g.account = authenticator.authenticate(request, g.asked)
+        logs.bind(g.account.account_sid)
+        logs.bind_asker(request.authorization.username if request.authorization else None)
+        pacing.take_request(g.account.account_sid, g.account.limits)
+
+
 def _read_path(dialects: Dialects) -> None:
+    """Find the dialect and the resource that the path names."""
     g.asked = dialects.asked(request.method, request.path, request.headers.get("Accept", ""))
 
 

@@ -43,26 +43,39 @@ class Parts:
 
 
 def create_console(parts: Parts, token: str, trusted: Sequence[Network] = ()) -> Flask:
-    """The WSGI application. `trusted`: networks of the proxies that are believed about who asks."""
+    """Make the WSGI application. `trusted`: networks of the proxies that are believed about who asks."""
     app = Flask(__name__)
     app.wsgi_app = partial(_ask_as_client, app.wsgi_app, trusted)  # type: ignore[method-assign]  # Flask's own way
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    door, pages = Door(token), Pages(parts.reader, parts.services, app.jinja_env)
-    live, conferences = Live(pages.live), LivePages(lambda sid: {"conference": pages.conference(sid)})
     reader = parts.reader
+    door, pages = Door(token), Pages(reader, parts.services, app.jinja_env)
     accounts = AccountOperations(reader.account_store, parts.removal)
     nodes = NodeOperations(reader.registry, reader.node_store)
     hands = Hands(parts.services, reader.history, accounts, nodes)
 
-    @app.before_request
-    def let_in() -> ResponseReturnValue | None:
-        refused = door.check(request)
-        g.is_in = refused is None
-        return refused
-
+    app.before_request(lambda: _let_in(door))
     app.after_request(_harden)
     app.teardown_request(lambda _: logs.start())
+    _add_pages(app, parts, pages)
+    _add_actions(app, hands, parts.audit)
+    _add_health(app, parts, door)
+    app.register_blueprint(admin.make_blueprint(reader, accounts, nodes))
+    app.after_request(partial(_note_admin, parts.audit))
+    _add_errors(app)
+    return app
+
+
+def _let_in(door: Door) -> ResponseReturnValue | None:
+    """Ask the door who it is; returns its refusal, or None."""
+    refused = door.check(request)
+    g.is_in = refused is None
+    return refused
+
+
+def _add_pages(app: Flask, parts: Parts, pages: Pages) -> None:
+    """Add the pages that show something, and the streams that keep two of them up to date."""
+    live, conferences = Live(pages.live), LivePages(lambda sid: {"conference": pages.conference(sid)})
 
     @app.get("/")
     def home() -> str:
@@ -97,16 +110,10 @@ def create_console(parts: Parts, token: str, trusted: Sequence[Network] = ()) ->
     def audit() -> str:
         return render_template("audit.html", deeds=parts.audit.list())
 
-    _add_actions(app, hands, parts.audit)
-    _add_health(app, parts, door)
-    app.register_blueprint(admin.make_blueprint(reader, accounts, nodes))
-    app.after_request(partial(_note_admin, parts.audit))
-    _add_errors(app)
-    return app
-
 
 def _add_actions(app: Flask, hands: Hands, audit: AuditStore) -> None:
-    """Each asks first, on a page of its own: it works without scripts, by keyboard, and cannot be hit by accident."""
+    """Add the operators' actions. Each asks first, on a page of its own: that works without scripts, by keyboard, and
+    nobody hits it by accident."""
 
     @app.get("/ask/<name>")
     def ask(name: str) -> str:
@@ -128,7 +135,7 @@ def _add_actions(app: Flask, hands: Hands, audit: AuditStore) -> None:
 
 
 def _back() -> str:
-    """Where the question was asked: a path of ours."""
+    """Return where the question was asked: a path of ours."""
     path = request.values.get("back", "/")
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
 
@@ -144,6 +151,8 @@ def _read(name: str, values: Mapping[str, str]) -> tuple[Action, dict[str, str]]
 
 
 def _add_health(app: Flask, parts: Parts, door: Door) -> None:
+    """Add what is no page for operators: health, figures and the login."""
+
     @app.get("/healthz")
     def health() -> Response:
         return Response("ok\n", mimetype="text/plain")
@@ -167,6 +176,8 @@ def _add_health(app: Flask, parts: Parts, door: Door) -> None:
 
 
 def _add_errors(app: Flask) -> None:
+    """Add the handlers that turn an exception into an answer."""
+
     @app.errorhandler(ApiError)
     def refuse(error: ApiError) -> ResponseReturnValue:
         return _said(error.message, error.code, error.http_status)
@@ -183,21 +194,21 @@ def _add_errors(app: Flask) -> None:
 
 
 def _said(message: str, code: int, status: int) -> ResponseReturnValue:
-    """To a person as a page, to a program as JSON."""
+    """Answer an error: to a person as a page, to a program as JSON."""
     if "text/html" in request.headers.get("Accept", ""):
         return render_template("error.html", message=message, status=status), status
     return {"code": code, "message": message, "status": status}, status
 
 
 def _note(audit: AuditStore, action: str, target: str, outcome: str) -> None:
-    """An audit log: a line, and the last thousand for the page."""
+    """Note what an operator did: a line of the log, and a row of the last thousand for the page."""
     address = request.remote_addr or ""
     log.info("operator_action", address=address, action=action, target=target, outcome=outcome)
     audit.add(Deed.now(address, action, target, outcome))
 
 
 def _note_admin(audit: AuditStore, response: Response) -> Response:
-    """What is changed by the operators' API is in the audit log, too; what the door refused is no deed of theirs."""
+    """Note what the operators' API has changed in the audit log, too; what the door refused is no deed of theirs."""
     if g.get("is_in") and request.path.startswith("/v1/") and request.method not in ("GET", "HEAD"):
         target = " ".join((request.path[:200], *g.get("fields", ())))
         _note(audit, request.method, target, str(response.status_code))

@@ -96,37 +96,13 @@ class ParticipantService:
         call_sid, order = mint_sid("CA"), self._turns.seal(Order(command, destination))
         while True:
             conference, is_new = self._conference_for(account_sid, name, command, group)
-            require_whispers(self._nodes.get_connected(conference.node), command.coaching)
-            participant = make_participant(call_sid, conference, command)
-            if destination.fallbacks:
-                left = len(destination.fallbacks)
-                participant = replace(participant, gateways_left=left, tried_left=left, order=order)
-            logs.bind(participant.conference_sid, participant.call_sid)
-            # Refuses what cannot be carried, before anything is written.
-            Originate(command, participant, destination, conference.has_started).render()
             candidate = None if is_sid("CF", name) else conference
-            may_be_written = False
+            participant = self._prepare(call_sid, conference, command, destination, order)
             try:
-                with self._admitted(participant, limits, is_new):
-                    if is_new:
-                        # A create that is refused leaves no name behind; one that finds the name taken, no turn.
-                        if self._turns.is_free(account_sid, limits):
-                            self._sessions.reserve(participant)
-                        self._claim(conference)
-                    with self._turns.taken(participant, order, limits) as waits_ms:
-                        if waits_ms:
-                            participant = replace(
-                                participant, dialled_at=None, tried_left=participant.gateways_left + 1
-                            )
-                        else:
-                            self._sessions.reserve(participant)
-                        may_be_written = True
-                        conference = self._store.create_participant(command, participant, candidate, waits_ms)
+                participant, conference, waits_ms = self._attempt(
+                    command, participant, candidate, is_new, order, limits
+                )
                 break
-            except Unavailable:
-                if may_be_written:
-                    self._spawn(self._end_undialled, participant)
-                raise
             except _NameTaken:
                 limits = limits.without_rate()  # it has been counted as one create
             except ConferenceNotActive:
@@ -144,6 +120,54 @@ class ParticipantService:
             waits_ms=waits_ms,
         )
         return participant, waits_ms
+
+    def _prepare(
+        self, call_sid: str, conference: Conference, command: CreateParticipant, destination: Destination, order: str
+    ) -> Participant:
+        """Make the participant's record; refuses what cannot be carried, before anything is written."""
+        require_whispers(self._nodes.get_connected(conference.node), command.coaching)
+        participant = make_participant(call_sid, conference, command)
+        if destination.fallbacks:
+            left = len(destination.fallbacks)
+            participant = replace(participant, gateways_left=left, tried_left=left, order=order)
+        logs.bind(participant.conference_sid, participant.call_sid)
+        Originate(command, participant, destination, conference.has_started).render()
+        return participant
+
+    def _attempt(
+        self,
+        command: CreateParticipant,
+        participant: Participant,
+        candidate: Conference | None,
+        is_new: bool,
+        order: str,
+        limits: Limits,
+    ) -> tuple[Participant, Conference, int]:
+        """Write the participant, and its turn to be dialled; returns it, its conference and its queue time in ms.
+        `candidate`: the conference to make if there is none yet; None: there has to be one.
+
+        Raises what create_participant does, and _NameTaken.
+        """
+        may_be_written = False
+        try:
+            with self._admitted(participant, limits, is_new):
+                if is_new and candidate is not None:
+                    # A create that is refused leaves no name behind; one that finds the name taken, no turn.
+                    if self._turns.is_free(participant.account_sid, limits):
+                        self._sessions.reserve(participant)
+                    self._claim(candidate)
+                with self._turns.taken(participant, order, limits) as waits_ms:
+                    if waits_ms:
+                        participant = replace(participant, dialled_at=None, tried_left=participant.gateways_left + 1)
+                    else:
+                        self._sessions.reserve(participant)
+                    may_be_written = True
+                    conference = self._store.create_participant(command, participant, candidate, waits_ms)
+        except Unavailable:
+            if may_be_written:
+                self._spawn(self._end_undialled, participant)
+            raise
+        return participant, conference, waits_ms
 
     def _find_destination(self, account_sid: str, command: CreateParticipant) -> Destination:
         if command.byoc is None:
@@ -199,6 +223,7 @@ class ParticipantService:
             yield
 
     def _claim(self, conference: Conference) -> None:
+        """Claim a new conference's name. Raises _NameTaken."""
         sid = conference.conference_sid
         if self._store.claim_name(conference.account_sid, conference.friendly_name, sid) != sid:
             raise _NameTaken  # just now, with a conference of somebody else's: join that one

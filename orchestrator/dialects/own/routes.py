@@ -18,6 +18,8 @@ from orchestrator.dialects.own.serializers import (
 )
 from orchestrator.errors import BadParameter, TokenNeeded
 from orchestrator.services.all_services import Services
+from orchestrator.services.callback_log import CallbackLog
+from orchestrator.services.credentials import Credentials
 from orchestrator.services.pacing import Pacing
 from orchestrator.sids import is_sid
 from orchestrator.store.quotas import QuotaStore
@@ -26,10 +28,15 @@ from orchestrator.store.quotas import QuotaStore
 def make_blueprint(services: Services, pacing: Pacing, quotas: QuotaStore) -> Blueprint:
     """Make all routes under /v1."""
     blueprint = Blueprint("own", __name__, url_prefix="/v1/Accounts/<account_sid>")
-    callback_log, credentials = services.callback_log, services.credentials
+    _add_callbacks(blueprint, services.callback_log, pacing)
+    _add_replays(blueprint, services.callback_log, pacing, quotas)
+    _add_receivers(blueprint, services.callback_log)
+    _add_keys(blueprint, services.credentials)
+    return blueprint
 
-    def grant(account_sid: str, number: int) -> int:
-        return quotas.take(account_sid, g.account.limits, "replays_per_minute", 60_000, number)
+
+def _add_callbacks(blueprint: Blueprint, callback_log: CallbackLog, pacing: Pacing) -> None:
+    """Add the routes that read the callback log."""
 
     @blueprint.get("/Callbacks")
     def list_callbacks(account_sid: str) -> Response:
@@ -48,6 +55,13 @@ def make_blueprint(services: Services, pacing: Pacing, quotas: QuotaStore) -> Bl
         found = callback_log.fetch_callback(account_sid, callback_id)
         return _json({**serialize_callback(found), "attempts": serialize_attempts(found)})
 
+
+def _add_replays(blueprint: Blueprint, callback_log: CallbackLog, pacing: Pacing, quotas: QuotaStore) -> None:
+    """Add the routes that send callbacks once more."""
+
+    def grant(account_sid: str, number: int) -> int:
+        return quotas.take(account_sid, g.account.limits, "replays_per_minute", 60_000, number)
+
     @blueprint.post("/Callbacks/<callback_id>/Replay")
     def replay(account_sid: str, callback_id: str) -> Response:
         grant(account_sid, 1)
@@ -55,13 +69,17 @@ def make_blueprint(services: Services, pacing: Pacing, quotas: QuotaStore) -> Bl
 
     @blueprint.post("/Callbacks/Replay")
     def replay_all(account_sid: str) -> Response:
-        """All that match the filter; without State, dead ones. If there are more, go on with After=`next_after`."""
+        """Replay all that match; without State, dead ones. If there are more, go on with After=`next_after`."""
         wanted = schemas.parse_filter(request.form)
         with pacing.list_rows(account_sid, g.account.limits) as counted:
             replayed = callback_log.replay_all(account_sid, wanted, counted, lambda number: grant(account_sid, number))
         rest = replayed.next_after_ms
         body = {"replayed": replayed.number, "more": rest is not None, "next_after": iso(rest) if rest else None}
         return _json(body, 202)
+
+
+def _add_receivers(blueprint: Blueprint, callback_log: CallbackLog) -> None:
+    """Add the routes about the hosts that callbacks go to."""
 
     @blueprint.get("/Receivers")
     def list_receivers(account_sid: str) -> Response:
@@ -75,13 +93,17 @@ def make_blueprint(services: Services, pacing: Pacing, quotas: QuotaStore) -> Bl
         callback_log.resume_receiver(account_sid, host.lower())
         return _json({"host": host.lower(), "is_paused": False})
 
+
+def _add_keys(blueprint: Blueprint, credentials: Credentials) -> None:
+    """Add the routes about API keys."""
+
     @blueprint.get("/Keys")
     def list_keys(account_sid: str) -> Response:
         return _json({"keys": [serialize_key(key) for key in credentials.list_keys(account_sid)]})
 
     @blueprint.post("/Keys")
     def create_key(account_sid: str) -> Response:
-        """The secret is told this once."""
+        """Make a key; its secret is told this once."""
         _require_token()
         key, secret = credentials.create_key(account_sid, schemas.parse_friendly_name(request.form))
         return _json({**serialize_key(key), "secret": secret}, 201)
@@ -92,11 +114,9 @@ def make_blueprint(services: Services, pacing: Pacing, quotas: QuotaStore) -> Bl
         credentials.revoke_key(account_sid, key_sid)
         return Response(status=204)
 
-    return blueprint
-
 
 def _require_token() -> None:
-    """A key that has leaked could make another one before it is revoked. Raises TokenNeeded."""
+    """Refuse an API key: one that has leaked could make another one before it is revoked. Raises TokenNeeded."""
     if request.authorization is not None and is_sid("SK", request.authorization.username or ""):
         raise TokenNeeded("API keys are made and revoked with the AuthToken only")
 
