@@ -52,10 +52,10 @@ def judge(audio: bytes, tuning: Tuning) -> Verdict | None:
     """Return who picked up, or None if the audio ends before that is clear."""
     heard = Heard()
     for segment in _segments(audio):
-        outcome = hear(heard, segment, tuning)
-        if isinstance(outcome, Verdict):
-            return outcome
-        heard = outcome
+        after = hear(heard, segment, tuning)
+        if isinstance(after, Verdict):
+            return after
+        heard = after
     return None
 
 

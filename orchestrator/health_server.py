@@ -9,10 +9,10 @@ from gevent.pywsgi import WSGIServer
 
 from orchestrator.health import Readiness
 
-Answer = tuple[str, str]
+StatusAndText = tuple[str, str]
 
 
-def answer(path: str, readiness: Readiness) -> Answer | None:
+def answer(path: str, readiness: Readiness) -> StatusAndText | None:
     """Return status and text of a health path; None if it is none."""
     if path == "/healthz":
         return "200 OK", "ok\n"

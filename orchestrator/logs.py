@@ -62,8 +62,8 @@ def _note_trouble(_: object, level: str, line: Any) -> Any:
     if level in ("warning", "error", "exception", "critical"):
         name = "error" if level == "exception" else level
         metrics.LOG_LINES.labels(name, line["event"]).inc()
-        told = {key: value for key, value in line.items() if key not in ("event", "level", "timestamp", "process")}
-        text = orjson.dumps(told, default=repr).decode()[:_MOST_TEXT]
+        details = {key: value for key, value in line.items() if key not in ("event", "level", "timestamp", "process")}
+        text = orjson.dumps(details, default=repr).decode()[:_MOST_TEXT]
         _trouble.append((int(time.time() * 1000), name, line["event"], text))
     return line
 

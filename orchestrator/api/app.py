@@ -192,9 +192,9 @@ def _account_for(response: Response, request_log: RequestLog) -> Response:
     if response.status_code >= 400 and response.status_code != 401 and route != "ready":
         account, error = g.get("account"), g.get("refusal")
         who = account.account_sid if account else request.remote_addr or ""
-        told = {"code": error.code, "error": error.message[:300]} if error else {}
+        details = {"code": error.code, "error": error.message[:300]} if error else {}
         request_log.refused(
-            who, request.method, request.path, response.status_code, address=request.remote_addr, **told
+            who, request.method, request.path, response.status_code, address=request.remote_addr, **details
         )
     return response
 

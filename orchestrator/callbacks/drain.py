@@ -22,7 +22,7 @@ from orchestrator.callbacks.overrides import Overrides, parse_overrides
 from orchestrator.callbacks.retry import Schedule, is_final, retry_after_seconds
 from orchestrator.clock import now_ms
 from orchestrator.errors import Unavailable
-from orchestrator.lanes.engine import Lease
+from orchestrator.lanes.engine import LaneLease
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callbacks import Attempt, CallbackStore
 from orchestrator.store.outbox import Head, OutboxStore, State, Tried
@@ -65,7 +65,7 @@ class Drainer:
         self._schedule = schedule
         self._in_flight: Counter[str] = Counter()
 
-    def work(self, lease: Lease, head: Head) -> int | None:
+    def work(self, lease: LaneLease, head: Head) -> int | None:
         """Deliver until the lane is empty, has to wait, or has had its turn: then its next one is now."""
         entry = self._read(lease, head)
         if entry is None:
@@ -82,7 +82,7 @@ class Drainer:
                 if not self._in_flight[place]:
                     del self._in_flight[place]
 
-    def _read(self, lease: Lease, head: Head) -> Entry | None:
+    def _read(self, lease: LaneLease, head: Head) -> Entry | None:
         """What is at the head; None if that cannot be read: it is done with."""
         try:
             return Entry.load(head.entry)
@@ -98,7 +98,7 @@ class Drainer:
         free = LANES_AT_ONCE - self._in_flight[_ALL]
         return self._in_flight[account] < max(LANES_FOR_EVERYBODY, min(LANES_PER_ACCOUNT, free // 2))
 
-    def _take_turn(self, lease: Lease, head: Head, entry: Entry) -> int | None:
+    def _take_turn(self, lease: LaneLease, head: Head, entry: Entry) -> int | None:
         ends_at = time.monotonic() + SECONDS_PER_TURN
         for _ in range(CALLBACKS_PER_TURN):
             following = self._settle(lease, head, entry)
@@ -112,13 +112,13 @@ class Drainer:
             entry = read
         return now_ms()
 
-    def _finish(self, lease: Lease, tried: Tried, state: State, reason: str) -> Head:
+    def _finish(self, lease: LaneLease, tried: Tried, state: State, reason: str) -> Head:
         """The head is done with. An empty lane is given back in the same step; a lost one is not ours."""
         following = self._insist(lambda: self._outbox.commit_head(lease.lane, lease.owner, tried, state, reason))
         lease.is_held = following.verdict == "ok"
         return following
 
-    def _retry_later(self, lease: Lease, tried: Tried, due_ms: int) -> None:
+    def _retry_later(self, lease: LaneLease, tried: Tried, due_ms: int) -> None:
         """The head is to be tried again; until then the lane is given back."""
         self._insist(lambda: self._outbox.save_retry(lease.lane, lease.owner, tried, due_ms))
         lease.is_held = False
@@ -135,13 +135,13 @@ class Drainer:
 
     # ------------------------------------------------------------ one callback
 
-    def _settle(self, lease: Lease, head: Head, entry: Entry) -> Head | None:
+    def _settle(self, lease: LaneLease, head: Head, entry: Entry) -> Head | None:
         """Try the head of the lane; returns what comes after it, or None if the lane has to wait."""
         sids = (entry.account_sid, entry.conference_sid, entry.call_sid)
         with logs.bound(*sids, request_id=entry.request_id):
             return self._deliver(lease, head, entry)
 
-    def _deliver(self, lease: Lease, head: Head, entry: Entry) -> Head | None:
+    def _deliver(self, lease: LaneLease, head: Head, entry: Entry) -> Head | None:
         account = self._accounts.load_account(entry.account_sid)
         if account is None:
             return self._bury(lease, entry, Tried(head.token), "no-account")
@@ -156,18 +156,18 @@ class Drainer:
         tried = Tried(head.token, tuple((attempt.number, orjson.dumps(attempt).decode()) for attempt in attempts))
         if result.failure is None:
             following = self._finish(lease, tried, "delivered", "")
-            self._answered(entry)
+            self._note_alive(entry)
             return following
         return self._after_failure(lease, entry, tried, head, result, began_ms)
 
     def _after_failure(
-        self, lease: Lease, entry: Entry, tried: Tried, head: Head, result: Result, began_ms: int
+        self, lease: LaneLease, entry: Entry, tried: Tried, head: Head, result: Result, began_ms: int
     ) -> Head | None:
         """The receiver's last word, or another try later."""
         if result.is_refused:
             return self._bury(lease, entry, tried, "address-refused")
         if is_final(result.status):
-            self._answered(entry)
+            self._note_alive(entry)
             return self._bury(lease, entry, tried, f"http-{result.status}")
         self._insist(lambda: self._breaker.failed(entry.account_sid, receiver_of(entry), began_ms, now_ms()))
         made = head.attempts + len(tried.attempts)
@@ -179,7 +179,7 @@ class Drainer:
         self._retry_later(lease, tried, due_ms)
         return None
 
-    def _answered(self, entry: Entry) -> None:
+    def _note_alive(self, entry: Entry) -> None:
         """The receiver is there; those that waited for it need not wait for their moment."""
         if self._breaker.succeeded(entry.account_sid, receiver_of(entry)):
             self._callbacks.save_due_now(entry.account_sid, receiver_of(entry))
@@ -208,7 +208,7 @@ class Drainer:
             if not _is_retried_at_once(result, overrides, len(attempts)) or time.monotonic() >= ends_at:
                 return result, attempts
 
-    def _bury(self, lease: Lease, entry: Entry, tried: Tried, reason: str) -> Head:
+    def _bury(self, lease: LaneLease, entry: Entry, tried: Tried, reason: str) -> Head:
         """A dead letter: said, listed and counted once; the lane goes on."""
         following = self._finish(lease, tried, "dead", reason)
         if following.verdict != "lost":
@@ -223,8 +223,8 @@ def _is_retried_at_once(result: Result, overrides: Overrides, made: int) -> bool
 
 
 def _log_attempt(entry: Entry, number: int, result: Result) -> None:
-    outcome = "delivered" if result.failure is None else f"http-{result.status}" if result.status else "no-answer"
-    metrics.ATTEMPTS.labels(outcome).inc()
+    counted_as = "delivered" if result.failure is None else f"http-{result.status}" if result.status else "no-answer"
+    metrics.ATTEMPTS.labels(counted_as).inc()
     metrics.ATTEMPT_SECONDS.observe(result.milliseconds / 1000)
     log.info(
         "callback_attempt",

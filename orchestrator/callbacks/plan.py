@@ -133,16 +133,16 @@ def announced(events: Iterable[Event]) -> list[str]:
 
 
 def with_cut_off(
-    events: Sequence[Event], owed: Iterable[OwedEnd], told: Collection[str]
+    events: Sequence[Event], owed: Iterable[OwedEnd], ended: Collection[str]
 ) -> tuple[Sequence[Event], Collection[Event]]:
     """Return `events`, and, if they end the conference, before that the end of each announcement that is still owed
-    one, but for those `told` at the same time; and which of the events are to all."""
+    one, but for those `ended` at the same time (ids); and which of the events are to all."""
     if not events or not isinstance(events[-1], ConferenceEnded):
         return events, ()
     *before, end = events
     ends = [
         (AnnouncementFailed(end.at, one.announce_url, "the conference has ended", one.announcement_id), one.to_all)
         for one in owed
-        if one.announcement_id not in told
+        if one.announcement_id not in ended
     ]
     return (*before, *(event for event, _ in ends), end), [event for event, to_all in ends if to_all]

@@ -32,15 +32,15 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print what happens until the conference has ended, or Ctrl-C."""
     history = build_history(settings)
     sid = next(iter(history.find(options.name)), "")
-    told: set[Moment] = set()
+    printed: set[Moment] = set()
     before: dict[str, Participant] = {}
     while (conference := history.load_conference(sid)) is not None:
         people = history.list_people(conference)
         moments = {*timeline(conference, people), *_changes(before, people)}
-        for moment in sorted(moments - told, key=lambda one: one.at):
+        for moment in sorted(moments - printed, key=lambda one: one.at):
             row = moment_row(moment)
             print("  ".join(plain(row[name]) for name in ("at", "what", "call_sid", "detail")), flush=True)
-        told |= moments
+        printed |= moments
         before = {person.call_sid: person for person in people}
         if conference.status == "completed":
             return 0

@@ -100,8 +100,8 @@ def _regions(nodes: NodeOperations) -> Iterator[dict[str, object]]:
 
 def _map_region(nodes: NodeOperations, options: argparse.Namespace) -> None:
     nodes.map_region(options.region, options.group)
-    told = "no nodes" if options.unmap else f"the nodes of {options.group}" if options.group else "any node"
-    print(f"{options.region}: {told}")
+    where = "no nodes" if options.unmap else f"the nodes of {options.group}" if options.group else "any node"
+    print(f"{options.region}: {where}")
 
 
 def _cordon(nodes: NodeOperations, options: argparse.Namespace) -> None:

@@ -26,7 +26,7 @@ from orchestrator.freeswitch.addresses import NodeAddress
 from orchestrator.freeswitch.client import CommandRefused, EventSocket, NodeUnavailable
 from orchestrator.freeswitch.leg_audio import (
     DETECTION_EVENTS,
-    Answered,
+    AnsweredLeg,
     DetectionWanted,
     StartLegAudio,
     parse_answered,
@@ -127,7 +127,7 @@ class Detector:
         self._gone[answered.channel_uuid] = Signal()
         gevent.spawn(self._detect, connection, answered)
 
-    def _detect(self, connection: EventSocket, answered: Answered) -> None:
+    def _detect(self, connection: EventSocket, answered: AnsweredLeg) -> None:
         channel_uuid, gone = answered.channel_uuid, self._gone[answered.channel_uuid]
         path = self._directory / f"{channel_uuid}.raw"
         try:
@@ -145,7 +145,7 @@ class Detector:
             del self._gone[channel_uuid]
             path.unlink(missing_ok=True)
 
-    def _tell(self, answered: Answered, verdict: Verdict) -> None:
+    def _tell(self, answered: AnsweredLeg, verdict: Verdict) -> None:
         call_sid = call_sid_of(answered.channel_uuid)
         if call_sid is None:
             return
@@ -169,17 +169,17 @@ def follow(path: Path, tuning: Tuning, wait: Callable[[], bool], missed_ms: int 
         late_ms = max(0, late_ms - late_ms % TICK_MS)
         if not audio:
             # Silence, unless it comes after all.
-            outcome = hear(supposed, Segment(Kind.SILENCE, late_ms - supposed_ms), tuning)
-            if isinstance(outcome, Verdict):
-                return outcome
-            supposed, supposed_ms = outcome, late_ms
+            after = hear(supposed, Segment(Kind.SILENCE, late_ms - supposed_ms), tuning)
+            if isinstance(after, Verdict):
+                return after
+            supposed, supposed_ms = after, late_ms
             continue
         began += late_ms / 1000
         for segment in (Segment(Kind.SILENCE, late_ms), *segmenter.feed(audio)):
-            outcome = hear(heard, segment, tuning)
-            if isinstance(outcome, Verdict):
-                return outcome
-            heard = outcome
+            after = hear(heard, segment, tuning)
+            if isinstance(after, Verdict):
+                return after
+            heard = after
         supposed, supposed_ms = heard, 0
     return None
 

@@ -52,11 +52,11 @@ MUST_BE_SOMETHING_SECONDS: Final = 2.0
 UNWRITTEN: Final = 20500
 """There was something to record, and it could not be kept; Twilio has no code of its own for that."""
 
-Told = tuple[Recording, tuple[Event, ...]]
-Rule = Callable[[Recording, Event], Told]
+Applied = tuple[Recording, tuple[Event, ...]]
+Rule = Callable[[Recording, Event], Applied]
 
 
-def _part_started(recording: Recording, event: Event) -> Told:
+def _part_started(recording: Recording, event: Event) -> Applied:
     number = cast(PartStarted, event).number
     parts = tuple(
         replace(part, started_at=event.at) if part.number == number and part.started_at is None else part
@@ -69,7 +69,7 @@ def _part_started(recording: Recording, event: Event) -> Told:
     return replace(recording, parts=parts, started_at=event.at), (RecordingStarted(event.at),)
 
 
-def _part_ended(recording: Recording, event: Event) -> Told:
+def _part_ended(recording: Recording, event: Event) -> Applied:
     ended = cast(PartEnded, event)
     parts = tuple(
         replace(part, started_at=part.started_at or event.at, ended_at=event.at)
@@ -83,7 +83,7 @@ def _part_ended(recording: Recording, event: Event) -> Told:
     return _closed(recording), ()
 
 
-def _refused(recording: Recording, event: Event) -> Told:
+def _refused(recording: Recording, event: Event) -> Applied:
     """The first part is the recording; of a later one the next look tries again."""
     refused = cast(PartRefused, event)
     if refused.number != recording.parts[-1].number or recording.parts[-1].started_at is not None:
@@ -94,7 +94,7 @@ def _refused(recording: Recording, event: Event) -> Told:
     return replace(recording, parts=parts), ()
 
 
-def _interrupted(recording: Recording, event: Event) -> Told:
+def _interrupted(recording: Recording, event: Event) -> Applied:
     number = cast(RecordingInterrupted, event).number
     last = recording.parts[-1]
     if last.number != number:
@@ -106,12 +106,12 @@ def _interrupted(recording: Recording, event: Event) -> Told:
     return replace(recording, parts=(*recording.parts, Part(number + 1, fills_gap=True))), ()
 
 
-def _paused(recording: Recording, event: Event) -> Told:
+def _paused(recording: Recording, event: Event) -> Applied:
     fills = cast(PauseRequested, event).fills_gap
     return replace(recording, status=PAUSED, pause_fills_gap=fills), (RecordingPaused(event.at),)
 
 
-def _resumed(recording: Recording, event: Event) -> Told:
+def _resumed(recording: Recording, event: Event) -> Applied:
     last = recording.parts[-1]
     if last.number >= MOST_PARTS:
         return _stopped(recording, event)
@@ -120,17 +120,17 @@ def _resumed(recording: Recording, event: Event) -> Told:
     return replace(recording, status=IN_PROGRESS, parts=(*parts, following)), (RecordingResumed(event.at),)
 
 
-def _stopped(recording: Recording, event: Event) -> Told:
+def _stopped(recording: Recording, event: Event) -> Applied:
     """Also because what was recorded has ended."""
-    told: tuple[Event, ...] = ()
+    events: tuple[Event, ...] = ()
     if recording.status in ACTIVE:
         recording = replace(recording, status=STOPPED)
-        told = (RecordingStopped(event.at),) if recording.started_at is not None else ()
+        events = (RecordingStopped(event.at),) if recording.started_at is not None else ()
     if isinstance(event, SourceEnded) and event.is_closed:
         last = recording.parts[-1]
         ended = replace(last, ended_at=last.ended_at or event.at)
         recording = replace(recording, parts=(*recording.parts[:-1], ended))
-    return _closed(recording), told
+    return _closed(recording), events
 
 
 def _closed(recording: Recording) -> Recording:
@@ -140,7 +140,7 @@ def _closed(recording: Recording) -> Recording:
     return recording
 
 
-def _processed(recording: Recording, event: Event) -> Told:
+def _processed(recording: Recording, event: Event) -> Applied:
     processed = cast(Processed, event)
     if processed.error_code == TOO_SHORT and _open_seconds(recording) > MUST_BE_SOMETHING_SECONDS:
         return _failed(recording, event, "nothing of it was written")
@@ -164,19 +164,19 @@ def _open_seconds(recording: Recording) -> float:
     )
 
 
-def _processing_failed(recording: Recording, event: Event) -> Told:
+def _processing_failed(recording: Recording, event: Event) -> Applied:
     failed = cast(ProcessingFailed, event)
     if failed.is_final:
         return _failed(recording, event, failed.reason)
     return replace(recording, attempts=recording.attempts + 1, reason=failed.reason), ()
 
 
-def _failed(recording: Recording, event: Event, reason: str) -> Told:
+def _failed(recording: Recording, event: Event, reason: str) -> Applied:
     failed = replace(recording, status=FAILED, error_code=UNWRITTEN, reason=reason)
     return failed, (RecordingFailed(event.at),)
 
 
-def _deleted(recording: Recording, event: Event) -> Told:
+def _deleted(recording: Recording, event: Event) -> Applied:
     return replace(recording, status=DELETED), ()
 
 
@@ -196,10 +196,10 @@ RULES: Final[dict[type[Event], tuple[frozenset[RecordingStatus], Rule]]] = {
 """Event -> the statuses in which it is news, and its rule. In every other one it is late, and changes nothing."""
 
 
-def apply(recording: Recording, event: Event) -> Told:
+def apply(recording: Recording, event: Event) -> Applied:
     """Return the recording after an event, and what a client may be told. Late news leaves it as it is."""
     statuses, rule = RULES[type(event)]
     if recording.status not in statuses:
         return recording, ()
-    after, told = rule(recording, event)
-    return (replace(after, updated_at=event.at) if after != recording else after), told
+    after, events = rule(recording, event)
+    return (replace(after, updated_at=event.at) if after != recording else after), events

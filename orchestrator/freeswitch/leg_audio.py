@@ -40,8 +40,8 @@ class DetectionWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """A leg was answered, and it is to be found out by whom."""
+class AnsweredLeg:
+    """A leg that was answered, and whose answerer is to be detected."""
 
     channel_uuid: str
     conference_sid: str
@@ -67,7 +67,7 @@ def detection_wanted(command: CreateParticipant) -> str | None:
     )
 
 
-def parse_answered(headers: Mapping[str, str]) -> Answered | None:
+def parse_answered(headers: Mapping[str, str]) -> AnsweredLeg | None:
     """Read a CHANNEL_ANSWER; None for calls of which nobody wants to know who picks up."""
     match = _WANTED.fullmatch(headers.get(f"variable_{DETECTION_VARIABLE}", ""))
     if match is None or headers.get("Call-Direction") != "outbound":
@@ -75,7 +75,7 @@ def parse_answered(headers: Mapping[str, str]) -> Answered | None:
     word, *numbers = match.groups()
     at = datetime.fromtimestamp(int(headers["Event-Date-Timestamp"]) / 1_000_000, UTC)
     wanted = DetectionWanted(word == "DetectMessageEnd", *map(int, numbers))
-    return Answered(headers["Unique-ID"], headers.get(CONFERENCE_HEADER, ""), at, wanted)
+    return AnsweredLeg(headers["Unique-ID"], headers.get(CONFERENCE_HEADER, ""), at, wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ LAST_BACKOFF_SECONDS: Final = 0.5
 LIST_SECONDS: Final = 1.0
 """How often it is looked which nodes there are."""
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 log = structlog.get_logger("nodes")
 
@@ -105,19 +105,19 @@ class Node:
         """Run a command in the background. Raises NodeUnavailable, CommandRefused."""
         self._counted(command, lambda connection: connection.bgapi(command.render(), job_uuid))
 
-    def _counted(self, command: SwitchCommand, send: Callable[[EventSocket], Answer]) -> Answer:
+    def _counted(self, command: SwitchCommand, send: Callable[[EventSocket], Reply]) -> Reply:
         """Send a command, and count what becomes of it and how long the switch takes to reply."""
         name, kind, began = self.address.name, type(command).__name__, time.monotonic()
-        outcome = "failed"
+        counted_as = "failed"
         try:
             with tracing.span(kind, logs.request_id(), node=name):
                 answer = send(self._connection())
-            outcome = "ok"
+            counted_as = "ok"
         except CommandRefused:
-            outcome = "refused"
+            counted_as = "refused"
             raise
         finally:
-            metrics.COMMANDS.labels(name, kind, outcome).inc()
+            metrics.COMMANDS.labels(name, kind, counted_as).inc()
             metrics.COMMAND_SECONDS.labels(name).observe(time.monotonic() - began)
         return answer
 

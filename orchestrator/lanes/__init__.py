@@ -9,7 +9,7 @@ many are worked on at once. What a lane *is*, what is to be done in it and what 
    keys `lanes:dialling:due` and `lane:{SID}:dialling:NAME` (store/schema.py has both already).
 2. A function that does what is to be done now, and may be called once too often:
 
-       def work(lease: Lease, found: object) -> int | None:
+       def work(lease: LaneLease, found: object) -> int | None:
            due_ms = …          # load lease.lane, do the next steps, save what became of them
            return due_ms       # look again then (ms since 1970); None: not before somebody wakes the lane
 

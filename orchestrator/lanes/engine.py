@@ -28,7 +28,7 @@ log = structlog.get_logger("lanes")
 
 
 @dataclass(slots=True)
-class Lease:
+class LaneLease:
     """A lane that is leased to us. A kind whose own script has given it up already says so by `is_held`. `must_end`:
     this process is about to stop, and what is left of the lane is somebody else's."""
 
@@ -38,7 +38,10 @@ class Lease:
     must_end: bool = False
 
 
-Work = Callable[[Lease, Any], int | None]
+Lease = LaneLease
+"""By its former name, for dialling and playback."""
+
+Work = Callable[[LaneLease, Any], int | None]
 """(lease, what the store read) -> when a sweep has to look at the lane (ms), or None."""
 
 
@@ -50,7 +53,7 @@ class Engine:
         self._wakeups = wakeups
         self._work = work
         self._pool = Pool(lanes_at_once)
-        self._leases: dict[str, Lease] = {}
+        self._leases: dict[str, LaneLease] = {}
         self._is_stopping = False
 
     def run_all(self, texts: Sequence[str]) -> None:
@@ -68,7 +71,7 @@ class Engine:
         """Do what is to be done in a lane now. Never raises."""
         if self._is_stopping:
             return
-        lease = Lease(lane, uuid.uuid4().hex)
+        lease = LaneLease(lane, uuid.uuid4().hex)
         try:
             while True:
                 found = self._store.take(lane, lease.owner, now_ms(), note)
@@ -91,7 +94,7 @@ class Engine:
         finally:
             self._leases.pop(lease.owner, None)
 
-    def _give_back(self, lease: Lease, due_ms: int | None) -> bool:
+    def _give_back(self, lease: LaneLease, due_ms: int | None) -> bool:
         """False: somebody has come meanwhile, and we look once more."""
         if not self._store.release(lease.lane, lease.owner, due_ms):
             return False

@@ -57,8 +57,8 @@ class Reread(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
-    """A lookup's end: addresses, or why there are none."""
+class _Lookup:
+    """Holds what a lookup found: addresses, or why there are none."""
 
     addresses: tuple[Address, ...]
     expires_at: float
@@ -72,10 +72,10 @@ class _Outcome:
 
 @dataclass(slots=True)
 class _Question:
-    """A lookup on its way. `outcome` stays None if the one who asked was killed over it."""
+    """Holds a question that is asked now. `lookup` stays None if the one who asked was killed over it."""
 
     done: threading.Event = field(default_factory=threading.Event)
-    outcome: _Outcome | None = None
+    lookup: _Lookup | None = None
 
 
 class Resolver:
@@ -100,7 +100,7 @@ class Resolver:
         self._lookup_seconds = lookup_seconds
         self._max_entries = max_entries
         self._lock = threading.Lock()
-        self._outcomes: OrderedDict[str, _Outcome] = OrderedDict()
+        self._lookups: OrderedDict[str, _Lookup] = OrderedDict()
         self._questions: dict[str, _Question] = {}
 
     def resolve(self, host: str) -> tuple[Address, ...]:
@@ -117,17 +117,17 @@ class Resolver:
             return LOOPBACK
         while True:
             with self._lock:
-                outcome = self._fresh(host)
-                if outcome is not None:
-                    return outcome.take()
+                lookup = self._fresh(host)
+                if lookup is not None:
+                    return lookup.take()
                 question = self._questions.get(host)
                 if question is None:
                     mine = self._questions[host] = _Question()
                     break
             if not question.done.wait(self._lookup_seconds + 1):
                 raise Unresolvable(socket.EAI_AGAIN, f"{host!r}: no answer in {self._lookup_seconds:g} s")
-            if question.outcome is not None:
-                return question.outcome.take()
+            if question.lookup is not None:
+                return question.lookup.take()
         return self._answer(host, mine)
 
     def services(self, name: str) -> tuple[Service, ...]:
@@ -137,37 +137,37 @@ class Resolver:
 
     def _answer(self, name: str, question: _Question) -> tuple[Address, ...]:
         try:
-            question.outcome = self._ask(name)
+            question.lookup = self._ask(name)
         finally:  # also when a deadline ends the one who asks: another of those who wait asks then
             with self._lock:
                 del self._questions[name]
-                if question.outcome is not None:
-                    self._keep(name, question.outcome)
+                if question.lookup is not None:
+                    self._keep(name, question.lookup)
             question.done.set()
-        return question.outcome.take()
+        return question.lookup.take()
 
-    def _ask(self, name: str) -> _Outcome:
+    def _ask(self, name: str) -> _Lookup:
         client = self._dns_client()
         try:
             if client is None:
                 raise Unresolvable(socket.EAI_AGAIN, f"{name!r}: /etc/resolv.conf names no server")
             found = look_up(client, name, self._lookup_seconds)
         except Unresolvable as error:
-            return _Outcome((), self._clock() + NEGATIVE_SECONDS, (error.errno or socket.EAI_FAIL, str(error.strerror)))
-        return _Outcome(found.addresses, self._clock() + min(found.ttl_seconds, MAX_TTL_SECONDS))
+            return _Lookup((), self._clock() + NEGATIVE_SECONDS, (error.errno or socket.EAI_FAIL, str(error.strerror)))
+        return _Lookup(found.addresses, self._clock() + min(found.ttl_seconds, MAX_TTL_SECONDS))
 
-    def _fresh(self, name: str) -> _Outcome | None:
-        outcome = self._outcomes.get(name)
-        if outcome is None:
+    def _fresh(self, name: str) -> _Lookup | None:
+        lookup = self._lookups.get(name)
+        if lookup is None:
             return None
-        if self._clock() >= outcome.expires_at:
-            del self._outcomes[name]
+        if self._clock() >= lookup.expires_at:
+            del self._lookups[name]
             return None
-        self._outcomes.move_to_end(name)
-        return outcome
+        self._lookups.move_to_end(name)
+        return lookup
 
-    def _keep(self, name: str, outcome: _Outcome) -> None:
-        self._outcomes[name] = outcome
-        self._outcomes.move_to_end(name)
-        while len(self._outcomes) > self._max_entries:
-            self._outcomes.popitem(last=False)
+    def _keep(self, name: str, lookup: _Lookup) -> None:
+        self._lookups[name] = lookup
+        self._lookups.move_to_end(name)
+        while len(self._lookups) > self._max_entries:
+            self._lookups.popitem(last=False)

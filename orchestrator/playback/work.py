@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.lanes.engine import Lease
+from orchestrator.lanes.engine import LaneLease
 from orchestrator.playback.parts import Parts
 from orchestrator.playback.player import AGAIN_MS, Player
 
@@ -23,7 +23,7 @@ class Playback:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def work(self, lease: Lease, _: object) -> int | None:
+    def work(self, lease: LaneLease, _: object) -> int | None:
         """Play on; returns when a sweep has to look (ms). Raises Unavailable, LeaseLost."""
         player = Player(self._parts, lease)
         again_ms = int(time.time() * 1000) + AGAIN_MS

@@ -22,6 +22,7 @@ from orchestrator.dialling.dialler import Dialler
 from orchestrator.dialling.orders import Seal
 from orchestrator.dialling.queue import ACCOUNTS_AT_ONCE, DialQueue
 from orchestrator.dialling.sessions import Sessions
+from orchestrator.domain.recording import Recording
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.jobs.wakeups import CALLBACKS, DIALLING, PLAYBACK, RECORDINGS, TOPICS, Topic, Wakeups, make_queue, use
 from orchestrator.jobs.worker import work_for_ever
@@ -40,8 +41,10 @@ from orchestrator.playback.parts import Parts
 from orchestrator.playback.work import LANES_AT_ONCE as PLAYED_AT_ONCE
 from orchestrator.playback.work import Playback
 from orchestrator.processes.report import report_life
-from orchestrator.recordings.parts import build_watch
-from orchestrator.recordings.worker import LOOKS_AT_ONCE
+from orchestrator.recordings.look import Looks, file_name
+from orchestrator.recordings.process import Job
+from orchestrator.recordings.recorder import Recorder
+from orchestrator.recordings.worker import LOOKS_AT_ONCE, Processor, Watch
 from orchestrator.settings import Settings
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.callbacks import CallbackStore
@@ -117,7 +120,7 @@ def build_worker(settings: Settings) -> WorkerParts:
     loader = _build_loader(settings, client, media)
     playback = Playback(Parts(stored, output, loader, DIALECTS.serialize_fetch, report_end))
     drainer = _build_drainer(settings, client, outbox)
-    watch = build_watch(recorder, commits, nodes, place(settings), settings.recordings_keep_days)
+    watch = _build_watch(settings, recorder, commits, nodes)
     looked_at = LaneStore(client, RECORDINGS.name)
     nodes.watch_capacity()
     sessions, seal = Sessions(nodes, QuotaStore(client)), Seal(settings.freeswitch_password)
@@ -152,6 +155,19 @@ def _build_drainer(settings: Settings, client: Redis, outbox: OutboxStore) -> Dr
         Sender(_build_pool(settings), DIALECTS.sign, time.monotonic),
         Schedule(settings.callback_retry_seconds, settings.callback_give_up_seconds),
     )
+
+
+def _build_watch(settings: Settings, recorder: Recorder, commits: CommitStore, nodes: Nodes) -> Watch:
+    kept, keep_days = place(settings), settings.recordings_keep_days
+
+    def make_job(recording: Recording, pieces: list[tuple[str, int, bool]]) -> Job:
+        track = "" if recording.is_of_conference else recording.track
+        shape = (recording.channels, track, recording.trims)
+        bucket = (kept.bucket, kept.endpoint, kept.key)
+        return Job(file_name(recording, ""), tuple(pieces), *shape, recorder.directory, *bucket)
+
+    recorder.make_directory()
+    return Watch(Looks(recorder, commits, nodes, kept.open(), Processor().process, make_job, keep_days))
 
 
 def _build_loader(settings: Settings, client: Redis, media: MediaStore) -> ProgramLoader:

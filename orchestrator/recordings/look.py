@@ -46,7 +46,7 @@ from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
 from orchestrator.freeswitch.commands import ChannelExists, KillChannel
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.freeswitch.recordings import StopWriting
-from orchestrator.recordings.process import Job, Outcome
+from orchestrator.recordings.process import Job, JobResult
 from orchestrator.recordings.recorder import Recorder, Send, names_of
 from orchestrator.recordings.storage import Storage
 from orchestrator.store.commits import CommitStore
@@ -72,7 +72,7 @@ class NotProcessed(Exception):
     """The work was kept from being done; it can be tried again."""
 
 
-Process = Callable[[Job], Outcome | None]
+Process = Callable[[Job], JobResult | None]
 """Raises NotProcessed; None: everybody is busy, come back soon."""
 
 
@@ -205,13 +205,13 @@ class Looks:
             if part.started_at is not None
         ]
         try:
-            outcome = self.process(self.make_job(recording, pieces))
+            result = self.process(self.make_job(recording, pieces))
         except NotProcessed as error:
             return self._try_again(recording, str(error))
-        if outcome is None:
+        if result is None:
             return SOON_SECONDS
         now = datetime.now(UTC)
-        done = Processed(now, outcome.duration_ms, tuple(outcome.sizes), outcome.error_code)
+        done = Processed(now, result.duration_ms, tuple(result.sizes), result.error_code)
         after = self.recorder.apply(lane, done, send)
         return self._tidy(after) if after is not None else None
 

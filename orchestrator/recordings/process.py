@@ -64,8 +64,8 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a job; `sizes`: the end of each kept file's name, and its bytes. `error_code`: why nothing is
+class JobResult:
+    """Says what came of a job; `sizes`: the end of each kept file's name, and its bytes. `error_code`: why nothing is
     kept."""
 
     duration_ms: int
@@ -73,17 +73,17 @@ class Outcome:
     error_code: int | None = None
 
 
-def process(job: Job, storage: Storage, scratch: Path) -> Outcome:
+def process(job: Job, storage: Storage, scratch: Path) -> JobResult:
     """Join, trim, measure, encode and keep the pieces of a recording. Raises OSError: try again later."""
     body_path = scratch / "samples"
     with body_path.open("wb") as output:
         pieces = [Piece(Path(path), started_ms, fills_gap) for path, started_ms, fills_gap in job.pieces]
         frames = sound.join(pieces, job.channels, job.track, output)
     if frames < SHORTEST:
-        return Outcome(0, error_code=TOO_SHORT)
+        return JobResult(0, error_code=TOO_SHORT)
     first, last = sound.sounding(body_path, frames, job.channels) if job.trims else (0, frames)
     if first == last:
-        return Outcome(0, error_code=SILENT)
+        return JobResult(0, error_code=SILENT)
     body = Pcm(body_path, job.channels, 0, frames * job.channels * SAMPLE_BYTES)
     sizes = list(_keep(job, storage, scratch, body, (first, last), ""))
     if job.channels == 2:
@@ -93,7 +93,7 @@ def process(job: Job, storage: Storage, scratch: Path) -> Outcome:
                 output.write(chunk)
         mono = Pcm(mono_path, 1, 0, (last - first) * SAMPLE_BYTES)
         sizes += _keep(job, storage, scratch, mono, (0, last - first), ".mono")
-    return Outcome((last - first) * 1000 // RATE, tuple(sizes))
+    return JobResult((last - first) * 1000 // RATE, tuple(sizes))
 
 
 def _keep(
@@ -117,7 +117,7 @@ _open = lru_cache(maxsize=1)(Place.open)
 """It is the same in every job, and a bucket's client takes its time to be made."""
 
 
-def do(job: Job) -> Outcome:
+def do(job: Job) -> JobResult:
     """Do a job in a directory of its own, which is gone afterwards. Raises OSError: try again later."""
     kept = Path(job.directory) / "kept"
     scratch = kept / SCRATCH

@@ -13,9 +13,9 @@ import orjson
 from gevent import subprocess
 from gevent.lock import BoundedSemaphore
 
-from orchestrator.lanes.engine import Lease
+from orchestrator.lanes.engine import LaneLease
 from orchestrator.recordings.look import Looks, NotProcessed
-from orchestrator.recordings.process import Job, Outcome
+from orchestrator.recordings.process import Job, JobResult
 
 LOOKS_AT_ONCE: Final = 200
 WAITING_AT_MOST: Final = LOOKS_AT_ONCE // 2
@@ -39,7 +39,7 @@ class Watch:
     def __init__(self, looks: Looks) -> None:
         self._looks = looks
 
-    def work(self, lease: Lease, _: object) -> int | None:
+    def work(self, lease: LaneLease, _: object) -> int | None:
         """Look at a recording; returns when somebody has to look again (ms)."""
         seconds = self._looks.look(lease.lane)
         return None if seconds is None else int((time.time() + seconds) * 1000)
@@ -60,7 +60,7 @@ class Child:
         self._output = cast("IO[bytes]", self._process.stdout)
         self.jobs = 0
 
-    def do(self, job: Job) -> Outcome:
+    def do(self, job: Job) -> JobResult:
         """Have a job done. After NotProcessed the child is of no further use."""
         self.jobs += 1
         answer: bytes = gevent.with_timeout(JOB_SECONDS, self._ask, job.dump() + b"\n", timeout_value=b"")
@@ -69,7 +69,7 @@ class Child:
         found = orjson.loads(answer)
         if "error" in found:
             raise NotProcessed(found["error"])
-        return Outcome(found["duration_ms"], tuple(map(tuple, found["sizes"])), found["error_code"])
+        return JobResult(found["duration_ms"], tuple(map(tuple, found["sizes"])), found["error_code"])
 
     def _ask(self, line: bytes) -> bytes:
         with contextlib.suppress(BrokenPipeError):
@@ -100,7 +100,7 @@ class Processor:
         self._waiting = 0
         self._idle: list[Child] = []
 
-    def process(self, job: Job) -> Outcome | None:
+    def process(self, job: Job) -> JobResult | None:
         """Do a job, after those that came before; None if too many wait. Raises NotProcessed."""
         if self._waiting >= WAITING_AT_MOST:
             return None
@@ -111,14 +111,14 @@ class Processor:
         finally:
             self._waiting -= 1
 
-    def _run(self, job: Job) -> Outcome:
+    def _run(self, job: Job) -> JobResult:
         try:
             child = self._take()
         except OSError as error:
             raise NotProcessed(str(error)) from error
         is_done = False
         try:
-            outcome = child.do(job)
+            result = child.do(job)
             is_done = True
         finally:
             if is_done and child.is_usable:
@@ -126,7 +126,7 @@ class Processor:
                 gevent.spawn_later(IDLE_SECONDS, self._end_if_idle, child, child.jobs)
             else:
                 child.end()
-        return outcome
+        return result
 
     def _take(self) -> Child:
         while self._idle:

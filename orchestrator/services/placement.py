@@ -96,6 +96,8 @@ class Placement:
 
     def _count_young(self, found: Sequence[Candidate]) -> list[Candidate]:
         now = time.monotonic()
-        ages = {one.name: now - one.capacity.read_at + SHOWN_SECONDS for one in found if one.capacity is not None}
-        young = self._store.count_young(ages)
+        unshown_seconds = {
+            one.name: now - one.capacity.read_at + SHOWN_SECONDS for one in found if one.capacity is not None
+        }
+        young = self._store.count_young(unshown_seconds)
         return [Candidate(one.name, one.capacity, young.get(one.name, 0)) for one in found]

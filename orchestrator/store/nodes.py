@@ -77,18 +77,18 @@ class NodeStore:
         with redis_errors():
             return dict(self._redis.hgetall(keys.node_detector(name)))
 
-    def count_young(self, ages_seconds: Mapping[str, float]) -> dict[str, int]:
+    def count_young(self, within_seconds: Mapping[str, float]) -> dict[str, int]:
         """Count, by node, the calls of any process that were dialled in so many seconds, or wait for their turn."""
         moment = time.time()
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
-            for name, age in ages_seconds.items():
-                pipe.zcount(keys.node_dialled(name), (moment - age) * 1000, "+inf")
+            for name, seconds in within_seconds.items():
+                pipe.zcount(keys.node_dialled(name), (moment - seconds) * 1000, "+inf")
                 pipe.zcount(keys.node_waiting(name), moment * 1000, "+inf")
             found = list(map(int, pipe.execute()))
         return {
             name: dialled + waiting
-            for name, dialled, waiting in zip(ages_seconds, found[::2], found[1::2], strict=True)
+            for name, dialled, waiting in zip(within_seconds, found[::2], found[1::2], strict=True)
         }
 
     def count_conferences(self) -> dict[str, tuple[int, int]]:

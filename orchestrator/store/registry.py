@@ -73,9 +73,9 @@ class NodeRegistry:
             self._rows, self._regions = self._merge(nodes), regions
 
     def _merge(self, kept: Mapping[str, str]) -> dict[str, NodeRow]:
-        told = {name: orjson.loads(text) for name, text in kept.items()}
+        changes = {name: orjson.loads(text) for name, text in kept.items()}
         rows = dict(self._start)
-        for name, fields in told.items():
+        for name, fields in changes.items():
             known = rows.get(name)
             if known is not None:
                 rows[name] = replace(known, **fields)

@@ -116,8 +116,8 @@ def _read_markup(element: Element, speech: Speech) -> None:
 
 def _mark(element: Element, speech: Speech) -> None:
     name = element.name
-    told = "".join(f' {key}="{value}"' for key, value in _attributes(element, speech).items())
-    if name == "lang" and not told:
+    attributes = "".join(f' {key}="{value}"' for key, value in _attributes(element, speech).items())
+    if name == "lang" and not attributes:
         _read(element, speech)
         return
     speech.is_marked = True
@@ -125,10 +125,10 @@ def _mark(element: Element, speech: Speech) -> None:
         is_none = element.attributes.get("strength") == "none" and "time" not in element.attributes
         is_first = not any(words.strip(" ,.") for words in speech.text)
         speech.text.append(" " if is_none else " , ")
-        speech.ssml.append(f"{SILENT if is_first else ''}<break{told}/>")
+        speech.ssml.append(f"{SILENT if is_first else ''}<break{attributes}/>")
         return
     tag = TOLD_AS.get(name, name)
-    speech.ssml.append(f"<{tag}{told}>")
+    speech.ssml.append(f"<{tag}{attributes}>")
     if name in ("p", "s"):
         speech.text.append(" . ")
     _read(element, speech)
@@ -139,18 +139,18 @@ def _mark(element: Element, speech: Speech) -> None:
 
 def _attributes(element: Element, speech: Speech) -> dict[str, str]:
     known = ELEMENTS[element.name]
-    told = {}
+    attributes = {}
     for key, given in element.attributes.items():
         value = find_language(given.strip()) if key == "xml:lang" else given.strip()
         if key in known and re.fullmatch(known[key], value, re.ASCII):
-            told[key] = value
+            attributes[key] = value
         elif key == "rate":
             speech.warnings.append(Warned(13513, "Say: the rate is not known"))
         else:
             speech.warnings.append(Warned(12200, f"Say: {element.name} has an attribute that is not known"))
-    if "time" in told:
-        told["time"] = f"{min(_milliseconds(told['time']), MAX_BREAK_MS)}ms"
-    return told
+    if "time" in attributes:
+        attributes["time"] = f"{min(_milliseconds(attributes['time']), MAX_BREAK_MS)}ms"
+    return attributes
 
 
 def _milliseconds(time: str) -> int:

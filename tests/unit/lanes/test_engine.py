@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from orchestrator.errors import Unavailable
 from orchestrator.jobs.wakeups import Topic, Wakeups, make_queue
-from orchestrator.lanes.engine import BROKEN_MS, Engine, Lease, Work
+from orchestrator.lanes.engine import BROKEN_MS, Engine, LaneLease, Work
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.lanes import Lane, LaneStore, LeaseLost
@@ -32,12 +32,12 @@ class Yard:
         self.client = client
         self.store = LaneStore(client, KIND.name)
         self.wakeups = Wakeups(make_queue(KIND, redis.Redis(port=port_of(client))), KIND)
-        self.done: list[Lease] = []
+        self.done: list[LaneLease] = []
 
-    def engine(self, *steps: Callable[[Lease], int | None], at_once: int = 10) -> Engine:
+    def engine(self, *steps: Callable[[LaneLease], int | None], at_once: int = 10) -> Engine:
         left = list(steps)
 
-        def work(lease: Lease, found: object) -> int | None:
+        def work(lease: LaneLease, found: object) -> int | None:
             assert found is True
             self.done.append(lease)
             return left.pop(0)(lease)
@@ -81,7 +81,7 @@ def test_a_lane_that_is_another_s_is_left_to_it(yard: Yard) -> None:
 def test_who_is_woken_while_it_works_looks_once_more(yard: Yard) -> None:
     """However often it was woken; in the same lease, so that nobody comes in between."""
 
-    def step(_: Lease) -> None:
+    def step(_: LaneLease) -> None:
         for _each in range(3):
             engine.run(LANE)
 
@@ -104,7 +104,7 @@ def test_a_lane_that_has_had_its_turn_goes_to_the_back_of_the_queue(yard: Yard) 
 def test_a_lane_that_its_kind_has_given_back_is_not_touched(yard: Yard) -> None:
     """What stands in the list is its kind's own word."""
 
-    def give_back(lease: Lease) -> None:
+    def give_back(lease: LaneLease) -> None:
         yard.client.delete(yard.store.lease(LANE))
         yard.client.zadd(DUE, {str(LANE): 7})
         lease.is_held = False
@@ -122,7 +122,7 @@ def test_whatever_the_work_raises_the_lane_is_found_again(yard: Yard, error: Exc
     """By a sweep: when the lease has run out, or after a while if it is a defect of ours. It is said, and nothing of
     the lane is left in the process."""
 
-    def fail(_: Lease) -> None:
+    def fail(_: LaneLease) -> None:
         raise error
 
     engine = yard.engine(fail)
@@ -143,7 +143,7 @@ def test_a_job_names_lanes_and_notes_and_they_are_worked_on_beside_each_other(ya
     running: list[int] = [0]
     most: list[int] = []
 
-    def step(_: Lease) -> None:
+    def step(_: LaneLease) -> None:
         running[0] += 1
         most.append(running[0])
         gevent.sleep(0.01)
@@ -156,7 +156,7 @@ def test_a_job_names_lanes_and_notes_and_they_are_worked_on_beside_each_other(ya
 
 
 def test_a_stopping_process_begins_nothing_and_ends_what_it_does(yard: Yard) -> None:
-    def stop(lease: Lease) -> None:
+    def stop(lease: LaneLease) -> None:
         engine.stop()
         assert lease.must_end
 
@@ -184,7 +184,7 @@ def test_leases_are_kept_while_something_takes_long_and_redis_may_be_away_in_bet
         if len(slept) == 2:
             raise Done
 
-    def step(_: Lease) -> None:
+    def step(_: LaneLease) -> None:
         yard.client.pexpire(yard.store.lease(LANE), 1_000)
         with pytest.raises(Done):
             engine.keep_leases(Away(yard.client, KIND.name), sleep)
@@ -202,7 +202,7 @@ def test_what_is_logged_of_a_lane_names_what_it_is_about_and_the_request_that_wo
     conference_sid, call_sid, request_id = mint_sid("CF"), mint_sid("CA"), mint_sid("RQ")
     seen: list[dict[str, Any]] = []
 
-    def step(_: Lease) -> None:
+    def step(_: LaneLease) -> None:
         seen.append(get_contextvars())
 
     yard.engine(step, step).run_all([f"{conference_sid}:{call_sid}:note {request_id}", f"{conference_sid}:conference"])

@@ -21,7 +21,7 @@ from orchestrator.freeswitch.recordings import JoinRecorder, StartPart
 from orchestrator.recordings import look as look_module
 from orchestrator.recordings.beginning import of_call, of_conference
 from orchestrator.recordings.look import MOST_ATTEMPTS, Looks, NotProcessed
-from orchestrator.recordings.process import Job, Outcome
+from orchestrator.recordings.process import Job, JobResult
 from orchestrator.recordings.storage import Directory
 from orchestrator.store.recordings import lane_of
 from tests.unit.examples import a_conference, a_participant
@@ -42,7 +42,7 @@ class Scene:
         self.recorder = make_recorder(client, directory=str(directory))
         self.recorder.make_directory()
         self.jobs: list[list[Any]] = []
-        self.outcome: Outcome | NotProcessed | None = Outcome(1000, ((".wav", 100),))
+        self.result: JobResult | NotProcessed | None = JobResult(1000, ((".wav", 100),))
         nodes: Any = SimpleNamespace(get=lambda _: self.switch)
         commits: Any = SimpleNamespace(load=self._load, list_live=lambda _: [self.person])
         self.looks = Looks(
@@ -85,10 +85,10 @@ class Scene:
         self.jobs.append(pieces)
         return cast(Job, None)
 
-    def _process(self, _: Job) -> Outcome | None:
-        if isinstance(self.outcome, NotProcessed):
-            raise self.outcome
-        return self.outcome
+    def _process(self, _: Job) -> JobResult | None:
+        if isinstance(self.result, NotProcessed):
+            raise self.result
+        return self.result
 
 
 @pytest.fixture
@@ -273,7 +273,7 @@ def stopped(scene: Scene) -> None:
 def test_what_cannot_be_kept_is_tried_again_and_its_parts_stay(scene: Scene) -> None:
     """With growing pauses, for long enough that somebody can make room; then it has failed, with the last reason."""
     stopped(scene)
-    scene.outcome = NotProcessed("[Errno 28] No space left on device")
+    scene.result = NotProcessed("[Errno 28] No space left on device")
     pauses = [scene.look() for _ in range(MOST_ATTEMPTS)]
 
     assert pauses[:3] == [2, 4, 8]
@@ -295,7 +295,7 @@ def test_what_is_kept_leaves_no_parts(scene: Scene) -> None:
 def test_who_finds_everybody_busy_comes_back_soon(scene: Scene) -> None:
     """Nothing has failed."""
     stopped(scene)
-    scene.outcome = None
+    scene.result = None
 
     assert scene.look() == look_module.SOON_SECONDS
     assert (scene.recording.status, scene.recording.attempts) == ("processing", 0)

@@ -125,9 +125,9 @@ def test_what_killed_jobs_have_left_is_removed(job: Job, tmp_path: Path) -> None
     assert [left.name for left in scratch.iterdir()] == ["new"]
 
 
-def test_an_outcome_is_what_is_kept(job: Job, tmp_path: Path) -> None:
+def test_a_result_is_what_is_kept(job: Job, tmp_path: Path) -> None:
     """Both files, of the size that is told, and nothing else."""
-    outcome = process.do(job)
+    result = process.do(job)
 
     kept = {path.name: path.stat().st_size for path in (tmp_path / "kept" / "AC1").iterdir()}
-    assert kept == {f"RE1{end}": size for end, size in outcome.sizes}
+    assert kept == {f"RE1{end}": size for end, size in result.sizes}
