@@ -33,9 +33,9 @@ LANES_PER_RECEIVER: Final = 1_000
 LANES_FOR_EVERYBODY: Final = 300
 """One account's slow receivers cannot take all places: beyond these, it gets half of those that are left at most."""
 
-CALLBACKS_PER_TURN: Final = 200
-SECONDS_PER_TURN: Final = 15.0
-"""A long or slow lane goes to the back of the queue after this, so that no lane starves."""
+CALLBACKS_AT_A_TIME: Final = 200
+SECONDS_AT_A_TIME: Final = 15.0
+"""A long or slow lane goes to the back of the queue after so many or so long, so that no lane starves."""
 
 POSTPONED_MS: Final = 500
 
@@ -66,7 +66,8 @@ class Drainer:
         self._in_flight: Counter[str] = Counter()
 
     def work(self, lease: LaneLease, head: Head) -> int | None:
-        """Deliver until the lane is empty, has to wait, or has had its turn: then its next one is now."""
+        """Deliver until the lane is empty, has to wait, or has had enough at a time; returns when to look at it again
+        (ms): now, if there is more."""
         entry = self._read(lease, head)
         if entry is None:
             return now_ms()
@@ -75,7 +76,7 @@ class Drainer:
             return now_ms() + int(POSTPONED_MS * random.uniform(1, 3))  # noqa: S311 -- spreads load, keeps no secret
         self._in_flight.update((*places, _ALL))
         try:
-            return self._take_turn(lease, head, entry)
+            return self._drain_some(lease, head, entry)
         finally:
             self._in_flight.subtract((*places, _ALL))
             for place in places:
@@ -98,9 +99,10 @@ class Drainer:
         free = LANES_AT_ONCE - self._in_flight[_ALL]
         return self._in_flight[account] < max(LANES_FOR_EVERYBODY, min(LANES_PER_ACCOUNT, free // 2))
 
-    def _take_turn(self, lease: LaneLease, head: Head, entry: Entry) -> int | None:
-        ends_at = time.monotonic() + SECONDS_PER_TURN
-        for _ in range(CALLBACKS_PER_TURN):
+    def _drain_some(self, lease: LaneLease, head: Head, entry: Entry) -> int | None:
+        """Deliver as many as are delivered at a time; returns when to go on (ms), None if the lane is given back."""
+        ends_at = time.monotonic() + SECONDS_AT_A_TIME
+        for _ in range(CALLBACKS_AT_A_TIME):
             following = self._settle(lease, head, entry)
             if following is None or following.verdict != "ok":
                 return None

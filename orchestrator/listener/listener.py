@@ -263,7 +263,7 @@ class Listener:
         self._wake_sounds(batch.sounds)  # afterwards: what was played to somebody who left ends before they do
 
     def _audit(self, snapshot: Snapshot) -> None:
-        """Compare what the node holds with what is known, and let events have their turn meanwhile. Raises
+        """Compare what the node holds with what is known, and commit the events that come meanwhile. Raises
         NodeUnavailable."""
         for _ in self._reconciler.reconcile(snapshot, self._address.name):
             self._apply(read_batch(self._next_events()))

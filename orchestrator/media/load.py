@@ -1,4 +1,4 @@
-"""From a document's address to a program, and from each of its verbs, when its turn comes, to a clip."""
+"""Loads a document's address into a program, and renders each of its verbs, when it is needed, into a clip."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ log = structlog.get_logger("media")
 class Renderer:
     """Renders clips. Any number of greenlets may ask for the same one: one makes it, the others wait for it.
 
-    What needs a program waits for its turn; each account has one program at a time, so that none waits for all that
+    What needs a program waits for a slot; each account has one program at a time, so that none waits for all that
     another has to say.
     """
 

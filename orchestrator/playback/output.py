@@ -25,7 +25,7 @@ FETCH_SECONDS: Final = 7.5
 
 PLAY_SECONDS: Final = 5.0
 WAIT_SECONDS: Final = 60.0
-"""A node fetches one file after the other: how long one waits for its turn."""
+"""A node fetches one file after the other: how long one waits for those before it."""
 
 
 class ClipGone(Exception):

@@ -20,8 +20,8 @@ Row = TypeVar("Row")
 REFUSAL_SECONDS: Final = 1.5
 """From a request to its refusal for a quota: asking at once again gains nothing, and costs the others little."""
 
-TURN_SECONDS: Final = 0.8
-"""How long a list waits for another of the same account."""
+LIST_SLOT_SECONDS: Final = 0.8
+"""How long a list waits for another of the same account: one is read at a time."""
 
 ROWS_PER_BREATH: Final = 20
 LONG_ROWS: Final = 100
@@ -51,13 +51,13 @@ class Bucket:
 
 
 class Pacing:
-    """Bounds what accounts take of a process. One for each process. `sleep` lets other requests have their turn."""
+    """Bounds what accounts take of a process. One for each process. `sleep` lets other requests run."""
 
     def __init__(self, sleep: Callable[[float], object] = time.sleep) -> None:
         self._sleep = sleep
         self._requests = Bucket()
         self._rows = Bucket()
-        self._turns: dict[str, BoundedSemaphore] = {}
+        self._list_slots: dict[str, BoundedSemaphore] = {}
 
     def take_request(self, account_sid: str, limits: Limits) -> None:
         """Count a request. Raises QuotaReached."""
@@ -72,10 +72,11 @@ class Pacing:
 
     @contextmanager
     def list_rows(self, account_sid: str, limits: Limits) -> Iterator[Callable[[Iterable[Row]], Iterator[Row]]]:
-        """A turn for one list: its rows go through what this yields, and are counted. Raises QuotaReached."""
-        turn = self._turns.setdefault(account_sid, BoundedSemaphore())
-        if not turn.acquire(timeout=TURN_SECONDS):
-            raise _too_many_rows(limits, TURN_SECONDS)
+        """Hold the account's slot for one list: its rows go through what this yields, and are counted. Raises
+        QuotaReached."""
+        slot = self._list_slots.setdefault(account_sid, BoundedSemaphore())
+        if not slot.acquire(timeout=LIST_SLOT_SECONDS):
+            raise _too_many_rows(limits, LIST_SLOT_SECONDS)
         counted = 0
 
         def count(rows: Iterable[Row]) -> Iterator[Row]:
@@ -95,7 +96,7 @@ class Pacing:
             yield count
         finally:
             self._rows.take(account_sid, limits.list_rows_per_second, counted)
-            turn.release()
+            slot.release()
 
 
 def _too_many_rows(limits: Limits, seconds: float) -> QuotaReached:

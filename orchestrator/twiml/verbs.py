@@ -55,7 +55,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Unplayable:
-    """A verb that cannot be played, in its place; it is passed over when its turn comes."""
+    """A verb that cannot be played, in its place; it is passed over when it is reached."""
 
     code: int
     reason: str

@@ -153,7 +153,7 @@ def test_a_url_with_odd_credentials_does_not_poison_its_lane(bench: Bench) -> No
 
 def test_a_long_lane_gives_way_and_is_woken_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """No lane starves the others."""
-    monkeypatch.setattr(drain_module, "CALLBACKS_PER_TURN", 3)
+    monkeypatch.setattr(drain_module, "CALLBACKS_AT_A_TIME", 3)
     bench.put(*"12345")
     bench.drain()
     assert bench.tokens() == ["1", "2", "3"]

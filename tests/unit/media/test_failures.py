@@ -362,7 +362,7 @@ def test_under_gevent_every_wait_ends_and_nobody_waits_for_anothers_crowd(redis_
     assert lines == ["11203 11203 11203 11203", "0 True", "200 50"], ended.stderr
 
 
-def test_turns_are_given_back(stage: Stage, web: Web) -> None:
+def test_slots_are_given_back(stage: Stage, web: Web) -> None:
     """Whatever comes of them; and no account leaves a row behind."""
     slots = Slots(at_once=1, per_account=1, waiting=1)
     for _ in range(3):
