@@ -1,1 +1,1 @@
-"""What serves HTTP: connections, forms, who asks, and the Flask app that asks the dialects."""
+"""Serves HTTP: connections, forms, authentication, and the Flask app that hands requests to the dialects."""

@@ -1,4 +1,4 @@
-"""create_app: HTTP composition only."""
+"""Composes the WSGI application of the API; what a request does is in the dialects."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ ANSWER_SECONDS = 1.9
 """Every answer is due within 2 s, however many slow parts add up; whatever is not done by then is a 503."""
 
 COUNTED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""Methods with figures of their own: anybody may send any word as one, and a figure lasts as long as the process."""
+"""Methods that have metrics of their own; all others are counted as `other`: anybody may send any word as a method, and
+a metric lasts as long as the process."""
 
 log = structlog.get_logger("app")
 
@@ -145,8 +146,8 @@ def _add_errors(app: Flask, pacing: Pacing) -> None:
 
 
 def _make_page() -> Blueprint:
-    """Swagger UI at /openapi/, its files from the package: a browser asks nobody but us. The redirect is named here, or
-    it would be made of the request's Host."""
+    """Make the page with Swagger UI at /openapi/, its files from the package: a browser asks nobody but us. The
+    redirect is named here, or it would be made of the request's Host."""
     config = {"app_name": "Conference orchestrator", "oauth2RedirectUrl": "/openapi/oauth2-redirect.html"}
     page: Blueprint = get_swaggerui_blueprint("/openapi", "/openapi.json", config=config)
     return page
@@ -173,7 +174,7 @@ def _answer_error(error: ApiError) -> Response:
 
 
 def _name_request() -> None:
-    """The client gets the name, and every line of the log that is due to the request has it."""
+    """Give the request a name: the client gets it, and every line of the log that the request causes has it."""
     g.request_id = f"RQ{uuid.uuid4().hex}"
     logs.start(g.request_id)
     g.trace = ExitStack()
@@ -181,7 +182,7 @@ def _name_request() -> None:
 
 
 def _account_for(response: Response, request_log: RequestLog) -> Response:
-    """Count the request, and tell of it if it was refused. Wrong credentials have lines of their own, by address."""
+    """Count the request, and log it if it was refused. Wrong credentials have lines of their own, by address."""
     route = str(request.url_rule.endpoint) if request.url_rule else "none"
     route = route.rpartition(".")[2].removesuffix("json")
     method = request.method if request.method in COUNTED else "other"
@@ -200,7 +201,7 @@ def _account_for(response: Response, request_log: RequestLog) -> Response:
 
 
 def _tell_name(response: Response) -> Response:
-    """Twilio names every request; support asks for it."""
+    """Add the request's name to the response, as Twilio does: support asks for it."""
     response.headers["Twilio-Request-Id"] = g.request_id
     return response
 

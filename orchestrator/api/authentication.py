@@ -23,11 +23,11 @@ from orchestrator.store.accounts import Account, AccountStore, digest
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/openapi", "/openapi.json"})
 OPEN_PREFIXES: Final = ("/media/", "/openapi/")
-"""What switches fetch, by names that cannot be guessed; and how this API is described."""
+"""Open to everybody: what switches fetch, by names that cannot be guessed; and how this API is described."""
 
 WRONG_SECONDS = 1.0
 LOGGED_SECONDS: Final = 10.0
-"""An address that goes on trying has one line in this time, which says how often it has tried since the last."""
+"""How often an address that goes on trying is logged; the line says how often it has tried since the last."""
 
 _MOST_ADDRESSES: Final = 1_000
 _WRONG: Final = "Your AccountSid or AuthToken was incorrect."
@@ -36,7 +36,7 @@ log = structlog.get_logger("authentication")
 
 
 def is_open(request: Request) -> bool:
-    """True for paths that need no credentials."""
+    """Return whether a path needs no credentials."""
     return request.path in OPEN_PATHS or request.path.startswith(OPEN_PREFIXES)
 
 
@@ -81,7 +81,7 @@ class Authenticator:
 
 
 def _is_right(account: Account | None, user: str, password: str) -> bool:
-    """An AuthToken of the account, or the secret of its API key `user`."""
+    """Return whether the password is an AuthToken of the account, or the secret of its API key `user`."""
     given = digest(password)
     if account is None:
         known = [""]
@@ -95,7 +95,7 @@ def _is_right(account: Account | None, user: str, password: str) -> bool:
 
 @dataclass(slots=True)
 class _Tries:
-    """An address' wrong credentials since its last line in the log."""
+    """Counts an address' wrong credentials since its last line in the log."""
 
     logged_at: float
     since: int = 0

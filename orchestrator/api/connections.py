@@ -15,7 +15,7 @@ from typing import Any, Final
 from orchestrator.outgoing.networks import Network, unmapped
 
 PER_ADDRESS: Final = 1_000
-"""Of one address, or one IPv6 network of 64 bits. Proxies that the operator names have no bound."""
+"""Most connections of one address, or one IPv6 network of 64 bits. Proxies that the operator names have no bound."""
 
 IN_ALL: Final = 8_000
 
@@ -34,7 +34,7 @@ class Connection:
 
 
 class Connections:
-    """All connections of a process: which are kept, and which has to go when there are too many."""
+    """Decides which connections of a process are kept, and which one ends when there are too many."""
 
     def __init__(self, trusted: Iterable[Network], per_address: int = PER_ADDRESS, in_all: int = IN_ALL) -> None:
         self._trusted = tuple(trusted)
@@ -49,7 +49,7 @@ class Connections:
         return len(self._open)
 
     def admit(self, address: str, hang_up: Callable[[], object]) -> Connection | None:
-        """Keep a new connection, which waits; None if all others are at work, and it has to go."""
+        """Keep a new connection, which waits; returns None if it has to end, as all others are at work."""
         name, is_bounded = _name(address), not is_trusted(address, self._trusted)
         if is_bounded and self._count[name] >= self._per_address and not self._make_room(self._waiting_of.get(name)):
             return None
@@ -95,19 +95,19 @@ class Connections:
 
 
 def let_wait(environ: MutableMapping[str, Any]) -> None:
-    """Let the connection of a request that is answered late on purpose make room for others, like one that waits."""
+    """Let a connection make room for others, as one that waits does, while its request is answered late on purpose."""
     wait = environ.get(_WAITING)
     if wait is not None:
         wait()
 
 
 def mark(environ: MutableMapping[str, Any], wait: Callable[[], object]) -> None:
-    """Let the application reach its connection."""
+    """Give the application, in the request's environ, the way to have its connection wait."""
     environ[_WAITING] = wait
 
 
 def is_trusted(address: str, trusted: Iterable[Network]) -> bool:
-    """True for the operator's proxies, and for a Unix socket, which only they can open."""
+    """Return whether a peer is one of the operator's proxies, or a Unix socket, which only they can open."""
     if not address:
         return True
     found = unmapped(ip_address(address.partition("%")[0]))
@@ -137,7 +137,8 @@ def client_address(peer: str, forwarded_for: str, trusted: Iterable[Network]) ->
 
 
 def _name(address: str) -> str:
-    """What is counted: an IPv4 address, or the network of an IPv6 one, whose hosts may have any number of addresses."""
+    """Return the name by which connections are counted: an IPv4 address, or the network of an IPv6 one, whose hosts may
+    have any number of addresses."""
     if not address:
         return ""
     found = unmapped(ip_address(address.partition("%")[0]))

@@ -1,4 +1,4 @@
-"""What a request's body has to be before anybody reads parameters from it: of bounded size, and text in UTF-8."""
+"""Checks a request's body before anybody reads parameters from it: it has to be of bounded size, and text in UTF-8."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def too_large() -> BodyTooLarge:
 
 
 def _check_parts(request: Request) -> None:
-    """Werkzeug would replace what is no UTF-8 in silence, and so would somebody's label."""
+    """Refuse a multipart form that is not UTF-8: Werkzeug would replace the wrong bytes in silence, in a label, say."""
     boundary = parse_options_header(request.headers.get("Content-Type"))[1].get("boundary", "")
     try:
         for name, value in _parts(boundary.encode("latin-1"), request.get_data(cache=True)):
@@ -57,7 +57,7 @@ def _check_parts(request: Request) -> None:
 
 
 def _parts(boundary: bytes, body: bytes) -> list[tuple[str, bytes]]:
-    """Name and raw value of each part. Raises ValueError."""
+    """Return the name and the raw value of each part. Raises ValueError."""
     decoder = MultipartDecoder(boundary, max_form_memory_size=MAX_BODY_BYTES)
     decoder.receive_data(body)
     decoder.receive_data(None)

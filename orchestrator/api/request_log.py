@@ -1,4 +1,4 @@
-"""One line for each request that is refused, as long as there are not too many: a flood must not fill the log."""
+"""Logs each request that is refused, as long as there are not too many: a flood must not fill the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 LINES_PER_SECOND: Final = 5
-"""Of one account, or address where no account is known."""
+"""Most lines a second for one account, or for one address where no account is known."""
 
 LINES_IN_ALL: Final = 50
 
@@ -17,8 +17,8 @@ log = structlog.get_logger("app")
 
 
 class RequestLog:
-    """Logs requests that are refused. One per process. Those that are not told one by one are counted, and told with
-    the next line."""
+    """Logs requests that are refused. One per process. Those that get no line are counted, and the next line has their
+    number."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -26,7 +26,7 @@ class RequestLog:
         self._untold = 0
 
     def refused(self, who: str, method: str, path: str, status: int, **more: object) -> None:
-        """Tell of a request that was refused."""
+        """Log a request that was refused, or only count it if there are too many."""
         second = int(time.monotonic())
         if second != self._second:
             self._second = second

@@ -30,7 +30,7 @@ from orchestrator.errors import ApiError, BadParameter, RequestTooSlow
 from orchestrator.outgoing.networks import Network
 
 HEADER_SECONDS: Final = 5.0
-"""From the connection to the end of the first request's headers."""
+"""How long the first request's headers may take, from the connection to their end."""
 
 BODY_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 30.0
@@ -41,7 +41,7 @@ WRITE_SECONDS: Final = 30.0
 
 MOST_HEADERS: Final = 50
 MOST_HEADER_BYTES: Final = 2_048
-"""Of one header. SDKs send ten, the longest of 150 bytes; proxies add some."""
+"""Most bytes of one header. SDKs send ten, the longest of 150 bytes; proxies add some."""
 
 REFUSAL_SECONDS: Final = 1.0
 
@@ -112,8 +112,9 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
         self.wsgi: Any = self._call
 
     def _call(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Behind a proxy of the operator's a client has its own address; nobody else may say who he is. Who does not
-        read the answer makes room for others like who does not finish a request."""
+        """Run the application with the client's own address. When it returns, the connection waits: a client that does
+        not read its answer makes room for others, as one that does not finish its request does. Behind a proxy of the
+        operator's the address is the one that the proxy names; nobody else may say who he is."""
         tell_client(environ, self.trusted)
         connection = self._served.get(environ.get("gunicorn.socket"))
         if connection is None:

@@ -1,1 +1,2 @@
-"""What clients are told: planned with the state (plan), kept in the outbox, delivered by RQ workers (drain)."""
+"""Tells clients what happens: callbacks are planned with the state (plan), kept in the outbox, and delivered by RQ
+workers (drain)."""

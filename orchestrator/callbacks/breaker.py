@@ -1,4 +1,5 @@
-"""Receivers that fail for long are left alone, but for a probe now and then: per account and host."""
+"""Pauses receivers that have failed for long, per account and host: each gets only a probe now and then (a circuit
+breaker)."""
 
 from __future__ import annotations
 
@@ -16,15 +17,15 @@ log = structlog.get_logger("callbacks")
 
 
 class Breaker:
-    """What this worker process knows of receivers; asks the store at most once a second for each."""
+    """Knows which receivers are paused, for this worker process; asks the store at most once a second for each."""
 
     def __init__(self, store: ReceiverStore) -> None:
         self._store = store
         self._known: dict[tuple[str, str], tuple[float, Receiver | None]] = {}
 
     def pause_ms(self, account_sid: str, host: str, now_ms: int) -> int:
-        """Return how long to leave the receiver alone; 0: try it now. Of those that wait for a paused one, one gets a
-        0."""
+        """Return how long to leave the receiver alone; 0: try it now. Of the callbacks that wait for a paused receiver,
+        one gets a 0: the probe."""
         receiver = self._load(account_sid, host)
         if receiver is None or not receiver.pauses:
             return 0
@@ -38,8 +39,8 @@ class Breaker:
         return 0 if self._store.claim_probe(account_sid, host, now_ms) else PROBE_MS
 
     def succeeded(self, account_sid: str, host: str) -> bool:
-        """Note that the receiver has answered: whatever was wrong is over. True if it was paused, and others wait for
-        it."""
+        """Note that the receiver has answered, so that it is paused no more. Returns True if it was, and others wait
+        for it."""
         receiver = self._load(account_sid, host)
         if receiver is None:
             return False

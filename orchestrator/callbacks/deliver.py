@@ -1,4 +1,5 @@
-"""One attempt to deliver one callback: an HTTP request with the contract's headers (wire-contract section 8.6)."""
+"""Makes one attempt to deliver one callback: an HTTP request with the contract's headers (wire-contract section
+8.6)."""
 
 from __future__ import annotations
 
@@ -95,7 +96,8 @@ class Sender:
     def _open(
         self, entry: Entry, url: str, headers: dict[str, str], body: bytes | None, overrides: Overrides
     ) -> urllib3.BaseHTTPResponse:
-        """Twilio follows redirects, but a followed POST loses its parameters (wire-contract section 8.8): GET only."""
+        """Send the request, and follow redirects for GET only: Twilio follows all of them, but a followed POST loses
+        its parameters (wire-contract section 8.8)."""
         follows = entry.method == "GET"
         return self._pool.request(
             entry.method,
@@ -116,7 +118,8 @@ _NO_CONNECTION: Final = (ConnectTimeoutError, NewConnectionError, SSLError, Addr
 
 
 def _failure(status: int) -> Failure | None:
-    """A redirect that was not followed has lost the event: it is the receiver's last word, like a 4xx."""
+    """Return the kind of failure that a status is. A redirect that was not followed has lost the event: it is the
+    receiver's last word, like a 4xx."""
     if status < 300:
         return None
     return "4xx" if status < 500 else "5xx"

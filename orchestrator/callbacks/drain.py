@@ -1,5 +1,5 @@
-"""Drains a lane of callbacks: delivers what waits in it, in order, one at a time. What callbacks do when `lanes` leases
-one of their lanes."""
+"""Drains a lane of callbacks: delivers what waits in it, in order, one at a time. `lanes` calls it for a lane that it
+has leased."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ LANES_AT_ONCE: Final = 3_000
 LANES_PER_ACCOUNT: Final = 1_500
 LANES_PER_RECEIVER: Final = 1_000
 LANES_FOR_EVERYBODY: Final = 300
-"""One account's slow receivers cannot take all places: beyond these, it gets half of those that are left at most."""
+"""Lanes that any account may have: beyond them it gets at most half of those that are free, so that one account's slow
+receivers cannot take all."""
 
 CALLBACKS_AT_A_TIME: Final = 200
 SECONDS_AT_A_TIME: Final = 15.0
@@ -84,7 +85,7 @@ class Drainer:
                     del self._in_flight[place]
 
     def _read(self, lease: LaneLease, head: Head) -> Entry | None:
-        """What is at the head; None if that cannot be read: it is done with."""
+        """Read the callback at the head. One that cannot be read is dead: it is removed, and None returned."""
         try:
             return Entry.load(head.entry)
         except (KeyError, TypeError, ValueError):
@@ -115,19 +116,21 @@ class Drainer:
         return now_ms()
 
     def _finish(self, lease: LaneLease, tried: Tried, state: State, reason: str) -> Head:
-        """The head is done with. An empty lane is given back in the same step; a lost one is not ours."""
+        """Remove the head, which is delivered or dead; returns the next one. An empty lane is given back in the same
+        step; a lost one is not ours."""
         following = self._insist(lambda: self._outbox.commit_head(lease.lane, lease.owner, tried, state, reason))
         lease.is_held = following.verdict == "ok"
         return following
 
     def _retry_later(self, lease: LaneLease, tried: Tried, due_ms: int) -> None:
-        """The head is to be tried again; until then the lane is given back."""
+        """Have the head tried again at `due_ms`; until then the lane is given back."""
         self._insist(lambda: self._outbox.save_retry(lease.lane, lease.owner, tried, due_ms))
         lease.is_held = False
 
     @staticmethod
     def _insist(write: Callable[[], Written]) -> Written:
-        """What a receiver has said must not be forgotten because Redis is away: say it until Redis has it."""
+        """Repeat a write until Redis has taken it: what a receiver has said must not be forgotten because Redis is
+        away."""
         while True:
             try:
                 return write()
@@ -165,7 +168,7 @@ class Drainer:
     def _after_failure(
         self, lease: LaneLease, entry: Entry, tried: Tried, head: Head, result: Result, began_ms: int
     ) -> Head | None:
-        """The receiver's last word, or another try later."""
+        """Bury the callback if that was the receiver's last word, or it is too old; else have it tried again later."""
         if result.is_refused:
             return self._bury(lease, entry, tried, "address-refused")
         if is_final(result.status):
@@ -182,7 +185,7 @@ class Drainer:
         return None
 
     def _note_alive(self, entry: Entry) -> None:
-        """The receiver is there; those that waited for it need not wait for their moment."""
+        """Note that the receiver answers; if it was paused, the callbacks that wait for it become due now."""
         if self._breaker.succeeded(entry.account_sid, receiver_of(entry)):
             self._callbacks.save_due_now(entry.account_sid, receiver_of(entry))
 
@@ -190,7 +193,7 @@ class Drainer:
         return at_ms - head.since_ms > self._schedule.give_up_seconds * 1000
 
     def _try(self, entry: Entry, auth_token: str, attempts_before: int) -> tuple[Result, list[Attempt]]:
-        """One attempt, and Twilio's quick retries after it as far as the URL's overrides ask for them."""
+        """Make one attempt, and Twilio's quick retries after it as far as the URL's overrides ask for them."""
         overrides = parse_overrides(entry.url)
         ends_at = time.monotonic() + overrides.total_ms / 1000
         attempts: list[Attempt] = []
@@ -211,7 +214,7 @@ class Drainer:
                 return result, attempts
 
     def _bury(self, lease: LaneLease, entry: Entry, tried: Tried, reason: str) -> Head:
-        """A dead letter: said, listed and counted once; the lane goes on."""
+        """Make the head a dead letter: log, list and count it once. Returns the next one: the lane goes on."""
         following = self._finish(lease, tried, "dead", reason)
         if following.verdict != "lost":
             log.error("callback_dead", reason=reason, callback=entry.kind, token=entry.token)

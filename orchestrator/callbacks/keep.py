@@ -1,4 +1,4 @@
-"""A planned callback as it is kept until its receiver has it."""
+"""Turns a planned callback into the entry that is kept until its receiver has it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.domain.changes import NewCallback
 
 
 def kept(callback: Callback, parameters: Sequence[tuple[str, str]], request_id: str = "") -> NewCallback:
-    """Return the callback as it is kept, with a token of its own, by which a receiver knows one that comes twice.
+    """Return the entry of a callback, with a token of its own, by which a receiver recognises one that comes twice.
     `request_id`: that of the event, if it has one."""
     token = str(uuid.uuid4())
     entry = Entry(

@@ -1,4 +1,4 @@
-"""Twilio's connection overrides in the fragment of a callback's URL: pure.
+"""Reads Twilio's connection overrides from the fragment of a callback's URL. Pure.
 
 `https://app.example/cb#ct=2000&rt=5000&tt=8000&rc=3&rp=5xx,ct` : never sent, never signed.
 https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides

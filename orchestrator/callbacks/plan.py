@@ -1,7 +1,7 @@
-"""domain event -> callback kind, as one table; who is told, and the sequence numbers.
+"""Plans callbacks: domain event -> callback kind, as one table; who gets it, and with which sequence number.
 
-Subscription words and callback kinds: wire-contract sections 8.1 and 8.2. A sequence number is given to a callback
-that will be sent, so a client sees numbers without gaps.
+Subscription words and callback kinds: wire-contract sections 8.1 and 8.2. A sequence number is given to a callback that
+will be sent, so a client sees numbers without gaps.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from orchestrator.domain.events import (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What an event is told as: `source` decides the lane and the settings; `word` is the subscription, `kind` the
-    callback."""
+    """How an event becomes a callback: `source` decides the lane and the settings; `word` is the subscription, `kind`
+    the callback."""
 
     source: Literal["conference", "call", "detection"]
     word: str
@@ -116,7 +116,8 @@ def plan_callbacks(
 
 
 def _source(row: Row, conference: Conference, participant: Participant | None) -> Source:
-    """Before the first join nobody has fixed the conference's settings: those that a participant brings along hold."""
+    """Return an event's lane, next sequence number and settings. Before the first join nobody has fixed the
+    conference's settings: those that the participant brings along hold."""
     if row.source == "call" and participant is not None:
         return participant.call_sid, participant.call_sequence_number, participant.progress_callbacks
     if row.source == "detection" and participant is not None:  # one callback, whose receiver keeps no other waiting
@@ -135,8 +136,9 @@ def announced(events: Iterable[Event]) -> list[str]:
 def with_cut_off(
     events: Sequence[Event], owed: Iterable[OwedEnd], ended: Collection[str]
 ) -> tuple[Sequence[Event], Collection[Event]]:
-    """Return `events`, and, if they end the conference, before that the end of each announcement that is still owed
-    one, but for those `ended` at the same time (ids); and which of the events are to all."""
+    """Return the events with an end for every announcement that the conference's end cuts off; and those of these ends
+    that are to all. Such an end stands before the conference's, for each that is owed one and is not among `ended`
+    (ids), whose ends are told at the same time."""
     if not events or not isinstance(events[-1], ConferenceEnded):
         return events, ()
     *before, end = events

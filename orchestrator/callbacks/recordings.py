@@ -1,5 +1,5 @@
-"""What is told of recordings: event -> callback, as one table. Each recording has a lane of its own, which outlives its
-conference. Subscription words and texts: wire-contract section 8.3."""
+"""Plans callbacks about recordings: event -> callback, as one table. Each recording has a lane of its own, which
+outlives its conference. Subscription words and texts: wire-contract section 8.3."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from orchestrator.domain.recording_events import (
 
 @dataclass(frozen=True, slots=True)
 class RecordingRow:
-    """What an event of a recording is told as. `words`: the subscriptions, any of which does. `status` is what the
-    callback says, `kind` how it is kept."""
+    """How an event of a recording becomes a callback. `words`: the subscriptions, any of which does. `status` is what
+    the callback says, `kind` how it is kept."""
 
     words: frozenset[str]
     status: str

@@ -1,4 +1,4 @@
-"""When a callback is tried again, and when it is given up: pure.
+"""Decides when a callback is tried again, and when it is given up. Pure.
 
 Twilio retries at most 5 times within 15 s (`overrides`); an app that is being deployed needs longer, so what those
 quick retries do not cover follows the operator's own schedule, over hours.
@@ -35,7 +35,7 @@ class Schedule:
 
 
 def is_final(status: int) -> bool:
-    """True if another attempt would get the same answer: a redirect that is not followed, or a 4xx."""
+    """Return whether another attempt would get the same answer: a redirect that is not followed, or a 4xx."""
     return 300 <= status < 500 and status not in RETRIED_STATUSES
 
 

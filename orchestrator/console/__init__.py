@@ -1,1 +1,1 @@
-"""What operators see: a live page, metrics of the whole deployment, an API of their own. A process of its own."""
+"""Shows operators a live page, metrics of the whole deployment, and an API of their own. A process of its own."""

@@ -1,4 +1,4 @@
-"""What an operator does by the console: a row each, with the question that is asked before."""
+"""Lists what an operator does by the console: a row each, with the question that is asked before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Given = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """What actions are done with."""
+    """Holds the services that actions are done with."""
 
     services: Services
     history: History

@@ -1,5 +1,5 @@
-"""The operators' API, under /v1 on the console: accounts, what they may take, their keys, nodes. The same code as the
-command line's; described in `description.py`."""
+"""Serves the operators' API, under /v1 on the console: accounts, what they may take, their keys, nodes. The same code
+as the command line's; described in `description.py`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from orchestrator.store.history import timeline
 from orchestrator.trunks import Trunk
 
 _NOTED: Final = ("Status", "State")
-"""Fields of whose value the audit log knows, too: no secret is ever sent in them."""
+"""Fields whose value the audit log has, too: no secret is ever sent in them."""
 
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _PLACE: Final = re.compile(r"[<{]\w+[>}]")
@@ -31,7 +31,7 @@ _FIELDS: Final = {_PLACE.sub("<>", path): fields for verb, path, _, fields in OP
 
 
 def make_blueprint(reader: Reader, accounts: AccountOperations, nodes: NodeOperations) -> Blueprint:
-    """All routes."""
+    """Make all routes of the operators' API."""
     blueprint = Blueprint("admin", __name__)
     blueprint.before_request(_check_form)
     credentials = Credentials(reader.account_store)
@@ -68,7 +68,7 @@ def _check_form() -> None:
 
 
 def _add_accounts(blueprint: Blueprint, reader: Reader, accounts: AccountOperations, credentials: Credentials) -> None:
-    """Accounts themselves."""
+    """Add the routes about accounts themselves."""
     shown = serialize_account
 
     @blueprint.get("/v1/Accounts")
@@ -98,7 +98,7 @@ def _add_accounts(blueprint: Blueprint, reader: Reader, accounts: AccountOperati
 
 
 def _add_credentials(blueprint: Blueprint, credentials: Credentials) -> None:
-    """Accounts' tokens and keys."""
+    """Add the routes about accounts' tokens and keys."""
 
     @blueprint.post("/v1/Accounts/<sid>/AuthTokens/Rotate")
     def rotate_token(sid: str) -> Response:
@@ -131,7 +131,7 @@ def _add_credentials(blueprint: Blueprint, credentials: Credentials) -> None:
 
 
 def _add_rules(blueprint: Blueprint, accounts: AccountOperations) -> None:
-    """What accounts may take, and whom they may call."""
+    """Add the routes about what accounts may take, and whom they may call."""
 
     @blueprint.get("/v1/Accounts/<sid>/Limits")
     def fetch_limits(sid: str) -> Response:
@@ -151,7 +151,7 @@ def _add_rules(blueprint: Blueprint, accounts: AccountOperations) -> None:
 
 
 def _add_trunks(blueprint: Blueprint, trunking: Trunking) -> None:
-    """The gateways of an account's own."""
+    """Add the routes about an account's own gateways."""
 
     def shown(trunk: Trunk) -> dict[str, Any]:
         gateways = list(map(str, trunk.gateways))
@@ -179,7 +179,7 @@ def _add_trunks(blueprint: Blueprint, trunking: Trunking) -> None:
 
 
 def _add_nodes(blueprint: Blueprint, reader: Reader, nodes: NodeOperations) -> None:
-    """Nodes."""
+    """Add the routes about nodes."""
 
     def seen() -> dict[str, dict[str, Any]]:
         return {node.name: asdict(node) for node in reader.nodes(reader.overview.conferences())}
@@ -218,7 +218,7 @@ def _add_nodes(blueprint: Blueprint, reader: Reader, nodes: NodeOperations) -> N
 
 
 def _add_regions(blueprint: Blueprint, nodes: NodeOperations) -> None:
-    """Where conferences of a Region go."""
+    """Add the routes about where conferences of a Region go."""
 
     @blueprint.get("/v1/Regions")
     def list_regions() -> Response:
@@ -238,7 +238,7 @@ def _add_regions(blueprint: Blueprint, nodes: NodeOperations) -> None:
 
 
 def _add_conferences(blueprint: Blueprint, reader: Reader) -> None:
-    """Conferences of all accounts."""
+    """Add the routes about conferences of all accounts."""
 
     @blueprint.get("/v1/Conferences")
     def list_conferences() -> Response:

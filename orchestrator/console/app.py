@@ -1,4 +1,4 @@
-"""create_console: the operators' web application. Composition only."""
+"""Composes the operators' web application."""
 
 from __future__ import annotations
 

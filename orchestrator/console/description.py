@@ -52,7 +52,7 @@ OPERATIONS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
 
 
 def build_document() -> dict[str, Any]:
-    """The operators' API in OpenAPI 3.1."""
+    """Build the description of the operators' API in OpenAPI 3.1."""
     paths: dict[str, dict[str, Any]] = {}
     for verb, path, summary, form in OPERATIONS:
         in_path = [part.strip("{}") for part in path.split("/") if part.startswith("{")]

@@ -1,4 +1,5 @@
-"""The live page: read and rendered once for all who watch, three times a second, sent where it has changed."""
+"""Keeps live pages: each is read and rendered once for all who watch, three times a second, and sent where it has
+changed."""
 
 from __future__ import annotations
 
@@ -12,14 +13,15 @@ from gevent.event import Event
 from orchestrator.errors import ApiError, Unavailable
 
 INTERVAL_SECONDS = 0.3
-"""How often Redis is asked while somebody watches; seldomer where that is much work, for a sixth of a core at most."""
+"""How often Redis is asked while somebody watches; less often where that is much work, for a sixth of a core at
+most."""
 
 MOST_VIEWERS = 100
 MOST_PAGES = 50
-"""Conferences whose pages are watched at a time: each is read for itself."""
+"""Most conferences whose pages are watched at a time: each is read for itself."""
 
 KEEP_SECONDS = 15.0
-"""A comment now and then: a connection whose browser has gone is found out."""
+"""How often a comment is sent when nothing changes: so a connection whose browser has gone is found out."""
 
 Render = Callable[[], Mapping[str, str]]
 """Section -> its HTML."""
@@ -32,7 +34,7 @@ class TooManyViewers(Unavailable):
 
 
 class Live:
-    """One per page that changes. Nobody watches: nothing is read."""
+    """Reads and renders one page, while somebody watches it."""
 
     def __init__(self, render: Render) -> None:
         self._render = render
@@ -43,11 +45,12 @@ class Live:
 
     @property
     def is_watched(self) -> bool:
-        """Somebody watches."""
+        """Return whether somebody watches."""
         return self._viewers > 0
 
     def watch(self) -> Iterator[str]:
-        """Server-sent events: sections that have changed since this viewer saw them. Raises TooManyViewers."""
+        """Yield server-sent events: the sections that have changed since this viewer saw them. Raises
+        TooManyViewers."""
         if self._viewers >= MOST_VIEWERS:
             raise TooManyViewers(f"{MOST_VIEWERS} browsers watch already")
         return self._watch()
@@ -59,7 +62,7 @@ class Live:
         try:
             yield "retry: 2000\n\n"
             while True:
-                changed = self._changed  # before it is looked at what has: what changes while this is sent counts
+                changed = self._changed  # taken before the sections are read: what changes while they are sent counts
                 news = [(name, *row) for name, row in self._sections.items() if seen.get(name) != row[0]]
                 seen.update({name: number for name, number, _ in news})
                 yield "".join(_event(name, html) for name, _, html in news) or ": here\n\n"
@@ -87,7 +90,7 @@ class Live:
             self._running = False
 
     def _look(self) -> None:
-        """Read once, and tell whoever waits of what is new."""
+        """Read the page once; wake the viewers if something is new."""
         is_new = False
         for name, html in self._render().items():
             number, before = self._sections.get(name, (0, ""))
@@ -107,7 +110,7 @@ class LivePages:
         self._pages: dict[str, Live] = {}
 
     def watch(self, name: str) -> Iterator[str]:
-        """Server-sent events of one page. Raises TooManyViewers."""
+        """Yield the server-sent events of one page. Raises TooManyViewers."""
         page = self._pages.get(name)
         if page is None:
             self._pages = {name: page for name, page in self._pages.items() if page.is_watched}

@@ -29,7 +29,7 @@ class _Collected(Collector):
 
 
 def exposition(reader: Reader) -> bytes:
-    """All of it as text. Raises Unavailable."""
+    """Return all metrics as text. Raises Unavailable."""
     registry = CollectorRegistry()
     processes = reader.processes.list_processes()
     registry.register(_Collected([*merge(processes), *deployment(reader, processes)]))
@@ -37,7 +37,7 @@ def exposition(reader: Reader) -> bytes:
 
 
 def merge(processes: Iterable[ProcessReport]) -> Iterator[Metric]:
-    """Every process' figures under its own name and kind."""
+    """Return every process' figures under its own name and kind."""
     found: dict[str, Metric] = {}
     for process in processes:
         own = {"kind": process.kind, "instance": process.name}
@@ -49,7 +49,7 @@ def merge(processes: Iterable[ProcessReport]) -> Iterator[Metric]:
 
 
 def deployment(reader: Reader, processes: Sequence[ProcessReport]) -> Iterator[Metric]:
-    """What no process counts: what there is now."""
+    """Return what no process counts: what there is now."""
     kinds: dict[Labels, float] = {(kind,): 0.0 for kind in ("api", "listen", "work", "detect")}
     for process in processes:
         kinds[(process.kind,)] = kinds.get((process.kind,), 0.0) + 1

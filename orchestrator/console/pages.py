@@ -1,4 +1,4 @@
-"""The pages' parts as HTML, by Jinja, which escapes whatever comes from outside."""
+"""Renders the pages' parts as HTML, by Jinja, which escapes whatever comes from outside."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONFERENCES_SHOWN: Final = 100
 CALLBACKS_SHOWN: Final = 200
 RECORDINGS_SHOWN: Final = 50
 CALLS_ASKED_FOR_RECORDINGS: Final = 1_000
-"""Of a conference's people, the last so many."""
+"""Of a conference's people, how many are asked for recordings: the last ones."""
 
 SECTIONS: Final = ("nodes", "queues", "accounts", "conferences", "recordings", "trouble")
 
@@ -41,7 +41,7 @@ class Pages:
         return self._templates.get_template(template).render(**values)
 
     def live(self) -> dict[str, str]:
-        """Section -> HTML, of all that lives."""
+        """Return all that lives: section -> HTML."""
         reader = self._reader
         conferences = reader.overview.conferences()
         nodes = [(node, _seen_at(node.facts)) for node in reader.nodes(conferences)]
@@ -72,12 +72,12 @@ class Pages:
         return {name: self._html(f"_{name}.html", **values[name]) for name in SECTIONS}
 
     def conferences(self, sids: Sequence[str]) -> list[dict[str, Any]]:
-        """Rows of those that are still known."""
+        """Return the rows of those conferences that are still known."""
         found = (self._reader.history.load_conference(sid) for sid in sids[:CONFERENCES_SHOWN])
         return [conference_row(one) for one in found if one is not None]
 
     def conference(self, sid: str) -> str:
-        """All of one conference, also after its end. Raises NotFound."""
+        """Return all of one conference, also after its end. Raises NotFound."""
         conference = self._reader.history.load_conference(sid)
         if conference is None:
             raise NotFound("Nothing is known of this conference any more")
@@ -106,12 +106,12 @@ class Pages:
         ]
 
     def _recordings(self, conference: Conference, people: Sequence[Participant]) -> list[Recording]:
-        """The last of its own and of its last people's, whoever asked for them."""
+        """Return the conference's last recordings, and those of its last people, whoever asked for them."""
         calls = [call.call_sid for call in people[-CALLS_ASKED_FOR_RECORDINGS:]]
         return self._reader.recordings.list_last([conference.conference_sid, *calls], RECORDINGS_SHOWN)
 
     def recording(self, sid: str) -> Response:
-        """The sound of a recording, whoever's it is. Raises NotFound."""
+        """Return the sound of a recording, whoever's it is. Raises NotFound."""
         known = self._reader.recordings.find(sid) if is_sid("RE", sid) else None
         if known is None:
             raise NotFound("The recording was not found")
@@ -121,7 +121,7 @@ class Pages:
 
 
 def _seen_at(facts: Mapping[str, str]) -> str:
-    """When a node's listener said something last."""
+    """Return when a node's listener said something last."""
     return _second(float(facts["seen_at"])) if "seen_at" in facts else ""
 
 
@@ -130,5 +130,5 @@ def _second(at: float) -> str:
 
 
 def clock(at_ms: int) -> str:
-    """A moment as operators read it, in UTC."""
+    """Return a moment as operators read it, in UTC."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(" ", "milliseconds").removesuffix("+00:00")

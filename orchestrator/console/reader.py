@@ -1,4 +1,4 @@
-"""All that the console reads, from Redis only: it costs the switch and the API nothing."""
+"""Reads all that the console shows, from Redis only: it costs the switch and the API nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Trouble:
 
 @dataclass(slots=True)
 class Reader:
-    """One for the process. `ready`: how many lanes wait for a job, by topic."""
+    """Reads for all pages. One for the process. `ready`: how many lanes wait for a job, by topic."""
 
     registry: NodeRegistry
     node_store: NodeStore
@@ -61,7 +61,7 @@ class Reader:
     _people: dict[str, tuple[str, list[LivePerson]]] = field(default_factory=dict)
 
     def nodes(self, live: Sequence[LiveConference]) -> list[NodeSeen]:
-        """Every node, with how much of what lives it has."""
+        """Return every node, with how much of what lives it has."""
         conferences = Counter(row.node for row in live)
         people: Counter[str] = Counter()
         for row in live:
@@ -81,13 +81,14 @@ class Reader:
         ]
 
     def accounts(self) -> list[Takings]:
-        """What each account has now."""
+        """Return what each account has now."""
         accounts = {account.account_sid: account for account in self.account_store.list_accounts()}
         names = {sid: (account.friendly_name, account.status) for sid, account in accounts.items()}
         return self.overview.accounts(names, self.backlog.receivers(list(accounts)))
 
     def people_of(self, conferences: Sequence[LiveConference]) -> dict[str, list[LivePerson]]:
-        """Of the first PEOPLE_SHOWN conferences; read again where the version says that something has changed."""
+        """Return the people of the first PEOPLE_SHOWN conferences; read again where the version says that something has
+        changed."""
         shown = {row.conference_sid: row.version for row in conferences[:PEOPLE_SHOWN]}
         known = self._people  # another greenlet puts its own there while this one reads
         stale = [sid for sid, version in shown.items() if known.get(sid, ("", []))[0] != version]
@@ -97,7 +98,7 @@ class Reader:
         return {sid: people for sid, (_, people) in known.items()}
 
     def trouble(self) -> list[Trouble]:
-        """The last warnings and errors of all processes, the newest first."""
+        """Return the last warnings and errors of all processes, the newest first."""
         found = [
             Trouble(process.name, process.kind, line)
             for process in self.processes.list_processes()
@@ -106,7 +107,7 @@ class Reader:
         return sorted(found, key=lambda one: one.line.at_ms, reverse=True)[:20]
 
     def redis_figures(self) -> Iterator[tuple[str, str, float]]:
-        """Redis' memory as gauges."""
+        """Return Redis' memory as gauges."""
         used, most = self.memory.bytes()
         yield "orchestrator_redis_memory_bytes", "What Redis uses", used
         yield "orchestrator_redis_memory_most_bytes", "Redis' maxmemory; 0: none", most

@@ -1,4 +1,4 @@
-"""What `orchestrator console` runs."""
+"""Runs `orchestrator console`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run_console(settings: Settings) -> None:
 
 
 def build_parts(settings: Settings, services: Services) -> Parts:
-    """What the console reads and acts with."""
+    """Build what the console reads and acts with."""
     client = connect(settings.redis_url)
     wakeups = {topic.name: Wakeups(build_queue(settings, topic), topic) for topic in TOPICS}
 

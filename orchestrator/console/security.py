@@ -1,4 +1,4 @@
-"""Who may use the console, and from where: a token where it is not on loopback, and no other site's pages.
+"""Decides who may use the console, and from where: a token where it is not on loopback, and no other site's pages.
 
 Cookies are SameSite=Strict, and a request that changes something has to come from a page of ours, by what the browser
 says of itself (Origin, Sec-Fetch-Site: https://developer.mozilla.org/docs/Web/HTTP/Headers/Sec-Fetch-Site). Without a
@@ -25,7 +25,7 @@ WRONG_SECONDS = 1.0
 LOGGED_SECONDS: Final = 10.0
 MOST_ADDRESSES: Final = 1_000
 MOST_WAITING: Final = 100
-"""Wrong tokens that wait for their answer, which holds a connection: more are refused at once."""
+"""Most wrong tokens that wait for their answer, which holds a connection: more are refused at once."""
 
 OPEN: Final = ("/healthz", "/readyz", "/login")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
@@ -41,7 +41,7 @@ log = structlog.get_logger("console")
 
 
 class NotFromHere(ApiError):
-    """Another site's page asks, or by a name that is not ours."""
+    """The request comes from another site's page, or by a name that is not ours."""
 
     code, http_status = 20403, 403
 
@@ -61,7 +61,7 @@ class Door:
         self._tries: dict[str, tuple[float, int]] = {}
 
     def check(self, asked: Request) -> Response | None:
-        """None: come in; a person without a session is led to the login. Raises NotFromHere, TokenWrong."""
+        """Let a request in (None), or lead a person without a session to the login. Raises NotFromHere, TokenWrong."""
         if not self._token and urlsplit(f"//{asked.host}").hostname not in LOOPBACK:
             raise NotFromHere("Without CONSOLE_TOKEN the console answers to a name of loopback only")
         if asked.method not in ("GET", "HEAD"):
@@ -74,7 +74,8 @@ class Door:
 
     @staticmethod
     def _check_origin(asked: Request) -> None:
-        """What is no browser sends neither header, and has no cookie that another could use."""
+        """Refuse what another site's page sends. What is no browser sends neither header, and has no cookie that
+        another could use."""
         origin, site = asked.headers.get("Origin"), asked.headers.get("Sec-Fetch-Site", "none")
         if (origin is not None and urlsplit(origin).netloc != asked.host) or site not in ("same-origin", "none"):
             raise NotFromHere("The request comes from another site")
@@ -89,7 +90,7 @@ class Door:
         return hmac.compare_digest(signed, self._sign(until))
 
     def login(self, given: str) -> Response:
-        """A session for whoever knows the token. Raises TokenWrong, after a second."""
+        """Open a session for whoever knows the token. Raises TokenWrong, after a second."""
         if not self._token or not self._is_token(given):
             self._refuse(request)
         answer = Response(status=303, headers={"Location": "/"})
@@ -102,7 +103,7 @@ class Door:
         return answer
 
     def _refuse(self, asked: Request) -> NoReturn:
-        """Raises TokenWrong, after a second; an address that goes on trying has a line in LOGGED_SECONDS."""
+        """Raise TokenWrong, after a second; an address that goes on trying is logged once in LOGGED_SECONDS."""
         address, now = asked.remote_addr or "?", time.monotonic()
         logged_at, since = self._tries.get(address, (float("-inf"), 0))
         if now >= logged_at + LOGGED_SECONDS:
@@ -123,12 +124,13 @@ class Door:
         return hmac.compare_digest(_digest(given), _digest(self._token))
 
     def _sign(self, until: str) -> str:
-        """With a key that only who knows the token has: a new token ends all sessions."""
+        """Sign the end of a session with a key that only who knows the token has: a new token ends all sessions."""
         return hmac.new(self._token.encode(), until.encode(), hashlib.sha256).hexdigest()
 
 
 def _by_tls(asked: Request) -> bool:
-    """Also where it is a proxy that speaks TLS; whoever claims it in vain does without a session."""
+    """Return whether the browser uses TLS, also where it is a proxy that speaks it; whoever claims it in vain does
+    without a session."""
     return asked.is_secure or asked.headers.get("X-Forwarded-Proto") == "https"
 
 

@@ -1,4 +1,5 @@
-"""Conferences, calls and moments as operators see them: on the page, on the command line, in an export."""
+"""Turns conferences, calls and moments into rows as operators see them: on the page, on the command line, in an
+export."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ CALL_COLUMNS: Final = (
 
 
 def conference_row(conference: Conference) -> dict[str, Any]:
-    """A conference; `people` are those in it or on their way."""
+    """Return a conference as a row; `people` are those in it or on their way."""
     return {
         "conference_sid": conference.conference_sid,
         "account_sid": conference.account_sid,
@@ -31,7 +32,7 @@ def conference_row(conference: Conference) -> dict[str, Any]:
 
 
 def person_row(call: Participant) -> dict[str, Any]:
-    """A call and whom it brought into the conference."""
+    """Return a call, and whom it brought into the conference, as a row."""
     return {
         "call_sid": call.call_sid,
         "conference_sid": call.conference_sid,
@@ -61,7 +62,7 @@ def person_row(call: Participant) -> dict[str, Any]:
 
 
 def moment_row(moment: Moment) -> dict[str, Any]:
-    """One thing that happened."""
+    """Return one thing that happened as a row."""
     return {"at": _iso(moment.at), "what": moment.what, "call_sid": moment.call_sid, "detail": moment.detail}
 
 

@@ -1,1 +1,1 @@
-"""Who picked up: a person, a machine or a fax."""
+"""Finds out who picked up: a person, a machine or a fax."""

@@ -16,14 +16,15 @@ TICK_MS: Final = 20
 """Segments are made of whole ticks: a packet of RTP."""
 
 CLICK_MS: Final = 140
-"""Speech that is shorter is a click of the line, and as quiet."""
+"""Speech that is shorter is a click of the line, and counts as silence."""
 
 HELLO_MS: Final = 600
 HELLO_PAUSE_MS: Final = 300
 """Who says so little, and then nothing for so long, has said hello: what comes then is counted from there."""
 
 SLOW_START_MS: Final = 400
-"""It is late for whoever has not been decided on so long after SpeechThreshold and SpeechEndThreshold."""
+"""How long beyond SpeechThreshold and SpeechEndThreshold it may take to decide before the caller has waited too
+long."""
 
 LATE_END: Final = 3
 LATE_WORDS: Final = 0.85
@@ -124,7 +125,8 @@ class Heard:
 
 
 def hear(heard: Heard, segment: Segment, tuning: Tuning) -> Heard | Verdict:
-    """What is known after a segment. The same sound in one segment or in several leads to the same."""
+    """Return what is known after a segment, or the verdict. One segment and several with the same sound lead to the
+    same."""
     for _ in range(segment.ms // TICK_MS):
         if heard.run_ms and (heard.kind, heard.hz) != (segment.kind, segment.hz):
             heard = _ended(heard)
@@ -138,7 +140,7 @@ def hear(heard: Heard, segment: Segment, tuning: Tuning) -> Heard | Verdict:
 
 
 def _ended(heard: Heard) -> Heard:
-    """The present sound has given way to another."""
+    """Note that the present sound has given way to another."""
     if heard.kind is Kind.TONE:
         calls = _is_about(heard.hz, FAX_CALLS_HZ) and heard.run_ms in FAX_CALLS_MS
         return replace(
@@ -153,7 +155,7 @@ def _ended(heard: Heard) -> Heard:
 
 
 def _went_on(heard: Heard, segment: Segment) -> Heard:
-    """One tick more of this sound."""
+    """Note one tick more of this sound."""
     run_ms = heard.run_ms + TICK_MS
     quiet_ms, spoken_ms, tones, fax_calls = heard.quiet_ms + TICK_MS, heard.spoken_ms, heard.tones, heard.fax_calls
     if segment.kind is Kind.TONE:
@@ -188,12 +190,12 @@ def _decided(heard: Heard, tuning: Tuning) -> AnsweredBy | None:
 
 
 def _late_ms(heard: Heard, tuning: Tuning) -> int:
-    """For how long whoever called has waited too long; below 0: not yet."""
+    """Return for how long whoever called has waited too long; below 0: not yet."""
     return heard.at_ms - (tuning.speech_threshold_ms + tuning.speech_end_threshold_ms + SLOW_START_MS)
 
 
 def _end_ms(heard: Heard, tuning: Tuning) -> int:
-    """The silence that ends what a person says."""
+    """Return how much silence ends what a person says."""
     return tuning.speech_end_threshold_ms // (LATE_END if _late_ms(heard, tuning) >= 0 else 1)
 
 
@@ -205,7 +207,7 @@ def _is_machine(heard: Heard, tuning: Tuning) -> bool:
 
 
 def _end_of_message(heard: Heard, tuning: Tuning) -> AnsweredBy | None:
-    """A machine speaks, or beeps: whether that is over."""
+    """Return how a machine's message has ended: by a beep, by silence, or otherwise; None: it goes on."""
     if _is_beep_over(heard):
         return AnsweredBy.MACHINE_END_BEEP
     if heard.quiet_ms >= tuning.speech_end_threshold_ms:
@@ -215,7 +217,7 @@ def _end_of_message(heard: Heard, tuning: Tuning) -> AnsweredBy | None:
 
 
 def _is_certain_beep(heard: Heard) -> bool:
-    """After speech, while it sounds."""
+    """Return whether a beep after speech is certain while it still sounds."""
     is_tone = heard.kind is Kind.TONE and heard.hz >= BEEP_HZ
     return is_tone and heard.spoken_ms > 0 and heard.run_ms >= CERTAIN_BEEP_MS
 

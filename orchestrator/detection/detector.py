@@ -1,4 +1,4 @@
-"""Follows the calls of one node whose answerer is to be found out: has the switch write what they say, and listens.
+"""Follows the calls of one node whose answerer is to be detected: has the switch write what they say, and listens.
 
 The switch tells of an answer; the call's audio then grows in a file of DETECTION_DIR, which this process and the switch
 share, until it is clear who it is. What becomes of a call whose detector dies: listener/overdue.py.
@@ -37,13 +37,14 @@ from orchestrator.sids import call_sid_of
 
 POLL_SECONDS: Final = 0.1
 LATE_MS: Final = 400
-"""Audio that is so much behind the clock does not come, unless it does: a far end that sends nothing says nothing."""
+"""Audio that is so much behind the clock counts as silence until it comes after all: a far end that sends nothing says
+nothing."""
 
 AT_ONCE: Final = 1000
-"""Calls that are listened to; those beyond stay `unknown`."""
+"""Most calls that are listened to; those beyond stay `unknown`."""
 
 SPARE_SECONDS: Final = 2
-"""The switch itself ceases to write so long after the timeout, should this process have died."""
+"""How long after the timeout the switch itself ceases to write, should this process have died."""
 
 STALE_SECONDS: Final = 300
 REPORT_SECONDS: Final = 5.0
@@ -56,7 +57,7 @@ log = structlog.get_logger("detector")
 
 
 class Detector:
-    """Of one node. `run` returns after `stop`."""
+    """Detects who answers the calls of one node. `run` returns after `stop`."""
 
     def __init__(self, address: NodeAddress, password: str, directory: Path, commit: Commit, report: Report) -> None:
         self._address = address
@@ -70,7 +71,7 @@ class Detector:
         """By channel: set when it has been hung up."""
 
     def run(self) -> None:
-        """Connect, follow, reconnect."""
+        """Connect, follow, reconnect until `stop`."""
         remove_stale(self._directory)
         gevent.spawn(self._tell_operators)
         backoff = FIRST_BACKOFF_SECONDS
@@ -185,7 +186,7 @@ def follow(path: Path, tuning: Tuning, wait: Callable[[], bool], missed_ms: int 
 
 
 def read_from(path: Path, position: int) -> bytes:
-    """What has been written behind this; nothing while there is no file."""
+    """Return what has been written behind this position; nothing while there is no file."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         file.seek(position)
         return file.read()
@@ -193,7 +194,7 @@ def read_from(path: Path, position: int) -> bytes:
 
 
 def tuning_of(wanted: DetectionWanted) -> Tuning:
-    """The parameters of a call as those of the decision."""
+    """Return the parameters of a call as those of the decision."""
     return Tuning(
         to_message_end=wanted.to_message_end,
         timeout_ms=1000 * wanted.timeout_seconds,
@@ -204,7 +205,7 @@ def tuning_of(wanted: DetectionWanted) -> Tuning:
 
 
 def remove_stale(directory: Path) -> None:
-    """What an earlier process has left: it holds what people said."""
+    """Remove what an earlier process has left: it holds what people said."""
     for path in directory.glob("*.raw"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > STALE_SECONDS:

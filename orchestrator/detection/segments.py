@@ -1,4 +1,4 @@
-"""From audio to timed segments: each frame of 20 ms is a tone, speech (WebRTC's voice activity detector) or silence."""
+"""Cuts audio into timed segments: a frame of 20 ms is a tone, speech (WebRTC's voice activity detector) or silence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.detection.tones import FRAME, RATE, WINDOW, pitches
 
 FRAME_BYTES: Final = 2 * FRAME
 AGGRESSIVENESS: Final = 3
-"""Of 0 to 3: how much it takes to be speech."""
+"""How much it takes to be speech, from 0 to 3."""
 
 NOTHING: Final = 8
 """Samples up to the first step of G.711 are what is sent where there is no sound. The detector of voices is not shown
@@ -30,7 +30,7 @@ BEATING_HZ: Final = 64
 """One that wavers a little for longer is two tones close together: ring-back of North America and of Britain."""
 
 GAP_FRAMES: Final = 2
-"""A tone may be lost for so long, as where its phase is reversed (ITU-T V.8), and goes on."""
+"""Frames for which a tone may be lost and go on, as where its phase is reversed (ITU-T V.8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Frame:
 
 
 class Segmenter:
-    """Of one call. `feed` takes any number of bytes: 16 bits, little-endian, 8 kHz, mono."""
+    """Segments the audio of one call. `feed` takes any number of bytes: 16 bits, little-endian, 8 kHz, mono."""
 
     def __init__(self) -> None:
         self._vad = webrtcvad.Vad(AGGRESSIVENESS)
@@ -53,7 +53,7 @@ class Segmenter:
         self._tone_hz = 0
 
     def feed(self, audio: bytes) -> list[Segment]:
-        """The segments that are certain now; the last one may go on in what comes next."""
+        """Return the segments that are certain now; the last one may go on in what comes next."""
         audio = self._rest + audio
         whole = len(audio) - len(audio) % FRAME_BYTES
         audio, self._rest = audio[:whole], audio[whole:]
@@ -103,7 +103,8 @@ class Segmenter:
             self._give_out(found, self._tone)
 
     def _give_out(self, found: list[Segment], tone: Segment | None = None) -> None:
-        """What was kept back is part of a tone, or of none."""
+        """Append the frames that were kept back: to the tone that they turned out to be, or as what each is without
+        one."""
         while self._waiting:
             frame = self._waiting.popleft()
             append(found, tone or _of_speech(frame))

@@ -1,4 +1,4 @@
-"""Tones in 8 kHz audio: frames whose energy stands in one line of the spectrum."""
+"""Finds tones in 8 kHz audio: frames whose energy stands in one line of the spectrum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOBE: Final = 3
 """Lines on either side of a peak that a Hann window spreads a tone over."""
 
 SHARE: Final = 0.95
-"""Of the energy, in a tone, or in two that are no 100 Hz apart. Vowels have less: their harmonics."""
+"""Least share of a frame's energy in a tone, or in two that are no 100 Hz apart. Vowels have less: their harmonics."""
 
 QUIETEST_DBFS: Final = -45.0
 
@@ -27,7 +27,8 @@ _QUIETEST: Final = (32768 * 10 ** (QUIETEST_DBFS / 20)) ** 2 * float((_HANN**2).
 
 
 def pitches(samples: Samples) -> list[int]:
-    """Each frame's pitch in `samples`, which begin with WINDOW - FRAME samples of the past; 0 where it is no tone."""
+    """Return each frame's pitch in `samples`, which begin with WINDOW - FRAME samples of the past; 0 where it is no
+    tone."""
     count = (len(samples) - WINDOW + FRAME) // FRAME
     if count <= 0:
         return []
@@ -41,7 +42,7 @@ def pitches(samples: Samples) -> list[int]:
 
 
 def _strongest(power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where exactly each row's peak is, and the energy of its lobe."""
+    """Return where exactly each row's peak is, and the energy of its lobe."""
     line = np.clip(power.argmax(axis=1), LOBE, power.shape[1] - LOBE - 1)
     rows = np.arange(len(line))
     left, middle, right = (np.sqrt(power[rows, line + step]) for step in (-1, 0, 1))

@@ -1,1 +1,1 @@
-"""RQ's side: the worker, and jobs that say that lanes of some kind are ready."""
+"""Runs work on RQ: the worker, and the jobs that say that lanes of some kind are ready."""

@@ -1,8 +1,8 @@
-"""A job says that lanes are ready; which ones stands in a list beside it.
+"""Wakes lanes: an RQ job says that some are ready; a list beside it says which.
 
 RQ's own work for a job (1 to 4 ms) would be paid for every lane if each had a job of its own. So lanes that are woken
-while a job waits to be taken share it: one lane, one job on an idle system; hundreds of lanes a job on a busy one.
-The store is the truth: what is lost here (a crash, RQ's Redis away) is found by a sweep.
+while a job waits to be taken share it: one lane, one job on an idle system; hundreds of lanes a job on a busy one. The
+store is the truth: what is lost here (a crash, RQ's Redis away) is found by a sweep.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WOKEN_SECONDS: Final = 5
 ITEMS_PER_JOB: Final = 200
 MOST_READY: Final = 100_000
 JOB_SECONDS: Final = 3600
-"""What a job works on is bounded in number and time; this is far beyond, and ends what never should be."""
+"""When RQ ends a job: far beyond what its work takes, which is bounded in number and time."""
 
 log = structlog.get_logger("jobs")
 
@@ -43,8 +43,8 @@ class Topic:
 
     @property
     def woken(self) -> str:
-        """Return the key of a string in RQ's Redis: a job is on its way that will empty `ready`. Ends after
-        WOKEN_SECONDS, should the job be lost."""
+        """Return the key of a string in RQ's Redis that says that a job is on its way which will empty `ready`. It
+        expires after WOKEN_SECONDS, should the job be lost."""
         return f"{self.name}:woken"
 
 
@@ -62,7 +62,7 @@ class Wakeups:
             return int(self._redis.llen(self._topic.ready))
 
     def wake(self, items: Sequence[object]) -> None:
-        """Have these looked at soon. Never raises: a wake-up that is lost is found by a sweep."""
+        """Have these lanes looked at soon. Never raises: a wake-up that is lost is found by a sweep."""
         try:
             with redis_errors():
                 self._wake(items)
@@ -105,7 +105,7 @@ def _text(item: object) -> str:
 
 
 class BackgroundWaker:
-    """Wakes beside the greenlet that asks for it: a slow RQ Redis must not hold up what is true."""
+    """Wakes in a greenlet of its own: a slow RQ Redis must not hold up the events that the caller commits."""
 
     def __init__(self, wakeups: Wakeups) -> None:
         self._wakeups = wakeups
@@ -117,7 +117,7 @@ class BackgroundWaker:
         gevent.spawn(self._run)
 
     def wake(self, items: Sequence[object]) -> None:
-        """Have these looked at soon; returns at once. At most MOST_READY wait here, the others are found by a sweep."""
+        """Have these lanes looked at soon; returns at once. At most MOST_READY wait here, a sweep finds the others."""
         if len(self._items) < MOST_READY:
             self._items.update((_text(item), None) for item in items)
         if self._items:
@@ -157,7 +157,7 @@ PLAYBACK: Final = Topic("playback")
 RECORDINGS: Final = Topic("recordings")
 DIALLING: Final = Topic("dialling")
 TOPICS: Final = (DIALLING, PLAYBACK, CALLBACKS, RECORDINGS)
-"""All of them, in the order in which a worker takes their jobs."""
+"""All topics, in the order in which a worker takes their jobs."""
 
 
 def make_queue(topic: Topic, connection: object) -> Queue:

@@ -24,11 +24,11 @@ from orchestrator.errors import Unavailable
 from orchestrator.store.connection import redis_errors
 
 JOBS_AT_ONCE: Final = 4000
-"""More than lanes at once: it is the lanes that are bounded, fairly, by `drain`."""
+"""More than there are lanes at once: those are what is bounded, fairly, by `drain`."""
 
 LOOP_AGAIN_SECONDS: Final = 0.5
 SILENT_SECONDS: Final = 2
-"""How long Redis says nothing when there is no job; twice as long, and it counts as away. RQ would wait for seven
+"""How long Redis may say nothing when there is no job; after twice as long it counts as away. RQ would wait for seven
 minutes: a host that is gone does not say so."""
 
 STOP_SECONDS: Final = 20.0
@@ -66,16 +66,16 @@ class GeventWorker(SimpleWorker):
 
     @property
     def dequeue_timeout(self) -> int:
-        """How long Redis waits for a job, in seconds."""
+        """Return how long Redis waits for a job, in seconds."""
         return SILENT_SECONDS
 
     @property
     def connection_timeout(self) -> int:
-        """How long Redis is waited for, in seconds."""
+        """Return how long Redis is waited for, in seconds."""
         return 2 * SILENT_SECONDS
 
     def _install_signal_handlers(self) -> None:
-        """RQ's handlers raise inside whatever greenlet runs; ours raises in the loop, which then winds up."""
+        """Install handlers that raise in the loop, which then winds up; RQ's raise inside whatever greenlet runs."""
         loop = gevent.getcurrent()
 
         def stop() -> None:
@@ -108,15 +108,15 @@ class GeventWorker(SimpleWorker):
 
 
 def work_for_ever(queues: Sequence[Queue], on_stop: Callable[[], object], sleep: Callable[[float], object]) -> None:
-    """Take jobs, those of the first queue first, until this process is told to stop. RQ gives up when its Redis is away
-    at the wrong moment; the promises made to clients do not."""
+    """Take jobs, those of the first queue first, until this process is told to stop. A loop that RQ gives up, because
+    its Redis is away at the wrong moment, is begun again: clients were promised their callbacks."""
     with suppress(StopRequested):  # told so during the pause
         while not _work_until_stopped(queues, on_stop):
             sleep(LOOP_AGAIN_SECONDS)
 
 
 def _work_until_stopped(queues: Sequence[Queue], on_stop: Callable[[], object]) -> bool:
-    """False: the loop has ended for another reason."""
+    """Run one loop of RQ's worker. Returns False if it has ended for another reason than a stop."""
     worker: GeventWorker | None = None
     try:
         with redis_errors():

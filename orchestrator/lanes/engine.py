@@ -29,8 +29,8 @@ log = structlog.get_logger("lanes")
 
 @dataclass(slots=True)
 class LaneLease:
-    """A lane that is leased to us. A kind whose own script has given it up already says so by `is_held`. `must_end`:
-    this process is about to stop, and what is left of the lane is somebody else's."""
+    """The right to work on a lane. `is_held`: still ours; a kind whose own script has given the lane up sets it to
+    False. `must_end`: this process is about to stop, and leaves the rest of the lane to another."""
 
     lane: Lane
     owner: str
@@ -95,7 +95,8 @@ class Engine:
             self._leases.pop(lease.owner, None)
 
     def _give_back(self, lease: LaneLease, due_ms: int | None) -> bool:
-        """False: somebody has come meanwhile, and we look once more."""
+        """Give the lane back. Returns False if somebody has woken it meanwhile: then it is still ours, to be looked at
+        once more."""
         if not self._store.release(lease.lane, lease.owner, due_ms):
             return False
         if due_ms is not None and due_ms <= now_ms():

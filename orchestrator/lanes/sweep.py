@@ -15,12 +15,12 @@ log = structlog.get_logger("lanes")
 
 
 class Sweep:
-    """Runs beside the jobs in every worker, one for each kind; two that find the same lane do no harm."""
+    """Wakes what is due, beside the jobs in every worker, one for each kind; two that find the same lane do no harm."""
 
     INTERVAL_SECONDS = 0.5
     LANES_PER_ROUND = 1_000
     FORGOTTEN_SECONDS = 30.0
-    """How often it is searched for lanes that are on no list: only after a crash there is one."""
+    """How often to search for lanes that are on no list; only a crash leaves some."""
 
     def __init__(self, store: LaneStore, wakeups: Wakeups, wall_clock: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -38,7 +38,8 @@ class Sweep:
             sleep(self.INTERVAL_SECONDS)
 
     def once(self) -> None:
-        """Sweep once. While jobs are behind with what is ready already, adding to it would help nobody."""
+        """Wake the lanes that are due, unless jobs are behind with those that are ready already; now and then list
+        forgotten ones."""
         now = self._wall_clock()
         if now - self._searched_at >= self.FORGOTTEN_SECONDS:
             forgotten = self._store.save_forgotten(int(now * 1000))

@@ -1,1 +1,1 @@
-"""What the switch tells: events become facts, and what follows from a fact is done on the switch."""
+"""Turns the switch's events into facts, and has the switch do what follows from them."""

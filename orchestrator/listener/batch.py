@@ -33,8 +33,8 @@ log = structlog.get_logger("listener")
 
 @dataclass(slots=True)
 class Batch:
-    """What was read at once. `sounds` have ended on the switch, `parts` of recordings have begun or ended; `last` comes
-    after all events."""
+    """What was read at once. `sounds` have ended on the switch, `parts` of recordings have begun or ended; `last`, a
+    snapshot or the node's loss, comes after all events."""
 
     events: list[Happened] = field(default_factory=list)
     sounds: list[EndedSound] = field(default_factory=list)

@@ -39,7 +39,8 @@ from orchestrator.store.leases import Lease
 from orchestrator.store.nodes import NodeStore
 
 QUEUE_LENGTH: Final = 20_000
-"""Events are 0.7 to 9 kB: at most 180 MB. What comes when it is full is dropped, logged, and made up by a snapshot."""
+"""Most events that wait: they are 0.7 to 9 kB each, at most 180 MB. What comes when the queue is full is dropped,
+logged, and made up by a snapshot."""
 
 ROOM_SECONDS: Final = 0.1
 """How often we look whether a full queue has room again for the snapshot that makes up for what was dropped."""
@@ -54,7 +55,8 @@ PROBE_SECONDS: Final = 1.0
 """How often a node has to answer something. One that hangs, and keeps its socket, is away 1.5 s later at the latest."""
 
 SECOND_LOOK_SECONDS: Final = 2.5
-"""After a (re)connect, whatever is looked at in between: calls too young for the first snapshot are old enough then."""
+"""When the second snapshot is taken after a (re)connect, at the latest: calls too young for the first are old enough
+then."""
 
 Arguments = ParamSpec("Arguments")
 
@@ -136,11 +138,11 @@ class Listener:
         self.stop()
 
     def lose(self) -> None:
-        """End what the node had, whatever becomes of it."""
+        """End what the node had, whatever becomes of the node."""
         self._take(NodeLost(datetime.now(UTC)))
 
     def is_cut_off(self) -> bool:
-        """Whether nobody has answered for some time: another listener might be let in."""
+        """Return whether the node has not answered for some time: another listener may reach it."""
         return self._absence.is_cut_off(time.monotonic())
 
     def _wait_for_store(self, seconds: float) -> None:
@@ -175,14 +177,14 @@ class Listener:
                 return
 
     def _note_absence(self, error: Exception) -> None:
-        """Say that the node is away; if that means that it is gone, end what it had. One that answers is not gone: a
-        wrong password, or a command that it refuses, is our trouble, and people may be talking there."""
+        """Note that the node is away, and end what it had if it counts as lost. One that answers does not: a wrong
+        password, or a command that it refuses, is our trouble, and people may be talking there."""
         now = time.monotonic()
         if isinstance(error, NodeRefuses | CommandRefused):
             self._absence.end()
         elif self._absence.is_loss(now, self._load_away_seconds, is_down=isinstance(error, NodeDown)):
             self.lose()
-        with contextlib.suppress(LeaseLost):  # found by whoever applies
+        with contextlib.suppress(LeaseLost):  # the greenlet that applies events meets it, too
             self._report(connected="0", problem=str(error)[:200], away_seconds=f"{self._absence.seconds(now):.1f}")
 
     def _load_away_seconds(self) -> float:
@@ -192,7 +194,7 @@ class Listener:
             return 0.0
 
     def _report(self, **facts: str) -> None:
-        """Tell operators how this node is. Redis being away is not the node's trouble. Raises LeaseLost."""
+        """Write for operators how this node is. Redis being away is not the node's trouble. Raises LeaseLost."""
         try:
             self._lease.check()
             self._nodes.save_node(
@@ -208,8 +210,8 @@ class Listener:
             log.warning("store_unreachable", error=error.message)
 
     def _look_again(self, connection: EventSocket) -> None:
-        """Look at conferences whose coaching has changed. A snapshot finds those of which Redis did not tell. Raises
-        LeaseLost."""
+        """Take a snapshot of each conference whose coaching has changed. The next audit finds those of which Redis did
+        not tell. Raises LeaseLost."""
         try:
             conference_sids = self._nodes.take_looks(self._address.name, self._lease.epoch)
         except Unavailable as error:
@@ -222,7 +224,8 @@ class Listener:
     # ------------------------------------------------------------ events
 
     def _take(self, item: Item) -> None:
-        """Queue an item. On the reader's greenlet: must not block. What comes after `stop` is for whoever is next."""
+        """Queue an item; after `stop` drop it: the next listener's snapshot finds it. Runs on the reader's greenlet, so
+        it must not block."""
         if self._stopping.is_set():
             return
         try:
@@ -254,7 +257,7 @@ class Listener:
             self._give_up()
 
     def _apply(self, batch: Batch) -> None:
-        """Make the events of a batch facts, and tell of parts and sounds."""
+        """Make the events of a batch facts, and pass its parts and sounds on."""
         batch.events += self._committer.overdue.take(datetime.now(UTC))
         self._tolerate(self._committer.commit_events, batch.events)
         measure(self._address.name, batch.events)
@@ -269,19 +272,21 @@ class Listener:
             self._apply(read_batch(self._next_events()))
 
     def _tolerate(self, work: Callable[Arguments, None], *arguments: Arguments.args, **more: Arguments.kwargs) -> None:
-        """Do some work. What the switch could not be told is repeated by the next audit."""
+        """Do some work, and log it if it is broken off: the next audit repeats what the switch could not be told."""
         try:
             work(*arguments, **more)
         except Unavailable as error:
             log.warning("broken_off", node=self._address.name, error=error.message)
 
     def _note_part(self, part: OfPart) -> None:
-        """Of a recording. Missed or lost, a look makes up for it (recordings/look.py)."""
+        """Note that a recording's part has begun or ended. If that is missed or lost, a look makes up for it
+        (recordings/look.py)."""
         self._recorder.apply(Lane(part.file.conference_sid, part.file.recording_sid), part.event, self._send)
 
     def _send(self, command: SwitchCommand) -> str:
-        """Run a command; returns what the switch says. It cannot see who has the lease, so we look; by the clock once
-        more just before it is written, for it may have waited for others to be, or we may have been frozen.
+        """Run a command if the lease is still ours; returns what the switch says. The switch cannot see who has the
+        lease, so we look; by the clock once more just before the command is written, for it may have waited for others
+        to be, or we may have been frozen.
 
         Raises CommandRefused, LeaseLost; NodeUnavailable, also while nobody can say whose the lease is.
         """
@@ -302,7 +307,8 @@ class Listener:
         return NodeUnavailable(f"Node {self._address.name} may be another listener's")
 
     def _next_items(self) -> list[Item]:
-        """Return what has come, up to and including the next that is no event: what a snapshot says holds for then."""
+        """Return the items that have come, at most up to the first that is no event: what a snapshot says holds for
+        that moment."""
         items: list[Item] = []
         with contextlib.suppress(Empty):
             items.append(self._queue.get(timeout=0.5))

@@ -1,4 +1,5 @@
-"""Calls of which nobody has said in time who picked up: the detector is away, or hangs. They are `unknown`."""
+"""Ends a detection that takes too long as `unknown`: the detector is away, or hangs, and nobody has said who picked
+up."""
 
 from __future__ import annotations
 
@@ -11,17 +12,18 @@ from orchestrator.domain.events import AnswererDetected, Happened
 from orchestrator.domain.rules import UNKNOWN
 
 GRACE_SECONDS: Final = 2.0
-"""Beyond MachineDetectionTimeout: so long a detector that is there may take to say so itself."""
+"""How long beyond MachineDetectionTimeout a detector that is there may take to say so itself."""
 
 
 class Overdue:
-    """In memory: what a listener that dies has forgotten the next one finds in its first snapshot."""
+    """Tracks the calls that wait for a detector, in memory: a listener that takes over finds them in its first
+    snapshot."""
 
     def __init__(self) -> None:
         self._awaited: dict[str, Participant] = {}
 
     def note(self, participants: Iterable[Participant]) -> None:
-        """Remember those of whom it is to be found out who they are; forget those of whom it is known."""
+        """Track participants whose answering party is still unknown; drop the others."""
         for participant in participants:
             if participant.is_being_detected:
                 self._awaited[participant.call_sid] = participant
@@ -29,8 +31,8 @@ class Overdue:
                 self._awaited.pop(participant.call_sid, None)
 
     def take(self, now: datetime) -> list[Happened]:
-        """The events of those who have been waited for long enough. They are told once more if that is not committed:
-        it is found out from a snapshot."""
+        """Return an event for each participant who has waited too long, and drop them. If it is not committed, a
+        snapshot has them tracked again, and the event is made once more."""
         late = [one for one in self._awaited.values() if now >= _limit_of(one)]
         for participant in late:
             del self._awaited[participant.call_sid]

@@ -26,13 +26,14 @@ from orchestrator.listener.effects import Rendered, Store, hearing_of, recording
 Group = tuple[Conference, list[Participant]]
 
 CONFERENCES_AT_ONCE: Final = 100
-"""Of 2,000 conferences of five an audit takes more than a second: so long nobody else's events wait."""
+"""Conferences that are compared in one go: other events wait for so long. An audit of 2,000 conferences of five people
+takes more than a second."""
 
 log = structlog.get_logger("listener")
 
 
 class Reconciler:
-    """For one node, beside its listener's committer."""
+    """Reconciles one node, beside its listener's committer."""
 
     def __init__(self, committer: Committer, send: Send) -> None:
         self._committer = committer
@@ -42,9 +43,9 @@ class Reconciler:
         self._send = send
 
     def reconcile(self, snapshot: Snapshot, node: str) -> Iterator[None]:
-        """Make what the node's events did not tell us facts, and repeat what the switch has not done yet, some
-        conferences at once. Whoever asks for the next ones may commit events before: of what they change this snapshot
-        says nothing any more.
+        """Make what the node's events did not tell us facts, and repeat what the switch has not done yet; yields after
+        each few conferences. The caller may commit events then: of the conferences that they change this snapshot says
+        nothing any more.
 
         Raises NodeUnavailable.
         """
@@ -77,7 +78,7 @@ class Reconciler:
         self._committer.overdue.note(everybody)
         self._committer.changed.clear()
         self._committer.commit_events(missed_events(snapshot, everybody, self))
-        if self._committer.changed:  # what is repeated must not be what was so before them
+        if self._committer.changed:  # repeat what is wanted after these events, not before
             unended = insist(load)
         self._end_outside(snapshot, everybody)
         self._repeat(unended, snapshot)
@@ -86,8 +87,8 @@ class Reconciler:
         return {participant.call_sid for participant in everybody}
 
     def lose_node(self, at: datetime, node: str) -> None:
-        """End every call that the node had, or was to dial: it is not there any more. Raises NodeUnavailable, for it
-        is told, too."""
+        """End every call that the node had, or was to dial, as the node is gone. Raises NodeUnavailable, for it is
+        told, too."""
         sids = self._committer.insist(lambda: self._store.list_conference_sids(node))
         unended = self._committer.insist(lambda: self._store.list_unended(node, sids))
         everybody = [participant for _, group in unended for participant in group]
@@ -109,7 +110,7 @@ class Reconciler:
         ]
 
     def _end_strays(self, snapshot: Snapshot, known: Set[str], changed: Set[str]) -> None:
-        """End what the node holds of these kinds: legs of which no record speaks, or says that they have ended; members
+        """End legs that must not be on the node: those of which no record speaks, or says that they have ended; members
         of our conferences who are nobody's participants; whispers to nobody's coach; recorders of nothing. Other
         channels of the node are none of our business. `known`: participants of open conferences; `changed`: conferences
         that have changed since the snapshot."""
@@ -144,8 +145,9 @@ class Reconciler:
         self._executor.send_all(KillChannel(channel_uuid) for channel_uuid in channel_uuids)
 
     def _repeat(self, unended: Iterable[Group], snapshot: Snapshot) -> None:
-        """Do what the switch has not done yet, or has lost. Pairs of these people that nobody wants end; of those that
-        a conference wants one is missing, or not shown yet: who settles it asks."""
+        """Do what the switch has not done yet, or has lost. Whisper pairs of these people that no conference wants are
+        ended. One that is wanted and is not in the snapshot may be missing, or not shown yet: the executor, which
+        settles pairs, asks the switch."""
         wanted_of_all: set[str] = set()
         people: set[str] = set()
         for conference, group in unended:
@@ -186,18 +188,18 @@ class Reconciler:
 
 
 class Nothing:
-    """What a node that is lost answers."""
+    """Answers for a node that is lost: it holds nothing."""
 
     def is_alive(self, channel_uuid: str) -> bool:
-        """No."""
+        """Return False: no channel is left."""
         return False
 
     def is_coach(self, channel_uuid: str) -> bool:
-        """No."""
+        """Return False: no channel is left."""
         return False
 
     def list_members(self, conference_sid: str) -> Mapping[str, Member]:
-        """Nobody."""
+        """Return nobody."""
         return {}
 
 

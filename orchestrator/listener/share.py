@@ -31,10 +31,12 @@ LOOK_SECONDS: Final = 0.25
 """How often leases are renewed. Much less than they last."""
 
 SHORT_SECONDS: Final = 0.05
-"""How often who has too few looks for more: so long nobody follows a node that is handed over."""
+"""How often a listener that has too few nodes looks for free ones: nobody follows a node that is handed over for so
+long."""
 
 PATIENCE_SECONDS: Final = 1.0
-"""After Redis was away: whoever had a lease that ran out meanwhile may keep it, and with it the events it has read."""
+"""How long after an absence of Redis no free node is taken: a listener whose lease ran out meanwhile may keep it, and
+with it the events that it has read."""
 
 STOP_SECONDS: Final = 12.0
 
@@ -45,7 +47,7 @@ class Follower(Protocol):
     """Follows a node until it is stopped, or its lease is lost."""
 
     def run(self) -> None:
-        """Do so."""
+        """Follow the node."""
         ...
 
     def stop(self) -> None:
@@ -57,7 +59,7 @@ class Follower(Protocol):
         ...
 
     def is_cut_off(self) -> bool:
-        """Whether it has not reached the node for some time: another might."""
+        """Return whether it has not reached the node for some time: another might."""
         ...
 
 
@@ -77,8 +79,8 @@ class Followed:
 
 
 class Share:
-    """The nodes of one listener process. `list_nodes` is asked again and again: nodes come and go. `is_lost`: whether
-    an operator has given a node up."""
+    """Follows one listener process' share of the nodes. `list_nodes` is asked again and again: nodes come and go.
+    `is_lost`: whether an operator has given a node up."""
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class Share:
         self._defect: BaseException | None = None
 
     def run(self) -> None:
-        """Follow nodes until `stop`, then give them back. Raises what a follower has died of: a defect."""
+        """Follow nodes until `stop`, then give them back. Raises a follower's defect, which ends the process."""
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
@@ -117,7 +119,8 @@ class Share:
         self._stopping.set()
 
     def once(self) -> bool:
-        """Renew, give, take; returns whether this process still has too few. Raises Unavailable."""
+        """Renew leases, hand over nodes beyond our share, and take free ones; returns whether this process still has
+        too few. Raises Unavailable."""
         addresses = {address.name: address for address in self._list_nodes()}
         listeners = self._store.attend(self._process)
         cut_off = self._store.load_cut_off(listeners)
@@ -146,7 +149,8 @@ class Share:
         return missing > 0 and bool(free)
 
     def _give_up(self, followed: Followed, failed: set[str], able: Sequence[str]) -> None:
-        """Leave a node that this process does not reach to others, if there are any. `failed`: who has failed at it."""
+        """Leave a node that this process does not reach to others, if there are any. `failed`: the listeners that have
+        failed to reach it."""
         name = followed.address.name
         if self._process not in failed:
             self._store.note_cut_off(name, self._process)
@@ -156,11 +160,12 @@ class Share:
             followed.end()
 
     def _is_for_others(self, failed: set[str], able: Sequence[str]) -> bool:
-        """Whether this process has failed at a node at which another may not."""
+        """Return whether this process has failed to reach a node that another may reach."""
         return self._process in failed and bool(set(able) - failed)
 
     def _take(self, addresses: list[NodeAddress], most: int) -> int:
-        """Two who look at once do not look in the same order."""
+        """Lease at most so many of these nodes, and follow them; returns how many. In random order: listeners that look
+        at the same moment should not all try the same node."""
         random.shuffle(addresses)
         taken = 0
         for address in addresses:
@@ -187,12 +192,12 @@ class Share:
             log.warning("lease_not_released", node=lease.node, error=error.message)  # it ends by itself
 
     def _note_defect(self, ended: gevent.Greenlet[..., None]) -> None:
-        """Let the process end, and its supervisor start a new one."""
+        """Stop after a follower's defect: the process ends, and its supervisor starts a new one."""
         self._defect = ended.exception
         self.stop()
 
     def _end_all(self) -> None:
-        """Others learn first that there is something to take."""
+        """Give all nodes up. The others are told first, so that they look for them."""
         try:
             self._store.leave(self._process)
         except Unavailable as error:
@@ -205,13 +210,14 @@ class Share:
 
 
 def able_of(nodes: int, listeners: Sequence[str], cut_off: Mapping[str, set[str]]) -> list[str]:
-    """Return the listeners that have not failed at as many nodes as are their share; all, if all have."""
+    """Return the listeners that may take nodes: those that have failed to reach fewer than their share; all listeners,
+    if each has failed at so many."""
     failed = Counter(chain.from_iterable(cut_off.values()))
     able = [process for process in listeners if failed[process] < max(share_of(nodes, listeners, process), 1)]
     return able or list(listeners)
 
 
 def share_of(nodes: int, listeners: Sequence[str], process: str) -> int:
-    """Return how many nodes are one process's; those of all listeners together are all."""
+    """Return how many nodes one process is to follow; the shares of all listeners add up to all nodes."""
     each, more = divmod(nodes, len(listeners))
     return each + (sorted(listeners).index(process) < more)

@@ -1,1 +1,1 @@
-"""From a WaitUrl, HoldUrl or AnnounceUrl to clips that a switch can play. Knows no switch and no participant."""
+"""Turns a WaitUrl, HoldUrl or AnnounceUrl into clips that a switch can play. Knows no switch and no participant."""

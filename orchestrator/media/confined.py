@@ -1,4 +1,4 @@
-"""Programs that work on a stranger's bytes: with little time, memory and output, and none of our secrets.
+"""Runs programs that work on a stranger's bytes: with little time, memory and output, and none of our secrets.
 
 Standard input and output are files, so that nothing has to be pumped and the kernel bounds what is written.
 """
@@ -20,7 +20,8 @@ from gevent import Greenlet, subprocess
 from orchestrator.children import die_with_parent
 
 PROMPT_SECONDS: Final = 2.0
-"""Somebody waits to hear what a program makes, so it is as urgent as we are; what takes longer makes room for all."""
+"""How long a program runs at our own priority, since somebody waits to hear what it makes; one that takes longer is
+lowered, and makes room for all."""
 
 NICE: Final = 10
 SEEN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
@@ -80,8 +81,8 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
 
 
 def _start(command: Sequence[str], files: tuple[IO[bytes], ...], limits: Limits) -> subprocess.Popen[bytes]:
-    """Start the program in a greenlet of its own: one that is ended while its program starts would not know what there
-    is to end."""
+    """Start the program, in a greenlet of its own: a caller that is ended while the program starts would not know what
+    there is to end."""
     starting: Greenlet[..., subprocess.Popen[bytes] | Exception] = gevent.spawn(_popen, command, files, limits)
     try:
         started = starting.get()
@@ -94,7 +95,7 @@ def _start(command: Sequence[str], files: tuple[IO[bytes], ...], limits: Limits)
 
 
 def _popen(command: Sequence[str], files: tuple[IO[bytes], ...], limits: Limits) -> subprocess.Popen[bytes] | Exception:
-    """An error is a result here: gevent would print one that is raised."""
+    """Start the program. An error is returned, not raised: gevent would print it."""
     given, output, complaints = files
     try:
         return subprocess.Popen(
@@ -111,7 +112,7 @@ def _popen(command: Sequence[str], files: tuple[IO[bytes], ...], limits: Limits)
 
 
 def _end(started: subprocess.Popen[bytes] | Exception | None) -> None:
-    """Whatever is left of a program, itself or what it has started: its session is its process group."""
+    """Kill whatever is left of a program, itself or what it has started: its session is its process group."""
     if not isinstance(started, subprocess.Popen):
         return
     with suppress(ProcessLookupError, PermissionError):

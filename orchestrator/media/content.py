@@ -1,4 +1,4 @@
-"""Which content types are what, and how much of each is read. Pure."""
+"""Decides which content types are what, and how much of each is read. Pure."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ BARE: Final[dict[str, Kind]] = {
 
 
 def kind_of(content_type: str, *, is_document: bool = True) -> Kind:
-    """Return the kind of a body by the header's media type. Whatever is not known is tried as audio, which it is or is
-    not: servers have names of their own for it, or none. What a <Play> names is no document, whatever it is called."""
+    """Return the kind of a body by the header's media type. An unknown type is tried as audio: servers have names of
+    their own for it, or none. What a <Play> names is no document, whatever it is called."""
     name = content_type.partition(";")[0].partition(",")[0].strip().lower()
     written = WRITTEN.get(name) if is_document else None
     return written or BARE.get(name) or "audio"

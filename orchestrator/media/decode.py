@@ -36,7 +36,7 @@ FORMATS: Final = {
     "wav": "WAV, RF64", "w64": "Sony Wave64", "aiff": "AIFF, AIFF-C", "mp3": "MPEG audio: MP3, MP2; MPEG 1, 2, 2.5",
     "au": "Sun/NeXT .au", "gsm": "GSM 6.10",
 }  # fmt: skip
-"""By ffmpeg's names, which no other parser of its hundreds is tried under."""
+"""Kinds of files that are tried, by ffmpeg's names; none of its hundreds of other parsers is."""
 
 CODECS: Final = {
     "pcm_u8": "8 bits", "pcm_s8": "", "pcm_s16le": "16 bits", "pcm_s16be": "", "pcm_s24le": "24 bits", "pcm_s24be": "",
@@ -45,7 +45,7 @@ CODECS: Final = {
     "adpcm_ima_qt": "IMA4", "gsm": "GSM", "gsm_ms": "GSM", "mp3float": "MP3", "mp3": "", "mp2float": "MP2", "mp2": "",
     "mp1float": "MP1", "mp1": "",
 }  # fmt: skip
-"""Likewise; what each is called, once."""
+"""Codecs that are tried, likewise; each with its name for people, where it is the first of its kind."""
 
 BARE: Final = {"--ulaw": "mulaw", "--gsm": "gsm"}
 
@@ -86,7 +86,7 @@ class _Stream:
         self._data = io.BytesIO(data)
 
     def read(self, count: int) -> bytes:
-        """The next ones."""
+        """Return the next bytes."""
         return self._data.read(count)
 
 

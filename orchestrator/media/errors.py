@@ -1,4 +1,4 @@
-"""Why a document or its audio cannot be played."""
+"""Lists why a document or its audio cannot be played."""
 
 from __future__ import annotations
 
@@ -48,4 +48,4 @@ MEANINGS: Final = {
     PLAY_TYPE: "`<Play>`: no audio, or of a kind that cannot be played; or the switch could not play it",
     SAY_FAILED: "`<Say>`: the speech engine failed",
 }  # fmt: skip
-"""Errors, by code: of a document they discard it, of a verb they pass over it."""
+"""What each code means. An error of a document discards the document, one of a verb passes over the verb."""

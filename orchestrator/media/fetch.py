@@ -1,4 +1,4 @@
-"""Documents and audio from the URLs that clients name: signed, redirected, cached by HTTP's rules, few at once."""
+"""Fetches documents and audio from clients' URLs: signed, redirected, cached by HTTP's rules, few at once."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ class Fetcher:
             return StoredResponse(response.status, kept, self._result(response, errand))
 
     def _result(self, response: HttpResponse, errand: _Errand) -> bytes:
-        """What the cache keeps in place of the body: its kind, and a document as it is, or the clip of audio."""
+        """Return what the cache keeps in place of the body: its kind, and a document as it is, or the clip of audio."""
         kind = response.kind
         if kind is None:
             return b""
@@ -232,13 +232,14 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """https://html.spec.whatwg.org/#origin"""
+    """Return a URL's origin. https://html.spec.whatwg.org/#origin"""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def _may_be_signed(here: str, there: str) -> bool:
-    """Within an origin; and from plain HTTP to TLS at their usual ports, as web servers send everybody."""
+    """Return whether a redirected request may be signed: within an origin; and from plain HTTP to TLS at their usual
+    ports, as web servers send everybody."""
     was, origin = _origin(here), _origin(there)
     return origin == was or (was, origin) == (("http", was[1], 80), ("https", was[1], 443))
 
@@ -250,8 +251,8 @@ def _failure(error: MediaError) -> Failure | None:
 
 
 def _resolve(here: str, location: str) -> str:
-    """A redirect's target. Basic authentication stays with the server that it was given for; overrides are not sent
-    by servers, so a fragment means nothing. What is no ASCII comes as Latin-1 and is meant as UTF-8."""
+    """Return a redirect's target. Basic authentication stays with the server that it was given for; overrides are not
+    sent by servers, so a fragment means nothing. What is no ASCII comes as Latin-1 and is meant as UTF-8."""
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode()
     try:

@@ -1,4 +1,4 @@
-"""Says how fresh an answer is: when it was made, by our clock (RFC 9111, section 4.2.3). Pure."""
+"""Computes how fresh an answer is: when it was made, by our clock (RFC 9111, section 4.2.3). Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ABOUT_AGE: Final = frozenset({"cache-control", "expires", "pragma", "etag", "la
 
 
 def by_our_clock(headers: Mapping[str, str], now: float) -> dict[str, str]:
-    """Headers by lower-case name, with `date` as our clock would have had it, and `expires` as far behind it.
+    """Return headers by lower-case name, with `date` as our clock would have had it, and `expires` as far behind it.
 
     hishel takes an answer's age from Date alone: it passes over Age, and never lets an answer without a Date grow old.
     """
@@ -27,11 +27,11 @@ def by_our_clock(headers: Mapping[str, str], now: float) -> dict[str, str]:
 
 
 def revalidated(headers: Mapping[str, str], status: int) -> dict[str, str]:
-    """Headers by lower-case name, with no-cache added if they do not say how long the answer is fresh. A 304 that says
-    nothing leaves it at what was said before.
+    """Return headers by lower-case name, with no-cache added if they do not say how long the answer is fresh. A 304
+    that says nothing leaves it at what was said before.
 
-    Otherwise it may be taken for fresh for a tenth of its age (RFC 9111, 4.2.2): hours for a document of last week,
-    and who edits it wonders why nothing changes.
+    Otherwise it may be taken for fresh for a tenth of its age (RFC 9111, 4.2.2): hours for a document of last week, and
+    who edits it wonders why nothing changes.
     """
     rules = headers.get("cache-control", "")
     if "expires" in headers or "max-age" in rules.lower() or (status == 304 and not rules):
@@ -40,8 +40,8 @@ def revalidated(headers: Mapping[str, str], status: int) -> dict[str, str]:
 
 
 def assumed(headers: Mapping[str, str], status: int) -> dict[str, str]:
-    """Headers by lower-case name, with minutes of max-age if they say nothing about age at all (as a cache may have it,
-    RFC 9111, 4.2.2): songs are large, and a plain server would have to send them at every hold."""
+    """Return headers by lower-case name, with minutes of max-age if they say nothing about age at all (as a cache may
+    have it, RFC 9111, 4.2.2): songs are large, and a plain server would have to send them at every hold."""
     if status != 200 or not _ABOUT_AGE.isdisjoint(headers):
         return dict(headers)
     return {**headers, "cache-control": f"max-age={ASSUMED_SECONDS}"}

@@ -123,7 +123,8 @@ def _cookie_header(request: HttpRequest) -> dict[str, str]:
 
 @contextmanager
 def _theirs() -> Iterator[None]:
-    """What breaks in here is the server's or the network's doing; elsewhere an OSError is this machine's."""
+    """Translate errors inside into MediaErrors: they are the server's or the network's doing; elsewhere an OSError is
+    this machine's."""
     try:
         yield
     except (broken.HTTPError, OSError, ValueError) as error:
@@ -131,7 +132,7 @@ def _theirs() -> Iterator[None]:
 
 
 def _timeout(overrides: Overrides) -> urllib3.Timeout:
-    """No single wait is longer than all of them together."""
+    """Return the timeouts of single waits: none is longer than all of them together may be."""
     total = overrides.total_ms
     return urllib3.Timeout(connect=min(overrides.connect_ms, total) / 1000, read=min(overrides.read_ms, total) / 1000)
 
@@ -157,7 +158,7 @@ def _read(response: urllib3.BaseHTTPResponse, request: HttpRequest) -> HttpRespo
 
 
 def _store(response: urllib3.BaseHTTPResponse, headers: Mapping[str, str], most: int, body: IO[bytes]) -> str:
-    """The body's SHA-256."""
+    """Write the body to a file; returns its SHA-256."""
     digest, size = hashlib.sha256(), 0
     for piece in _decoded(response, headers.get("content-encoding", ""), most):
         size += len(piece)
@@ -175,9 +176,9 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 def _decoded(response: urllib3.BaseHTTPResponse, encoding: str, most: int) -> Iterator[bytes]:
-    """The body without its content encoding. We ask for none; who sends gzip all the same is understood, in pieces of
-    bounded size (20 kB of it can hold 20 MB), to the end that the gzip's last member marks (RFC 1952, 2.2). A word that
-    names no encoding (`utf-8`, `none`) means nothing."""
+    """Yield the body without its content encoding. We ask for none; who sends gzip all the same is understood, in
+    pieces of bounded size (20 kB of it can hold 20 MB), to the end that the gzip's last member marks (RFC 1952, 2.2). A
+    word that names no encoding (`utf-8`, `none`) means nothing."""
     if (declared := response.headers.get("content-length", "")).isdecimal() and int(declared[:12]) > most:
         raise MediaError(errors.TOO_LARGE, f"The answer is larger than {most} bytes")
     codings = [word for word in map(str.strip, encoding.lower().split(",")) if word in _WBITS]
@@ -206,7 +207,7 @@ def _decoded(response: urllib3.BaseHTTPResponse, encoding: str, most: int) -> It
 
 
 def _raw(response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
-    """As it comes: a gzip can be long before it yields a byte."""
+    """Yield the body as it comes, also the gzip that yields no byte for long: its length is bounded here."""
     size = 0
     while True:
         with _theirs():

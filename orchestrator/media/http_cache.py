@@ -1,7 +1,7 @@
-"""HTTP's caching rules (RFC 9111), and what is kept under them: not an answer's bytes, but what became of them.
+"""Applies HTTP's caching rules (RFC 9111); keeps not an answer's bytes, but what became of them.
 
-A document is kept as it came (at most 64 kB), audio as the clip that it was rendered to; so the cache is small, and
-a fresh or revalidated answer needs no decoding. The rules are hishel's state machine, which is pure; see docs/adr/0006.
+A document is kept as it came (at most 64 kB), audio as the clip that it was rendered to; so the cache is small, and a
+fresh or revalidated answer needs no decoding. The rules are hishel's state machine, which is pure; see docs/adr/0006.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from orchestrator.media.freshness import by_our_clock
 from orchestrator.store.media import MediaStore
 
 VARIANTS: Final = 4
-"""Of one URL, by Vary: the newest."""
+"""Most variants of one URL, by Vary, that are kept: the newest."""
 
 _OPTIONS: Final = CacheOptions(shared=False, allow_stale=False)
 """Each account has a cache of its own, like a browser's: `private` answers may be kept, too."""
@@ -101,14 +101,14 @@ def _digest(url: str) -> str:
 
 
 def _with(entries: list[Entry], new: Entry) -> list[Entry]:
-    """The newest last, in place of the variant that the same request would have got."""
+    """Return the variants with the newest last, in place of the one that the same request would have got."""
     selecting = _selecting(new)
     kept = [entry for entry in entries if _selecting(entry) != selecting]
     return [*kept, new][-VARIANTS:]
 
 
 def _selecting(entry: Entry) -> dict[str, str]:
-    """The request's headers that Vary names; only these are kept."""
+    """Return the request's headers that Vary names; only these are kept."""
     names = [name.strip().lower() for name in entry.response.headers.get("vary", "").split(",")]
     return {name: value for name in names if (value := entry.request.headers.get(name)) is not None}
 

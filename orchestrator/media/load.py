@@ -21,10 +21,10 @@ from orchestrator.twiml.verbs import Document, DocumentError, Pause, Play, Say, 
 from orchestrator.twiml.voices import find_speaker
 
 LOAD_SECONDS: Final = 60.0
-"""For a document, and for each verb. Each fetch has its own, shorter deadline."""
+"""How long a document may take, and each verb. Each fetch has its own, shorter deadline."""
 
 MAX_SILENT_DOCUMENTS: Final = 10
-"""In a row, each of them with nothing but a <Redirect>."""
+"""Most documents in a row with nothing but a <Redirect>."""
 
 T = TypeVar("T")
 
@@ -58,7 +58,8 @@ class ProgramLoader:
         return Clip(rendered.media_id, rendered.duration_ms, verb.loop)
 
     def _in_time(self, load: Callable[[], T], url: str, account_sid: str) -> T:
-        """The deadline is no MediaError before it is here: whatever retries those would use up the only timer."""
+        """Load or render within LOAD_SECONDS, and log what fails. The deadline becomes a MediaError only here: whatever
+        retries those would use up the only timer."""
         started = self._clock()
         deadline = gevent.Timeout(LOAD_SECONDS)
         try:
@@ -104,7 +105,7 @@ class ProgramLoader:
 
 
 def _program(document: Document, base: str, source: Source) -> Program:
-    """One that redirects to nowhere says so in its place."""
+    """Make a document's program. A redirect to nowhere becomes a verb that cannot be played, in its place."""
     redirect = document.redirect
     if redirect is None:
         return Program(document.verbs, base)

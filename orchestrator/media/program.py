@@ -1,4 +1,5 @@
-"""What goes in and what comes out: a document's address, what it says to play, and clips that a switch can play."""
+"""Defines what loading takes and gives: a document's address, what it says to play, and clips that a switch can
+play."""
 
 from __future__ import annotations
 

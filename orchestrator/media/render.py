@@ -1,4 +1,5 @@
-"""Audio, speech and digits as clips in the store. What has been rendered for an account is not rendered again."""
+"""Renders audio, speech and digits into clips in the store. What has been rendered for an account is not rendered
+again."""
 
 from __future__ import annotations
 
@@ -33,10 +34,10 @@ _DECODER: Final = (sys.executable, "-I", "-B", "-m", "orchestrator.media.decode"
 """-I: neither the working directory nor PYTHON… variables decide what is imported."""
 
 AT_ONCE: Final = max(os.cpu_count() or 1, 2)
-"""Programs of this process: more would only make each of them slower."""
+"""Most programs of this process: more would only make each of them slower."""
 
 WAITING: Final = 5_000
-"""Of one account; LOAD_SECONDS ends their waiting."""
+"""Most renderings of one account that wait; LOAD_SECONDS ends their waiting."""
 
 log = structlog.get_logger("media")
 

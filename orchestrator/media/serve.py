@@ -1,4 +1,4 @@
-"""GET /media/<id>.wav: what switches fetch. Nobody is asked who they are: an id is 128 random bits."""
+"""Serves /media/<id>.wav to switches. Nobody is asked who they are: an id is 128 random bits."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from orchestrator.media.errors import FAILED, TIMEOUT, MediaError
 AT_ONCE: Final = 64
 PER_ACCOUNT: Final = 8
 WAITING: Final = 200
-"""Of one account, running ones included; what comes on top is refused at once."""
+"""Most that wait of one account, running ones included; what comes on top is refused at once."""
 
 
 @dataclass(slots=True)

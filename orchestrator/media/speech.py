@@ -1,4 +1,4 @@
-"""Text to speech by whatever program the operator names: text on standard input, a WAV file on standard output."""
+"""Turns text into speech by whatever program the operator names: text on its input, a WAV file on its output."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Speech:
         self.command = command
 
     def synthesize(self, text: str, ssml: str, speaker: Speaker) -> bytes:
-        """The engine's WAV file, of any rate, of the markup if it reads that. Raises MediaError 13520, having said in
-        the log what the operator can do.
+        """Return the engine's WAV file, of any rate, of the markup if it reads that. Raises MediaError 13520, having
+        said in the log what the operator can do.
 
         Only our own tables get into the command; the text, a stranger's, is never part of it.
         """

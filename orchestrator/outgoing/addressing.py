@@ -1,4 +1,4 @@
-"""What of a configured URL is requested, what is signed, and what becomes a header. Pure."""
+"""Derives from a configured URL what is requested, what is signed, and what becomes a header. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _TAKEN_OUT: Final = re.compile(r"[\t\r\n]")
 
 
 def join_urls(base: str, url: str) -> str:
-    """Return what a URL means where it was found. Behind the scheme a whole one stays byte for byte, for it is signed
-    as its server wrote it. Raises ValueError for what is no URL."""
+    """Resolve a URL against the one of the document in which it was found. Behind the scheme a whole one stays byte for
+    byte, for it is signed as its server wrote it. Raises ValueError for what is no URL."""
     url = _TAKEN_OUT.sub("", url)
     whole = _WHOLE.match(url)
     if whole is None:
@@ -44,8 +44,8 @@ def request_urls(url: str, in_query: tuple[tuple[str, str], ...] = ()) -> tuple[
 
 
 def target_of(url: str) -> str:
-    """Path and query of a URL as they go into the request line: as they stand. What cannot stand there (a document may
-    name `some file.mp3`) is encoded. Raises ValueError."""
+    """Return path and query of a URL as they go into the request line: as they stand. What cannot stand there (a
+    document may name `some file.mp3`) is encoded. Raises ValueError."""
     rest = url.partition("#")[0].partition("://")[2]
     target = rest[len(re.split("[/?]", rest, maxsplit=1)[0]) :]
     if not target.startswith("/"):

@@ -1,4 +1,4 @@
-"""One question to DNS: the addresses of a name, and for how long they hold."""
+"""Asks DNS one question: the addresses of a name, and for how long they hold."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from orchestrator.outgoing.names import Unresolvable, no_name
 from orchestrator.outgoing.networks import Address
 
 MAX_ADDRESSES: Final = 16
-"""Of one name: more would only make the wait for a dead host longer."""
+"""Most addresses of one name: more would only make the wait for a dead host longer."""
 
 SECOND_FAMILY_SECONDS: Final = 2.0
-"""Some name servers never answer AAAA questions; a name that has IPv4 addresses does not wait longer for them."""
+"""How long a name that has IPv4 addresses waits for others: some name servers never answer AAAA questions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Host names and address literals as the operating system reads them, and its hosts file. No network."""
+"""Reads host names and address literals as the operating system does, and its hosts file. No network."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def parse_literal(host: str) -> Address | None:
 
 
 def is_literal(host: str) -> bool:
-    """True for an address, and for what is neither an address nor a name."""
+    """Return whether a host is never looked up: it is an address, or neither an address nor a name."""
     try:
         return parse_literal(host) is not None
     except Unresolvable:
@@ -69,5 +69,5 @@ def parse_hosts(text: str) -> Mapping[str, tuple[Address, ...]]:
 
 
 def is_localhost(name: str) -> bool:
-    """True for names that must never be asked of DNS (RFC 6761, section 6.3)."""
+    """Return whether a name must never be asked of DNS (RFC 6761, section 6.3)."""
     return name == "localhost" or name.endswith(".localhost")

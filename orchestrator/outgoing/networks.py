@@ -74,10 +74,10 @@ def unmapped(address: Address) -> Address:
 
 
 def may_connect(address: Address, listed: Iterable[Network] = ()) -> bool:
-    """True for a public address and for one in a listed network.
+    """Return whether an address is public, or in a listed network.
 
-    A tunnel's address is as public as the IPv4 address in it. One with a zone (fe80::1%eth0) never is: the same
-    number means another machine on each interface, so no list can mean it.
+    A tunnel's address is as public as the IPv4 address in it. One with a zone (fe80::1%eth0) never is: the same number
+    means another machine on each interface, so no list can mean it.
     """
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         return False

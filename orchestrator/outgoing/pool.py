@@ -77,7 +77,8 @@ class _Connection(HTTPConnection):
         return connected
 
     def _connect(self, addresses: Sequence[Address]) -> socket.socket:
-        """All tries together take `timeout`: each may take half of what is left, the last one all of it."""
+        """Connect to the first of the addresses that answers, within `timeout` for all tries together: each may take
+        half of what is left, the last one all of it."""
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
         for following, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
             left = None if deadline is None else max(deadline - time.monotonic(), 0.001)

@@ -1,4 +1,4 @@
-"""Answers whose reading lets others run, however fast they come."""
+"""Reads answers so that other greenlets run, however fast the answers come."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from http.client import HTTPResponse
 from typing import Any, Final
 
 FREE_READS: Final = 2
-"""The usual answer takes one read of the socket or two, of a buffer (8 kB) each: it never pays for this."""
+"""Reads of the socket before which nobody else is let run. The usual answer takes one or two, of a buffer (8 kB) each:
+it never pays for this."""
 
 
 class YieldingResponse(HTTPResponse):

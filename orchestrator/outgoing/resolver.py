@@ -1,4 +1,4 @@
-"""From a host name to its addresses: literals, the hosts file, and DNS with a cache that keeps to the TTL."""
+"""Resolves a host name to its addresses: by literals, the hosts file, and DNS with a cache that keeps to the TTL."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Reread(Generic[T]):
         self()  # now, so that no other thread meets the empty value while this one reads
 
     def __call__(self) -> T:
-        """What the file says."""
+        """Return what the file says now."""
         if self._clock() >= self._next_at:
             self._next_at = self._clock() + REREAD_SECONDS
             try:

@@ -1,7 +1,7 @@
-"""Where a SIP URI leads: the address that calls to it are sent to, if calls may be sent there.
+"""Finds where a SIP URI leads: the address that calls to it are sent to, if calls may be sent there.
 
-A host is resolved once, and the switch is told the address that was checked: asked a second time, DNS may say
-something else. RFC 3263 without NAPTR: SRV if no port is named, then A and AAAA.
+A host is resolved once, and the switch is told the address that was checked: asked a second time, DNS may say something
+else. RFC 3263 without NAPTR: SRV if no port is named, then A and AAAA.
 """
 
 from __future__ import annotations

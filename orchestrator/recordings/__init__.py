@@ -1,1 +1,2 @@
-"""From the files that a switch writes to what clients fetch: processing, keeping, serving; and what clients ask for."""
+"""Turns the files that a switch writes into what clients fetch: processing, keeping, serving; and what clients ask
+for."""

@@ -1,4 +1,4 @@
-"""What `orchestrator check` says of RECORDINGS_DIR: is it writable here, is there room, and is what a node writes there
+"""Checks RECORDINGS_DIR for `orchestrator check`: is it writable here, is there room, and is what a node writes there
 seen here?"""
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from orchestrator.sids import mint_sid, recorder_uuid_of
 
 ENOUGH_BYTES: Final = 1 << 30
 HOUR_MEGABYTES: Final = 115
-"""Of a call, in two channels, until it is processed."""
+"""What an hour of a call takes, in two channels, until it is processed."""
 
 SEEN_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 0.05
@@ -30,8 +30,8 @@ Line = tuple[bool | None, str]
 
 
 def directory_here(directory: str) -> Line:
-    """Say whether RECORDINGS_DIR is writable here and has room; None, neither, where nobody can have meant to record:
-    the default that was never made."""
+    """Check whether RECORDINGS_DIR is writable here and has room. None, neither good nor bad: there is little room, or
+    no such directory, as where nobody means to record."""
     if not Path(directory).is_dir():
         return None, f"RECORDINGS_DIR {directory} does not exist: nothing can be recorded"
     try:
@@ -48,7 +48,8 @@ def directory_here(directory: str) -> Line:
 
 
 def directory_of(directory: str, name: str, send: Callable[[SwitchCommand], str]) -> Line:
-    """Have a node record a moment of nobody, as it would a conference, and say whether the file is seen here."""
+    """Check whether a file that a node writes is seen here: it records silence for a moment, as it would a
+    conference."""
     if not Path(directory).is_dir():
         return None, f"node {name} was not asked to write there"
     sid = mint_sid("RE")

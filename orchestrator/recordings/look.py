@@ -73,7 +73,7 @@ class NotProcessed(Exception):
 
 
 Process = Callable[[Job], JobResult | None]
-"""Raises NotProcessed; None: everybody is busy, come back soon."""
+"""Does a job. Raises NotProcessed; None: all children are busy, come back soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ class Looks:
         return LOOK_SECONDS
 
     def _without_node(self, recording: Recording, reason: str) -> float | None:
-        """What is over need not wait for its node to come back, if that writes no more."""
+        """Do what needs no node: a recording that is over, and whose file does not grow, need not wait for its node to
+        come back."""
         log.info("recording_not_watched", **names_of(recording), error=reason)
         part = recording.open_part
         if not self._is_over(recording) or (part is not None and self._grows(recording, part)):
@@ -154,7 +155,7 @@ class Looks:
         self.recorder.apply(lane_of(recording), RecordingInterrupted(datetime.now(UTC), broken.number), send)
 
     def _is_over(self, recording: Recording) -> bool:
-        """Whether what is recorded has ended, as far as our state knows."""
+        """Return whether what is recorded has ended, as far as our state knows."""
         sid, call_sid = recording.conference_sid, recording.call_sid
         conferences, participants = self.commits.load([(sid, call_sid)] if call_sid else (), [sid])
         if call_sid is not None:
@@ -162,8 +163,8 @@ class Looks:
         return sid not in conferences or conferences[sid].conference.status is ConferenceStatus.COMPLETED
 
     def _is_somebody_there(self, recording: Recording, send: Send) -> bool:
-        """Whether the switch knows somebody in the conference or on the way to it: we may not have heard yet that it is
-        over."""
+        """Return whether the switch knows somebody in the conference or on the way to it: we may not have heard yet
+        that it is over."""
         people = self.commits.list_live(recording.conference_sid)
         return any(send(ChannelExists(person.switch.channel_uuid)).strip() == "true" for person in people)
 
@@ -229,7 +230,8 @@ class Looks:
         return None if is_final else min(FIRST_PAUSE_SECONDS * 2**recording.attempts, LONGEST_PAUSE_SECONDS)
 
     def _tidy(self, recording: Recording) -> float | None:
-        """What is kept needs no parts; what is deleted, or too old, no files. Parts of what failed are left."""
+        """Delete files that nobody needs: the parts of a recording that is kept, all files of one that is deleted or
+        too old. Parts of one that failed are left."""
         try:
             if recording.status in (COMPLETED, ABSENT, DELETED):
                 for part in recording.parts:

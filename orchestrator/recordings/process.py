@@ -1,8 +1,8 @@
-"""`python -m orchestrator.recordings.process`: jobs on standard input -> what came of each on its output, JSON lines.
+"""`python -m orchestrator.recordings.process`: jobs on standard input -> the result of each on its output, JSON lines.
 
-A process of its own, because a worker's loop must not stand still meanwhile; it gives way to everything else. What it
-reads our own switches have written. Done twice a job leaves what it leaves done once, so one that was killed is begun
-again.
+A process of its own, because a worker's loop must not stand still meanwhile; it gives way to everything else. Its input
+was written by our own switches. A job that is done twice leaves the same files, so one whose process was killed is
+simply done again.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from orchestrator.recordings.storage import SCRATCH, Place, Storage
 from orchestrator.recordings.wav import RATE, SAMPLE_BYTES, Pcm
 
 SHORTEST: Final = RATE // 10
-"""Less than a tenth of a second is nothing."""
+"""Frames from which on there is a recording: less than a tenth of a second is nothing."""
 
 NICE: Final = 10
 
 ABANDONED_SECONDS: Final = 3600.0
-"""What a job has left lying for so long nobody works on: the worker would have ended it long ago."""
+"""Age at which a job's scratch files count as abandoned: the worker ends a job long before (JOB_SECONDS)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _keep(
 
 
 _open = lru_cache(maxsize=1)(Place.open)
-"""It is the same in every job, and a bucket's client takes its time to be made."""
+"""Cached, as the place is the same in every job, and a bucket's client takes its time to be made."""
 
 
 def do(job: Job) -> JobResult:

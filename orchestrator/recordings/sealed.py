@@ -1,4 +1,4 @@
-"""What is kept, encrypted with RECORDINGS_KEY: AES-256-GCM in pieces, so that any byte can be read without the others.
+"""Encrypts what is kept with RECORDINGS_KEY: AES-256-GCM in pieces, so that any byte can be read without the others.
 
 A file is a head (magic, salt, length of what is in it) and pieces of 64 kB, each with a tag of 16 bytes. Each file has
 a key of its own, by HKDF from the operator's key and the salt; a piece's number is its nonce, and the head is

@@ -1,4 +1,4 @@
-"""What clients ask of recordings: start, pause, go on, stop, list, fetch, delete, and the sound itself."""
+"""Does what clients ask of recordings: start, pause, go on, stop, list, fetch, delete, and the sound itself."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from orchestrator.store.recordings import lane_of
 
 CURRENT: Final = "Twilio.CURRENT"
 MOST_ACTIVE: Final = 8
-"""Of one call or conference at once: each costs the switch."""
+"""Most recordings of one call or conference at once: each costs the switch."""
 
 
 @dataclass(frozen=True, slots=True)

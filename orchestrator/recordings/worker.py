@@ -19,15 +19,15 @@ from orchestrator.recordings.process import Job, JobResult
 
 LOOKS_AT_ONCE: Final = 200
 WAITING_AT_MOST: Final = LOOKS_AT_ONCE // 2
-"""For a child: who records must not be kept from being looked at."""
+"""Most looks that wait for a child: the others are left for recordings that are under way."""
 
 CHILDREN_AT_ONCE: Final = max(1, (os.cpu_count() or 1) // 2)
-"""As many as leave the machine room for calls."""
+"""Most children at once, so that the machine has room for calls."""
 
 JOB_SECONDS: Final = 1800.0
 JOBS_EACH: Final = 500
 IDLE_SECONDS: Final = 30.0
-"""A child takes half a second to start, and a short recording a tenth of that: so it is kept, but not for ever."""
+"""How long an idle child is kept: it takes half a second to start, and a short recording a tenth of that."""
 
 SEEN: Final = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH")
 """What a child sees of our environment, beside what boto3 reads (AWS_…)."""
@@ -80,7 +80,7 @@ class Child:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it can take another job."""
+        """Return whether the child can take another job."""
         return self.jobs < JOBS_EACH and self._process.poll() is None
 
     def end(self) -> None:

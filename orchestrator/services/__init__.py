@@ -1,1 +1,1 @@
-"""What clients ask for: a record of what they want, then a command for the switch; and the reads."""
+"""Does what clients ask for: writes what they want, then sends the switch a command; and reads."""

@@ -43,7 +43,7 @@ class Replayed:
 
 
 Counted = Callable[[Iterable[KeptCallback | None]], Iterator[KeptCallback | None]]
-"""What the rows of a list go through, so that whoever asks can count and pace them."""
+"""Passes a list's rows on, so that whoever asks can count and pace them."""
 
 
 class CallbackLog:

@@ -180,7 +180,8 @@ class ParticipantService:
     def _dial(
         self, command: CreateParticipant, participant: Participant, destination: Destination, conference: Conference
     ) -> None:
-        """The conference says on which node: another process may have made it first, on its own choice."""
+        """Dial the participant on its conference's node. The conference says which: another process may have made it
+        first, on its own choice."""
         originate = Originate(command, participant, destination, conference.has_started)
         try:
             self._nodes.get(conference.node).start_job(originate, participant.switch.channel_uuid)
@@ -194,7 +195,7 @@ class ParticipantService:
 
     @staticmethod
     def _spawn(undo: Callable[[Participant], None], participant: Participant) -> None:
-        """The client is answered first."""
+        """Undo a create in the background: the client is answered first."""
         gevent.spawn(contextvars.copy_context().run, undo, participant)
 
     def _end_undialled(self, participant: Participant) -> None:
@@ -210,7 +211,8 @@ class ParticipantService:
 
     @contextlib.contextmanager
     def _admitted(self, participant: Participant, limits: Limits, is_new: bool) -> Iterator[None]:
-        """What is over its account's quotas is refused before it is told 201, and so is what finds its node full."""
+        """Count a create against its account's quotas while it is made: one that is over them is refused before it is
+        told 201. Raises QuotaReached, StoreFull."""
         admission = Admission(
             participant.account_sid,
             participant.conference_sid,
@@ -237,8 +239,9 @@ class ParticipantService:
     def _conference_for(
         self, account_sid: str, name: str, command: CreateParticipant, group: str
     ) -> tuple[Conference, bool]:
-        """The conference to join: the one with that SID, the active one with that name, or one whose SID is new, on a
-        node of the group. One that exists stays where it is: the first participant's Region counts."""
+        """Return the conference to join, and whether it is new: the one with that SID, the active one with that name,
+        or one whose SID is new, on a node of the group. One that exists stays where it is: the first participant's
+        Region counts."""
         if is_sid("CF", name):
             conference = self._store.load_conference(account_sid, name)
             if conference.is_ending:
@@ -246,7 +249,7 @@ class ParticipantService:
             return conference, False
         sid = self._store.find_name(account_sid, name)
         if sid is not None:
-            with contextlib.suppress(NotFound):  # claimed, and not made yet: whoever comes first makes it
+            with contextlib.suppress(NotFound):  # claimed, and not made yet: the first to write it makes it
                 return self._store.load_conference(account_sid, sid), False
         elif command.call_sid_to_coach is not None:
             # A conference that does not exist has nobody to coach.

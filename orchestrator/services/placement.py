@@ -1,5 +1,5 @@
-"""On which node a new conference goes: in which group of them, and there by `SELECT`, the row to exchange for another
-way of choosing."""
+"""Chooses the node of a new conference: within a group of nodes by `SELECT`, the row to exchange for another way of
+choosing."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from orchestrator.store.nodes import NodeStore
 from orchestrator.store.registry import NodeRegistry
 
 BUSY_PERCENT: Final = (90, 75, 50, 0)
-"""How busy a host's CPUs are counts in coarse steps: below half they say nothing of how many more calls it takes, and
-they rise and fall with all that it does."""
+"""Steps in which a host's busy CPUs count: below half they say nothing of how many more calls it takes, and they rise
+and fall with all that it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Candidate:
 
     @property
     def has_room(self) -> bool:
-        """Whether it takes a call more, as far as is known."""
+        """Return whether the node takes another call, as far as is known."""
         return self.capacity is None or self.capacity.free_sessions > self.young
 
     @property

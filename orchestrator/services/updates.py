@@ -49,7 +49,7 @@ from orchestrator.store.nodes import NodeStore
 from orchestrator.store.playback import PlaybackStore
 
 MOST_ROUNDS: Final = 5
-"""Somebody changes the same all the time, and looks again, too."""
+"""How often the switch is told anew while others change the same setting: they look again, too."""
 
 log = structlog.get_logger("updates")
 
@@ -112,8 +112,8 @@ class UpdateService:
     # ------------------------------------------------------------ wishes
 
     def _change_muted(self, account_sid: str, conference_sid: str, reference: str, muted: bool) -> Participant:
-        """Record the wish and tell the switch. Of a coach the switch could not say it: that a client wants it makes it
-        so."""
+        """Record the wish and tell the switch. A coach's mute the switch cannot report: there the wish itself is the
+        fact."""
         participant, before = self._store.request_muted(account_sid, conference_sid, reference, muted)
         logs.bind(participant.call_sid)
         log.info("mute_asked", muted=muted)
@@ -134,9 +134,9 @@ class UpdateService:
     def _change_hold(
         self, account_sid: str, conference_sid: str, call_sid: str, update: UpdateParticipant, dialect: str
     ) -> None:
-        """Record the wish and tell the switch: silence first, what is heard on hold comes from a worker. Who returns
-        hears what a listener would let it hear: the switch's word of it makes the listener look again, should the
-        conference have started meanwhile."""
+        """Record the wish and tell the switch: silence first, what is heard on hold comes from a worker. Whoever comes
+        off hold hears what a listener would let them hear; should the conference have started meanwhile, the switch's
+        event of the unhold makes the listener look again."""
         hold = bool(update.hold)
         sound = None
         if hold:
@@ -175,7 +175,8 @@ class UpdateService:
         self._wake_sounds([Lane(conference_sid, call_sid)])
 
     def _tell_before_joining(self, participant: Participant) -> None:
-        """Have a leg that rings join as is wanted now. If it joins this moment, the listener has it so all the same."""
+        """Have a leg that rings join muted and deaf as is wanted now. If it joins this very moment, the listener makes
+        it so."""
         conference = self._store.load_conference(participant.account_sid, participant.conference_sid)
         deaf = not hears_conference(conference, participant)
         with contextlib.suppress(NotFound):
@@ -241,8 +242,9 @@ class UpdateService:
         self._make_committer(node.send).commit_events([Happened(participant.call_sid, sid, event)])
 
     def _settle_exit_hook(self, node: Node, participant: Participant) -> Participant:
-        """Tell the switch what is committed, and look again: of two processes the one that tells it last has seen the
-        last commit, so that decides. Dead in between, we leave the rest to an audit. Raises NotFound, Unavailable."""
+        """Tell the switch what is committed, then look again whether it still is: of two processes the one that tells
+        it last has seen the last commit, so the last commit wins. If this process dies in between, an audit does the
+        rest. Raises NotFound, Unavailable."""
         for _ in range(MOST_ROUNDS):
             command = _exit_hook_of(participant)
             try:
@@ -259,7 +261,7 @@ class UpdateService:
 
 
 def _log_wish(update: UpdateParticipant) -> None:
-    """Tell what is done to a person; the request and its account are in the line, and a mute has one of its own."""
+    """Log what is done to a person; the request and its account are in the line, and a mute has one of its own."""
     asked = {field.name: value for field in fields(update) if (value := getattr(update, field.name)) is not None}
     log.info("update_asked", **{name: shown(str(v)) if "url" in name else v for name, v in asked.items()})
 

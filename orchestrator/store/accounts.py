@@ -23,7 +23,7 @@ CACHE_SECONDS = 1.0
 """How long a process may act on what it last read of an account; a rotated token is refused after that."""
 
 MOST_KEYS: Final = 100
-"""Of one account: every one of them is read with it."""
+"""Most API keys of one account: every one of them is read with it."""
 
 _LIMIT: Final = "limit:"
 _KEY: Final = "key:"
@@ -138,7 +138,7 @@ class AccountStore:
         return account.limits if account else Limits()
 
     def is_suspended(self, account_sid: str) -> bool:
-        """Whether the operator has suspended the account."""
+        """Return whether the operator has suspended the account."""
         account = self.load_account(account_sid)
         return account is not None and account.status == "suspended"
 
@@ -196,7 +196,7 @@ class AccountStore:
         self._cache.pop(account_sid, None)
 
     def list_accounts(self) -> list[Account]:
-        """Every account, by SID."""
+        """List every account, by SID."""
         sids = list_account_sids(self._redis)
         return [account for sid in sids if (account := self.load_account(sid)) is not None]
 

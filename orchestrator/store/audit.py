@@ -1,4 +1,4 @@
-"""The last thousand things that operators did by the console."""
+"""Keeps the last thousand things that operators did by the console."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Deed:
 
 
 class AuditStore:
-    """What operators did, newest first."""
+    """Keeps what operators did, newest first."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client

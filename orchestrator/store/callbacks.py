@@ -1,4 +1,4 @@
-"""The memory of callbacks: what was sent where, every attempt, and what is to be sent again."""
+"""Remembers callbacks: what was sent where, every attempt, and what is to be sent again."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class CallbackFilter:
 
 
 class CallbackStore:
-    """Callbacks of all accounts; every verb names the account it acts for."""
+    """Keeps the callbacks of all accounts; every verb names the account it acts for."""
 
     def __init__(self, client: redis.Redis, retention_seconds: int = keys.RETENTION_SECONDS) -> None:
         self._redis: Any = client
@@ -102,9 +102,9 @@ class CallbackStore:
     def list_callbacks(
         self, account_sid: str, wanted: CallbackFilter, *, oldest_first: bool = False
     ) -> Iterator[KeptCallback | None]:
-        """Newest first, of the conference, of the dead, or of all; read in chunks, so a caller may stop early. Other
-        filters are the caller's to apply (`CallbackFilter.matches`), who knows how many rows it wants to look at: a row
-        that is gone counts, too, and comes as None."""
+        """List callbacks, newest first, of the conference, of the dead, or of all; read in chunks, so a caller may stop
+        early. Other filters are the caller's to apply (`CallbackFilter.matches`), who knows how many rows it wants to
+        look at: a row that is gone counts, too, and comes as None."""
         sid = wanted.conference_sid
         if sid and not self._owns(account_sid, sid):
             return

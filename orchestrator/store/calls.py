@@ -62,7 +62,7 @@ class CallStore:
                     yield Seen(place, row if wanted.matches(row) else None)
 
     def _live(self, account_sid: str) -> list[Participant]:
-        """As many as the account's quota allows, at most."""
+        """List the account's live calls: as many as its quota allows, at most."""
         with redis_errors():
             members = self._redis.zrange(keys.account_live(account_sid), 0, -1)
             pipe = self._redis.pipeline(transaction=False)

@@ -77,7 +77,8 @@ def is_behind(place: Place, behind: Place | None, oldest_first: bool) -> bool:
 def _places(
     redis: Any, account_sid: str, wanted: ConferenceFilter, behind: Place | None, oldest_first: bool
 ) -> Iterator[list[Place]]:
-    """Candidates by an index: those that live, if only they can match; else those that were created in those days."""
+    """List candidates by an index: those that live, if only they can match; else those that were created in those
+    days."""
     if wanted.status in (ConferenceStatus.INIT, ConferenceStatus.IN_PROGRESS):
         yield _live_places(redis, account_sid, oldest_first)
         return
@@ -95,7 +96,7 @@ def _places(
 
 
 def _live_places(redis: Any, account_sid: str, oldest_first: bool) -> list[Place]:
-    """As many as its quota allows, at most."""
+    """List the places of those that live: as many as the account's quota allows, at most."""
     with redis_errors():
         sids = redis.zrange(keys.account_live_conferences(account_sid), 0, -1)
         made = redis.zmscore(keys.account_conferences(account_sid), sids) if sids else []

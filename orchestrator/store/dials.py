@@ -24,15 +24,15 @@ LANE: Final = "calls"
 """Each account has one lane of this kind."""
 
 SOON_MS: Final = 20
-"""Nobody waits for so little: the switch's own clock ticks no faster."""
+"""A turn that comes within this time is now: the switch's own clock ticks no faster."""
 
 GONE_MS: Final = 300
-"""So long after a channel's last event its UUID is free again: uuid_exists denies it a moment before, and a second
-channel of that name is refused (switch_core_session.c, "Duplicate UUID!")."""
+"""How long after a channel's last event its UUID may still be taken: uuid_exists denies it a moment before that ends,
+and a second channel of that name is refused (switch_core_session.c, "Duplicate UUID!")."""
 
 FREE: Final = "dials_free_at"
 NEXT: Final = "dials_not_before"
-"""Of an account's tallies: the turn behind the last that was given; when its next call may be dialled (ms)."""
+"""Fields of an account's tallies: the turn behind the last that was given; when its next call may be dialled (ms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Waiting:
 
 
 class DialStore(LaneStore):
-    """The queues of all accounts. Every method raises Unavailable."""
+    """Keeps the queues of all accounts. Every method raises Unavailable."""
 
     def __init__(self, client: redis.Redis) -> None:
         super().__init__(client, KIND)
@@ -83,7 +83,7 @@ class DialStore(LaneStore):
         return Turn(int(waits_ms), float(at_ms))
 
     def is_free(self, account_sid: str) -> bool:
-        """Whether a call would be dialled now: nobody waits."""
+        """Return whether a call would be dialled now: nobody waits."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.exists(keys.account_dials(account_sid))
@@ -154,9 +154,9 @@ class DialStore(LaneStore):
         ]
 
     def claim(self, call: Waiting) -> tuple[int, str, int]:
-        """Note that a call is about to be dialled; returns 1, and what is needed to dial it. 2 if somebody has been
-        before, and has died or could not tell what became of it, and when that was found first (ms, Redis' clock); 0 if
-        it waits no more."""
+        """Note that a call is about to be dialled. Returns 1, and what is needed to dial it; 2 if a worker has claimed
+        it before and has died, or could not tell what became of it, and when that was found first (ms, Redis' clock); 0
+        if the call waits no more."""
         with redis_errors():
             claim, order, found_ms = self._claim(keys=self._keys(call.account_sid)[:2], args=[call.member])
         return int(claim), str(order), int(found_ms)
@@ -225,7 +225,7 @@ def queue_waiting(client: Any, waiting: Iterable[Participant]) -> None:
 
 
 def _queue_again(pipe: Any, participant: Participant, *, only_new: bool = False) -> None:
-    """To the account's queue of calls, due soon: what it is dialled with, and that a sweep looks at it."""
+    """Put a call into its account's queue, due soon: what it is dialled with, and that a sweep looks at it."""
     account_sid, member = participant.account_sid, f"{participant.conference_sid}.{participant.call_sid}"
     now_ms, orders = time.time() * 1000, keys.account_dial_orders(account_sid)
     turn_ms = now_ms + GONE_MS

@@ -23,7 +23,8 @@ from orchestrator.store.records import decode_conference, decode_participant
 ROWS_PER_READ: Final = 200
 OPEN_READ: Final = 5_000
 CALLS_READ: Final = 5_000
-"""Of an account, to find those of one conference: a page that is shown twice a second must not read a day of calls."""
+"""Most calls of an account that are read to find those of one conference: a page that is shown twice a second must not
+read a day of calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class History:
         return self.list_calls(conference.account_sid, since, until, newest_first=True)
 
     def find(self, text: str) -> list[str]:
-        """ConferenceSids for a ConferenceSid, CallSid, FriendlyName, label or number: of SIDs any; otherwise first
+        """Find ConferenceSids by a ConferenceSid, CallSid, FriendlyName, label or number: of SIDs any; otherwise first
         those that are open by their name, or by the label of somebody in them; then among each account's last two
         hundred conferences and calls. The newest first."""
         text = text.strip()
@@ -182,6 +183,6 @@ def timeline(conference: Conference, people: Sequence[Participant]) -> list[Mome
 
 
 def _seen(raw: dict[str, str]) -> Participant:
-    """As operators see a call: whom it is between without the passwords in SIP URIs, as the log says it."""
+    """Return a call as operators see it: whom it is between without the passwords in SIP URIs, as the log says it."""
     call = decode_participant(raw)
     return replace(call, from_=shown_address(call.from_), to=shown_address(call.to))

@@ -22,21 +22,22 @@ LEASE_MS: Final = 2_000
 """A dead listener's nodes are taken over within 3 s: this, a look at it, and a snapshot of the switch."""
 
 CUT_OFF_SECONDS: Final = 300
-"""For so long whoever has not reached a node leaves it to others; should they have it by then, it tries again."""
+"""How long a listener leaves a node that it has not reached to others; if it gets the node after that, it tries
+again."""
 
 TRUSTED_SECONDS: Final = 1.5
-"""How long whoever has renewed a lease relies on it without asking, from before it asked."""
+"""How long a listener relies on a lease without asking again, counted from before it asked."""
 
 
 def refused(client: Any, node: str, writes: int = 1) -> LeaseLost:
-    """Count writes of a listener that came too late, for operators; returns what says so. Raises Unavailable."""
+    """Count writes of a listener that came too late, for operators; returns the error to raise. Raises Unavailable."""
     with redis_errors():
         client.hincrby(keys.COMMITS_REFUSED, node, writes)
     return LeaseLost(node)
 
 
 class LeaseStore:
-    """Who follows which node. Every method raises Unavailable."""
+    """Keeps who follows which node. Every method raises Unavailable."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
@@ -45,17 +46,17 @@ class LeaseStore:
         self._renew = Script(client, "nodes/renew_lease")
 
     def attend(self, process: str) -> list[str]:
-        """Say that this listener lives; returns all that do."""
+        """Note that this listener lives; returns all that do."""
         with redis_errors():
             return list(map(str, self._attend(keys=[keys.LISTENERS], args=[process, LEASE_MS])))
 
     def leave(self, process: str) -> None:
-        """Say that this listener is about to end: its nodes are for others."""
+        """Note that this listener is about to end: its nodes are for others."""
         with redis_errors():
             self._redis.zrem(keys.LISTENERS, process)
 
     def note_cut_off(self, node: str, process: str) -> None:
-        """Say that this listener does not reach a node."""
+        """Note that this listener does not reach a node."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.zadd(keys.CUT_OFF, {f"{node} {process}": self._now() + CUT_OFF_SECONDS})
@@ -63,7 +64,7 @@ class LeaseStore:
             pipe.execute()
 
     def load_cut_off(self, listeners: Collection[str]) -> dict[str, set[str]]:
-        """By node: those of these listeners that did not reach it when they followed it last."""
+        """Load, by node, those of these listeners that did not reach it when they followed it last."""
         with redis_errors():
             found = self._redis.zrangebyscore(keys.CUT_OFF, self._now(), "+inf")
         by_node: dict[str, set[str]] = {}
@@ -117,11 +118,11 @@ class Lease:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the lease is ours by the clock alone, without asking."""
+        """Return whether the lease is ours by the clock alone, without asking."""
         return not self.is_lost and time.monotonic() < self.trusted_until
 
     def check(self) -> None:
-        """Be sure that the lease is ours, before something that two must not do: by the clock, else by asking Redis.
+        """Make sure that the lease is ours, before something that two must not do: by the clock, else by asking Redis.
         One that ran out while Redis was away is ours as long as nobody has taken it.
 
         Raises LeaseLost; Unavailable while nobody can say.

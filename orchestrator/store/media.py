@@ -1,4 +1,4 @@
-"""Rendered audio that switches fetch, and notes of what has been rendered: bounded per account and in all."""
+"""Keeps rendered audio that switches fetch, and notes of what has been rendered: bounded per account and in all."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ class MediaStore:
             self._forget(keys=_INDEX, args=[keys.MEDIA, member])
 
     def _save(self, key: str, value: bytes, account_sid: str, seconds: int) -> None:
-        """Room and the value in one step: nothing is kept uncounted, and nothing is dropped before it has come."""
+        """Make room and write the value, in one step: nothing is kept uncounted, and nothing is dropped before it has
+        come."""
         bounds = [self._max_bytes // ACCOUNT_SHARE, self._max_bytes, ENTRY_BYTES]
         member, now_ms = key.removeprefix(keys.MEDIA), int(self._clock() * 1000)
         with redis_errors():

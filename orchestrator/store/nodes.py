@@ -1,4 +1,5 @@
-"""What each node's listener last saw, for operators and `orchestrator check`; and what it has to look at again."""
+"""Keeps what each node's listener last saw, for operators and `orchestrator check`; and what it has to look at
+again."""
 
 from __future__ import annotations
 
@@ -14,11 +15,11 @@ from orchestrator.store.leases import refused
 from orchestrator.store.scripts import Script
 
 LOOK_SECONDS: Final = 1.5
-"""By then whoever committed a change has had it done, or is dead."""
+"""How long after a change its conference is looked at: by then whoever committed it has told the switch, or is dead."""
 
 KEPT_SECONDS: Final = 60
 MOST_LOOKS: Final = 100
-"""At once; the others are next."""
+"""Most conferences that are looked at in one go; the others are next."""
 
 
 class NodeStore:

@@ -1,4 +1,5 @@
-"""The outbox: callbacks that wait, in order, one lane each; a lane is worked on by the one drain that leases it."""
+"""Keeps the outbox: callbacks that wait, in order, one lane each; a lane is worked on by the one drain that leases
+it."""
 
 from __future__ import annotations
 
@@ -48,8 +49,8 @@ class Tried:
 
 
 class OutboxStore(LaneStore):
-    """Lanes of callbacks as the workers see them. What comes while a lane is drained is seen by its drain: so `take`
-    leaves no mark, and `commit_head` gives an empty lane's lease up in the same step."""
+    """Keeps lanes of callbacks, as the workers see them. What comes while a lane is drained is seen by its drain: so
+    `take` leaves no mark, and `commit_head` gives an empty lane's lease up in the same step."""
 
     def __init__(self, client: redis.Redis, retention_seconds: int = keys.RETENTION_SECONDS) -> None:
         super().__init__(client, KIND)

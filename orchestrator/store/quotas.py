@@ -23,7 +23,8 @@ from orchestrator.store.memory import CREATE_SHARE, Memory
 from orchestrator.store.scripts import Script
 
 LOOK_AGAIN_MS: Final = 10_000
-"""A create is done or given up long before; what is in a set for longer, and is not so, is left from a crash."""
+"""Age from which on a call in a set is looked at: a create is done or given up long before, so one that is not what the
+set says is left from a crash."""
 
 LOOKED_AT_PER_CREATE: Final = 3
 LOOKED_AT_PER_REFUSAL: Final = 20
@@ -73,7 +74,7 @@ class _Question:
 
 
 def _goes_on(found: Sequence[str | None]) -> bool:
-    """Whether a call was written, and none of what would end it has been."""
+    """Return whether a call was written, and none of what would end it has been."""
     return bool(found[0]) and not any(found[1:])
 
 
@@ -119,7 +120,8 @@ class QuotaStore:
             raise reached(verdict, limits, wait_ms)
 
     def _admit_once(self, admission: Admission, limits: Limits) -> tuple[str, int, bool]:
-        """The verdict, ms to wait, and whether members were taken out that are not so any more."""
+        """Ask once; returns the verdict, the ms to wait, and whether members were taken out that are not so any
+        more."""
         sid = admission.account_sid
         live, conferences, dialling = (
             keys.account_live(sid),

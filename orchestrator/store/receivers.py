@@ -64,8 +64,8 @@ class ReceiverStore:
         return _read(text) if text else None
 
     def save_failure(self, account_sid: str, host: str, began_ms: int, now_ms: int) -> Receiver:
-        """An attempt that began at `began_ms` has failed: pauses a receiver that has failed for long, and doubles the
-        pause of one whose probe this was."""
+        """Count a failed attempt, which began at `began_ms`: pauses a receiver that has failed for long, and doubles
+        the pause of one whose probe this was."""
         with redis_errors():
             row = self._fail(
                 keys=[keys.account_receivers(account_sid)],

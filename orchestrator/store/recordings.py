@@ -34,7 +34,7 @@ DELETED_SECONDS: Final = 40 * 24 * 3600
 
 ROWS_PER_READ: Final = 50
 MOST_RUNNING: Final = 100
-"""Looked at for a page that is shown three times a second."""
+"""Most recordings that are looked at for a page that is shown three times a second."""
 
 WATCHED_WITHIN_MS: Final = 10_000
 """What runs is looked at again within this time; what is kept waits for its last day."""
@@ -220,7 +220,7 @@ class RecordingStore:
             return int(self._redis.hget(keys.account_recording_bytes(account_sid), "all") or 0)
 
     def load_made_at(self, recording_sid: str) -> datetime | None:
-        """When a recording was created; None if nothing is known of it."""
+        """Load when a recording was created; None if nothing is known of it."""
         found = self.find(recording_sid)
         return None if found is None else found.recording.created_at
 

@@ -67,7 +67,7 @@ class NodeRegistry:
         if now - self._read_at < READ_SECONDS:
             return
         self._read_at = now
-        with contextlib.suppress(Unavailable), redis_errors():  # whoever needs Redis says so
+        with contextlib.suppress(Unavailable), redis_errors():  # a caller that cannot do without Redis fails by itself
             pipe = self._redis.pipeline(transaction=False)
             nodes, regions = pipe.hgetall(keys.NODES).hgetall(keys.REGIONS).execute()
             self._rows, self._regions = self._merge(nodes), regions

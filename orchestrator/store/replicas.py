@@ -9,14 +9,14 @@ import time
 from typing import Any, Final
 
 ACKNOWLEDGED_MS: Final = 200
-"""How long what was written is waited for to be on a replica, too."""
+"""How long to wait until what was written is on a replica, too."""
 
 AWAY_SECONDS: Final = 1.0
-"""So long a replica that was waited for in vain is not waited for again: the primary alone has to do."""
+"""How long no replica is waited for after one was waited for in vain: the primary alone has to do."""
 
 
 class Replicas:
-    """Those of a Redis, if it has any."""
+    """Waits for the replicas of a Redis, if it has any."""
 
     def __init__(self, are_there: bool = False) -> None:
         self._are_there = are_there

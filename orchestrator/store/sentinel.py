@@ -23,10 +23,10 @@ ASK_SECONDS: Final = 0.3
 
 
 CERTAIN_SECONDS: Final = 1.0
-"""So long a process goes by what the Sentinels have said."""
+"""How long a process goes by what the Sentinels have said."""
 
 AWAY_SECONDS: Final = 5.0
-"""So long it goes on with the primary that it knows when none of them has answered."""
+"""How long it goes on with the primary that it knows when none of them has answered."""
 
 
 class Primary:
@@ -48,7 +48,7 @@ class Primary:
         self._ask_at = 0.0
 
     def find(self) -> Address:
-        """Ask. Raises redis-py's MasterNotFoundError.
+        """Ask the Sentinels for the primary. Raises redis-py's MasterNotFoundError.
 
         One at a time: redis-py changes the list of Sentinels while it goes through it. Whoever waited has the answer
         that came meanwhile.
@@ -70,7 +70,7 @@ class Primary:
         self._asked += 1
 
     def is_another(self, than: Address) -> bool:
-        """Whether they name another than this. While they are away, none."""
+        """Return whether they name another server than this. While they are away, they name none."""
         if time.monotonic() >= self._ask_at and not self._asking.locked():
             with suppress(MasterNotFoundError):
                 self.find()
