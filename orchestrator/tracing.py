@@ -38,11 +38,6 @@ def use(kind: str, processor: Any) -> None:
     _tracer = provider.get_tracer("orchestrator")
 
 
-def is_on() -> bool:
-    """Whether spans are wanted."""
-    return _tracer is not None
-
-
 def span(name: str, about: str, **attributes: str | int) -> AbstractContextManager[Any]:
     """A span for as long as a block lasts, in the trace of a request, call or conference; yields it, or None where
     traces are off."""

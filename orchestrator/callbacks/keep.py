@@ -11,9 +11,11 @@ from orchestrator.callbacks.plan import Callback
 from orchestrator.domain.changes import NewCallback
 
 
-def kept(callback: Callback, parameters: Sequence[tuple[str, str]], request_id: str = "") -> NewCallback:
+def kept(
+    callback: Callback, parameters: Sequence[tuple[str, str]], request_id: str = "", wish: str = ""
+) -> NewCallback:
     """Return the entry of a callback, with a token of its own, by which a receiver recognises one that comes twice.
-    `request_id`: that of the event, if it has one."""
+    `request_id` and `wish`: those of its event, if it has one."""
     token = str(uuid.uuid4())
     entry = Entry(
         token=token,
@@ -28,4 +30,4 @@ def kept(callback: Callback, parameters: Sequence[tuple[str, str]], request_id: 
         dialect=callback.settings.dialect,
         request_id=request_id or logs.request_id(),
     )
-    return NewCallback(token, int(entry.planned_at * 1000), entry.dump())
+    return NewCallback(token, int(entry.planned_at * 1000), entry.dump(), wish)

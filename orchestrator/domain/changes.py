@@ -16,6 +16,19 @@ _SAYS: Final = {
 }
 """Event -> of what the switch speaks; `added`: of all, for the first time."""
 
+_WISHES: Final = {
+    "ParticipantMuted": "mute_request",
+    "ParticipantUnmuted": "unmute_request",
+    "ParticipantHeld": "hold_request",
+    "ParticipantUnheld": "unhold_request",
+}
+"""Event -> the field of the participant's record that names the request which asked for it."""
+
+
+def wish_of(call_sid: str, event: str) -> str:
+    """Return the name of the wish that an event fulfils, CallSid and field; '' if it is none that can be wished for."""
+    return f"{call_sid} {_WISHES[event]}" if event in _WISHES else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Versioned:
@@ -27,11 +40,13 @@ class Versioned:
 
 @dataclass(frozen=True, slots=True)
 class NewCallback:
-    """A callback to be kept: its idempotency token, the moment of its event (ms), and its entry as JSON."""
+    """A callback to be kept: its idempotency token, the moment of its event (ms), and its entry as JSON. `wish`: that
+    which its event fulfils; who asked for it the commit finds, and enters."""
 
     token: str
     planned_ms: int
     entry: bytes
+    wish: str = ""
 
 
 @dataclass(slots=True)
@@ -56,3 +71,7 @@ class Change:
         a wish: what another event finds as it is wanted may be so because the switch has done nothing yet."""
         events = (event for subject, event, *_ in self.transitions if subject == call_sid)
         return frozenset(_SAYS[event] for event in events if event in _SAYS)
+
+    def wishes(self, call_sid: str) -> list[str]:
+        """Return the fields of a call's record that name who asked for what the switch says in these events."""
+        return [_WISHES[event] for subject, event, *_ in self.transitions if subject == call_sid and event in _WISHES]

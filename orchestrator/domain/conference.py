@@ -175,6 +175,8 @@ class Participant:
     dialled last, and `tried_at` when that was, noted by whoever dialled; `order`: what is needed for that, sealed,
     until it is answered or over.
     `options_json` holds the create parameters that have no field of their own.
+    `create_request` and `removal_request` are the clients' requests that asked for that, the last one of a kind; those
+    of a mute and a hold stand beside `muted_wanted` and `hold_wanted`, and only a commit reads them.
     """
 
     call_sid: str
@@ -207,6 +209,7 @@ class Participant:
     end_conference_on_exit: bool = False
     exit_hook_changed: bool = False
     removal_requested: bool = False
+    removal_request: str = ""
     dialled_at: datetime | None = None
     answered_at: datetime | None = None
     joined_at: datetime | None = None
@@ -227,6 +230,7 @@ class Participant:
     tried_left: int = 0
     tried_at: datetime | None = None
     order: str = ""
+    create_request: str = ""
     options_json: str = "{}"
 
     @property

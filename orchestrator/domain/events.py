@@ -22,13 +22,11 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Happened:
     """An event, and its subject by SID: a conference (CF…) or a call (CA…). `conference_sid` says where the subject's
-    record is kept, also after the conference's end; it is None where FreeSWITCH does not say it. `request_id`: the
-    request that asked for it, where that is known."""
+    record is kept, also after the conference's end; it is None where FreeSWITCH does not say it."""
 
     subject: str
     conference_sid: str | None
     event: Event
-    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import structlog
 
 from orchestrator import logs, metrics, tracing
 from orchestrator.domain.calls import call_status, talked_seconds
-from orchestrator.domain.changes import Change, Versioned
+from orchestrator.domain.changes import Change, Versioned, wish_of
 from orchestrator.domain.conference import Conference, Participant, without_fulfilled_wishes
 from orchestrator.domain.effects import UpdateMember
 from orchestrator.domain.events import Happened
@@ -112,7 +112,7 @@ class Committer:
         unplaced = [item.subject for item in events if item.conference_sid is None]
         found = self.store.load_conference_sids(list(dict.fromkeys(unplaced)))
         candidates = ((item.conference_sid or found.get(item.subject), item) for item in events)
-        placed = self.store.askers.name([(sid, item) for sid, item in candidates if sid])
+        placed = [(sid, item) for sid, item in candidates if sid]
         calls = dict.fromkeys((sid, item.subject) for sid, item in placed if item.subject != sid)
         missing = [(sid, call) for sid, call in calls if known.participant(sid, call) is None]
         unseen = [sid for sid in dict.fromkeys(sid for sid, _ in placed) if sid not in known.conferences]
@@ -222,6 +222,7 @@ def _log(change: Change, committed: Committed) -> None:
         _, participant = change.participants.get(subject, (None, None))
         cause = None if participant is None else participant.hangup_cause
         call_sid = "" if participant is None else subject
+        request_id = request_id or committed.requests.get(wish_of(subject, event), "")  # noqa: PLW2901
         with logs.bound(change.after.account_sid, sid, call_sid, request_id=request_id or None):
             tracing.mark(event, call_sid or sid, logs.request_id(), status=status)
             log.info("transition", what=event, was=was, status=status, cause=cause)

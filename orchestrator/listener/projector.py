@@ -8,18 +8,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 
 from orchestrator.callbacks.keep import kept
 from orchestrator.callbacks.plan import Callback, announced, plan_callbacks, with_cut_off
-from orchestrator.domain.changes import Change, Versioned
+from orchestrator.domain.changes import Change, Versioned, wish_of
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.effects import Effect
 from orchestrator.domain.events import (
+    AnswererDetected,
     CallAnswered,
     CallEnded,
     CallInitiated,
+    CallRang,
     DialFailed,
     Event,
     Happened,
@@ -32,6 +35,9 @@ from orchestrator.domain.transitions import apply, apply_to_conference
 Serialize = Callable[[Callback], Sequence[tuple[str, str]]]
 Placed = tuple[str, Happened]
 """An event behind the SID of the conference with which its subject is kept."""
+
+_ENDS: Final = (CallEnded, DialFailed, MemberRemoved)
+_OF_A_CREATE: Final = (CallInitiated, CallRang, CallAnswered, AnswererDetected, MemberAdded, *_ENDS)
 
 log = structlog.get_logger("listener")
 
@@ -77,7 +83,7 @@ def may_end(known: Known, placed: Iterable[Placed]) -> list[str]:
     """The conferences that these events may end: as many go as there are left."""
     going: dict[str, int] = {}
     for conference_sid, item in placed:
-        if isinstance(item.event, (CallEnded, DialFailed, MemberRemoved)):
+        if isinstance(item.event, _ENDS):
             going[conference_sid] = going.get(conference_sid, 0) + 1
     return [
         sid
@@ -117,7 +123,7 @@ def _project_conference(
     if conference == was and not events:
         return None
     conference, _, callbacks = plan_callbacks(conference, None, events)
-    _record(change, item, (was.status, conference.status), conference, events, callbacks, serialize)
+    _record(change, item, "", (was.status, conference.status), conference, events, callbacks, serialize)
     return ()
 
 
@@ -133,14 +139,24 @@ def _project_call(known: Known, change: Change, item: Happened, serialize: Seria
         return None
     events, to_all = with_cut_off(outcome.events, known.owed.get(conference_sid, ()), change.announced)
     conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, events, to_all)
-    _record(change, item, (was.status, current.status), conference, events, callbacks, serialize)
+    request_id = _request_of(was, item.event)
+    _record(change, item, request_id, (was.status, current.status), conference, events, callbacks, serialize)
     change.participants[item.subject] = (read, current)
     return outcome.effects
+
+
+def _request_of(participant: Participant, event: Event) -> str:
+    """Return the client's request that led to an event of a call, or '': what the record says. Who asked for a mute or
+    a hold the commit finds. A call that ends without having joined has come to nothing of what its create asked for."""
+    if isinstance(event, _ENDS) and (participant.removal_requested or participant.joined_at is not None):
+        return participant.removal_request
+    return participant.create_request if isinstance(event, _OF_A_CREATE) else ""
 
 
 def _record(
     change: Change,
     item: Happened,
+    request_id: str,
     statuses: tuple[str, str],
     conference: Conference,
     events: Iterable[Event],
@@ -148,10 +164,12 @@ def _record(
     serialize: Serialize,
 ) -> None:
     """Enter what an event has led to. A change is whole or is not there: what can fail comes first."""
-    rows = [(callback.lane, kept(callback, serialize(callback), item.request_id)) for callback in callbacks]
+    name = type(item.event).__name__
+    wish = wish_of(item.subject, name)
+    rows = [(callback.lane, kept(callback, serialize(callback), request_id, wish)) for callback in callbacks]
     was, status = statuses
     change.after = conference
     change.announced += announced(events)
-    change.transitions.append((item.subject, type(item.event).__name__, str(was), str(status), item.request_id))
+    change.transitions.append((item.subject, name, str(was), str(status), request_id))
     for lane, row in rows:
         change.outbox.setdefault(lane, []).append(row)

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 
 import orjson
 
+from orchestrator import logs
 from orchestrator.domain.commands import NOT_SENT_YET, SECRETS, SHOWN, CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, RecordingSettings, SwitchRef
 from orchestrator.sids import channel_uuid_of
 
 
 def make_participant(call_sid: str, conference: Conference, command: CreateParticipant) -> Participant:
-    """Make the record of a participant who is dialled now."""
+    """Make the record of a participant who is dialled now, for the request that is being answered."""
     now = datetime.now(UTC)
     return Participant(
         call_sid=call_sid,
@@ -45,6 +46,7 @@ def make_participant(call_sid: str, conference: Conference, command: CreateParti
         detection_seconds=command.machine_detection_timeout_seconds if command.machine_detection else 0,
         recording=_call_recording(command),
         conference_recording=_conference_recording(command),
+        create_request=logs.request_id(),
         options_json=_stored_options(command),
     )
 

@@ -13,7 +13,7 @@ from orchestrator.store.schema import KEYS
 
 _AT_ONCE: Final = 200
 _PLAYED: Final = (keys.playback, keys.announcements)
-_OF_A_CALL: Final = (keys.participant, keys.askers, *_PLAYED)
+_OF_A_CALL: Final = (keys.participant, *_PLAYED)
 """Keys of a conference that name one of its calls."""
 
 

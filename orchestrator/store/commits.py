@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -16,7 +16,6 @@ from orchestrator.domain.conference import Conference, ConferenceStatus, Partici
 from orchestrator.domain.events import OwedEnd
 from orchestrator.store import keys
 from orchestrator.store.accounts import AccountStore
-from orchestrator.store.askers import AskerStore
 from orchestrator.store.callback_index import (
     OUTBOX_DEPTH,
     WAKE_GRACE_MS,
@@ -37,11 +36,13 @@ from orchestrator.store.scripts import Script
 @dataclass(frozen=True, slots=True)
 class Committed:
     """`lanes` were empty and now hold callbacks: wake them. `dropped`: token and moment (ms) of what fell out of a full
-    lane. `contested`: CallSid and what is wanted of those who were just muted or unmuted against it."""
+    lane. `contested`: CallSid and what is wanted of those who were just muted or unmuted against it. `requests`: wish
+    that was fulfilled -> who asked for it (changes.wish_of)."""
 
     lanes: tuple[str, ...] = ()
     dropped: Dropped = ()
     contested: tuple[tuple[str, bool], ...] = ()
+    requests: Mapping[str, str] = field(default_factory=dict)
 
 
 class CommitStore:
@@ -63,7 +64,6 @@ class CommitStore:
         self._fence = Script(client, "conferences/fence")
         self._release_name = Script(client, "conferences/release_name")
         self._accounts = AccountStore(client)
-        self.askers = AskerStore(client)
 
     def load_conference_sids(self, call_sids: Sequence[str]) -> dict[str, str]:
         """Return the ConferenceSid of each known call."""
@@ -241,6 +241,7 @@ def _render(change: Change, call_retention_seconds: int, retention_seconds: int)
                     "left": before.is_live and not after.is_live,
                     "ended": after.ended_at is not None,
                     "label": after.label or "",
+                    "wishes": change.wishes(call_sid),
                     **{word: word in said for word in ("added", "muted", "hold")},
                 },
             }
@@ -248,7 +249,7 @@ def _render(change: Change, call_retention_seconds: int, retention_seconds: int)
     outbox = []
     for lane, callbacks in change.outbox.items():
         names.append(keys.outbox(sid, lane))
-        rows = [[new.token, str(new.planned_ms), new.entry.decode()] for new in callbacks]
+        rows = [[new.token, str(new.planned_ms), new.entry.decode(), new.wish] for new in callbacks]
         outbox.append({"key": len(names), "lane": lane, "callbacks": rows})
     completed = change.after.status is ConferenceStatus.COMPLETED
     body = {
@@ -267,9 +268,10 @@ def _render(change: Change, call_retention_seconds: int, retention_seconds: int)
 def _committed(answer: Sequence[Any]) -> Committed | None:
     if int(answer[0]) == 0:
         return None
-    _, lanes, dropped, contested = answer
+    _, lanes, dropped, contested, requests = answer
     return Committed(
         lanes=tuple(map(str, lanes)),
         dropped=parse_dropped(dropped),
         contested=tuple((call_sid, wanted == "1") for call_sid, wanted in (str(text).split(" ") for text in contested)),
+        requests={wish: request_id for wish, _, request_id in (str(text).rpartition(" ") for text in requests)},
     )

@@ -10,16 +10,9 @@ from typing import Any, Literal
 
 import redis
 
+from orchestrator import logs
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Conference, EndReason, Participant
-from orchestrator.domain.events import (
-    CallEnded,
-    MemberRemoved,
-    ParticipantHeld,
-    ParticipantMuted,
-    ParticipantUnheld,
-    ParticipantUnmuted,
-)
 from orchestrator.domain.hearing import Sound
 from orchestrator.errors import (
     CoachedCallHeld,
@@ -31,7 +24,6 @@ from orchestrator.errors import (
 )
 from orchestrator.sids import is_sid, looks_like_call_sid
 from orchestrator.store import keys
-from orchestrator.store.askers import AskerStore
 from orchestrator.store.conference_list import ConferenceFilter, Place, Seen, list_rows
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.nodes import note_waiting
@@ -69,7 +61,6 @@ class ConferenceStore:
         self._unwant = Script(client, "conferences/undo_wish")
         self._request_removal = Script(client, "conferences/request_removal")
         self._request_end = Script(client, "conferences/request_end")
-        self._askers = AskerStore(client)
 
     # ------------------------------------------------------------ create
 
@@ -178,10 +169,9 @@ class ConferenceStore:
         self, account_sid: str, conference_sid: str, reference: str, muted: bool
     ) -> tuple[Participant, str]:
         """Record that a client wants `muted`; returns the participant and what undoes it (`undo_wish`)."""
-        answer = self._run(self._want_muted, account_sid, conference_sid, reference, "1" if muted else "0")
-        participant = decode_participant(answer[1])
-        self._askers.note(participant, ParticipantMuted if muted else ParticipantUnmuted)
-        return participant, str(answer[2])
+        wanted = "1" if muted else "0"
+        answer = self._run(self._want_muted, account_sid, conference_sid, reference, wanted, logs.request_id())
+        return decode_participant(answer[1]), str(answer[2])
 
     def request_hold(
         self, account_sid: str, conference_sid: str, reference: str, hold: bool, sound: Sound | None
@@ -190,11 +180,9 @@ class ConferenceStore:
         told = (
             (("hold_url", sound.url), ("hold_method", sound.method), ("hold_dialect", sound.dialect)) if sound else ()
         )
-        rest = (text for pair in told for text in pair)
-        answer = self._run(self._want_hold, account_sid, conference_sid, reference, "1" if hold else "0", *rest)
-        participant = decode_participant(answer[1])
-        self._askers.note(participant, ParticipantHeld if hold else ParticipantUnheld)
-        return participant, str(answer[2])
+        rest = ("1" if hold else "0", logs.request_id(), *(text for pair in told for text in pair))
+        answer = self._run(self._want_hold, account_sid, conference_sid, reference, *rest)
+        return decode_participant(answer[1]), str(answer[2])
 
     def undo_wish(
         self, participant: Participant, field: Literal["muted_wanted", "hold_wanted"], wanted: bool, before: str
@@ -208,9 +196,8 @@ class ConferenceStore:
 
     def request_removal(self, account_sid: str, conference_sid: str, reference: str) -> Participant:
         """Record that a client removes the participant, so that its leave can say so."""
-        participant = decode_participant(self._run(self._request_removal, account_sid, conference_sid, reference)[1])
-        self._askers.note(participant, MemberRemoved, CallEnded)
-        return participant
+        answer = self._run(self._request_removal, account_sid, conference_sid, reference, logs.request_id())
+        return decode_participant(answer[1])
 
     def _run(self, script: Any, account_sid: str, conference_sid: str, reference: str, *args: str) -> Any:
         kind = "call" if looks_like_call_sid(reference) else "label"

@@ -98,10 +98,6 @@ def owed(conference_sid: str) -> str:
     return f"conference:{{{conference_sid}}}:owed"
 
 
-def askers(conference_sid: str, call_sid: str) -> str:
-    return f"conference:{{{conference_sid}}}:askers:{call_sid}"
-
-
 def participant(conference_sid: str, call_sid: str) -> str:
     return f"conference:{{{conference_sid}}}:participant:{call_sid}"
 

@@ -52,8 +52,6 @@ KEYS: Final[tuple[Key, ...]] = (
         "field removed when its end is told; all are told when the conference ends"),
     Key("conference:{CF}:participant:CA", "hash", "the Participant record",
         "CALL_RETENTION_DAYS after the call has ended"),
-    Key("conference:{CF}:askers:CA", "hash", "event that a client asked for -> its request; only where traces are on",
-        "field removed when the event comes; 60 s after the last request"),
     Key("conference:{CF}:lanes", "set", "lanes whose outbox is not empty", "member removed by the drain"),
     Key("conference:{CF}:callbacks", "zset", "tokens of the conference's callbacks by the moment of their event (ms)",
         "RETENTION_DAYS after the last one"),

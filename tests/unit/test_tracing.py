@@ -14,7 +14,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from orchestrator import logs, tracing
 from orchestrator.domain.events import CallAnswered, MemberAdded, ParticipantMuted, ParticipantUnmuted
 from orchestrator.sids import mint_sid
-from orchestrator.store import keys
 from orchestrator.store.conferences import ConferenceStore
 from tests.unit.api.test_app import make_api
 from tests.unit.listener.test_committer import NOW, World
@@ -77,17 +76,6 @@ def test_an_event_that_a_request_asked_for_is_in_its_trace_and_so_is_its_callbac
     ]  # fmt: skip
     entries = [entry for entry in world.entries(person.conference_sid) if "mute" in entry.kind]
     assert [entry.request_id for entry in entries] == [last, "", ""]
-
-
-def test_who_asked_is_noted_only_for_traces(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Off, it costs Redis nothing."""
-    monkeypatch.setattr(tracing, "_tracer", None)
-    store = ConferenceStore(client)
-    person = create(store)
-    with logs.bound(request_id=mint_sid("RQ")):
-        store.request_muted(ACCOUNT, person.conference_sid, person.call_sid, muted=True)
-
-    assert not client.exists(keys.askers(person.conference_sid, person.call_sid))
 
 
 def test_off_it_is_not_even_imported() -> None:

@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 import redis
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
+from orchestrator import logs
 from orchestrator.callbacks.entry import Entry
 from orchestrator.dialects.twilio.callbacks import serialize_callback
 from orchestrator.domain.conference import ConferenceStatus, Participant, ParticipantStatus, RecordingSettings
@@ -881,3 +884,63 @@ def test_a_recording_is_closed_to_older_listeners_with_its_conference(world: Wor
         recorder.apply(lane_of(recording), SourceEnded(NOW, is_closed=True), world.send)
     assert [each.status for each in recorder.store.list_of(one.call_sid)] == [recording.status]
     assert world.client.hgetall(keys.COMMITS_REFUSED) == {NODE: "1"}
+
+
+# ------------------------------------------------------------ who asked for it
+
+
+def test_a_wish_names_its_request_until_it_is_fulfilled(world: World) -> None:
+    """Of two opposite ones that are asked for at once each names its own; what nobody asked for names none. The
+    listener has read the person before."""
+    person = world.create(conference_callbacks=replace(EVENTS, events=("mute", "hold")))
+    world.join(person)
+    mute, unmute, hold = (mint_sid("RQ") for _ in range(3))
+    for request_id, muted in ((mute, True), (unmute, False)):
+        with logs.bound(request_id=request_id):
+            world.store.request_muted(ACCOUNT, person.conference_sid, person.call_sid, muted)
+    with logs.bound(request_id=hold):
+        world.store.request_hold(ACCOUNT, person.conference_sid, person.call_sid, True, None)
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        world.apply(person, ParticipantMuted(NOW))
+        world.apply(person, ParticipantUnmuted(NOW))
+        world.apply(person, ParticipantHeld(NOW))
+        world.apply(
+            person, ParticipantUnheld(NOW), ParticipantMuted(NOW), ParticipantUnmuted(NOW), ParticipantHeld(NOW)
+        )
+    told = [mute, unmute, hold, "", "", "", ""]
+
+    assert [entry.request_id for entry in world.entries(person.conference_sid)] == told
+    assert [line.get("request_id", "") for line in lines if line["event"] == "transition"] == told
+
+
+def test_a_wish_that_came_true_by_joining_names_nothing_later(world: World) -> None:
+    """Muted while it rings."""
+    person = world.create()
+    with logs.bound(request_id=mint_sid("RQ")):
+        world.store.request_muted(ACCOUNT, person.conference_sid, person.call_sid, muted=True)
+    world.join(person, muted=True)
+    world.apply(person, ParticipantUnmuted(NOW), ParticipantMuted(NOW))
+
+    assert [entry.request_id for entry in world.entries(person.conference_sid)][1:] == ["", ""]
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_a_call_begins_for_its_create_and_ends_for_whoever_ended_it(world: World, joins: bool) -> None:
+    """One that ends without having joined is the create's, too, unless somebody asked for its end."""
+    created, removed = mint_sid("RQ"), mint_sid("RQ")
+    one, other = (world.create(create_request=created) for _ in range(2))
+    for person in (one, other):
+        world.apply(person, CallRang(NOW))
+        if joins:
+            world.join(person)
+    with logs.bound(request_id=removed):
+        world.store.request_removal(ACCOUNT, one.conference_sid, one.call_sid)
+    for person in (one, other):
+        world.apply(person, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+    ends = {one: removed, other: "" if joins else created}
+    told = {entry.call_sid: entry for entry in world.entries(one.conference_sid) if entry.kind == "participant-leave"}
+
+    for person, request_id in ends.items():
+        *begins, completed = world.entries(one.conference_sid, person.call_sid)
+        assert {entry.request_id for entry in begins} == {created}
+        assert completed.request_id == told[person.call_sid].request_id == request_id

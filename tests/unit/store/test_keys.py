@@ -6,12 +6,10 @@ import re
 import time
 from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 import redis
 
-from orchestrator import logs, tracing
 from orchestrator.domain.conference import CallbackSettings, Participant, RecordingSettings
 from orchestrator.domain.events import CallEnded, CallRang, MemberRemoved, ParticipantMuted, ParticipantUnmuted
 from orchestrator.domain.recording_events import DeleteRequested, Processed, SourceEnded
@@ -23,7 +21,6 @@ from orchestrator.reporter import Reporter
 from orchestrator.sids import mint_sid
 from orchestrator.store import keys, schema
 from orchestrator.store.accounts import Account, AccountStore
-from orchestrator.store.askers import AskerStore
 from orchestrator.store.audit import AuditStore, Deed
 from orchestrator.store.dials import DialStore
 from orchestrator.store.lanes import Lane, LaneStore, LeaseLost
@@ -58,7 +55,6 @@ _PARTS = {
     r"\{name\}": r"\{[A-Za-z0-9_-]{1,32}\}",
     r"\{host:pid:random\}": r"\{[A-Za-z0-9._-]+:\d+:[0-9a-f]{4}\}",
     ":participant:CA": ":participant:CA[0-9a-f]{32}",
-    ":askers:CA": ":askers:CA[0-9a-f]{32}",
     ":lane": ":(?:conference|(?:CA|RE)[0-9a-f]{32})",
 }
 
@@ -74,7 +70,6 @@ def _pattern(key: schema.Key) -> re.Pattern[str]:
 PATTERNS = [(_pattern(key), key) for key in schema.KEYS]
 BY_TTL = {
     "conference:{CF}:participant:CA",
-    "conference:{CF}:askers:CA",
     "conference:{CF}:callbacks",
     "account:{AC}:callbacks",
     "account:{AC}:dead",
@@ -195,13 +190,6 @@ def _record(client: redis.Redis, participant: Participant, url: str) -> None:
     assert store.kept_bytes(ACCOUNT) == 16_044
 
 
-def _mute(world: World, participant: Participant) -> None:
-    """Asked for where traces are on; the event of one more request does not come."""
-    with patch.object(tracing, "_tracer", object()), logs.bound(request_id=mint_sid("RQ")):
-        AskerStore(world.client).note(participant, ParticipantUnmuted)
-    world.apply(participant, ParticipantMuted(NOW))
-
-
 def _delete(client: redis.Redis, participant: Participant) -> None:
     store = RecordingStore(client)
     (recording,) = store.list_of(participant.call_sid)
@@ -266,7 +254,7 @@ def test_a_full_life_writes_only_what_the_schema_says_and_leaves_only_what_ends(
     world.apply(one, CallRang(NOW))
     world.join(one)
     world.join(two, 2)
-    _mute(world, one)
+    world.apply(one, ParticipantMuted(NOW))
     _sound(client, Lane(one.conference_sid, one.call_sid))
     _record(client, one, web.url())
     _check(client, seen)

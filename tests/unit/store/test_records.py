@@ -35,6 +35,7 @@ FULL_PARTICIPANT = a_participant(
     detection_callbacks=PROGRESS, detection_seconds=30, answered_by="human",
     recording=RecordingSettings(2, "inbound", False, PROGRESS), conference_recording=RecordingSettings(),
     gateways_left=2, tried_left=3, tried_at=at(0.7), order="sealed", options_json='{"a":1}',
+    create_request="RQ1", removal_request="RQ2",
     switch=SwitchRef("n1", UUID, 7), updated_at=at(9),
 )  # fmt: skip
 FULL_CONFERENCE = a_conference(
@@ -87,7 +88,7 @@ NEW = {
     "hold_wanted", "hold_url", "hold_method", "hold_number", "wait_url", "wait_method", "talking",
     "hold_dialect", "wait_dialect",
     "beep_on_enter", "beep_on_exit", "announced_id", "recording", "conference_recording",
-    "gateways_left", "tried_left", "order",
+    "gateways_left", "tried_left", "order", "create_request", "removal_request",
 }  # fmt: skip
 
 

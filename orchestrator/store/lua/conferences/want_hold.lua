@@ -7,7 +7,8 @@
 -- ARGV[2] CallSid or label
 -- ARGV[3] 'call' or 'label': which of them it is
 -- ARGV[4] '1' or '0'
--- ARGV[5…] hold_url, its value, and so on
+-- ARGV[5] RequestId, or ''
+-- ARGV[6…] hold_url, its value, and so on
 -- Returns {'ok', {participant: field, value…}, what was wanted before}, or {'missing'}.
 
 -- include shared/freeing
@@ -17,7 +18,10 @@ local known = redis.call('HMGET', participant, 'hold', 'hold_wanted')
 local wanted = known[2] or ''
 local was = wanted ~= '' and wanted or known[1]
 if was == '0' and ARGV[4] == '1' then redis.call('HINCRBY', participant, 'hold_number', 1) end
-if known[1] ~= ARGV[4] or wanted ~= '' then redis.call('HSET', participant, 'hold_wanted', ARGV[4]) end
-if #ARGV > 4 then redis.call('HSET', participant, unpack(ARGV, 5)) end
+if known[1] ~= ARGV[4] or wanted ~= '' then
+  local asking = ARGV[4] == '1' and 'hold_request' or 'unhold_request'
+  redis.call('HSET', participant, 'hold_wanted', ARGV[4], asking, ARGV[5])
+end
+if #ARGV > 5 then redis.call('HSET', participant, unpack(ARGV, 6)) end
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 return {'ok', redis.call('HGETALL', participant), wanted}
