@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from orchestrator import logs
 from orchestrator.dialling.orders import Seal, Unreadable
 from orchestrator.dialling.policies import check_policy
 from orchestrator.dialling.sessions import Sessions
@@ -60,6 +62,12 @@ class Unsure(NotNow):
     """The call may have been dialled."""
 
 
+def _about(call: Waiting) -> AbstractContextManager[None]:
+    """Have lines, and what follows, name a call of the queue, not the request that woke the queue; `_load` adds that
+    which the call is due to."""
+    return logs.bound(call.account_sid, call.conference_sid, call.call_sid, request_id="")
+
+
 class Dialler:
     """Dials calls of any account and node."""
 
@@ -85,31 +93,33 @@ class Dialler:
 
     def take(self, call: Waiting) -> None:
         """Dial a call, or end it. Raises NotNow, Unavailable."""
-        claim, order, found_ms = self._store.claim(call)
-        if claim == 0:
-            return
-        was_claimed = claim == 2
-        try:
-            if was_claimed:
-                self._await_news(call, found_ms)
-            dialled = self._settle(call, order, was_claimed)
-        except Unsure:
-            raise
-        except NotNow:
-            self._store.unclaim(call)
-            raise
-        self._store.finish(call, *dialled)
+        with _about(call):
+            claim, order, found_ms = self._store.claim(call)
+            if claim == 0:
+                return
+            was_claimed = claim == 2
+            try:
+                if was_claimed:
+                    self._await_news(call, found_ms)
+                dialled = self._settle(call, order, was_claimed)
+            except Unsure:
+                raise
+            except NotNow:
+                self._store.unclaim(call)
+                raise
+            self._store.finish(call, *dialled)
 
     def end(self, call: Waiting, cause: str = CANCELED) -> None:
         """Take a call that is not dialled any more out of the queue: its leave, and its last callback, say why."""
-        _, participant = self._load(call)
-        if participant is not None and participant.ended_at is None:
-            event = Happened(call.call_sid, call.conference_sid, CallEnded(datetime.now(UTC), cause))
-            try:
-                self._make_committer(partial(self._nodes.send, participant.switch.node)).commit_events([event])
-            except NodeUnavailable as error:
-                log.warning("end_not_told", call_sid=call.call_sid, error=error.message)  # it is committed
-        self._store.finish(call, None)
+        with _about(call):
+            _, participant = self._load(call)
+            if participant is not None and participant.ended_at is None:
+                event = Happened(call.call_sid, call.conference_sid, CallEnded(datetime.now(UTC), cause))
+                try:
+                    self._make_committer(partial(self._nodes.send, participant.switch.node)).commit_events([event])
+                except NodeUnavailable as error:
+                    log.warning("end_not_told", error=error.message)  # it is committed
+            self._store.finish(call, None)
 
     def _settle(self, call: Waiting, sealed: str, was_claimed: bool) -> tuple[datetime | None, int]:
         """When the call was dialled, None if it was not, and how many gateways were left then."""
@@ -117,7 +127,7 @@ class Dialler:
         if conference is None or participant is None:
             if time.time() * 1000 - call.turn_ms < YOUNG_MS:
                 raise NotNow
-            log.error("waiting_call_unknown", conference_sid=call.conference_sid, call_sid=call.call_sid)
+            log.error("waiting_call_unknown")
             return None, 0
         left = participant.gateways_left
         if participant.ended_at is not None or (participant.order and not participant.is_waiting):
@@ -157,10 +167,10 @@ class Dialler:
         except NodeUnavailable as error:
             raise Unsure(name) from error
         except (Unreadable, BadParameter, CommandRefused) as error:
-            log.error("waiting_call_not_dialled", call_sid=call.call_sid, error=repr(error)[:200])
+            log.error("waiting_call_not_dialled", error=repr(error)[:200])
             self.end(call, "NORMAL_TEMPORARY_FAILURE")
             return None
-        log.info("waiting_call_dialled", conference_sid=call.conference_sid, call_sid=call.call_sid)
+        log.info("waiting_call_dialled")
         return dialled_at
 
     def _may_call(self, account_sid: str, command: CreateParticipant) -> bool:
@@ -175,8 +185,10 @@ class Dialler:
     def _load(self, call: Waiting) -> tuple[Conference | None, Participant | None]:
         sid, call_sid = call.conference_sid, call.call_sid
         conferences, participants = self._commits.load([(sid, call_sid)], [sid])
-        found = conferences.get(sid)
-        return (found.conference if found else None), participants.get(call_sid)
+        found, participant = conferences.get(sid), participants.get(call_sid)
+        if participant is not None:
+            logs.bind(participant.removal_request or participant.create_request)
+        return (found.conference if found else None), participant
 
     # ------------------------------------------------------------ after somebody's death
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from orchestrator import logs
 from orchestrator.callbacks.keep import kept
 from orchestrator.callbacks.plan import Callback, announced, plan_callbacks, with_cut_off
 from orchestrator.domain.changes import Change, Versioned, wish_of
@@ -123,7 +124,7 @@ def _project_conference(
     if conference == was and not events:
         return None
     conference, _, callbacks = plan_callbacks(conference, None, events)
-    _record(change, item, "", (was.status, conference.status), conference, events, callbacks, serialize)
+    _record(change, item, logs.request_id(), (was.status, conference.status), conference, events, callbacks, serialize)
     return ()
 
 
@@ -139,15 +140,15 @@ def _project_call(known: Known, change: Change, item: Happened, serialize: Seria
         return None
     events, to_all = with_cut_off(outcome.events, known.owed.get(conference_sid, ()), change.announced)
     conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, events, to_all)
-    request_id = _request_of(was, item.event)
+    request_id = logs.request_id() or _request_of(was, item.event)
     _record(change, item, request_id, (was.status, current.status), conference, events, callbacks, serialize)
     change.participants[item.subject] = (read, current)
     return outcome.effects
 
 
 def _request_of(participant: Participant, event: Event) -> str:
-    """Return the client's request that led to an event of a call, or '': what the record says. Who asked for a mute or
-    a hold the commit finds. A call that ends without having joined has come to nothing of what its create asked for."""
+    """Return the client's request that led to an event of a call, or '', by its record. Who asked for a mute or a hold
+    the commit finds. A call that ends without having joined has come to nothing of what its create asked for."""
     if isinstance(event, _ENDS) and (participant.removal_requested or participant.joined_at is not None):
         return participant.removal_request
     return participant.create_request if isinstance(event, _OF_A_CREATE) else ""

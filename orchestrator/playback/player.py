@@ -104,7 +104,10 @@ class Player:
         audience = self._output.find(self._lane) if self._loads.have_come else None
         if audience is not None:
             for kind, loading in self._loads.take():
-                self._take_loaded(audience, kind, loading)
+                track = self.state.track(kind)
+                if track is not None:
+                    with logs.bound(request_id=track.request_id):
+                        self._take_loaded(audience, kind, track, loading)
 
     def _has_news(self) -> bool:
         return self._loads.have_come or self._needs_stock() or self.state.is_finished((), now_ms())
@@ -127,8 +130,10 @@ class Player:
         else:
             for kind in KINDS:
                 track = self.state.track(kind)
-                if track is not None and self._is_loaded(audience, kind, track):
-                    return self._play_on(audience, kind, track)
+                if track is not None:
+                    with logs.bound(request_id=track.request_id):
+                        if self._is_loaded(audience, kind, track):
+                            return self._play_on(audience, kind, track)
             return self._fill_in(audience)
         return True
 
@@ -138,6 +143,8 @@ class Player:
         self._silent_since = time.monotonic()
         wanted = audience.background
         track = None if wanted is None else Track.of(wanted.url, wanted.method, wanted.hold_number, wanted.dialect)
+        if track is not None:  # whoever has woken us wants another one
+            track = replace(track, request_id=logs.request_id())
         self.state = self.state.with_track("background", track)
 
     def _stop_background(self, audience: Audience) -> None:
@@ -225,7 +232,8 @@ class Player:
         self._loads.cancel()
         announcement = self.state.announcement or self._take_next()
         while announcement is not None:
-            self._report_failed(announcement, "nobody is there to hear it")
+            with logs.bound(request_id=announcement.request_id):
+                self._report_failed(announcement, "nobody is there to hear it")
             announcement = self._take_next()
         self.state = State()
         return None
@@ -235,7 +243,8 @@ class Player:
         waiting = self._stored.next
         if waiting is None:
             return None
-        track = replace(Track.of(waiting.url, waiting.method, dialect=waiting.dialect), id=waiting.id)
+        track = Track.of(waiting.url, waiting.method, dialect=waiting.dialect)
+        track = replace(track, id=waiting.id, request_id=waiting.request_id)
         self.state = self.state.with_track("announcement", track)
         self._store.save(self._lane, self._owner, self.state.dump(), taken=1)
         self._stored = self._store.load(self._lane)
@@ -252,10 +261,7 @@ class Player:
             self._loads.begin(kind, track, conference.account_sid, parameters)
         return track.clip is not None or track.is_stock or track.is_over or track.is_at_end
 
-    def _take_loaded(self, audience: Audience, kind: Kind, loading: Loading[Any]) -> None:
-        track = self.state.track(kind)
-        if track is None:
-            return
+    def _take_loaded(self, audience: Audience, kind: Kind, track: Track, loading: Loading[Any]) -> None:
         result = loading.result()
         if loading.verb is None:
             self._take_document(audience, kind, track, result)

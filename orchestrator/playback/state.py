@@ -46,6 +46,7 @@ class Track:
     instead. `is_over`: silence from now on. `was_cut`: what is played was cut short once and is heard again.
     `asked_url` is what the client named, `hold_number` tells one hold from the next, `id` an announcement from all
     others. A document that plays next to nothing is not loaded again before `not_before_ms`. `dialect`: of `asked_url`.
+    `request_id`: the client's request that it is due to, as far as that is known.
     """
 
     asked_url: str
@@ -69,6 +70,7 @@ class Track:
     id: str = ""
     not_before_ms: int = 0
     dialect: str = TWILIO
+    request_id: str = ""
 
     @classmethod
     def of(cls, url: str, method: str, hold_number: int = 0, dialect: str = TWILIO) -> Track:
@@ -163,6 +165,7 @@ class Track:
             id=self.id,
             not_before_ms=not_before_ms,
             dialect=self.dialect,
+            request_id=self.request_id,
         )
 
     def source(self, parameters: tuple[tuple[str, str], ...], account_sid: str) -> Source:

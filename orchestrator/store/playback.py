@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 import redis
 
+from orchestrator import logs
 from orchestrator.clock import now_ms
 from orchestrator.domain.conference import TWILIO
 from orchestrator.domain.events import OwedEnd
@@ -32,12 +33,13 @@ _WAKE_GRACE_MS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What a client wants to be played; `id` tells it from all others."""
+    """What a client wants to be played; `id` tells it from all others, `request_id` who asked for it."""
 
     url: str
     method: str
     id: str
     dialect: str = TWILIO
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class PlaybackStore(LaneStore):
     def add_announcement(self, lane: Lane, url: str, method: str, dialect: str = TWILIO) -> None:
         """Have it played after those that wait. From now on its end is owed to the client; a sweep finds it, should
         nobody be woken. Raises TooManyAnnouncements, ConferenceNotInProgress."""
-        announcement = Announcement(url, method, secrets.token_hex(8), dialect)
+        announcement = Announcement(url, method, secrets.token_hex(8), dialect, logs.request_id())
         owed = OwedEnd(announcement.id, url, to_all=lane.name == CONFERENCE_LANE)
         with redis_errors():
             added = self._add(

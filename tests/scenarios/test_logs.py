@@ -75,3 +75,32 @@ def test_every_line_names_request_account_conference_and_call(two: Room, web: We
     assert _ids(rows, "sound_failed")[0] in (None, asked["ParticipantHeld"])
     assert {row["account_sid"] for row in rows} == {stack.account_sid}
     assert {row["process"] for row in rows} == {"api", "listen", "work"}
+
+
+def test_calls_that_waited_name_their_own_requests(own_stack: Stack) -> None:
+    """One worker dials both in one go, woken by one of the two."""
+    stack, auth = own_stack, (own_stack.account_sid, own_stack.auth_token)
+    stack.set_limits(stack.account_sid, calls_per_second=1)
+    url = f"{stack.base_url}/2010-04-01/Accounts/{stack.account_sid}/Conferences/queued/Participants.json"
+    asked: dict[str, str] = {}
+    for number in range(3):
+        settings = {"StatusCallback": stack.receiver.url(), "StatusCallbackEvent": ["initiated", "ringing", "answered"]}
+        form = {"From": "+15550009999", "To": f"+1555000100{number}", **settings}
+        answer = requests.post(url, data=form, auth=auth, timeout=5)
+        assert answer.status_code == 201, answer.text
+        asked[answer.json()["call_sid"]] = answer.headers["Twilio-Request-Id"]
+        sid = answer.json()["conference_sid"]
+
+    def is_told(call_sid: str) -> bool:
+        return bool(_ids(_lines(stack, sid), "callback_attempt", call_sid=call_sid, callback="answered"))
+
+    for call_sid in asked:
+        eventually(lambda: is_told(call_sid), "it is told to have answered")  # noqa: B023
+    for call_sid, request_id in asked.items():
+        rows = [row for row in _lines(stack, sid) if row.get("call_sid") == call_sid]
+        assert _ids(rows, "participant_created") == _ids(rows, "callback_attempt") == [request_id]
+        for what in ("CallInitiated", "CallAnswered", "MemberAdded"):
+            assert _ids(rows, "transition", what=what) == [request_id], what
+    queued = [row for row in _lines(stack, sid) if row["event"] == "waiting_call_dialled"]
+
+    assert [(row["call_sid"], row["request_id"]) for row in queued] == list(asked.items())[1:]

@@ -11,7 +11,10 @@ from typing import Any
 
 import gevent
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
+from orchestrator import logs
 from orchestrator.dialling import dialler as dialler_module
 from orchestrator.dialling.dialler import Dialler, NotNow
 from orchestrator.dialling.orders import Seal
@@ -22,7 +25,7 @@ from orchestrator.errors import NodeFull
 from orchestrator.freeswitch.client import NodeUnavailable
 from orchestrator.freeswitch.nodes import Node
 from orchestrator.lanes.engine import Lease
-from orchestrator.sids import channel_uuid_of
+from orchestrator.sids import channel_uuid_of, mint_sid
 from orchestrator.store import keys
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.commits import CommitStore
@@ -435,3 +438,27 @@ def test_whom_the_account_may_not_call_nobody_dials(scene: Scene) -> None:
     assert (scene.dialled(), scene.api.store.find_name(ACCOUNT, "weekly")) == ([], None)
     assert scene.create()["status"] == "queued"
     assert scene.dialled() == scene.made
+
+
+def test_each_call_is_dialled_or_ended_in_the_name_of_its_own_request(scene: Scene) -> None:
+    """Not in that of the request that has woken the queue; its lines and its callbacks say so."""
+    scene.rate(1)
+    for _ in range(4):
+        scene.create()
+    _, *dialled, removed = map(scene.load, scene.made)
+    woke, removal = mint_sid("RQ"), mint_sid("RQ")
+    with logs.bound(request_id=removal):
+        scene.api.store.request_removal(ACCOUNT, removed.conference_sid, removed.call_sid)
+    scene.hurry()
+    with logs.bound(request_id=woke), capture_logs(processors=[merge_contextvars]) as lines:
+        while scene.work() is not None:
+            pass
+        assert logs.request_id() == woke
+    said = [line for line in lines if line["event"] == "waiting_call_dialled"]
+    (told,) = scene.world.entries(removed.conference_sid, removed.call_sid)
+
+    assert len({woke, "", *(one.create_request for one in dialled)}) == 4
+    assert [(line["account_sid"], line["call_sid"], line["request_id"]) for line in said] == [
+        (ACCOUNT, one.call_sid, one.create_request) for one in dialled
+    ]
+    assert (told.kind, told.request_id) == ("completed", removal)

@@ -9,8 +9,10 @@ from typing import Any
 import gevent
 import pytest
 import redis
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from orchestrator import logs
 from orchestrator.domain.conference import STOCK
 from orchestrator.domain.events import MemberRemoved
 from orchestrator.media.errors import MediaError
@@ -18,6 +20,7 @@ from orchestrator.media.program import Clip, Program, Source
 from orchestrator.playback import player as player_module
 from orchestrator.playback.player import NOT_PLAYABLE, STOCK_AFTER_SECONDS
 from orchestrator.playback.state import LATE_MS, MOST_DOCUMENTS, SHORT_ROUND_MS, State
+from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.lanes import LEASE_MS, Lane
 from orchestrator.twiml.verbs import Play
@@ -730,3 +733,26 @@ def test_an_announcement_whose_wake_up_is_lost_while_the_lane_is_worked_on_is_pl
     theatre.look()
 
     assert theatre.sounds.list_due(int(time.time() * 1000) + LEASE_MS, 10) == [theatre.lane]
+
+
+def test_each_sound_is_played_in_the_name_of_the_request_that_asked_for_it(theatre: Theatre) -> None:
+    """Not in that of whoever wakes the lane; what waits while nobody is there any more, too."""
+    asked = [mint_sid("RQ") for _ in range(4)]
+    theatre.start()
+    theatre.loader.known |= dict.fromkeys((URL, *(f"{SAY}{number}" for number in range(3))), BROKEN)
+    with logs.bound(request_id=asked[3]):
+        theatre.hold(URL)
+        theatre.look()
+    for number in range(2):
+        with logs.bound(request_id=asked[number]):
+            theatre.sounds.add_announcement(theatre.lane, f"{SAY}{number}", "POST")
+    with logs.bound(request_id=mint_sid("RQ")), capture_logs(processors=[merge_contextvars]) as lines:
+        theatre.look()
+    with logs.bound(request_id=asked[2]):
+        theatre.sounds.add_announcement(theatre.lane, f"{SAY}2", "POST")
+    theatre.world.apply(theatre.one, MemberRemoved(NOW))
+    theatre.look()
+
+    assert [line["request_id"] for line in lines if line["event"] == "sound_failed"] == asked[:2]
+    assert theatre.told_for == asked[:3]
+    assert State.parse(theatre.sounds.load(theatre.lane).state) == State()

@@ -13,6 +13,7 @@ import gevent
 import redis
 from gevent.event import AsyncResult
 
+from orchestrator import logs
 from orchestrator.dialects.registry import DIALECTS
 from orchestrator.domain.conference import Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
@@ -148,6 +149,8 @@ class Theatre:
         self.loader = Loader()
         self.ahead_ms = 0
         self.told: list[tuple[Lane, AnnouncementEnded | AnnouncementFailed]] = []
+        self.told_for: list[str] = []
+        """The requests in whose names."""
         self.one = self.world.create()
         self.world.join(self.one, 7)
         self.lane = Lane(self.one.conference_sid, self.one.call_sid)
@@ -162,9 +165,13 @@ class Theatre:
             output,
             self.loader,
             DIALECTS.serialize_fetch,
-            lambda lane, event: self.told.append((lane, event)),
+            self.report_end,
         )
         return Engine(self.sounds, self.wakeups, Playback(parts).work, 100)
+
+    def report_end(self, lane: Lane, event: AnnouncementEnded | AnnouncementFailed) -> None:
+        self.told.append((lane, event))
+        self.told_for.append(logs.request_id())
 
     def clip(self, milliseconds: int = 5_000, loops: int = 1) -> Clip:
         return Clip(self.media.save(b"RIFF", ACCOUNT), milliseconds, loops)
