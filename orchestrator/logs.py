@@ -22,8 +22,14 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 
 from orchestrator import metrics
 
-_NAMES: Final = {"RQ": "request_id", "AC": "account_sid", "CF": "conference_sid", "CA": "call_sid"}
-_SID: Final = re.compile(r"(RQ|AC|CF|CA)[0-9a-f]{32}", re.ASCII)
+_NAMES: Final = {
+    "RQ": "request_id",
+    "AC": "account_sid",
+    "CF": "conference_sid",
+    "CA": "call_sid",
+    "RE": "recording_sid",
+}
+_SID: Final = re.compile(r"(RQ|AC|CF|CA|RE)[0-9a-f]{32}", re.ASCII)
 
 _KEY_SID: Final = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 

@@ -24,6 +24,10 @@ _WISHES: Final = {
 }
 """Event -> the field of the participant's record that names the request which asked for it."""
 
+Transition = tuple[str, str, str, str, str]
+"""An event's subject, the event, the subject's status before and after, and the request that asked for it, where that
+is known."""
+
 
 def wish_of(call_sid: str, event: str) -> str:
     """Return the name of the wish that an event fulfils, CallSid and field; '' if it is none that can be wished for."""
@@ -60,9 +64,8 @@ class Change:
     """CallSid -> the participant as it was read, and as it is now."""
     outbox: dict[str, list[NewCallback]] = field(default_factory=dict)
     """Lane -> its new callbacks, in order."""
-    transitions: list[tuple[str, str, str, str, str]] = field(default_factory=list)
-    """For the log, once it is written: the event's subject, the event, the subject's status before and after, and the
-    request that asked for it, where that is known."""
+    transitions: list[Transition] = field(default_factory=list)
+    """For the log, once it is written."""
     announced: list[str] = field(default_factory=list)
     """Announcements whose end is told."""
 

@@ -14,6 +14,7 @@ from typing import Final
 import gevent
 import structlog
 
+from orchestrator import logs
 from orchestrator.domain.conference import Coach, Conference, Participant
 from orchestrator.domain.hearing import hears_conference, is_listened_for, is_mixed, whispers
 from orchestrator.freeswitch.client import CommandRefused
@@ -36,10 +37,10 @@ log = structlog.get_logger("coaching")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the switch has to do: pairs that have to be there, and commands for people."""
+    """What the switch has to do: pairs that have to be there, and commands, each behind whom it is for (CallSid)."""
 
     whispers: frozenset[Whisper]
-    commands: tuple[SwitchCommand, ...]
+    commands: tuple[tuple[str, SwitchCommand], ...]
 
 
 class Coaching:
@@ -55,18 +56,18 @@ class Coaching:
         The pairs of `former` coaches end unless they are still wanted.
         Raises Unavailable; NodeUnavailable is one.
         """
-        doubtful = {pair.channel_uuid for coach in former for pair in _pairs_of(conference_sid, coach)}
+        doubtful = {pair.channel_uuid: pair.coach for coach in former for pair in _pairs_of(conference_sid, coach)}
         done: Wanted | None = None
         concerned = set(calls)
         for _ in range(MOST_ROUNDS):
             wanted = self._wanted(conference_sid, calls, concerned)
             if wanted == done:
                 return
-            kept = {pair.channel_uuid for pair in wanted.whispers}
-            for channel_uuid in sorted(doubtful - kept):
-                self._try(KillChannel(channel_uuid))  # most often there is none
-            for command in wanted.commands:
-                self._try(command)
+            kept = {pair.channel_uuid: pair.coach for pair in wanted.whispers}
+            for channel_uuid in sorted(doubtful.keys() - kept.keys()):
+                self._try(doubtful[channel_uuid], KillChannel(channel_uuid))  # most often there is none
+            for call_sid, command in wanted.commands:
+                self._try(call_sid, command)
             for pair in sorted(wanted.whispers, key=lambda pair: pair.channel_uuid):
                 self._make(pair)
             doubtful |= kept
@@ -82,7 +83,9 @@ class Coaching:
         if others:
             people |= self._store.load([(conference_sid, sid) for sid in sorted(others)], ())[1]
             concerned |= others
-        commands = [command for sid in sorted(calls) if sid in people for command in _mixing(conference, people[sid])]
+        commands = [
+            (sid, command) for sid in sorted(calls) if sid in people for command in _mixing(conference, people[sid])
+        ]
         return Wanted(whispers_of(conference, people.values()), tuple(commands))
 
     def _make(self, pair: Whisper) -> None:
@@ -90,17 +93,19 @@ class Coaching:
         for _ in range(MOST_TRIES):
             if self._send(ChannelExists(pair.channel_uuid)).strip() == "true":
                 return
-            answer = self._try(StartWhisper(pair))
+            answer = self._try(pair.coach, StartWhisper(pair))
             if answer is None or pair.channel_uuid in answer:
                 return
             gevent.sleep(FRAME_SECONDS)
-        log.warning("whisper_not_made", conference_sid=pair.conference_sid, coach=pair.coach)
+        with logs.bound(pair.conference_sid, pair.coach):
+            log.warning("whisper_not_made")
 
-    def _try(self, command: SwitchCommand) -> str | None:
+    def _try(self, call_sid: str, command: SwitchCommand) -> str | None:
         try:
             return self._send(command)
         except CommandRefused as error:  # they have left this moment, or are not there yet; an audit looks again
-            log.debug("coaching_refused", order=repr(command)[:200], error=str(error)[:200])
+            with logs.bound(call_sid):
+                log.debug("coaching_refused", order=repr(command)[:200], error=str(error)[:200])
             return None
 
 

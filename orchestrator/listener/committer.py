@@ -18,7 +18,7 @@ import structlog
 
 from orchestrator import logs, metrics, tracing
 from orchestrator.domain.calls import call_status, talked_seconds
-from orchestrator.domain.changes import Change, Versioned, wish_of
+from orchestrator.domain.changes import Change, Transition, Versioned, wish_of
 from orchestrator.domain.conference import Conference, Participant, without_fulfilled_wishes
 from orchestrator.domain.effects import UpdateMember
 from orchestrator.domain.events import Happened
@@ -159,10 +159,13 @@ class Committer:
         asked for at once it may have heard the earlier one last."""
         self.executor.end_strays(projection.strays)
         for sid, answer in committed.items():
-            contested = [(UpdateMember(muted=muted), call_sid) for call_sid, muted in answer.contested]
+            contested = [
+                (UpdateMember(muted=muted), call_sid, logs.request_id()) for call_sid, muted in answer.contested
+            ]
+            caused = [(effect, cause[0], _asked_by(cause, answer)) for effect, cause in projection.effects.get(sid, ())]
             change = projection.changes[sid]
             with logs.bound(change.after.account_sid, sid):
-                self.executor.carry_out(change, [*projection.effects.get(sid, ()), *contested])
+                self.executor.carry_out(change, [*caused, *contested])
 
     def insist(self, ask: Callable[[], Answer]) -> Answer:
         """Repeat the same question until Redis answers. A commit, too: computed anew, mutes that Redis has kept would
@@ -216,14 +219,20 @@ def _log_end(call: Participant) -> None:
     )
 
 
+def _asked_by(transition: Transition, committed: Committed) -> str:
+    """Return the request that asked for what has happened; '' if nobody did."""
+    subject, event, *_, request_id = transition
+    return request_id or committed.requests.get(wish_of(subject, event), "")
+
+
 def _log(change: Change, committed: Committed) -> None:
     sid = change.after.conference_sid
-    for subject, event, was, status, request_id in change.transitions:
+    for transition in change.transitions:
+        subject, event, was, status, _ = transition
         _, participant = change.participants.get(subject, (None, None))
         cause = None if participant is None else participant.hangup_cause
         call_sid = "" if participant is None else subject
-        request_id = request_id or committed.requests.get(wish_of(subject, event), "")  # noqa: PLW2901
-        with logs.bound(change.after.account_sid, sid, call_sid, request_id=request_id or None):
+        with logs.bound(change.after.account_sid, sid, call_sid, request_id=_asked_by(transition, committed)):
             tracing.mark(event, call_sid or sid, logs.request_id(), status=status)
             log.info("transition", what=event, was=was, status=status, cause=cause)
     for call_sid, (before, after) in change.participants.items():

@@ -7,12 +7,13 @@ Of who hears the conference the listener has the last word: what the API has tol
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
 
+from orchestrator import logs
 from orchestrator.domain.changes import Change
 from orchestrator.domain.conference import Coach, Conference, Participant
 from orchestrator.domain.effects import (
@@ -218,14 +219,21 @@ class Executor:
         self._away: NodeUnavailable | None = None
         self.coaching = Coaching(store, send)
 
-    def carry_out(self, change: Change, effects: Iterable[tuple[Effect, str]]) -> None:
+    def carry_out(self, change: Change, effects: Iterable[tuple[Effect, str, str]]) -> None:
         """Do what follows from a change, in the state that has just been written. Each effect stands beside the
-        CallSid of whom it follows from."""
-        rendered = Rendered()
-        for effect, call_sid in effects:
-            rendering = partial(render, effect, change.after, change.participants[call_sid][1], self._store)
-            rendered += self._insist(rendering)
-        self.do(change.after.conference_sid, rendered)
+        CallSid of whom it follows from, and the request that asked for that, or ''."""
+        sid, rendered, lanes = change.after.conference_sid, Rendered(), dict[str, dict[Lane, None]]()
+        for effect, call_sid, request_id in effects:
+            participant = change.participants[call_sid][1]
+            with logs.bound(call_sid, request_id=request_id):
+                rendering = self._insist(partial(render, effect, change.after, participant, self._store))
+                self.send_all(rendering.commands)
+            lanes.setdefault(request_id, {}).update(dict.fromkeys(Lane(sid, one) for one in rendering.sounds))
+            rendered += replace(rendering, commands=(), sounds=())
+        for request_id, some in lanes.items():
+            with logs.bound(request_id=request_id):
+                self._wake_sounds(list(some))
+        self.do(sid, rendered)
 
     def do(self, conference_sid: str, rendered: Rendered) -> None:
         """Send commands first, then settle who whispers to whom, by the state that there is by then."""
@@ -236,7 +244,7 @@ class Executor:
                 self._insist(lambda: self.coaching.settle(conference_sid, rendered.mixing, rendered.former or ()))
             except NodeUnavailable as error:
                 self._away = error
-                log.info("coaching_not_settled", conference_sid=conference_sid, error=error.message)
+                log.info("coaching_not_settled", error=error.message)
         for recording in rendered.recordings:
             self._insist(partial(self.recorder.begin, recording, self._send))
         if rendered.ends_recordings:
@@ -256,8 +264,9 @@ class Executor:
     def end_strays(self, strays: Iterable[tuple[str, str]]) -> None:
         """End legs that have no record, (ConferenceSid, CallSid), and say so."""
         for conference_sid, call_sid in strays:
-            log.error("stray_leg_ended", conference_sid=conference_sid, call_sid=call_sid)
-            self.send_all([KillChannel(channel_uuid_of(call_sid))])
+            with logs.bound(conference_sid, call_sid):
+                log.error("stray_leg_ended")
+                self.send_all([KillChannel(channel_uuid_of(call_sid))])
 
     def complain(self) -> None:
         """Raise NodeUnavailable if the switch was away meanwhile."""

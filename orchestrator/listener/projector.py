@@ -15,7 +15,7 @@ import structlog
 from orchestrator import logs
 from orchestrator.callbacks.keep import kept
 from orchestrator.callbacks.plan import Callback, announced, plan_callbacks, with_cut_off
-from orchestrator.domain.changes import Change, Versioned, wish_of
+from orchestrator.domain.changes import Change, Transition, Versioned, wish_of
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.effects import Effect
 from orchestrator.domain.events import (
@@ -59,11 +59,11 @@ class Known:
 
 @dataclass(slots=True)
 class Projection:
-    """What a batch of events leads to, by ConferenceSid. `effects` stand beside the CallSid of whom they follow from;
+    """What a batch of events leads to, by ConferenceSid. `effects` stand beside what they follow from;
     `strays` are legs that nobody could ever remove: (ConferenceSid, CallSid)."""
 
     changes: dict[str, Change] = field(default_factory=dict)
-    effects: dict[str, list[tuple[Effect, str]]] = field(default_factory=dict)
+    effects: dict[str, list[tuple[Effect, Transition]]] = field(default_factory=dict)
     strays: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -76,7 +76,9 @@ def project(known: Known, placed: Iterable[Placed], serialize: Serialize) -> Pro
         try:
             _project_one(known, conference_sid, item, serialize, projection)
         except Exception:
-            log.exception("event_not_applied", conference_sid=conference_sid, subject=item.subject)
+            account_sid = known.conferences[conference_sid].conference.account_sid
+            with logs.bound(account_sid, conference_sid, item.subject):
+                log.exception("event_not_applied", what=type(item.event).__name__)
     return projection
 
 
@@ -112,7 +114,8 @@ def _project_one(
     effects = (_project_conference if is_of_conference else _project_call)(known, change, item, serialize)
     if effects is not None:
         projection.changes[conference_sid] = change
-        projection.effects.setdefault(conference_sid, []).extend((effect, item.subject) for effect in effects)
+        cause = change.transitions[-1]
+        projection.effects.setdefault(conference_sid, []).extend((effect, cause) for effect in effects)
 
 
 def _project_conference(

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from orchestrator import logs
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.effects import outstanding_updates
 from orchestrator.domain.events import CallEnded, Happened
@@ -137,8 +138,9 @@ class Reconciler:
         """End calls of ours that are up and in no conference."""
         for one in calls:
             if one.ended_at is None and is_outside(snapshot, one):
-                log.error("call_outside_ended", conference_sid=one.conference_sid, call_sid=one.call_sid)
-                self._executor.send_all([KillChannel(one.switch.channel_uuid)])
+                with logs.bound(one.account_sid, one.conference_sid, one.call_sid):
+                    log.error("call_outside_ended")
+                    self._executor.send_all([KillChannel(one.switch.channel_uuid)])
 
     def _end_legs(self, channel_uuids: Iterable[str]) -> None:
         """End legs that nobody wants."""
@@ -159,7 +161,8 @@ class Reconciler:
                 rendered += Rendered(former=())
             if snapshot.conference_sid is None:
                 rendered += recordings_due(conference, group)
-            self._executor.do(conference.conference_sid, rendered)
+            with logs.bound(conference.account_sid, conference.conference_sid):
+                self._executor.do(conference.conference_sid, rendered)
         self._end_legs(
             channel_uuid
             for channel_uuid, coach in snapshot.whispers.items()

@@ -142,11 +142,11 @@ class Recorder:
         was, runs = before.running_part, after.running_part
         is_closed = was is not None and after.parts[was.number - 1].ended_at is not None
         if was is not None and not is_closed and (runs is None or runs.number != was.number):
-            self._tell(send, StopWriting(after.channel_uuid, self.path_of(after, was)))
+            self._tell(after, send, StopWriting(after.channel_uuid, self.path_of(after, was)))
         if runs is not None and (was is None or runs.number != was.number):
             self.start_part(after, send)
         if after.is_of_conference and before.status in ACTIVE and after.status not in ACTIVE:
-            self._tell(send, KillChannel(after.channel_uuid))
+            self._tell(after, send, KillChannel(after.channel_uuid))
         if after.status is not before.status:
             self.wake_looks([lane_of(after)])
 
@@ -174,24 +174,26 @@ class Recorder:
         alone in its conference it would stay for ever."""
         known = self.store.load(recording.conference_sid, recording.recording_sid)
         if known is None or known.recording.status not in ACTIVE:
-            self._tell(send, KillChannel(recording.channel_uuid))
+            self._tell(recording, send, KillChannel(recording.channel_uuid))
 
     def path_of(self, recording: Recording, part: Part) -> str:
         """Return the path at which the switch writes a part."""
         file = PartFile(recording.conference_sid, recording.recording_sid, part.number)
         return f"{parts_directory(self.directory)}/{file.name}"
 
-    def _tell(self, send: Send, command: SwitchCommand) -> None:
+    def _tell(self, recording: Recording, send: Send, command: SwitchCommand) -> None:
         try:
             send(command)
         except (CommandRefused, NodeUnavailable) as error:  # over already; or a look does it
-            log.info("command_refused", command=repr(command)[:200], error=str(error).strip()[:200])
+            asked = repr(command)[:200]
+            log.info("command_refused", **names_of(recording), command=asked, error=str(error).strip()[:200])
 
 
 def names_of(recording: Recording) -> dict[str, str | None]:
     """Return what a log line says of a recording: its SIDs."""
     return {
         "recording_sid": recording.recording_sid,
+        "account_sid": recording.account_sid,
         "conference_sid": recording.conference_sid,
         "call_sid": recording.call_sid,
     }

@@ -71,7 +71,7 @@ def test_every_line_names_request_account_conference_and_call(two: Room, web: We
         assert _ids(rows, "transition", what=what) == [request_id], what
     for callback, request_id in delivered.items():
         assert _ids(rows, "callback_attempt", callback=callback) == [request_id], callback
-    # Whoever wakes the lane first is named: the request, or the switch's event of the hold, which is due to none.
+    # Whoever wakes the lane first is named: the request, or the switch, whose music has ended, which is due to none.
     assert _ids(rows, "sound_failed")[0] in (None, asked["ParticipantHeld"])
     assert {row["account_sid"] for row in rows} == {stack.account_sid}
     assert {row["process"] for row in rows} == {"api", "listen", "work"}

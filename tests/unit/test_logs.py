@@ -12,8 +12,14 @@ from structlog.contextvars import get_contextvars
 from orchestrator import logs
 from orchestrator.sids import mint_sid
 
-REQUEST, ACCOUNT, CONFERENCE, CALL = (prefix + "0a" * 16 for prefix in ("RQ", "AC", "CF", "CA"))
-ALL = {"request_id": REQUEST, "account_sid": ACCOUNT, "conference_sid": CONFERENCE, "call_sid": CALL}
+REQUEST, ACCOUNT, CONFERENCE, CALL, RECORDING = (prefix + "0a" * 16 for prefix in ("RQ", "AC", "CF", "CA", "RE"))
+ALL = {
+    "request_id": REQUEST,
+    "account_sid": ACCOUNT,
+    "conference_sid": CONFERENCE,
+    "call_sid": CALL,
+    "recording_sid": RECORDING,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +31,7 @@ def _nothing_else() -> Iterator[None]:
 
 def test_each_sid_is_named_by_its_kind() -> None:
     logs.bind(CALL, REQUEST)
-    logs.bind(ACCOUNT, CONFERENCE)
+    logs.bind(ACCOUNT, CONFERENCE, RECORDING)
 
     assert get_contextvars() == ALL
 

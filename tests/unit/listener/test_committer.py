@@ -40,6 +40,7 @@ from orchestrator.domain.events import (
 )
 from orchestrator.domain.recording_events import SourceEnded
 from orchestrator.embedded_redis import EmbeddedRedis
+from orchestrator.freeswitch.client import CommandRefused
 from orchestrator.freeswitch.coach_mark import COACH_MARK, ReadCoachMark, UnmuteUnlessCoach
 from orchestrator.freeswitch.commands import (
     ChannelExists,
@@ -944,3 +945,24 @@ def test_a_call_begins_for_its_create_and_ends_for_whoever_ended_it(world: World
         *begins, completed = world.entries(one.conference_sid, person.call_sid)
         assert {entry.request_id for entry in begins} == {created}
         assert completed.request_id == told[person.call_sid].request_id == request_id
+
+
+def test_what_follows_names_whom_it_follows_from_and_who_asked(world: World) -> None:
+    """Of two who join at once: the command that the switch refuses, and the job that plays to them."""
+    people = [world.create(create_request=mint_sid("RQ"), start_conference_on_enter=False) for _ in range(2)]
+    sid = people[0].conference_sid
+    world.refuse = lambda command: CommandRefused("-ERR no") if isinstance(command, DeafenMember) else None
+    woken = list[tuple[object, str]]()
+    world.committer.executor._wake_sounds = lambda lanes: woken.extend((lane, logs.request_id()) for lane in lanes)
+    joins = [(CallAnswered(NOW), MemberAdded(NOW, number)) for number in range(2)]
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        world.committer.commit_events(
+            [happened(one, event) for one, events in zip(people, joins, strict=True) for event in events]
+        )
+    refused = [line for line in lines if line["event"] == "command_refused"]
+
+    assert woken == [(Lane(sid, one.call_sid), one.create_request) for one in people]
+    assert [(line["account_sid"], line["conference_sid"]) for line in refused] == [(ACCOUNT, sid)] * 2
+    assert [(line["call_sid"], line["request_id"]) for line in refused] == [
+        (one.call_sid, one.create_request) for one in people
+    ]

@@ -64,7 +64,8 @@ def test_a_call_s_events_lead_to_state_callbacks_and_effects() -> None:
     assert change.participants[CA][1].status is ParticipantStatus.CONNECTED
     assert [entry.kind for entry in entries(change)] == ["participant-join"]
     assert [entry.kind for entry in entries(change, CA)] == ["initiated", "answered"]
-    assert found.effects[CF] == [(UpdateHearing(), CA), (RefreshSound(), CA)]
+    joined = (CA, "MemberAdded", "connecting", "connected", "")
+    assert found.effects[CF] == [(UpdateHearing(), joined), (RefreshSound(), joined)]
 
 
 def test_an_event_of_the_conference_needs_no_participant() -> None:
