@@ -8,7 +8,7 @@ from typing import Final
 import gevent
 
 from orchestrator.dialling.dialler import BARRED, Dialler, NotNow
-from orchestrator.lanes.engine import Lease
+from orchestrator.lanes.engine import LaneLease
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.dials import DialStore
 
@@ -39,7 +39,7 @@ class DialQueue:
         self._accounts = accounts
         self._dialler = dialler
 
-    def work(self, lease: Lease, found: object) -> int | None:
+    def work(self, lease: LaneLease, found: object) -> int | None:
         """Dial what is due; returns when to look again. Raises LeaseLost, Unavailable."""
         account_sid = lease.lane.sid
         if self._accounts.is_suspended(account_sid):

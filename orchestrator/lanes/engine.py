@@ -38,9 +38,6 @@ class LaneLease:
     must_end: bool = False
 
 
-Lease = LaneLease
-"""By its former name, for dialling and playback."""
-
 Work = Callable[[LaneLease, Any], int | None]
 """(lease, what the store read) -> when a sweep has to look at the lane (ms), or None."""
 

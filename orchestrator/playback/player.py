@@ -22,7 +22,7 @@ from orchestrator import logs
 from orchestrator.clock import now_ms
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed
 from orchestrator.freeswitch.client import CommandRefused, NodeUnavailable
-from orchestrator.lanes.engine import Lease
+from orchestrator.lanes.engine import LaneLease
 from orchestrator.media.errors import MediaError
 from orchestrator.media.program import Clip, Program
 from orchestrator.playback.loading import Loading, Loads
@@ -49,7 +49,7 @@ log = structlog.get_logger("playback")
 class Player:
     """Plays in one lane for as long as it is leased. `state` is what is to be saved, however `run` ends."""
 
-    def __init__(self, parts: Parts, lease: Lease) -> None:
+    def __init__(self, parts: Parts, lease: LaneLease) -> None:
         self._parts = parts
         self._output = parts.output
         self._store = parts.store

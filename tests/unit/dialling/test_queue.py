@@ -24,7 +24,7 @@ from orchestrator.domain.conference import Participant
 from orchestrator.errors import NodeFull
 from orchestrator.freeswitch.client import NodeUnavailable
 from orchestrator.freeswitch.nodes import Node
-from orchestrator.lanes.engine import Lease
+from orchestrator.lanes.engine import LaneLease
 from orchestrator.sids import channel_uuid_of, mint_sid
 from orchestrator.store import keys
 from orchestrator.store.accounts import AccountStore
@@ -71,7 +71,7 @@ class Scene:
     def work(self) -> int | None:
         lane = Lane(ACCOUNT, LANE)
         assert self.store.take(lane, "me", int(time.time() * 1000)) is not None
-        return self.queue.work(Lease(lane, "me"), None)
+        return self.queue.work(LaneLease(lane, "me"), None)
 
     def head(self) -> Waiting:
         head = self.store.head(ACCOUNT)
