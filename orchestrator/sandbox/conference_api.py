@@ -58,7 +58,9 @@ def _for_members(found: Conference, name: str, words: list[str]) -> str:
     target, data = (*words, "", "")[:2]
     if (target.isdigit() and int(target)) or "=" in target:
         member = find_member(found, target)
-        return f"-ERR Non-Existant ID {target}\n" if member is None else function(found, member, data)
+        if member is None:
+            return "-ERR Non-Existant member\n" if "=" in target else f"-ERR Non-Existant ID {target}\n"
+        return function(found, member, data)
     if target.lower() == "last" and found.members:
         return function(found, max(found.members, key=_by_id), data)
     if target.lower() == "all":
