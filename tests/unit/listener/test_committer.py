@@ -936,15 +936,17 @@ def test_a_call_begins_for_its_create_and_ends_for_whoever_ended_it(world: World
             world.join(person)
     with logs.bound(request_id=removed):
         world.store.request_removal(ACCOUNT, one.conference_sid, one.call_sid)
-    for person in (one, other):
-        world.apply(person, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        for person in (one, other):
+            world.apply(person, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+    said = {line["call_sid"]: line.get("request_id", "") for line in lines if line["event"] == "call_ended"}
     ends = {one: removed, other: "" if joins else created}
     told = {entry.call_sid: entry for entry in world.entries(one.conference_sid) if entry.kind == "participant-leave"}
 
     for person, request_id in ends.items():
         *begins, completed = world.entries(one.conference_sid, person.call_sid)
         assert {entry.request_id for entry in begins} == {created}
-        assert completed.request_id == told[person.call_sid].request_id == request_id
+        assert completed.request_id == told[person.call_sid].request_id == said[person.call_sid] == request_id
 
 
 def test_what_follows_names_whom_it_follows_from_and_who_asked(world: World) -> None:
