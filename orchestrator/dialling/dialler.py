@@ -198,9 +198,9 @@ class Dialler:
         _, participant = self._load(call)
         if participant is None:
             return
-        told = self._listeners.load_node(participant.switch.node)
-        is_all = told.get("connected") == "1" and told.get("queued") == "0"
-        if not is_all or int(told.get("seen_at", "0")) < found_ms / 1000 + HEARD_SECONDS:
+        node = self._listeners.load_node(participant.switch.node)
+        is_all = node.get("connected") == "1" and node.get("queued") == "0"
+        if not is_all or int(node.get("seen_at", "0")) < found_ms / 1000 + HEARD_SECONDS:
             raise Unsure(participant.switch.node)
 
     def _has_channel(self, participant: Participant) -> bool:

@@ -39,7 +39,7 @@ RETRY_SECONDS: Final = 0.2
 
 Wake = Callable[[Sequence[object]], None]
 Sleep = Callable[[float], object]
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 log = structlog.get_logger("listener")
 
@@ -167,7 +167,7 @@ class Committer:
             with logs.bound(change.after.account_sid, sid):
                 self.executor.carry_out(change, [*caused, *contested])
 
-    def insist(self, ask: Callable[[], Answer]) -> Answer:
+    def insist(self, ask: Callable[[], T]) -> T:
         """Repeat the same question until Redis answers. A commit, too: computed anew, mutes that Redis has kept would
         be told twice."""
         while True:

@@ -56,7 +56,7 @@ from orchestrator.sids import channel_uuid_of
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.lanes import Lane
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 log = structlog.get_logger("listener")
 
@@ -64,7 +64,7 @@ log = structlog.get_logger("listener")
 class Insist(Protocol):
     """Asks Redis until it answers."""
 
-    def __call__(self, ask: Callable[[], Answer], /) -> Answer:
+    def __call__(self, ask: Callable[[], T], /) -> T:
         """What `ask` returns."""
         ...
 

@@ -107,10 +107,10 @@ class Recorder:
             known = self.store.load(lane.sid, lane.name)
             if known is None:
                 return None
-            after, told = apply(known.recording, event)
-            if after == known.recording and not told:
+            after, events = apply(known.recording, event)
+            if after == known.recording and not events:
                 return after
-            if self._commit(known, after, told):
+            if self._commit(known, after, events):
                 self._follow(known.recording, after, send)
                 return after
         raise Unavailable("The recording is being changed by others: try again")
@@ -121,8 +121,8 @@ class Recorder:
             if recording.status in ACTIVE:
                 self.apply(lane_of(recording), SourceEnded(datetime.now(UTC)), send)
 
-    def _commit(self, before: VersionedRecording, after: Recording, told: Iterable[Event]) -> bool:
-        callbacks = plan_recording_callbacks(after, told)
+    def _commit(self, before: VersionedRecording, after: Recording, events: Iterable[Event]) -> bool:
+        callbacks = plan_recording_callbacks(after, events)
         kept = [kept_recording_callback(callback, self.serialize(callback)) for callback in callbacks]
         epoch = None
         if self.lease is not None:

@@ -177,10 +177,10 @@ class ConferenceStore:
         self, account_sid: str, conference_sid: str, reference: str, hold: bool, sound: Sound | None
     ) -> tuple[Participant, str]:
         """Record that a client wants `hold`, and what is to be heard meanwhile; as `request_muted`."""
-        told = (
+        heard = (
             (("hold_url", sound.url), ("hold_method", sound.method), ("hold_dialect", sound.dialect)) if sound else ()
         )
-        rest = ("1" if hold else "0", logs.request_id(), *(text for pair in told for text in pair))
+        rest = ("1" if hold else "0", logs.request_id(), *(text for pair in heard for text in pair))
         answer = self._run(self._want_hold, account_sid, conference_sid, reference, *rest)
         return decode_participant(answer[1]), str(answer[2])
 
