@@ -238,7 +238,8 @@ class Executor:
     def do(self, conference_sid: str, rendered: Rendered) -> None:
         """Send commands first, then settle who whispers to whom, by the state that there is by then."""
         self.send_all(rendered.commands)
-        self._wake_sounds([Lane(conference_sid, call_sid) for call_sid in dict.fromkeys(rendered.sounds)])
+        if rendered.sounds:
+            self._wake_sounds([Lane(conference_sid, call_sid) for call_sid in dict.fromkeys(rendered.sounds)])
         if rendered.is_about_coaching:
             try:
                 self._insist(lambda: self.coaching.settle(conference_sid, rendered.mixing, rendered.former or ()))
