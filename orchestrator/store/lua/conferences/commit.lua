@@ -12,9 +12,9 @@
 -- ARGV[2] commit id
 -- ARGV[3] change (JSON): {conference: [f, v…], expire: s, keep: s, oldest_ms, depth: n,
 --   records: [{key: index into KEYS, fields: [f, v…], expire: s or 0,
---              call: {sid: CallSid, ended: bool, left: bool, label: '', added: bool, muted: bool, hold: bool, wishes: [f…]}:
---                    of a participant only; the three before the last, whether the switch has spoken of that; `wishes`:
---                    fields that name who asked for what it has said}],
+--              call: {sid: CallSid, ended: bool, left: bool, label: '', added: bool, muted: bool, hold: bool,
+--                    wishes: [f…]}: of a participant only; the three before the last, whether the switch has spoken of
+--                    that; `wishes`: fields that name who asked for what it has said}],
 --   outbox: [{key: index, lane: name, callbacks: [[token, planned ms, entry, 'CallSid f' of its wish or '']…]}],
 --   announced: [id…]}
 -- ARGV[4] epoch of the listener's lease; '' if it is no listener's
@@ -75,7 +75,7 @@ for _, id in ipairs(change.announced) do redis.call('HDEL', KEYS[7], id) end
 for _, row in ipairs(change.outbox) do
   for _, callback in ipairs(row.callbacks) do
     local request = asked[callback[4]]
-    if request then callback[3] = string.gsub(callback[3], '"request_id":""', '"request_id":"' .. request .. '"', 1) end
+    if request then callback[3] = callback[3]:gsub('"request_id":""', '"request_id":"' .. request .. '"', 1) end
   end
   local keys = { lanes = KEYS[4], callback = KEYS[5], callbacks = KEYS[6], outbox = KEYS[row.key] }
   if append_callbacks(keys, row.lane, row.callbacks, change.depth, change.keep, dropped) then
