@@ -134,7 +134,7 @@ def node_killed(stack: Stack) -> float:
 
 
 def redis_killed(stack: Stack) -> float:
-    """500 ms of which the Sentinel waits."""
+    """1.5 s of which the Sentinel waits."""
     assert isinstance(stack.redis, Guarded)
     before = row(stack).get("seen_at", "")
     since = time.monotonic()
