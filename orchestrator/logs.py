@@ -12,13 +12,13 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 import orjson
 import structlog
-from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars, unbind_contextvars
 
 from orchestrator import metrics
 
@@ -32,6 +32,10 @@ _NAMES: Final = {
 _SID: Final = re.compile(r"(RQ|AC|CF|CA|RE)[0-9a-f]{32}", re.ASCII)
 
 _KEY_SID: Final = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
+
+_bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default={})  # noqa: B039 -- never written to
+"""What lines name: one mapping, replaced as a whole. structlog's own has a variable for each word, and goes through all
+variables of the greenlet for each line."""
 
 _MOST_TEXT: Final = 400
 _trouble: deque[tuple[int, str, str, str]] = deque(maxlen=20)
@@ -49,7 +53,7 @@ def configure_logs(process: str, level: str = "info", *, to_errors: bool = False
 
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            add_names,
             name_process,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
@@ -79,37 +83,49 @@ def recent_trouble() -> list[tuple[int, str, str, str]]:
     return list(_trouble)
 
 
+def add_names(_: object, __: str, line: Any) -> Any:
+    """Add to a line what it is about: a processor of structlog's. What the line says itself goes first."""
+    return {**_bound.get(), **line}
+
+
 def bind_asker(username: str | None) -> None:
     """Have further lines of this greenlet say with which API key they are asked for; the AuthToken is not named."""
     if username and _KEY_SID.fullmatch(username):
-        bind_contextvars(asked_with=username)
+        _bound.set({**_bound.get(), "asked_with": username})
 
 
 def start(*sids: str) -> None:
     """Have further lines of this greenlet name these requests, accounts, conferences and calls, and no others."""
-    clear_contextvars()
-    bind(*sids)
+    _bound.set(_by_name(sids))
 
 
 def bind(*sids: str) -> None:
     """Have further lines of this greenlet name these, too. What is no SID of such a thing is passed over."""
-    bind_contextvars(**{_NAMES[sid[:2]]: sid for sid in sids if _SID.fullmatch(sid)})
+    _bound.set({**_bound.get(), **_by_name(sids)})
 
 
 @contextmanager
 def bound(*sids: str, request_id: str | None = None) -> Iterator[None]:
     """Bind these for as long as a block lasts. `request_id` '': it is due to no request."""
-    before = get_contextvars()
+    names = {**_bound.get(), **_by_name((*sids, request_id or ""))}
     if request_id == "":
-        unbind_contextvars("request_id")
-    bind(*sids, request_id or "")
+        names.pop("request_id", None)
+    before = _bound.set(names)
     try:
         yield
     finally:
-        clear_contextvars()
-        bind_contextvars(**before)
+        _bound.reset(before)
+
+
+def names() -> Mapping[str, str]:
+    """Return what lines of this greenlet name: field -> SID."""
+    return _bound.get()
 
 
 def request_id() -> str:
     """Return the request that is being answered, or that has led to what is being done; '' if there is none."""
-    return str(get_contextvars().get("request_id", ""))
+    return _bound.get().get("request_id", "")
+
+
+def _by_name(sids: tuple[str, ...]) -> dict[str, str]:
+    return {_NAMES[sid[:2]]: sid for sid in sids if _SID.fullmatch(sid)}

@@ -7,7 +7,7 @@ all its events, and the callbacks of those that no request asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
@@ -42,6 +42,14 @@ def span(name: str, about: str, **attributes: str | int) -> AbstractContextManag
     """A span for as long as a block lasts, in the trace of a request, call or conference; yields it, or None where
     traces are off."""
     return _OFF if _tracer is None or not about else _span(name, about, attributes)
+
+
+def describe(attributes: Mapping[str, str | int]) -> None:
+    """Add to the span that lasts now what has become of it."""
+    if _tracer is not None:
+        from opentelemetry import trace
+
+        trace.get_current_span().set_attributes(attributes)
 
 
 def mark(name: str, *abouts: str, **attributes: str | int) -> None:

@@ -59,7 +59,6 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.connections = Connections(self.trusted)
-        self._served: dict[Any, Connection] = {}
         self.worker_connections = IN_ALL * 2  # those included that have been told to end
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
@@ -69,7 +68,6 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
         try:
             if connection is not None:
                 client.settimeout(WRITE_SECONDS)
-                self._served[client] = connection
                 self._serve(listener.getsockname(), client, addr, connection)
         except (parsing.NoMoreData, StopIteration, TimeoutError):
             pass
@@ -86,12 +84,12 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
             _refuse(client, ApiError("An internal error has occurred"))
         finally:
             if connection is not None:
-                self._served.pop(client, None)
                 self.connections.leave(connection)
             close(client)
 
     def _serve(self, name: Any, client: Any, addr: Any, connection: Connection) -> None:
         parser = get_parser(self.cfg, client, addr)
+        answering = _Answering(client, connection)
         seconds = HEADER_SECONDS
         while self.alive:
             with gevent.Timeout(seconds, TimeoutError()):
@@ -101,7 +99,10 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
             with gevent.Timeout(BODY_SECONDS, RequestTooSlow("The body has not come in time")):
                 _read_body(request, client)
             self.connections.work(connection)
-            self.handle_request(name, request, client, addr)
+            try:
+                self.handle_request(name, request, answering, addr)
+            finally:
+                answering.send_head()
             self.connections.wait(connection)
             seconds = IDLE_SECONDS
 
@@ -116,14 +117,38 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
         not read its answer makes room for others, as one that does not finish its request does. Behind a proxy of the
         operator's the address is the one that the proxy names; nobody else may say who he is."""
         tell_client(environ, self.trusted)
-        connection = self._served.get(environ.get("gunicorn.socket"))
-        if connection is None:
-            return self._application(environ, start_response)
+        connection = environ["gunicorn.socket"].connection
         mark(environ, partial(self.connections.wait, connection))
         try:
             return self._application(environ, start_response)
         finally:
             self.connections.wait(connection)
+
+
+class _Answering:
+    """A client's socket, as gunicorn sees it while it answers: what it sends first, the head, goes out together with
+    the body. On their own they are two packets, and two times that a client wakes up."""
+
+    def __init__(self, client: Any, connection: Connection) -> None:
+        self.connection = connection
+        self._client = client
+        self._head = b""
+
+    def sendall(self, data: bytes) -> None:
+        """Send the head and what follows it, or keep the head."""
+        if not self._head and data.startswith(b"HTTP/"):
+            self._head = data
+            return
+        head, self._head = self._head, b""
+        self._client.sendall(head + data)
+
+    def send_head(self) -> None:
+        """Send the head of an answer without a body."""
+        if self._head:
+            self.sendall(b"")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 def _read_body(request: Any, client: Any) -> None:

@@ -191,6 +191,7 @@ class Dialects:
         self._dialects = dialects
         self._default = default
         self._by_name = {dialect.name: dialect for dialect in dialects}
+        self._by_prefix = [(f"{prefix}/", prefix, dialect) for dialect in dialects for prefix in dialect.prefixes]
 
     def __iter__(self) -> Any:
         return iter(self._dialects)
@@ -209,14 +210,10 @@ class Dialects:
         words."""
         match = _ACCOUNT.search(path)
         account = match[1] if match else ""
-        for dialect in self._dialects:
-            for prefix in dialect.prefixes:
+        for beginning, prefix, dialect in self._by_prefix:
+            if path.startswith(beginning):
                 suffix = _suffix(dialect, path)
-                if (
-                    path.startswith(f"{prefix}/")
-                    and suffix in dialect.representations
-                    and dialect.owns(prefix, account)
-                ):
+                if suffix in dialect.representations and dialect.owns(prefix, account):
                     return _asked(method, dialect, prefix, account, suffix, accept)
         return _asked(method, self._default, "", account, "", accept)
 
@@ -241,7 +238,10 @@ class Dialects:
 
 
 def _suffix(dialect: Dialect, path: str) -> str:
-    return next((suffix for suffix in dialect.representations if suffix and path.endswith(suffix)), "")
+    for suffix in dialect.representations:
+        if suffix and path.endswith(suffix):
+            return suffix
+    return ""
 
 
 def _asked(method: str, dialect: Dialect, prefix: str, account: str, suffix: str, accept: str) -> Asked:

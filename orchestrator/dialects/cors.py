@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Request, Response
+from flask import Response
 
-HEADERS: Final = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
-    "Access-Control-Allow-Headers": (
+HEADERS: Final = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS"),
+    (
+        "Access-Control-Allow-Headers",
         "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since, "
-        "Idempotency-Key"
+        "Idempotency-Key",
     ),
-    "Access-Control-Allow-Credentials": "true",
-    "Access-Control-Expose-Headers": "ETag",
-}
+    ("Access-Control-Allow-Credentials", "true"),
+    ("Access-Control-Expose-Headers", "ETag"),
+)
+"""What every answer has. Credentials are in a header that a page has to set: none are sent along."""
 
 
-def answer_preflight(request: Request) -> Response | None:
-    """Return the whole answer to OPTIONS; None to anything else."""
-    if request.method != "OPTIONS":
-        return None
+def answer_preflight() -> Response:
+    """Return the whole answer to OPTIONS."""
     response = Response(status=204)
     del response.headers["Content-Type"]
-    return response
-
-
-def allow(response: Response) -> Response:
-    """Let any page read the answer. Credentials are in a header that a page has to set: none are sent along."""
-    response.headers.extend(HEADERS)
     return response

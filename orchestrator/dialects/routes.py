@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from flask import Blueprint, Response, g, request
@@ -25,6 +25,8 @@ from orchestrator.errors import ApiError, MethodNotAllowed, NotFound
 from orchestrator.services.all_services import Services
 from orchestrator.services.pacing import Pacing
 from orchestrator.sids import is_sid
+
+Value = TypeVar("Value")
 
 log = structlog.get_logger("app")
 
@@ -45,6 +47,12 @@ ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("DELETE", _PARTICIPANT, "remove_participant"),
 )
 """Verb and path below an account -> what is done. A suffix may stand behind each path."""
+
+
+def current(proxy: Value) -> Value:
+    """Return what one of Flask's proxies stands for now. Each use of a proxy looks it up anew, by six calls."""
+    found: Any = proxy
+    return found._get_current_object()  # type: ignore[no-any-return]
 
 
 def make_blueprint(prefix: str, services: Services, pacing: Pacing) -> Blueprint:
@@ -72,7 +80,7 @@ def _make_view(
     last = placeholder[1] if placeholder else None
 
     def view(account: str, **segments: str) -> Response:
-        asked: Asked = g.asked
+        asked: Asked = current(g).asked
         if asked.prefix != prefix:
             raise no_such_path()
         if asked.representation is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Final
 
@@ -125,11 +125,11 @@ class UpdateService:
             elif member_id is not None:
                 self._tell(participant, [muting_of(participant, member_id, muted)])
             else:
-                self._tell_before_joining(replace(participant, muted_wanted=muted))
+                self._tell_before_joining(participant)
         except (NotFound, Unavailable):
             self._store.undo_wish(participant, "muted_wanted", muted, before)
             raise
-        return replace(participant, muted_wanted=muted)
+        return participant
 
     def _change_hold(
         self, account_sid: str, conference_sid: str, call_sid: str, update: UpdateParticipant, dialect: str

@@ -34,11 +34,9 @@ Answer = Mapping[str, str] | Sequence[str]
 """HGETALL's: a mapping as the client makes it, or flat, as scripts return it."""
 
 Codec = tuple[Callable[[Any], str], Callable[[str], Any]]
-
-
-def _optional(codec: Codec) -> Codec:
-    encode, decode = codec
-    return (lambda value: "" if value is None else encode(value)), (lambda text: decode(text) if text else None)
+Table = Mapping[str, tuple[Callable[[Any], str], Callable[[str], Any], bool]]
+"""Field -> how it is written, how it is read, and whether it may be None. Of functions in C where there are any: a
+record has forty fields, and every request and every event reads one."""
 
 
 def _encode_settings(settings: CallbackSettings) -> str:
@@ -86,7 +84,7 @@ def _decode_parts(text: str) -> tuple[Part, ...]:
 
 _TEXT: Final[Codec] = (str, str)
 _INT: Final[Codec] = (str, int)
-_BOOL: Final[Codec] = (lambda value: "1" if value else "0", lambda text: text == "1")
+_BOOL: Final[Codec] = (lambda value: "1" if value else "0", "1".__eq__)
 _MOMENT: Final[Codec] = (lambda value: value.isoformat(), datetime.fromisoformat)
 _SETTINGS: Final[Codec] = (_encode_settings, _decode_settings)
 
@@ -108,24 +106,26 @@ _BY_ANNOTATION: Final[dict[str, Codec]] = {
 }
 
 
-def _codec(annotation: str) -> Codec:
-    plain = annotation.removesuffix(" | None")
-    codec = _BY_ANNOTATION[plain]
-    return codec if plain == annotation else _optional(codec)
+def _table_of(record: Any) -> Table:
+    annotations = {field.name: str(field.type) for field in fields(record) if field.name != "switch"}
+    return {
+        name: (*_BY_ANNOTATION[annotation.removesuffix(" | None")], annotation.endswith(" | None"))
+        for name, annotation in annotations.items()
+    }
 
 
-_CONFERENCE: Final = {f.name: _codec(str(f.type)) for f in fields(Conference)}
-_PARTICIPANT: Final = {f.name: _codec(str(f.type)) for f in fields(Participant) if f.name != "switch"}
-_RECORDING: Final = {f.name: _codec(str(f.type)) for f in fields(Recording)}
-_SWITCH: Final = {f.name: _codec(str(f.type)) for f in fields(SwitchRef)}
+_CONFERENCE: Final = _table_of(Conference)
+_PARTICIPANT: Final = _table_of(Participant)
+_RECORDING: Final = _table_of(Recording)
+_SWITCH: Final = _table_of(SwitchRef)
 
 
-def _changes(table: Mapping[str, Codec], before: object | None, after: object) -> list[str]:
+def _changes(table: Table, before: object | None, after: object) -> list[str]:
     flat: list[str] = []
-    for name, (encode, _) in table.items():
+    for name, (encode, _, _) in table.items():
         value = getattr(after, name)
         if before is None or getattr(before, name) != value:
-            flat += (name, encode(value))
+            flat += (name, "" if value is None else encode(value))
     return flat
 
 
@@ -168,6 +168,10 @@ def _mapping(answer: Answer) -> Mapping[str, str]:
     return answer if isinstance(answer, Mapping) else dict(zip(answer[::2], answer[1::2], strict=True))
 
 
-def _values(table: Mapping[str, Codec], raw: Mapping[str, str]) -> dict[str, Any]:
+def _values(table: Table, raw: Mapping[str, str]) -> dict[str, Any]:
     """What an earlier release did not know has its default."""
-    return {name: decode(raw[name]) for name, (_, decode) in table.items() if name in raw}
+    return {
+        name: decode(raw[name]) if raw[name] or not may_be_none else None
+        for name, (_, decode, may_be_none) in table.items()
+        if name in raw
+    }

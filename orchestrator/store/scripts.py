@@ -6,6 +6,7 @@ refuses a change that was computed from an older version, and its caller loads a
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -23,11 +24,11 @@ class Script:
     """A script by its name (`outbox/take`), called with as many keys and arguments as its head says."""
 
     def __init__(self, client: redis.Redis, name: str) -> None:
-        self._text = read_script(name)
         self._name = name
+        self._text = read_script(name)
         self._counts = {kind: count_parameters(self._text, kind) for kind in ("KEYS", "ARGV")}
-        self._run: Any = client.register_script(self._text)
-        self.sha: str = self._run.sha
+        self.sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self._client: Any = client
 
     def __call__(self, keys: Sequence[str], args: Sequence[Any] = (), client: Any = None) -> Any:
         """Run it, or have `client`, a pipeline, run it. Raises TypeError if a key or an argument is missing.
@@ -40,12 +41,15 @@ class Script:
             least, most = self._counts[kind]
             if not least <= len(given) <= most:
                 raise TypeError(f"{self._name}.lua: {len(given)} {kind}")
+        text, sha = ("EVAL", self._text), ("EVALSHA", self.sha)
         if client is None:
-            return self._run(keys=keys, args=args)
-        text = ("EVAL", self._text)
+            try:
+                return self._client.execute_command(*sha, len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:
+                return self._client.execute_command(*text, len(keys), *keys, *args)
         is_one_server = isinstance(client, redis.client.Pipeline)
         is_there = is_one_server and any(command[0][:2] == text for command in client.command_stack)
-        return client.execute_command(*(("EVALSHA", self.sha) if is_there else text), len(keys), *keys, *args)
+        return client.execute_command(*(sha if is_there else text), len(keys), *keys, *args)
 
 
 @cache

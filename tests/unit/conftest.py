@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 from hypothesis import settings
-from structlog.contextvars import clear_contextvars
 
+from orchestrator import logs
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.store.connection import connect
 from tests.unit.fake_esl import FakeEsl, Script
@@ -25,7 +25,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("full" if os.envi
 @pytest.fixture(autouse=True)
 def _about_nothing() -> None:
     """Whom an earlier test's lines were about is no part of this one's."""
-    clear_contextvars()
+    logs.start()
 
 
 @pytest.fixture(scope="session")

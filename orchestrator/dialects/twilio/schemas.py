@@ -125,6 +125,16 @@ def given(form: Form, name: str) -> list[str]:
     return [value for value in form.getlist(name) if value or name == EMPTY_MEANS_SOMETHING]
 
 
+def _read_table(form: Form, table: Mapping[str, tuple[str, p.Parser]]) -> dict[str, Any]:
+    """Read the parameters of a table that are given, in its order: field -> value. Raises BadParameter."""
+    fields: dict[str, Any] = {}
+    sent = set(form)
+    for name, (field, parser) in table.items():
+        if name in sent and (values := given(form, name)):
+            fields[field] = parser(name, values)
+    return fields
+
+
 def _given_list(form: Form, name: str) -> list[str]:
     """A list's values, also as PHP (`Name[0]`, with gaps where something was taken out) and many HTTP libraries
     (`Name[]`) write one: not read, they would leave a client without what it has asked to be told."""
@@ -137,10 +147,7 @@ def parse_create(form: Form) -> CreateParticipant:
     for name, code in (("To", 21201), ("From", 21213)):
         if not given(form, name):
             raise BadParameter(f"{name}: is required", code=code)
-    fields: dict[str, Any] = {}
-    for name, (field, parser) in CREATE.items():
-        if values := given(form, name):
-            fields[field] = parser(name, values)
+    fields = _read_table(form, CREATE)
     for row in CREATE_CALLBACKS:
         fields[row.field] = callback_settings(row, form)
     _check_together(fields, form)
@@ -191,10 +198,7 @@ def _check_together(fields: dict[str, Any], form: Form) -> None:
 
 def parse_update(form: Form) -> UpdateParticipant:
     """Read an update of a participant."""
-    fields: dict[str, Any] = {}
-    for name, (field, parser) in UPDATE.items():
-        if values := given(form, name):
-            fields[field] = parser(name, values)
+    fields = _read_table(form, UPDATE)
     if fields.get("coaching") is False:
         fields.pop("call_sid_to_coach", None)
     if fields.get("hold") and fields.get("announce_url"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import redis
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from orchestrator import logs
 from orchestrator.api.request_log import LINES_IN_ALL, LINES_PER_SECOND, RequestLog
 from orchestrator.services.credentials import Credentials
 from orchestrator.store.accounts import AccountStore
@@ -49,7 +49,7 @@ def test_what_succeeds_leaves_none(api: Api) -> None:
 def test_a_create_that_is_warned_of_leaves_a_line_of_its_call(api: Api) -> None:
     """With Twilio's code; it is made all the same. One that is refused is not warned of, too."""
     path, data = "/Conferences/Standup/Participants.json", {"From": "+15550009999", "MachineDetection": "Enable"}
-    with capture_logs(processors=[merge_contextvars]) as lines:
+    with capture_logs(processors=[logs.add_names]) as lines:
         assert api.request("POST", path, data={**data, "To": "1"}).status_code == 400
         made = api.request("POST", path, data={**data, "To": "+15550001000", "AsyncAmd": "true"})
 
@@ -87,7 +87,7 @@ def test_who_mutes_and_who_removes_is_in_the_log(redis_url: str, client: redis.R
         data={"From": "+15550009999", "To": "sip:bob:secret@example.com?x=secret"},
     ).get_json()
     path = f"/Conferences/{made['conference_sid']}/Participants/{made['call_sid']}.json"
-    with capture_logs(processors=[merge_contextvars]) as lines:
+    with capture_logs(processors=[logs.add_names]) as lines:
         api.request("POST", path, data={"Muted": "true"}, headers=basic(key.key_sid, secret))
         api.request("POST", path, data={"HoldUrl": "https://a.example/x?token=secret", "Hold": "true"})
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import gevent
 import pytest
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from orchestrator import logs
@@ -450,7 +449,7 @@ def test_each_call_is_dialled_or_ended_in_the_name_of_its_own_request(scene: Sce
     with logs.bound(request_id=removal):
         scene.api.store.request_removal(ACCOUNT, removed.conference_sid, removed.call_sid)
     scene.hurry()
-    with logs.bound(request_id=woke), capture_logs(processors=[merge_contextvars]) as lines:
+    with logs.bound(request_id=woke), capture_logs(processors=[logs.add_names]) as lines:
         while scene.work() is not None:
             pass
         assert logs.request_id() == woke

@@ -9,9 +9,9 @@ from typing import Any
 import gevent
 import pytest
 import redis
-from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
+from orchestrator import logs
 from orchestrator.errors import Unavailable
 from orchestrator.jobs.wakeups import Topic, Wakeups, make_queue
 from orchestrator.lanes.engine import BROKEN_MS, Engine, LaneLease, Work
@@ -203,7 +203,7 @@ def test_what_is_logged_of_a_lane_names_what_it_is_about_and_the_request_that_wo
     seen: list[dict[str, Any]] = []
 
     def step(_: LaneLease) -> None:
-        seen.append(get_contextvars())
+        seen.append(dict(logs.names()))
 
     yard.engine(step, step).run_all([f"{conference_sid}:{call_sid}:note {request_id}", f"{conference_sid}:conference"])
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import redis
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from orchestrator import logs
@@ -901,7 +900,7 @@ def test_a_wish_names_its_request_until_it_is_fulfilled(world: World) -> None:
             world.store.request_muted(ACCOUNT, person.conference_sid, person.call_sid, muted)
     with logs.bound(request_id=hold):
         world.store.request_hold(ACCOUNT, person.conference_sid, person.call_sid, True, None)
-    with capture_logs(processors=[merge_contextvars]) as lines:
+    with capture_logs(processors=[logs.add_names]) as lines:
         world.apply(person, ParticipantMuted(NOW))
         world.apply(person, ParticipantUnmuted(NOW))
         world.apply(person, ParticipantHeld(NOW))
@@ -936,7 +935,7 @@ def test_a_call_begins_for_its_create_and_ends_for_whoever_ended_it(world: World
             world.join(person)
     with logs.bound(request_id=removed):
         world.store.request_removal(ACCOUNT, one.conference_sid, one.call_sid)
-    with capture_logs(processors=[merge_contextvars]) as lines:
+    with capture_logs(processors=[logs.add_names]) as lines:
         for person in (one, other):
             world.apply(person, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
     said = {line["call_sid"]: line.get("request_id", "") for line in lines if line["event"] == "call_ended"}
@@ -957,7 +956,7 @@ def test_what_follows_names_whom_it_follows_from_and_who_asked(world: World) -> 
     woken = list[tuple[object, str]]()
     world.committer.executor._wake_sounds = lambda lanes: woken.extend((lane, logs.request_id()) for lane in lanes)
     joins = [(CallAnswered(NOW), MemberAdded(NOW, number)) for number in range(2)]
-    with capture_logs(processors=[merge_contextvars]) as lines:
+    with capture_logs(processors=[logs.add_names]) as lines:
         world.committer.commit_events(
             [happened(one, event) for one, events in zip(people, joins, strict=True) for event in events]
         )

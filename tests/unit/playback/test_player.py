@@ -9,7 +9,6 @@ from typing import Any
 import gevent
 import pytest
 import redis
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from orchestrator import logs
@@ -746,7 +745,7 @@ def test_each_sound_is_played_in_the_name_of_the_request_that_asked_for_it(theat
     for number in range(2):
         with logs.bound(request_id=asked[number]):
             theatre.sounds.add_announcement(theatre.lane, f"{SAY}{number}", "POST")
-    with logs.bound(request_id=mint_sid("RQ")), capture_logs(processors=[merge_contextvars]) as lines:
+    with logs.bound(request_id=mint_sid("RQ")), capture_logs(processors=[logs.add_names]) as lines:
         theatre.look()
     with logs.bound(request_id=asked[2]):
         theatre.sounds.add_announcement(theatre.lane, f"{SAY}2", "POST")
