@@ -60,6 +60,8 @@ class ApiWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().__init__(*arguments, **named)
         self.connections = Connections(self.trusted)
         self.worker_connections = IN_ALL * 2  # those included that have been told to end
+        # gunicorn asks for twenty settings at each request, by two calls each unless they are plain attributes.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection, from its first byte to its last."""

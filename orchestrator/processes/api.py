@@ -10,12 +10,11 @@ import structlog
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from orchestrator import tracing
 from orchestrator.api.app import create_app
 from orchestrator.api.server import IDLE_SECONDS, MOST_HEADER_BYTES, MOST_HEADERS, ApiWorker
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.probes import build_readiness
-from orchestrator.reporter import Reporter
+from orchestrator.processes.report import report_life
 from orchestrator.settings import Settings
 from orchestrator.store.accounts import AccountStore
 from orchestrator.store.connection import connect
@@ -23,7 +22,6 @@ from orchestrator.store.media import MediaStore
 from orchestrator.store.quotas import QuotaStore
 from orchestrator.wiring.nodes import build_nodes
 from orchestrator.wiring.services import build_services
-from orchestrator.wiring.stores import build_processes
 
 log = structlog.get_logger("processes")
 
@@ -71,10 +69,9 @@ class _Api(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def load(self) -> Any:
         """Runs in the worker, after the fork: sockets must not be shared between processes."""
         app, nodes = build_api(self._settings, build_readiness(self._settings).problems)
-        Reporter(build_processes(self._settings), "api").start()
-        tracing.start("api", self._settings.otel_exporter_otlp_endpoint)
         nodes.start()
         nodes.watch_capacity()
+        report_life(self._settings, "api", serves_health=False)
         return app
 
 
