@@ -68,13 +68,20 @@ class Change:
     """For the log, once it is written."""
     announced: list[str] = field(default_factory=list)
     """Announcements whose end is told."""
+    _events: dict[str, list[str]] = field(default_factory=dict)
+    """Subject -> its events, in order."""
+
+    def note(self, transition: Transition) -> None:
+        """Keep what an event has led to, behind those before."""
+        subject, event, *_ = transition
+        self.transitions.append(transition)
+        self._events.setdefault(subject, []).append(event)
 
     def says(self, call_sid: str) -> frozenset[str]:
         """Return of what the switch has spoken in these events: of being `added`, `muted`, on `hold`. Only that fulfils
         a wish: what another event finds as it is wanted may be so because the switch has done nothing yet."""
-        events = (event for subject, event, *_ in self.transitions if subject == call_sid)
-        return frozenset(_SAYS[event] for event in events if event in _SAYS)
+        return frozenset(_SAYS[event] for event in self._events.get(call_sid, ()) if event in _SAYS)
 
     def wishes(self, call_sid: str) -> list[str]:
         """Return the fields of a call's record that name who asked for what the switch says in these events."""
-        return [_WISHES[event] for subject, event, *_ in self.transitions if subject == call_sid and event in _WISHES]
+        return [_WISHES[event] for event in self._events.get(call_sid, ()) if event in _WISHES]

@@ -156,12 +156,14 @@ def _of_coaching(
     """Leave the mix first, then whisper. Whoever neither coaches nor is coached changes nothing about either."""
     if new.is_live and (new.coaching is not participant.coaching or (new.coaching and _comes(participant, new))):
         yield UpdateCoaching()
+    if not conference.coaches and not after.coaches:
+        return
     concerned = {
         sid for coach in (*conference.coaches, *after.coaches) for sid in (coach.call_sid, coach.coached_call_sid)
     }
     starts = after.has_started and not conference.has_started
     is_news = _as_whispering(new) != _as_whispering(participant) or after.coaches != conference.coaches
-    if concerned and (starts or (new.call_sid in concerned and is_news)):
+    if starts or (new.call_sid in concerned and is_news):
         yield UpdateWhispers(conference.coaches)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
+from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final
 
 from orchestrator.domain.conference import (
@@ -34,9 +36,40 @@ Answer = Mapping[str, str] | Sequence[str]
 """HGETALL's: a mapping as the client makes it, or flat, as scripts return it."""
 
 Codec = tuple[Callable[[Any], str], Callable[[str], Any]]
-Table = Mapping[str, tuple[Callable[[Any], str], Callable[[str], Any], bool]]
-"""Field -> how it is written, how it is read, and whether it may be None. Of functions in C where there are any: a
-record has forty fields, and every request and every event reads one."""
+
+
+class Table:
+    """How each field of a record is written and read. Of functions in C where there are any: a record has forty fields,
+    and every request and every event reads one."""
+
+    def __init__(self, record: Any) -> None:
+        annotations = {field.name: str(field.type) for field in fields(record) if field.name != "switch"}
+        codecs = {name: _BY_ANNOTATION[text.removesuffix(" | None")] for name, text in annotations.items()}
+        self._values_of = attrgetter(*codecs)
+        self._encoders = [(name, encode) for name, (encode, _) in codecs.items()]
+        self._decoders = [(name, codecs[name][1], text.endswith(" | None")) for name, text in annotations.items()]
+
+    def encode_changes(self, before: object | None, after: object) -> list[str]:
+        """Return the fields that differ from `before` (all without it), as name, value, name, value …"""
+        flat: list[str] = []
+        new_values = self._values_of(after)
+        old_values = repeat(_NOTHING) if before is None else self._values_of(before)
+        for (name, encode), old, new in zip(self._encoders, old_values, new_values, strict=False):
+            if new is not old and new != old:
+                flat += (name, "" if new is None else encode(new))
+        return flat
+
+    def decode(self, raw: Mapping[str, str]) -> dict[str, Any]:
+        """Return the values of a record's fields. What an earlier release did not know has its default."""
+        return {
+            name: decode(raw[name]) if raw[name] or not may_be_none else None
+            for name, decode, may_be_none in self._decoders
+            if name in raw
+        }
+
+
+_NOTHING: Final = object()
+"""Before a record is made, none of its fields has a value; None is one."""
 
 
 def _encode_settings(settings: CallbackSettings) -> str:
@@ -106,72 +139,46 @@ _BY_ANNOTATION: Final[dict[str, Codec]] = {
 }
 
 
-def _table_of(record: Any) -> Table:
-    annotations = {field.name: str(field.type) for field in fields(record) if field.name != "switch"}
-    return {
-        name: (*_BY_ANNOTATION[annotation.removesuffix(" | None")], annotation.endswith(" | None"))
-        for name, annotation in annotations.items()
-    }
-
-
-_CONFERENCE: Final = _table_of(Conference)
-_PARTICIPANT: Final = _table_of(Participant)
-_RECORDING: Final = _table_of(Recording)
-_SWITCH: Final = _table_of(SwitchRef)
-
-
-def _changes(table: Table, before: object | None, after: object) -> list[str]:
-    flat: list[str] = []
-    for name, (encode, _, _) in table.items():
-        value = getattr(after, name)
-        if before is None or getattr(before, name) != value:
-            flat += (name, "" if value is None else encode(value))
-    return flat
+_CONFERENCE: Final = Table(Conference)
+_PARTICIPANT: Final = Table(Participant)
+_RECORDING: Final = Table(Recording)
+_SWITCH: Final = Table(SwitchRef)
 
 
 def encode_conference(after: Conference, before: Conference | None = None) -> list[str]:
     """Encode the fields that differ from `before` (all without it), as name, value, name, value …"""
-    return _changes(_CONFERENCE, before, after)
+    return _CONFERENCE.encode_changes(before, after)
 
 
 def encode_participant(after: Participant, before: Participant | None = None) -> list[str]:
     """The fields that differ from `before`. `muted_wanted`, `hold_wanted` and what goes
     with them belong to the API: nobody else writes them, but that a commit clears what is fulfilled."""
-    flat = _changes(_PARTICIPANT, before, after)
-    return flat + _changes(_SWITCH, before.switch if before else None, after.switch)
+    flat = _PARTICIPANT.encode_changes(before, after)
+    return flat + _SWITCH.encode_changes(before.switch if before else None, after.switch)
 
 
 def encode_recording(after: Recording, before: Recording | None = None) -> list[str]:
     """Encode the fields that differ from `before` (all without it), as name, value, name, value …"""
-    return _changes(_RECORDING, before, after)
+    return _RECORDING.encode_changes(before, after)
 
 
 def decode_recording(flat: Sequence[str]) -> tuple[Recording, int]:
     """Decode a Recording and its version from HGETALL's flat answer."""
     raw = dict(zip(flat[::2], flat[1::2], strict=True))
-    return Recording(**_values(_RECORDING, raw)), int(raw["version"])
+    return Recording(**_RECORDING.decode(raw)), int(raw["version"])
 
 
 def decode_conference(answer: Answer) -> tuple[Conference, int]:
     """Decode a Conference and its version."""
     raw = _mapping(answer)
-    return Conference(**_values(_CONFERENCE, raw)), int(raw["version"])
+    return Conference(**_CONFERENCE.decode(raw)), int(raw["version"])
 
 
 def decode_participant(answer: Answer) -> Participant:
     """Decode a Participant."""
     raw = _mapping(answer)
-    return Participant(switch=SwitchRef(**_values(_SWITCH, raw)), **_values(_PARTICIPANT, raw))
+    return Participant(switch=SwitchRef(**_SWITCH.decode(raw)), **_PARTICIPANT.decode(raw))
 
 
 def _mapping(answer: Answer) -> Mapping[str, str]:
     return answer if isinstance(answer, Mapping) else dict(zip(answer[::2], answer[1::2], strict=True))
-
-
-def _values(table: Table, raw: Mapping[str, str]) -> dict[str, Any]:
-    """What an earlier release did not know has its default."""
-    return {
-        name: decode(raw[name]) if raw[name] or not may_be_none else None
-        for name, (_, decode, may_be_none) in table.items()
-        if name in raw
-    }
