@@ -7,7 +7,7 @@ will be sent, so a client sees numbers without gaps.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
 from orchestrator.domain.conference import CallbackSettings, Conference, Participant
@@ -33,6 +33,7 @@ from orchestrator.domain.events import (
     SpeechStarted,
     SpeechStopped,
 )
+from orchestrator.domain.replacing import replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ Status words are the wire's, exactly (wire-contract sections 3.2 and 4). Mind `c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from orchestrator.domain.replacing import replace
 
 STOCK: Final = "stock"
 """In place of a URL: the operator's own music. An empty URL is silence."""

@@ -5,7 +5,7 @@ A rule returns the participant as it is from now on, and the events that a clien
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 from typing import Final, cast
 
@@ -26,6 +26,7 @@ from orchestrator.domain.events import (
     SpeechStopped,
 )
 from orchestrator.domain.hangup import has_fallback
+from orchestrator.domain.replacing import replace
 
 UNKNOWN: Final = "unknown"
 """Twilio's word where it was not found out who picked up."""

@@ -15,7 +15,7 @@ The law:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -53,6 +53,7 @@ from orchestrator.domain.events import (
     SpeechStarted,
     SpeechStopped,
 )
+from orchestrator.domain.replacing import replace
 from orchestrator.domain.rules import (
     Ruling,
     announced,

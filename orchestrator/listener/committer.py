@@ -226,20 +226,20 @@ def _asked_by(transition: Transition, committed: Committed) -> str:
 
 
 def _log(change: Change, committed: Committed) -> None:
-    sid, asked = change.after.conference_sid, dict[str, str]()
-    for transition in change.transitions:
-        subject, event, was, status, _ = transition
-        asked[subject] = _asked_by(transition, committed)
-        _, participant = change.participants.get(subject, (None, None))
-        cause = None if participant is None else participant.hangup_cause
-        call_sid = "" if participant is None else subject
-        with logs.bound(change.after.account_sid, sid, call_sid, request_id=asked[subject]):
-            tracing.mark(event, call_sid or sid, logs.request_id(), status=status)
-            log.info("transition", what=event, was=was, status=status, cause=cause)
-    for call_sid, (before, after) in change.participants.items():
-        if after.ended_at is not None and before.ended_at is None:
-            with logs.bound(change.after.account_sid, sid, call_sid, request_id=asked[call_sid]):
-                _log_end(after)
-    if committed.dropped:
-        with logs.bound(change.after.account_sid, sid):
+    asked: dict[str, str] = {}
+    with logs.bound(change.after.account_sid, change.after.conference_sid):
+        for transition in change.transitions:
+            subject, event, was, status, _ = transition
+            asked[subject] = _asked_by(transition, committed)
+            _, participant = change.participants.get(subject, (None, None))
+            cause = None if participant is None else participant.hangup_cause
+            call_sid = "" if participant is None else subject
+            with logs.bound(call_sid, request_id=asked[subject]):
+                tracing.mark(event, subject, logs.request_id(), status=status)
+                log.info("transition", what=event, was=was, status=status, cause=cause)
+        for call_sid, (before, after) in change.participants.items():
+            if after.ended_at is not None and before.ended_at is None:
+                with logs.bound(call_sid, request_id=asked[call_sid]):
+                    _log_end(after)
+        if committed.dropped:
             log.error("callbacks_dropped", reason="depth", count=len(committed.dropped))
