@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,6 +28,17 @@ _WISHES: Final = {
 Transition = tuple[str, str, str, str, str]
 """An event's subject, the event, the subject's status before and after, and the request that asked for it, where that
 is known."""
+
+
+def said_in(events: Iterable[str]) -> frozenset[str]:
+    """Return of what the switch has spoken in a call's events: of being `added`, `muted`, on `hold`. Only that fulfils
+    a wish: what another event finds as it is wanted may be so because the switch has done nothing yet."""
+    return frozenset(_SAYS[event] for event in events if event in _SAYS)
+
+
+def wishes_in(events: Iterable[str]) -> list[str]:
+    """Return the fields of a call's record that name who asked for what the switch says in these events."""
+    return [_WISHES[event] for event in events if event in _WISHES]
 
 
 def wish_of(call_sid: str, event: str) -> str:
@@ -68,20 +80,10 @@ class Change:
     """For the log, once it is written."""
     announced: list[str] = field(default_factory=list)
     """Announcements whose end is told."""
-    _events: dict[str, list[str]] = field(default_factory=dict)
-    """Subject -> its events, in order."""
 
-    def note(self, transition: Transition) -> None:
-        """Keep what an event has led to, behind those before."""
-        subject, event, *_ = transition
-        self.transitions.append(transition)
-        self._events.setdefault(subject, []).append(event)
-
-    def says(self, call_sid: str) -> frozenset[str]:
-        """Return of what the switch has spoken in these events: of being `added`, `muted`, on `hold`. Only that fulfils
-        a wish: what another event finds as it is wanted may be so because the switch has done nothing yet."""
-        return frozenset(_SAYS[event] for event in self._events.get(call_sid, ()) if event in _SAYS)
-
-    def wishes(self, call_sid: str) -> list[str]:
-        """Return the fields of a call's record that name who asked for what the switch says in these events."""
-        return [_WISHES[event] for event in self._events.get(call_sid, ()) if event in _WISHES]
+    def events(self) -> dict[str, list[str]]:
+        """Return each subject's events, in order."""
+        found: dict[str, list[str]] = {}
+        for subject, event, *_ in self.transitions:
+            found.setdefault(subject, []).append(event)
+        return found

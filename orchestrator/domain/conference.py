@@ -272,7 +272,7 @@ class Participant:
 
 def without_fulfilled_wishes(participant: Participant, said: frozenset[str]) -> Participant:
     """Return the participant without the wishes that the switch has fulfilled by what it has `said` just now, in the
-    words of `Change.says`; the store's commit does the same.
+    words of `changes.said_in`; the store's commit does the same.
 
     Of whoever is no member the switch has not said anything yet: it may have been told two wishes in another order.
     """

@@ -18,7 +18,7 @@ import structlog
 
 from orchestrator import logs, metrics, tracing
 from orchestrator.domain.calls import call_status, talked_seconds
-from orchestrator.domain.changes import Change, Transition, Versioned, wish_of
+from orchestrator.domain.changes import Change, Transition, Versioned, said_in, wish_of
 from orchestrator.domain.conference import Conference, Participant, without_fulfilled_wishes
 from orchestrator.domain.effects import UpdateMember
 from orchestrator.domain.events import Happened
@@ -196,8 +196,9 @@ class Committer:
         known.conferences.pop(sid, None)  # the one that was changed last stands last
         known.conferences[sid] = Versioned(change.after, change.before.version + 1)
         group = known.participants.setdefault(sid, {})
+        events = change.events()
         for call_sid, (_, after) in change.participants.items():
-            group[call_sid] = without_fulfilled_wishes(after, change.says(call_sid))
+            group[call_sid] = without_fulfilled_wishes(after, said_in(events.get(call_sid, ())))
             if after.ended_at is not None:
                 del group[call_sid]
         while len(known.conferences) > CACHED_CONFERENCES:

@@ -174,6 +174,6 @@ def _record(
     was, status = statuses
     change.after = conference
     change.announced += announced(events)
-    change.note((item.subject, name, str(was), str(status), request_id))
+    change.transitions.append((item.subject, name, str(was), str(status), request_id))
     for lane, row in rows:
         change.outbox.setdefault(lane, []).append(row)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import redis
 
-from orchestrator.domain.changes import Change, Versioned
+from orchestrator.domain.changes import Change, Versioned, said_in, wishes_in
 from orchestrator.domain.conference import Conference, ConferenceStatus, Participant
 from orchestrator.domain.events import OwedEnd
 from orchestrator.store import keys
@@ -227,10 +227,10 @@ def _render(change: Change, call_retention_seconds: int, retention_seconds: int)
         keys.conference_callbacks(sid),
         keys.owed(sid),
     ]
-    records = []
+    records, events = [], change.events()
     for call_sid, (before, after) in change.participants.items():
         names.append(keys.participant(sid, call_sid))
-        said = change.says(call_sid)
+        said = said_in(events.get(call_sid, ()))
         records.append(
             {
                 "key": len(names),
@@ -241,7 +241,7 @@ def _render(change: Change, call_retention_seconds: int, retention_seconds: int)
                     "left": before.is_live and not after.is_live,
                     "ended": after.ended_at is not None,
                     "label": after.label or "",
-                    "wishes": change.wishes(call_sid),
+                    "wishes": wishes_in(events.get(call_sid, ())),
                     **{word: word in said for word in ("added", "muted", "hold")},
                 },
             }
