@@ -179,8 +179,13 @@ def _leaves(
 
 
 def _ended_by(participant: Participant, conference: Conference, reason: EndReason) -> Conference:
-    sid, label = participant.call_sid, participant.label
-    return replace(conference, end_reason=reason, ending_call_sid=sid, ending_label=label)
+    return replace(
+        conference,
+        end_reason=reason,
+        ending_call_sid=participant.call_sid,
+        ending_label=participant.label,
+        end_request=participant.removal_request,
+    )
 
 
 def _leave_reason(conference: Conference, participant: Participant) -> LeaveReason:

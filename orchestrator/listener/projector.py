@@ -143,17 +143,19 @@ def _project_call(known: Known, change: Change, item: Happened, serialize: Seria
         return None
     events, to_all = with_cut_off(outcome.events, known.owed.get(conference_sid, ()), change.announced)
     conference, current, callbacks = plan_callbacks(outcome.conference, outcome.participant, events, to_all)
-    request_id = logs.request_id() or _request_of(was, item.event)
+    request_id = logs.request_id() or _request_of(change.after, was, item.event)
     _record(change, item, request_id, (was.status, current.status), conference, events, callbacks, serialize)
     change.participants[item.subject] = (read, current)
     return outcome.effects
 
 
-def _request_of(participant: Participant, event: Event) -> str:
-    """Return the client's request that led to an event of a call, or '', by its record. Who asked for a mute or a hold
-    the commit finds. A call that ends without having joined has come to nothing of what its create asked for."""
-    if isinstance(event, _ENDS) and (participant.removal_requested or participant.joined_at is not None):
-        return participant.removal_request
+def _request_of(conference: Conference, participant: Participant, event: Event) -> str:
+    """Return the client's request that led to an event of a call, or '', by the records. Who asked for a mute or a hold
+    the commit finds. A call ends for its removal, or with its conference; one that ends for neither and has not joined
+    has come to nothing of what its create asked for."""
+    is_ended = participant.removal_requested or conference.is_ending or participant.joined_at is not None
+    if isinstance(event, _ENDS) and is_ended:
+        return participant.removal_request or conference.end_request
     return participant.create_request if isinstance(event, _OF_A_CREATE) else ""
 
 

@@ -260,7 +260,8 @@ class ConferenceStore:
         """Record that a client ends the conference; from now on nobody can be added. Raises NotFound."""
         with redis_errors():
             answer = self._request_end(
-                keys=[keys.conference(conference_sid)], args=[account_sid, str(EndReason.VIA_API)]
+                keys=[keys.conference(conference_sid)],
+                args=[account_sid, str(EndReason.VIA_API), logs.request_id()],
             )
         if answer[0] != "ok":
             raise NotFound(f"The conference {conference_sid} was not found")

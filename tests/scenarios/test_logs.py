@@ -104,3 +104,27 @@ def test_calls_that_waited_name_their_own_requests(own_stack: Stack) -> None:
     queued = [row for row in _lines(stack, sid) if row["event"] == "waiting_call_dialled"]
 
     assert [(row["call_sid"], row["request_id"]) for row in queued] == list(asked.items())[1:]
+
+
+def test_the_end_that_a_client_asked_for_names_its_request(two: Room) -> None:
+    """Each leave and the conference's end, from the switch's event to their deliveries."""
+    stack, sid = two.stack, two.conference_sid
+    calls = {person.call_sid for person in two.people.values()}
+    url = f"{stack.base_url}/2010-04-01/Accounts/{stack.account_sid}/Conferences/{sid}.json"
+    answer = requests.post(url, data={"Status": "completed"}, auth=(stack.account_sid, stack.auth_token), timeout=5)
+    assert answer.ok, answer.text
+    ended = answer.headers["Twilio-Request-Id"]
+    eventually(lambda: _ids(_lines(stack, sid), "callback_attempt", callback="conference-end"), "the end is told")
+    eventually(lambda: len(_calls_ended(stack, sid)) == 2, "both calls are over")
+    rows = _lines(stack, sid)
+
+    assert _calls_ended(stack, sid) == dict.fromkeys(calls, ended)
+    assert _ids(rows, "transition", what="MemberRemoved") == _ids(rows, "transition", what="CallEnded") == [ended]
+    for callback in ("participant-leave", "conference-end"):
+        assert _ids(rows, "callback_attempt", callback=callback) == [ended], callback
+
+
+def _calls_ended(stack: Stack, sid: str) -> dict[str, str | None]:
+    """CallSid -> the request that the last line of the call names."""
+    rows = (row for row in _lines(stack, sid) if row["event"] == "call_ended")
+    return {row["call_sid"]: row.get("request_id") for row in rows}

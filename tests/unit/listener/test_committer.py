@@ -948,6 +948,46 @@ def test_a_call_begins_for_its_create_and_ends_for_whoever_ended_it(world: World
         assert completed.request_id == told[person.call_sid].request_id == said[person.call_sid] == request_id
 
 
+def test_a_conference_s_end_names_the_client_s_request(world: World) -> None:
+    """So do the leaves that it leads to, also that of one who had not joined; a removal asked for by itself names its
+    own. A second end, of a client who was not answered, changes nothing."""
+    events = replace(EVENTS, events=("leave", "end"))
+    anna, bert, carl = (world.create(conference_callbacks=events, progress_callbacks=None) for _ in range(3))
+    sid = anna.conference_sid
+    for person in (anna, bert):
+        world.join(person)
+    removed, ended, again = (mint_sid("RQ") for _ in range(3))
+    with logs.bound(request_id=removed):
+        world.store.request_removal(ACCOUNT, sid, bert.call_sid)
+    for request_id in (ended, again):
+        with logs.bound(request_id=request_id):
+            world.store.request_end(ACCOUNT, sid)
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        for person in (bert, carl, anna):
+            world.apply(person, CallEnded(NOW, "NORMAL_CLEARING"))
+    told = [removed, ended, ended, ended]
+
+    assert [entry.request_id for entry in world.entries(sid)] == told
+    assert [line.get("request_id") for line in lines if line["event"] == "transition"] == told[:3]
+    assert [line.get("request_id") for line in lines if line["event"] == "call_ended"] == told[:3]
+
+
+def test_whom_a_removed_moderator_takes_along_names_the_removal(world: World) -> None:
+    """It ended the conference. One who goes by themselves was asked for by nobody."""
+    events = replace(EVENTS, events=("leave", "end"))
+    moderator = world.create(conference_callbacks=events, end_conference_on_exit=True)
+    other = world.create()
+    sid, removed = moderator.conference_sid, mint_sid("RQ")
+    for person in (moderator, other):
+        world.join(person)
+    with logs.bound(request_id=removed):
+        world.store.request_removal(ACCOUNT, sid, moderator.call_sid)
+    for person in (moderator, other):
+        world.apply(person, MemberRemoved(NOW), CallEnded(NOW, "NORMAL_CLEARING"))
+
+    assert [entry.request_id for entry in world.entries(sid)] == [removed] * 3
+
+
 def test_what_follows_names_whom_it_follows_from_and_who_asked(world: World) -> None:
     """Of two who join at once: the command that the switch refuses, and the job that plays to them."""
     people = [world.create(create_request=mint_sid("RQ"), start_conference_on_enter=False) for _ in range(2)]
