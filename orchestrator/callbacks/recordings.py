@@ -72,8 +72,10 @@ def plan_recording_callbacks(recording: Recording, events: Iterable[Event]) -> l
     ]
 
 
-def kept_recording_callback(callback: RecordingCallback, parameters: Sequence[tuple[str, str]]) -> NewCallback:
-    """Return the callback as it is kept until its receiver has it."""
+def kept_recording_callback(
+    callback: RecordingCallback, parameters: Sequence[tuple[str, str]], request_id: str
+) -> NewCallback:
+    """Return the callback as it is kept until its receiver has it. `request_id`: to which its event is due, or ''."""
     token, recording = str(uuid.uuid4()), callback.recording
     entry = Entry(
         token=token,
@@ -86,5 +88,6 @@ def kept_recording_callback(callback: RecordingCallback, parameters: Sequence[tu
         parameters=tuple(parameters),
         planned_at=callback.event.at.timestamp(),
         dialect=callback.settings.dialect,
+        request_id=request_id,
     )
     return NewCallback(token, int(entry.planned_at * 1000), entry.dump())

@@ -121,8 +121,8 @@ class Conference:
     `callbacks_fixed` turns true with the first join: from then on later callback settings are ignored.
     `coaches` are those who are members now. `announced_id` names the announcement to all whose end was told last,
     `ending_label` is the label of `ending_call_sid`. `recording`: it is recorded from its start on, as the first who
-    joined and asked for it before the start wants it. `end_request` is the client's request that ended it: of its own,
-    or the removal of `ending_call_sid`.
+    joined and asked for it before the start wants it, by `recording_request`. `end_request`: the client's request that
+    ended it, or removed `ending_call_sid`.
     """
 
     conference_sid: str
@@ -145,6 +145,7 @@ class Conference:
     announced_id: str = ""
     ending_label: str | None = None
     recording: RecordingSettings | None = None
+    recording_request: str = ""
     end_request: str = ""
 
     @property

@@ -62,6 +62,9 @@ class Recording:
 
     `channel_uuid` is the leg that is recorded: the call's, or one of our own that listens to the conference.
     `sizes`: the bytes of each file that is kept, by the end of its name. `reason` says what failed.
+    `request_id` is the client's request to which all that comes of the recording is due: the one that asked for it, its
+    start or a create with Record or ConferenceRecord; then the one that stops or deletes it. A pause and a resume
+    themselves are due to their own, and leave it as it is.
     """
 
     recording_sid: str
@@ -86,6 +89,7 @@ class Recording:
     reason: str = ""
     sizes: tuple[tuple[str, int], ...] = ()
     attempts: int = 0
+    request_id: str = ""
 
     @property
     def is_of_conference(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.domain.events import Event
 
@@ -48,24 +48,31 @@ class SourceEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class PauseRequested(Event):
+class Requested(Event):
+    """Somebody asks something of the recording. `request_id`: the client's request, '' if it is none of a client."""
+
+    request_id: str = field(default="", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRequested(Requested):
     """A client pauses the recording. `fills_gap`: with silence as long as the pause."""
 
     fills_gap: bool
 
 
 @dataclass(frozen=True, slots=True)
-class ResumeRequested(Event):
+class ResumeRequested(Requested):
     """A client has the recording go on."""
 
 
 @dataclass(frozen=True, slots=True)
-class StopRequested(Event):
+class StopRequested(Requested):
     """A client ends the recording."""
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteRequested(Event):
+class DeleteRequested(Requested):
     """A client deletes the recording, or its age does."""
 
 

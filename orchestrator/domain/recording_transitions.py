@@ -133,6 +133,10 @@ def _stopped(recording: Recording, event: Event) -> Applied:
     return _closed(recording), events
 
 
+def _stop_requested(recording: Recording, event: Event) -> Applied:
+    return _stopped(replace(recording, request_id=cast(StopRequested, event).request_id), event)
+
+
 def _closed(recording: Recording) -> Recording:
     """What nobody writes any more can be processed."""
     if recording.status is STOPPED and recording.open_part is None:
@@ -177,7 +181,7 @@ def _failed(recording: Recording, event: Event, reason: str) -> Applied:
 
 
 def _deleted(recording: Recording, event: Event) -> Applied:
-    return replace(recording, status=DELETED), ()
+    return replace(recording, status=DELETED, request_id=cast(DeleteRequested, event).request_id), ()
 
 
 RULES: Final[dict[type[Event], tuple[frozenset[RecordingStatus], Rule]]] = {
@@ -187,7 +191,7 @@ RULES: Final[dict[type[Event], tuple[frozenset[RecordingStatus], Rule]]] = {
     RecordingInterrupted: (frozenset({IN_PROGRESS}), _interrupted),
     PauseRequested: (frozenset({IN_PROGRESS}), _paused),
     ResumeRequested: (frozenset({PAUSED}), _resumed),
-    StopRequested: (ACTIVE, _stopped),
+    StopRequested: (ACTIVE, _stop_requested),
     SourceEnded: (frozenset({IN_PROGRESS, PAUSED, STOPPED}), _stopped),
     Processed: (frozenset({PROCESSING}), _processed),
     ProcessingFailed: (frozenset({PROCESSING}), _processing_failed),

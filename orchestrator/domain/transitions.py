@@ -152,8 +152,9 @@ def _joins(
         callbacks=conference.callbacks if conference.callbacks_fixed else participant.conference_callbacks,
         callbacks_fixed=True,
     )
-    if conference.recording is None and not conference.has_started:
-        conference = replace(conference, recording=participant.conference_recording)
+    wanted = participant.conference_recording
+    if wanted is not None and conference.recording is None and not conference.has_started:
+        conference = replace(conference, recording=wanted, recording_request=participant.create_request)
     return conference, replace(participant, status=CONNECTED, joined_at=at), ParticipantJoined(at)
 
 

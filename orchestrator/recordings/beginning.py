@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from orchestrator import logs
 from orchestrator.domain.conference import Conference, Participant, RecordingSettings
 from orchestrator.domain.recording import (
     Recording,
@@ -32,6 +33,7 @@ def of_conference(
         updated_at=now,
         trims=settings.trims,
         callbacks=settings.callbacks,
+        request_id=logs.request_id() if is_asked_for else conference.recording_request,
     )
 
 
@@ -55,4 +57,5 @@ def of_call(
         track=settings.track,
         trims=settings.trims,
         callbacks=settings.callbacks,
+        request_id=logs.request_id() if is_asked_for else participant.create_request,
     )

@@ -47,7 +47,7 @@ from orchestrator.freeswitch.commands import ChannelExists, KillChannel
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.freeswitch.recordings import StopWriting
 from orchestrator.recordings.process import Job, JobResult
-from orchestrator.recordings.recorder import Recorder, Send, names_of
+from orchestrator.recordings.recorder import Recorder, Send, bound_to
 from orchestrator.recordings.storage import Storage
 from orchestrator.store.commits import CommitStore
 from orchestrator.store.lanes import Lane
@@ -94,7 +94,10 @@ class Looks:
         known = self.recorder.store.load(lane.sid, lane.name)
         if known is None:
             return None
-        recording = known.recording
+        with bound_to(known.recording):
+            return self._look(known.recording)
+
+    def _look(self, recording: Recording) -> float | None:
         if recording.status in (*ACTIVE, STOPPED):
             try:
                 return self._watch(recording, self.nodes.get(recording.node).send)
@@ -121,7 +124,7 @@ class Looks:
     def _without_node(self, recording: Recording, reason: str) -> float | None:
         """Do what needs no node: a recording that is over, and whose file does not grow, need not wait for its node to
         come back."""
-        log.info("recording_not_watched", **names_of(recording), error=reason)
+        log.info("recording_not_watched", error=reason)
         part = recording.open_part
         if not self._is_over(recording) or (part is not None and self._grows(recording, part)):
             return LOOK_SECONDS
@@ -151,7 +154,7 @@ class Looks:
 
     def _go_on(self, recording: Recording, broken: Part, send: Send) -> None:
         """Go on recording in another file, in which what has been missed is silence."""
-        log.error("recording_broken_off", **names_of(recording), part=broken.number)
+        log.error("recording_broken_off", part=broken.number)
         self.recorder.apply(lane_of(recording), RecordingInterrupted(datetime.now(UTC), broken.number), send)
 
     def _is_over(self, recording: Recording) -> bool:
@@ -182,7 +185,7 @@ class Looks:
         try:
             send(StopWriting(recording.channel_uuid, self.recorder.path_of(recording, part)))
         except CommandRefused as error:  # it is closed
-            log.info("part_is_closed", **names_of(recording), part=part.number, error=str(error).strip()[:200])
+            log.info("part_is_closed", part=part.number, error=str(error).strip()[:200])
 
     def _is_written(self, recording: Recording, part: Part) -> bool:
         return _size(self.recorder.path_of(recording, part)) > 0
@@ -220,7 +223,6 @@ class Looks:
         is_final = recording.attempts + 1 >= MOST_ATTEMPTS
         log.error(
             "recording_not_processed",
-            **names_of(recording),
             attempt=recording.attempts + 1,
             error=reason,
             parts_stay_in=os.path.dirname(self.recorder.path_of(recording, recording.parts[0])) if is_final else None,
@@ -241,14 +243,14 @@ class Looks:
                     self.storage.delete(file_name(recording, end))
                 return None
         except OSError as error:
-            log.warning("recording_not_tidied", **names_of(recording), error=str(error)[:200])
+            log.warning("recording_not_tidied", error=str(error)[:200])
             return LONGEST_PAUSE_SECONDS
         if not self.keep_days or recording.status not in (COMPLETED, ABSENT, FAILED):
             return None
         left = recording.updated_at.timestamp() + self.keep_days * 86_400 - time.time()
         if left > 0:
             return left
-        log.info("recording_too_old", **names_of(recording), days=self.keep_days)
+        log.info("recording_too_old", days=self.keep_days)
         deleted = self.recorder.apply(lane_of(recording), DeleteRequested(datetime.now(UTC)), _nobody)
         return self._tidy(deleted) if deleted is not None else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from orchestrator import metrics
+from orchestrator import logs, metrics
 from orchestrator.callbacks.recordings import (
     RecordingCallback,
     kept_recording_callback,
@@ -30,6 +31,7 @@ from orchestrator.domain.recording import (
 )
 from orchestrator.domain.recording_events import (
     PartRefused,
+    Requested,
     SourceEnded,
 )
 from orchestrator.domain.recording_transitions import (
@@ -88,12 +90,14 @@ class Recorder:
             self.lease.check()
         if not self.store.create(recording):
             return
-        log.info("recording_begins", **names_of(recording), source=str(recording.source))
-        if self.has_room(recording.account_sid):
-            self.start_part(recording, send)
-        else:
-            self.apply(lane_of(recording), PartRefused(datetime.now(UTC), 1, "the account's quota is used up"), send)
-        self.wake_looks([lane_of(recording)])
+        with bound_to(recording):
+            log.info("recording_begins", source=str(recording.source))
+            if self.has_room(recording.account_sid):
+                self.start_part(recording, send)
+            else:
+                refused = PartRefused(datetime.now(UTC), 1, "the account's quota is used up")
+                self.apply(lane_of(recording), refused, send)
+            self.wake_looks([lane_of(recording)])
 
     def has_room(self, account_sid: str) -> bool:
         """Whether the account may keep further recordings."""
@@ -110,9 +114,10 @@ class Recorder:
             after, events = apply(known.recording, event)
             if after == known.recording and not events:
                 return after
-            if self._commit(known, after, events):
-                self._follow(known.recording, after, send)
-                return after
+            with bound_to(after, event):
+                if self._commit(known, after, events):
+                    self._follow(known.recording, after, send)
+                    return after
         raise Unavailable("The recording is being changed by others: try again")
 
     def end_conference(self, conference_sid: str, send: Send) -> None:
@@ -123,7 +128,8 @@ class Recorder:
 
     def _commit(self, before: VersionedRecording, after: Recording, events: Iterable[Event]) -> bool:
         callbacks = plan_recording_callbacks(after, events)
-        kept = [kept_recording_callback(callback, self.serialize(callback)) for callback in callbacks]
+        request_id = logs.request_id()
+        kept = [kept_recording_callback(callback, self.serialize(callback), request_id) for callback in callbacks]
         epoch = None
         if self.lease is not None:
             self.lease.check()
@@ -133,7 +139,7 @@ class Recorder:
         if after.status is not before.recording.status:
             metrics.RECORDINGS.labels(str(after.status)).inc()
             level = log.error if after.status is FAILED else log.info
-            level("recording", **names_of(after), status=str(after.status), reason=after.reason or None)
+            level("recording", status=str(after.status), reason=after.reason or None)
         if kept:
             self.wake_callbacks([lane_of(after)])
         return True
@@ -161,11 +167,11 @@ class Recorder:
             send(StartPart(recording.channel_uuid, self.path_of(recording, part), not recording.is_of_conference))
         except CommandRefused as error:
             reason, now = str(error).strip()[:200], datetime.now(UTC)
-            log.warning("part_refused", **names_of(recording), part=part.number, error=reason)
+            log.warning("part_refused", part=part.number, error=reason)
             event = SourceEnded(now, is_closed=True) if LEG_GONE in reason else PartRefused(now, part.number, reason)
             self.apply(lane_of(recording), event, send)
         except NodeUnavailable as error:
-            log.warning("part_not_begun", **names_of(recording), part=part.number, error=error.message)
+            log.warning("part_not_begun", part=part.number, error=error.message)
         if recording.is_of_conference:
             self._end_late_leg(recording, send)
 
@@ -186,14 +192,12 @@ class Recorder:
             send(command)
         except (CommandRefused, NodeUnavailable) as error:  # over already; or a look does it
             asked = repr(command)[:200]
-            log.info("command_refused", **names_of(recording), command=asked, error=str(error).strip()[:200])
+            log.info("command_refused", command=asked, error=str(error).strip()[:200])
 
 
-def names_of(recording: Recording) -> dict[str, str | None]:
-    """Return what a log line says of a recording: its SIDs."""
-    return {
-        "recording_sid": recording.recording_sid,
-        "account_sid": recording.account_sid,
-        "conference_sid": recording.conference_sid,
-        "call_sid": recording.call_sid,
-    }
+def bound_to(recording: Recording, event: Event | None = None) -> AbstractContextManager[None]:
+    """Bind what the lines of a block are about: the recording, and the request to which an event of it is due, by what
+    has asked for the event or else by the record; whoever does the work, and for whom."""
+    request_id = event.request_id if isinstance(event, Requested) else recording.request_id
+    sids = recording.account_sid, recording.conference_sid, recording.call_sid or "", recording.recording_sid
+    return logs.bound(*sids, request_id=request_id)

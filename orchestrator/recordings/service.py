@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from orchestrator import logs
 from orchestrator.domain.conference import ConferenceStatus, Participant, RecordingSettings
 from orchestrator.domain.events import Event
 from orchestrator.domain.recording import (
@@ -170,11 +171,11 @@ class Recordings:
         """Pause, resume or stop a recording; one that is in that state already stays so. Raises NotFound,
         SeveralRecordings, WrongRecordingState, Unavailable."""
         recording = self.fetch(account_sid, reference, subject_sid)
-        now = datetime.now(UTC)
+        now, request_id = datetime.now(UTC), logs.request_id()
         events: dict[str, Event] = {
-            PAUSED: PauseRequested(now, update.fills_gap),
-            IN_PROGRESS: ResumeRequested(now),
-            "stopped": StopRequested(now),
+            PAUSED: PauseRequested(now, update.fills_gap, request_id=request_id),
+            IN_PROGRESS: ResumeRequested(now, request_id=request_id),
+            "stopped": StopRequested(now, request_id=request_id),
         }
         after = self._recorder.apply(lane_of(recording), events[update.status], self._way_to(recording))
         if after is None:
@@ -190,7 +191,8 @@ class Recordings:
         recording = self.fetch(account_sid, reference, subject_sid)
         if recording.status in UNFINISHED:
             raise RecordingUnfinished("Cannot delete this resource before it is complete")
-        self._recorder.apply(lane_of(recording), DeleteRequested(datetime.now(UTC)), self._no_way)
+        event = DeleteRequested(datetime.now(UTC), request_id=logs.request_id())
+        self._recorder.apply(lane_of(recording), event, self._no_way)
 
     @staticmethod
     def _no_way(command: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import requests
 from tests.harness.polling import eventually
 from tests.harness.room import Room
 from tests.harness.stack import Stack
+from tests.harness.tape import EVERY_WORD, callbacks, finished
 from tests.harness.web import Web
 
 
@@ -122,6 +124,79 @@ def test_the_end_that_a_client_asked_for_names_its_request(two: Room) -> None:
     assert _ids(rows, "transition", what="MemberRemoved") == _ids(rows, "transition", what="CallEnded") == [ended]
     for callback in ("participant-leave", "conference-end"):
         assert _ids(rows, "callback_attempt", callback=callback) == [ended], callback
+
+
+def test_a_recording_names_who_asked_for_each_of_its_steps(two: Room) -> None:
+    """Of its beginning, its pause, its going on, its stop and what a worker makes of it then, and its deletion."""
+    stack, auth = two.stack, (two.stack.account_sid, two.stack.auth_token)
+    account = f"{stack.base_url}/2010-04-01/Accounts/{stack.account_sid}"
+    asked = list[str]()
+
+    def ask(method: str, path: str, **form: str) -> Any:
+        answer = requests.request(method, f"{account}/{path}.json", data=form, auth=auth, timeout=5)
+        assert answer.ok, answer.text
+        asked.append(answer.headers["Twilio-Request-Id"])
+        return answer.json() if answer.content else None
+
+    def told(count: int) -> list[tuple[str, str | None]]:
+        rows = [row for row in _lines(stack, two.conference_sid) if row.get("recording_sid") == sid]
+        rows = [row for row in rows if row["event"] == "callback_attempt"]
+        assert len(rows) >= count, rows
+        return [(row["callback"], row.get("request_id")) for row in rows]
+
+    on_call = f"Calls/{two.people['anna'].call_sid}/Recordings"
+    hook = {"RecordingStatusCallback": stack.receiver.url(), "RecordingStatusCallbackEvent": " ".join(EVERY_WORD)}
+    sid = ask("POST", on_call, **hook)["sid"]
+    eventually(lambda: told(1), "it has begun")
+    for number, status in enumerate(("paused", "in-progress", "stopped")):
+        time.sleep(0.5)  # less is too short to be kept
+        ask("POST", f"{on_call}/{sid}", Status=status)
+        eventually(lambda: told(number + 2), status)  # noqa: B023
+    finished(two, sid)
+    started, paused, resumed, stopped = asked
+    eventually(lambda: told(5), "it is kept")
+    ask("DELETE", f"Recordings/{sid}")
+    rows = [row for row in _lines(stack, two.conference_sid) if row.get("recording_sid") == sid]
+
+    assert told(5) == [
+        ("recording-in-progress", started), ("recording-paused", paused), ("recording-in-progress", resumed),
+        ("recording-stopped", stopped), ("recording-completed", stopped),
+    ]  # fmt: skip
+    assert _ids(rows, "recording_begins") == [started]
+    assert {(row["status"], row.get("request_id")) for row in rows if row["event"] == "recording"} == {
+        ("paused", paused), ("in-progress", resumed), ("stopped", stopped), ("processing", stopped),
+        ("completed", stopped), ("deleted", asked[-1]),
+    }  # fmt: skip
+
+
+def test_recordings_that_creates_asked_for_name_them(room: Room) -> None:
+    """The call's and the conference's: each its own create, until it is over."""
+    room.add("anna", 1, conference_record="record-from-start", **callbacks(room, "conference_recording"))
+    room.add("bert", 2, record=True, **callbacks(room))
+    stack, sid = room.stack, room.conference_sid
+
+    def told() -> dict[str, list[str | None]]:
+        return _by_recording(_lines(stack, sid), "callback_attempt")
+
+    eventually(lambda: len(told()) == 2, "both are told of")
+    room.end()
+    created = {
+        _ids(_lines(stack, sid), "participant_created", call_sid=person.call_sid)[0] for person in room.people.values()
+    }
+    eventually(lambda: sorted(map(len, told().values())) == [2, 3], "both are told to be kept")
+    logged = _by_recording(_lines(stack, sid), "recording_begins", "recording")
+
+    assert {tuple(set(ids)) for ids in logged.values()} == {(one,) for one in created}
+    assert {of: set(ids) for of, ids in told().items()} == {of: set(ids) for of, ids in logged.items()}
+
+
+def _by_recording(rows: list[dict[str, Any]], *events: str) -> dict[str, list[str | None]]:
+    """RecordingSid -> the requests that its lines of these events name."""
+    found = dict[str, list[str | None]]()
+    for row in rows:
+        if row["event"] in events and "recording_sid" in row:
+            found.setdefault(row["recording_sid"], []).append(row.get("request_id"))
+    return found
 
 
 def _calls_ended(stack: Stack, sid: str) -> dict[str, str | None]:

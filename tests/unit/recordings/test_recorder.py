@@ -9,13 +9,19 @@ from typing import Any
 
 import pytest
 import redis
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
+from orchestrator import logs
+from orchestrator.callbacks.entry import Entry
 from orchestrator.domain.conference import CallbackSettings
 from orchestrator.domain.recording import Recording
 from orchestrator.domain.recording_events import (
+    DeleteRequested,
     PartEnded,
     PartStarted,
     PauseRequested,
+    Processed,
     RecordingInterrupted,
     ResumeRequested,
     SourceEnded,
@@ -24,6 +30,8 @@ from orchestrator.domain.recording_events import (
 from orchestrator.freeswitch.commands import KillChannel, SwitchCommand
 from orchestrator.freeswitch.recordings import JoinRecorder, StartPart, StopWriting
 from orchestrator.recordings.recorder import Recorder
+from orchestrator.sids import mint_sid
+from orchestrator.store import keys
 from orchestrator.store.recordings import lane_of
 from tests.unit.domain.test_recording import begun
 from tests.unit.outbox import waiting
@@ -198,3 +206,47 @@ def test_a_conference_that_is_over_ends_all_its_recordings(scene: Scene, client:
     other.load()
 
     assert (scene.recording.status, other.recording.status, other.told) == ("processing", "stopped", told)
+
+
+def test_all_that_comes_of_a_recording_names_who_asked_for_it(scene: Scene) -> None:
+    """Whoever learns of it, and whatever that process is at: the start, then the stop; a pause and a resume theirs."""
+    started, paused, resumed, stopped, deleted = (mint_sid("RQ") for _ in range(5))
+    scene.recording = replace(scene.recording, request_id=started)
+    woken = list[str]()
+    scene.recorder = replace(scene.recorder, wake_looks=lambda _: woken.append(logs.request_id()))
+    with capture_logs(processors=[merge_contextvars]) as lines, logs.bound(request_id=mint_sid("RQ")):
+        scene.begin()
+        scene.apply(PartStarted(now(), 1), PauseRequested(now(), fills_gap=True, request_id=paused))
+        scene.apply(PartEnded(now(), 1), ResumeRequested(now(), request_id=resumed))
+        scene.apply(PartStarted(now(), 2), StopRequested(now(), request_id=stopped))
+        scene.apply(PartEnded(now(), 2), Processed(now(), 1000, ((".wav", 100),)))
+        scene.apply(DeleteRequested(now(), request_id=deleted))
+
+    assert told_by(scene) == [started, paused, resumed, stopped, stopped]
+    assert [(line.get("status"), line.get("request_id")) for line in lines] == [
+        (None, started), ("paused", paused), ("in-progress", resumed), ("stopped", stopped), ("processing", stopped),
+        ("completed", stopped), ("deleted", deleted),
+    ]  # fmt: skip
+    assert {line["recording_sid"] for line in lines} == {scene.recording.recording_sid}
+    assert woken == [started, paused, resumed, stopped, stopped, stopped, deleted]
+
+
+def test_what_ends_by_itself_is_due_to_whoever_asked_for_it(scene: Scene) -> None:
+    """A call that ends, after a pause and a resume; its age, by which it is deleted, is nobody's request."""
+    started = mint_sid("RQ")
+    scene.recording = replace(scene.recording, request_id=started)
+    scene.begin()
+    scene.apply(PartStarted(now(), 1), PauseRequested(now(), fills_gap=False, request_id=mint_sid("RQ")))
+    scene.apply(PartEnded(now(), 1), ResumeRequested(now(), request_id=mint_sid("RQ")), PartStarted(now(), 2))
+    scene.apply(SourceEnded(now(), is_closed=True), Processed(now(), 1000, ((".wav", 100),)))
+    assert told_by(scene)[3:] == [started, started]
+
+    scene.apply(DeleteRequested(now()))
+    assert scene.recording.request_id == ""
+
+
+def told_by(scene: Scene) -> list[str]:
+    """The request that each callback names, in order."""
+    sid, tokens = scene.recording.conference_sid, waiting(scene.client, lane_of(scene.recording))
+    texts: list[Any] = [scene.client.hget(keys.callback(sid, token), "entry") for token in tokens]
+    return [Entry.load(text).request_id for text in texts]

@@ -43,7 +43,7 @@ FULL_CONFERENCE = a_conference(
     live_count=3, present_count=2, starter_count=1, callbacks=EVENTS, callbacks_fixed=True, sequence_number=9,
     coaches=(Coach(COACHED, "CA" + "3" * 32), Coach("CA" + "4" * 32, COACHED)),
     announced_id="two", ending_label="customer", recording=RecordingSettings(trims=False),
-    end_request="RQ3", updated_at=at(9),
+    recording_request="RQ4", end_request="RQ3", updated_at=at(9),
 )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def test_a_record_of_an_earlier_release_has_the_defaults() -> None:
     old = [text for pair in zip(flat[::2], flat[1::2], strict=True) if pair[0] not in NEW for text in pair]
     read = decode_participant(old)
     flat = [*encode_conference(FULL_CONFERENCE), "version", "3"]
-    names = {"coaches", "announced_id", "ending_label", "recording", "end_request"}
+    names = {"coaches", "announced_id", "ending_label", "recording", "recording_request", "end_request"}
     known = [text for pair in zip(flat[::2], flat[1::2], strict=True) if pair[0] not in names for text in pair]
     conference, version = decode_conference(known)
 
