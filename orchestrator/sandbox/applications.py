@@ -13,6 +13,7 @@ from orchestrator.sandbox.conference import NO_PROFILE
 from orchestrator.sandbox.member import Member
 from orchestrator.sandbox.not_simulated import NotSimulated
 from orchestrator.sandbox.session import Session
+from orchestrator.sandbox.switch_strings import atoi
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,7 @@ def _sched_hangup(session: Session, data: str) -> None:
 
 
 def _sleep(session: Session, data: str) -> None:
-    session.channel.hung_up.wait(int(data) / 1000)
+    session.channel.hung_up.wait(max(0, atoi(data)) / 1000)
 
 
 def _park(session: Session, data: str) -> None:

@@ -108,10 +108,6 @@ class Sandbox:
         former.end()
         self.drop_clients()
 
-    def far_end_hangs_up(self, channel_uuid: str) -> None:
-        """The phone at the other end of this channel sends its BYE now."""
-        self.node.sessions[channel_uuid].channel.far_end_hangs_up()
-
     def _new_node(self) -> Node:
         node = Node(api.COMMANDS, APPLICATIONS, api.MODULES)
         node.spawn(api.beat, node)

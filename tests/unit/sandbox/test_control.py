@@ -42,6 +42,7 @@ def test_a_phone_hangs_up(client: Client) -> None:
     client.event("CHANNEL_PARK", called)
     assert client.api(f"sandbox hang-up CA{uuid.UUID(called).hex}") == "+OK 1\n"
     assert client.event("CHANNEL_HANGUP", called)["variable_sip_term_status"] == "200"
+    assert client.event("CHANNEL_HANGUP_COMPLETE", called)["variable_sip_hangup_disposition"] == "recv_bye"
 
 
 @pytest.mark.parametrize(

@@ -133,16 +133,6 @@ def test_a_job_may_tell_its_result_after_the_call_is_over(sandbox: Sandbox, clie
     assert order.index("BACKGROUND_JOB") > order.index("CHANNEL_DESTROY")
 
 
-def test_the_far_end_hangs_up_when_told(sandbox: Sandbox, client: Client) -> None:
-    """A test can end a call from the phone's side at any moment."""
-    channel_uuid, _ = client.join("+15550001000", "CFx")
-
-    sandbox.far_end_hangs_up(channel_uuid)
-
-    ended = client.event("CHANNEL_HANGUP_COMPLETE", channel_uuid)
-    assert ended["variable_sip_hangup_disposition"] == "recv_bye"
-
-
 def test_run_sandbox_is_a_process_that_stops_on_sigterm() -> None:
     """It serves until then, and ends with status 0."""
     with socket.socket() as probe:

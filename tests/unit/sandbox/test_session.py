@@ -53,3 +53,11 @@ def test_hangup_and_sleep(client: Client) -> None:
     assert client.event("CHANNEL_HANGUP_COMPLETE", channel_uuid)["Hangup-Cause"] == "USER_BUSY"
     executed = [event["Application"] for event in client.events if event["Event-Name"] == "CHANNEL_EXECUTE"]
     assert executed == ["sleep", "answer", "hangup"]
+
+
+@pytest.mark.parametrize("duration", ["soon", "-2000", "0.9", ""])
+def test_no_time_is_slept_for_what_begins_with_no_number(client: Client, duration: str) -> None:
+    """As by the real one, which takes atoi's word; the next application comes."""
+    channel_uuid = client.originate("+15550001000", f"sleep:{duration},answer,hangup:USER_BUSY inline")
+
+    assert client.event("CHANNEL_HANGUP_COMPLETE", channel_uuid)["Hangup-Cause"] == "USER_BUSY"
