@@ -15,6 +15,7 @@ import redis
 
 from orchestrator.domain.conference import Participant
 from orchestrator.store import keys
+from orchestrator.store.accounts import list_account_sids
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.lanes import Lane, LaneStore
 from orchestrator.store.scripts import Script
@@ -190,7 +191,7 @@ class DialStore(LaneStore):
         """Put accounts on the list that have calls waiting and are not on it: whoever queued the first died before
         saying so."""
         with redis_errors():
-            accounts = list(self._redis.smembers(keys.ACCOUNTS))
+            accounts = list_account_sids(self._redis)
             pipe = self._redis.pipeline(transaction=False)
             for account_sid in accounts:
                 pipe.exists(keys.account_dials(account_sid))
