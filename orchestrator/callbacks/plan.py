@@ -35,6 +35,8 @@ from orchestrator.domain.events import (
 )
 from orchestrator.domain.replacing import replace
 
+_CUT_OFF: Final = "the conference has ended"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -144,7 +146,7 @@ def with_cut_off(
         return events, ()
     *before, end = events
     ends = [
-        (AnnouncementFailed(end.at, one.announce_url, "the conference has ended", one.announcement_id), one.to_all)
+        (AnnouncementFailed(end.at, one.announce_url, _CUT_OFF, one.announcement_id, one.request_id), one.to_all)
         for one in owed
         if one.announcement_id not in ended
     ]

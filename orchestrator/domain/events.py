@@ -135,20 +135,24 @@ class AnnouncementEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class AnnouncementFailed(Event):
-    """An announcement could not be played, or not to its end."""
+    """An announcement could not be played, or not to its end. `request_id`: who asked for it, where another event, the
+    conference's end, cuts it off."""
 
     announce_url: str
     reason: str
     announcement_id: str
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class OwedEnd:
-    """What the end of an announcement will say that was accepted, and of which no client has been told yet."""
+    """What the end of an announcement will say that was accepted, and of which no client has been told yet.
+    `request_id`: who asked for it."""
 
     announcement_id: str
     announce_url: str
     to_all: bool
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

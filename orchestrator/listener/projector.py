@@ -19,6 +19,7 @@ from orchestrator.domain.changes import Change, Transition, Versioned, wish_of
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.effects import Effect
 from orchestrator.domain.events import (
+    AnnouncementFailed,
     AnswererDetected,
     CallAnswered,
     CallEnded,
@@ -159,6 +160,11 @@ def _request_of(conference: Conference, participant: Participant, event: Event) 
     return participant.create_request if isinstance(event, _OF_A_CREATE) else ""
 
 
+def _announced_by(event: Event) -> str:
+    """Return who asked for an announcement that is cut off; '' for every other event."""
+    return event.request_id if isinstance(event, AnnouncementFailed) else ""
+
+
 def _record(
     change: Change,
     item: Happened,
@@ -172,7 +178,7 @@ def _record(
     """Enter what an event has led to. A change is whole or is not there: what can fail comes first."""
     name = type(item.event).__name__
     wish = wish_of(item.subject, name)
-    rows = [(callback.lane, kept(callback, serialize(callback), request_id, wish)) for callback in callbacks]
+    rows = [(one.lane, kept(one, serialize(one), _announced_by(one.event) or request_id, wish)) for one in callbacks]
     was, status = statuses
     change.after = conference
     change.announced += announced(events)

@@ -64,7 +64,7 @@ class PlaybackStore(LaneStore):
         """Have it played after those that wait. From now on its end is owed to the client; a sweep finds it, should
         nobody be woken. Raises TooManyAnnouncements, ConferenceNotInProgress."""
         announcement = Announcement(url, method, secrets.token_hex(8), dialect, logs.request_id())
-        owed = OwedEnd(announcement.id, url, to_all=lane.name == CONFERENCE_LANE)
+        owed = OwedEnd(announcement.id, url, lane.name == CONFERENCE_LANE, announcement.request_id)
         with redis_errors():
             added = self._add(
                 keys=[_waiting(lane), keys.conference(lane.sid), keys.owed(lane.sid)],

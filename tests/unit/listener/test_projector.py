@@ -99,15 +99,17 @@ def test_late_news_leads_to_nothing() -> None:
 
 
 def test_the_end_tells_what_it_cuts_off_of_each_subject() -> None:
-    """That to one of a call, that to all of the conference; what is told at the same time is not told again."""
-    owed = tuple(OwedEnd(str(n), f"https://app.example/{n}", to_all=n != 2) for n in range(3))
-    state = known(in_progress(live_count=1, present_count=1, starter_count=1), there(), owed=owed)
+    """That to one of a call, that to all of the conference; what is told at the same time is not told again.
+    Each names who asked for it."""
+    owed = tuple(OwedEnd(str(n), f"https://app.example/{n}", n != 2, f"RQ{n}") for n in range(3))
+    ending = in_progress(live_count=1, present_count=1, starter_count=1, end_request="RQ9")
+    state = known(ending, there(), owed=owed)
     told = AnnouncementEnded(at(3), owed[0].announce_url, "0")
     found = projected(state, (CF, told), (CA, MemberRemoved(at(4))))
 
-    assert [(entry.kind, entry.call_sid) for entry in entries(found.changes[CF])] == [
-        ("announcement-end", ""), ("participant-leave", CA), ("announcement-fail", ""), ("announcement-fail", CA),
-        ("conference-end", CA),
+    assert [(entry.kind, entry.call_sid, entry.request_id) for entry in entries(found.changes[CF])] == [
+        ("announcement-end", "", ""), ("participant-leave", CA, "RQ9"), ("announcement-fail", "", "RQ1"),
+        ("announcement-fail", CA, "RQ2"), ("conference-end", CA, "RQ9"),
     ]  # fmt: skip
 
 

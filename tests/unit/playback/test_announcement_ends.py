@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import redis
 
+from orchestrator import logs
 from orchestrator.domain.changes import Change
 from orchestrator.domain.conference import CallbackSettings, Participant
 from orchestrator.domain.events import AnnouncementEnded, AnnouncementFailed, CallEnded, MemberRemoved
 from orchestrator.freeswitch.commands import SwitchCommand
 from orchestrator.playback.announcement_ends import AnnouncementEnds
+from orchestrator.sids import mint_sid
 from orchestrator.store import keys
 from orchestrator.store.commits import CommitStore, Committed
 from orchestrator.store.lanes import Lane
@@ -113,9 +115,11 @@ def test_each_announcement_that_the_end_cuts_off_is_told_before_it(world: World,
         PlaybackStore(world.client),
         [Lane(one.conference_sid, name) for name in ("conference", one.call_sid)],
     )
+    asked = mint_sid("RQ")
     for lane in lanes:
-        sounds.add_announcement(lane, f"{SAY}/{lane.name}", "POST")
-        sounds.add_announcement(lane, f"{SAY}/{lane.name}/2", "POST")
+        with logs.bound(request_id=asked):
+            sounds.add_announcement(lane, f"{SAY}/{lane.name}", "POST")
+            sounds.add_announcement(lane, f"{SAY}/{lane.name}/2", "POST")
     waiting = sounds.load(lanes[0]).next
     assert waiting is not None
     ends.report(lanes[0], AnnouncementEnded(NOW, waiting.url, waiting.id))
@@ -127,6 +131,7 @@ def test_each_announcement_that_the_end_cuts_off_is_told_before_it(world: World,
         "announcement-end", "participant-leave", *["announcement-fail"] * 3, "conference-end",
     ]  # fmt: skip
     assert urls == {f"{SAY}/conference/2", f"{SAY}/{one.call_sid}", f"{SAY}/{one.call_sid}/2"}
+    assert [entry.request_id for entry in entries][2:] == [*[asked] * 3, ""]
     assert not world.client.exists(keys.owed(one.conference_sid))
     ends.report(lanes[1], AnnouncementFailed(NOW, SAY, "nobody is there to hear it", "late"))
     assert world.kinds(one.conference_sid)[-1] == "conference-end"
