@@ -86,7 +86,7 @@ def _live(reader: Reader, live: Sequence[LiveConference]) -> Iterator[Metric]:
     dialling = float(sum(account.dialling for account in accounts))
     yield _gauge("orchestrator_dialling", "Calls that are not answered", [], {(): dialling})
     waiting = float(sum(account.waiting for account in accounts))
-    yield _gauge("orchestrator_dials_waiting", "Calls that wait for their account's turn", [], {(): waiting})
+    yield _gauge("orchestrator_dials_waiting", "Calls that wait for their account's slot", [], {(): waiting})
     paused = float(sum(receiver.pauses > 0 for account in accounts for receiver in account.receivers))
     yield _gauge("orchestrator_receivers_paused", "Receivers that have failed for long", [], {(): paused})
 

@@ -1,4 +1,4 @@
-"""Dials one call that has waited for its turn, exactly once.
+"""Dials one call that has waited for its slot, exactly once.
 
 A call is claimed, dialled, and taken out of the queue. A worker that dies in between leaves a claim behind: the next
 waits until the node's listener has told what there is to tell, asks the switch, and dials only what nobody has.
@@ -17,8 +17,8 @@ from typing import Final
 import structlog
 
 from orchestrator import logs
-from orchestrator.dialling.orders import Seal, Unreadable
 from orchestrator.dialling.policies import check_policy
+from orchestrator.dialling.queued_call import Seal, Unreadable
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Conference, Participant, ParticipantStatus
@@ -37,7 +37,7 @@ from orchestrator.store.dials import DialStore, Waiting
 from orchestrator.store.nodes import NodeStore
 
 YOUNG_MS: Final = 5_000
-"""A call's turn is reserved just before its record is written."""
+"""A call's slot is reserved just before its record is written."""
 
 HEARD_SECONDS: Final = 2
 """So long after a claim was found a listener has told of the call, if it was dialled."""
@@ -94,14 +94,14 @@ class Dialler:
     def take(self, call: Waiting) -> None:
         """Dial a call, or end it. Raises NotNow, Unavailable."""
         with _about(call):
-            claim, order, found_ms = self._store.claim(call)
+            claim, sealed, found_ms = self._store.claim(call)
             if claim == 0:
                 return
             was_claimed = claim == 2
             try:
                 if was_claimed:
                     self._await_news(call, found_ms)
-                dialled = self._settle(call, order, was_claimed)
+                dialled = self._settle(call, sealed, was_claimed)
             except Unsure:
                 raise
             except NotNow:
@@ -125,16 +125,16 @@ class Dialler:
         """When the call was dialled, None if it was not, and how many gateways were left then."""
         conference, participant = self._load(call)
         if conference is None or participant is None:
-            if time.time() * 1000 - call.turn_ms < YOUNG_MS:
+            if time.time() * 1000 - call.slot_ms < YOUNG_MS:
                 raise NotNow
             log.error("waiting_call_unknown")
             return None, 0
         left = participant.gateways_left
-        if participant.ended_at is not None or (participant.order and not participant.is_waiting):
+        if participant.ended_at is not None or (participant.sealed_call and not participant.is_waiting):
             return None, left  # over, or dialled by whoever was here before
         was_begun = participant.status is not ParticipantStatus.QUEUED
         has_channel = (was_claimed or was_begun) and self._has_channel(participant)
-        if (was_begun and not participant.order) or (was_claimed and has_channel):
+        if (was_begun and not participant.sealed_call) or (was_claimed and has_channel):
             # By the gateway behind the last that was noted, which may have failed since the claim: `left` counts that.
             return datetime.now(UTC), max(0, participant.tried_left - 1)
         if has_channel:
@@ -151,17 +151,17 @@ class Dialler:
         except NodeUnavailable as error:
             raise NotNow(name) from error
         try:
-            order = self._seal.open(sealed)
-            if not self._may_call(call.account_sid, order.command):
+            queued = self._seal.open(sealed)
+            if not self._may_call(call.account_sid, queued.command):
                 self.end(call, BARRED)
                 return None
             # As it is wanted by now: nobody could tell a switch of a call that had no channel.
-            destination = order.destination.with_left(participant.gateways_left)
+            destination = queued.destination.with_left(participant.gateways_left)
             wanted = replace(participant, muted=participant.muted_as_asked, muted_wanted=None)
             started = hears_conference(conference, participant)
             self._sessions.reserve(participant)
             dialled_at = datetime.now(UTC)
-            node.start_job(Originate(order.command, wanted, destination, started), participant.switch.channel_uuid)
+            node.start_job(Originate(queued.command, wanted, destination, started), participant.switch.channel_uuid)
         except NodeFull as error:
             raise NotNow(name) from error
         except NodeUnavailable as error:

@@ -1,4 +1,4 @@
-"""The queue of each account, as a lane: its calls are dialled in order, so many a second, each in its turn."""
+"""The queue of each account, as a lane: its calls are dialled in order, so many a second, each at its slot."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOK_MS: Final = 2_000
 """How long a lane is held at a time, and how soon calls that wait for nothing are ended."""
 
 EARLY_MS: Final = 700
-"""So long before a turn the lane is looked at again: a sweep comes twice a second."""
+"""So long before a slot the lane is looked at again: a sweep comes twice a second."""
 
 NAP_MS: Final = 200
 
@@ -59,7 +59,7 @@ class DialQueue:
             head = self._store.head(account_sid, passed_over)
             if head is None:
                 return int(min(passed_over.values())) if passed_over else None
-            due = max(head.turn_ms, head.not_before_ms)
+            due = max(head.slot_ms, head.not_before_ms)
             if max(due, now) > until or lease.must_end:
                 return int(max(now, min(due - EARLY_MS, now + LOOK_MS, *passed_over.values())))
             if due > now:

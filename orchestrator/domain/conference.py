@@ -177,8 +177,8 @@ class Participant:
     told last.
     `recording`: of the call, from its answer on; `conference_recording`: of the conference, from its start on.
     `gateways_left`: how many more of its trunk's gateways may be tried; `tried_left`: how many were left when it was
-    dialled last, and `tried_at` when that was, noted by whoever dialled; `order`: what is needed for that, sealed,
-    until it is answered or over.
+    dialled last, and `tried_at` when that was, noted by whoever dialled; `sealed_call`: what is needed for that,
+    sealed, until it is answered or over.
     `options_json` holds the create parameters that have no field of their own.
     `create_request` and `removal_request` are the clients' requests that asked for that, the last one of a kind; those
     of a mute and a hold stand beside `muted_wanted` and `hold_wanted`, and only a commit reads them.
@@ -234,14 +234,14 @@ class Participant:
     gateways_left: int = 0
     tried_left: int = 0
     tried_at: datetime | None = None
-    order: str = ""
+    sealed_call: str = ""
     create_request: str = ""
     options_json: str = "{}"
 
     @property
     def is_waiting(self) -> bool:
         """True until the switch is asked to make the call: the first time, or by another gateway."""
-        if self.order:
+        if self.sealed_call:
             return self.gateways_left < self.tried_left
         return self.dialled_at is None and self.status is ParticipantStatus.QUEUED
 

@@ -56,7 +56,8 @@ def answered(participant: Participant, event: Event) -> Ruling:
     if participant.answered_at is not None:
         return participant, ()
     status = ParticipantStatus.CONNECTING if participant.status is ParticipantStatus.QUEUED else participant.status
-    return replace(participant, status=status, answered_at=event.at, order=""), (*_implied(participant, event), event)
+    after = replace(participant, status=status, answered_at=event.at, sealed_call="")
+    return after, (*_implied(participant, event), event)
 
 
 def detected(participant: Participant, event: Event) -> Ruling:
@@ -113,7 +114,7 @@ def ended(participant: Participant, event: Event) -> Ruling:
         left_at=participant.left_at or event.at,
         hangup_cause=end.cause,
         sip_status=sip_status,
-        order="",
+        sealed_call="",
     )
     news = CallEnded(end.at, after.hangup_cause or "", after.sip_status)
     return after, (*implied, *unknown, news)

@@ -302,7 +302,7 @@ def _absent(participant: Participant, at: datetime, ask: Ask) -> list[Event]:
     dialled_at = participant.tried_at or participant.dialled_at
     is_queued = participant.status is ParticipantStatus.QUEUED
     is_young = dialled_at is None or at - dialled_at < DIAL_GRACE
-    if is_young and (is_queued or participant.order):  # by another gateway it is dialled as if for the first time
+    if is_young and (is_queued or participant.sealed_call):  # by another gateway it is dialled as if for the first time
         return []
     if ask.is_alive(participant.switch.channel_uuid):
         return []

@@ -83,7 +83,7 @@ class Reconciler:
             unended = insist(load)
         self._end_outside(snapshot, everybody)
         self._repeat(unended, snapshot)
-        waiting = [one for _, group in unended for one in group if one.is_waiting and one.order]
+        waiting = [one for _, group in unended for one in group if one.is_waiting and one.sealed_call]
         insist(lambda: self._store.queue_again(waiting))
         return {participant.call_sid for participant in everybody}
 

@@ -19,8 +19,8 @@ from orchestrator.callbacks.drain import Drainer
 from orchestrator.callbacks.retry import Schedule
 from orchestrator.dialects.registry import DIALECTS
 from orchestrator.dialling.dialler import Dialler
-from orchestrator.dialling.orders import Seal
 from orchestrator.dialling.queue import ACCOUNTS_AT_ONCE, DialQueue
+from orchestrator.dialling.queued_call import Seal
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.domain.recording import Recording
 from orchestrator.freeswitch.nodes import Nodes

@@ -19,11 +19,11 @@ import gevent
 import structlog
 
 from orchestrator import logs
+from orchestrator.dialling.call_rate import CallRate
 from orchestrator.dialling.destinations import Destinations
-from orchestrator.dialling.orders import Order
 from orchestrator.dialling.policies import check_policy
+from orchestrator.dialling.queued_call import QueuedCall
 from orchestrator.dialling.sessions import Sessions
-from orchestrator.dialling.turns import Turns
 from orchestrator.domain.commands import CreateParticipant
 from orchestrator.domain.conference import Conference, Participant
 from orchestrator.domain.events import CallEnded, Happened
@@ -65,7 +65,7 @@ class ParticipantService:
         destinations: Destinations,
         quotas: QuotaStore,
         sessions: Sessions,
-        turns: Turns,
+        call_rate: CallRate,
         accounts: AccountStore,
         make_committer: Callable[[Send], Committer],
         placement: Placement,
@@ -77,7 +77,7 @@ class ParticipantService:
         self._nodes = nodes
         self._destinations = destinations
         self._sessions = sessions
-        self._turns = turns
+        self._call_rate = call_rate
         self._make_committer = make_committer
 
     # ------------------------------------------------------------ create
@@ -93,14 +93,14 @@ class ParticipantService:
         destination = self._find_destination(account_sid, command)
         group = self._placement.find_group(command.region, self._accounts.load_node_group(account_sid))
         limits = self._accounts.load_limits(account_sid)
-        call_sid, order = mint_sid("CA"), self._turns.seal(Order(command, destination))
+        call_sid, sealed_call = mint_sid("CA"), self._call_rate.seal(QueuedCall(command, destination))
         while True:
             conference, is_new = self._conference_for(account_sid, name, command, group)
             candidate = None if is_sid("CF", name) else conference
-            participant = self._prepare(call_sid, conference, command, destination, order)
+            participant = self._prepare(call_sid, conference, command, destination, sealed_call)
             try:
                 participant, conference, waits_ms = self._attempt(
-                    command, participant, candidate, is_new, order, limits
+                    command, participant, candidate, is_new, sealed_call, limits
                 )
                 break
             except _NameTaken:
@@ -122,14 +122,19 @@ class ParticipantService:
         return participant, waits_ms
 
     def _prepare(
-        self, call_sid: str, conference: Conference, command: CreateParticipant, destination: Destination, order: str
+        self,
+        call_sid: str,
+        conference: Conference,
+        command: CreateParticipant,
+        destination: Destination,
+        sealed_call: str,
     ) -> Participant:
         """Make the participant's record; refuses what cannot be carried, before anything is written."""
         require_whispers(self._nodes.get_connected(conference.node), command.coaching)
         participant = make_participant(call_sid, conference, command)
         if destination.fallbacks:
             left = len(destination.fallbacks)
-            participant = replace(participant, gateways_left=left, tried_left=left, order=order)
+            participant = replace(participant, gateways_left=left, tried_left=left, sealed_call=sealed_call)
         logs.bind(participant.conference_sid, participant.call_sid)
         Originate(command, participant, destination, conference.has_started).render()
         return participant
@@ -140,10 +145,10 @@ class ParticipantService:
         participant: Participant,
         candidate: Conference | None,
         is_new: bool,
-        order: str,
+        sealed_call: str,
         limits: Limits,
     ) -> tuple[Participant, Conference, int]:
-        """Write the participant, and its turn to be dialled; returns it, its conference and its queue time in ms.
+        """Write the participant, and its slot to be dialled; returns it, its conference and its queue time in ms.
         `candidate`: the conference to make if there is none yet; None: there has to be one.
 
         Raises what create_participant does, and _NameTaken.
@@ -152,11 +157,11 @@ class ParticipantService:
         try:
             with self._admitted(participant, limits, is_new):
                 if is_new and candidate is not None:
-                    # A create that is refused leaves no name behind; one that finds the name taken, no turn.
-                    if self._turns.is_free(participant.account_sid, limits):
+                    # A create that is refused leaves no name behind; one that finds the name taken, no slot.
+                    if self._call_rate.is_free(participant.account_sid, limits):
                         self._sessions.reserve(participant)
                     self._claim(candidate)
-                with self._turns.taken(participant, order, limits) as waits_ms:
+                with self._call_rate.slot_for(participant, sealed_call, limits) as waits_ms:
                     if waits_ms:
                         participant = replace(participant, dialled_at=None, tried_left=participant.gateways_left + 1)
                     else:

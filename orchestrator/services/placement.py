@@ -24,7 +24,7 @@ and fall with all that it does."""
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A node that takes new conferences. `capacity`: what it said last, None if it has said nothing yet; `young`: calls
-    of any process that were asked for and do not show there yet, also because they wait for their turn."""
+    of any process that were asked for and do not show there yet, also because they wait for their slot."""
 
     name: str
     capacity: Capacity | None

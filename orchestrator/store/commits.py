@@ -184,7 +184,7 @@ class CommitStore:
         return committed
 
     def queue_again(self, waiting: Sequence[Participant]) -> None:
-        """Have calls dialled that wait for another gateway; those that are in the queue already keep their turn."""
+        """Have calls dialled that wait for another gateway; those that are in the queue already keep their slot."""
         queue_waiting(self._redis, waiting)
 
     def _index(self, done: Sequence[tuple[Change, Committed]]) -> None:

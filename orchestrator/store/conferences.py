@@ -98,7 +98,7 @@ class ConferenceStore:
         waits_ms: int = 0,
     ) -> Conference:
         """Write a new participant, and with it the conference if `conference` is given and does not exist yet.
-        `waits_ms`: until its turn.
+        `waits_ms`: until its slot.
 
         Raises: NotFound, ConferenceNotActive, ConferenceFull, LabelInUse, CoachedCallMissing, CoachedCallHeld,
         Unavailable.

@@ -1,4 +1,4 @@
-"""Calls that wait for their turn: each account dials so many a second, in order; a call that comes too soon waits.
+"""Calls that wait for their slot: each account dials so many a second, in order; a call that comes too soon waits.
 
 What a worker needs to dial a call stands beside the queue, sealed by whoever has put it there, until it is dialled.
 """
@@ -25,7 +25,7 @@ LANE: Final = "calls"
 """Each account has one lane of this kind."""
 
 SOON_MS: Final = 20
-"""A turn that comes within this time is now: the switch's own clock ticks no faster."""
+"""A slot that comes within this time is now: the switch's own clock ticks no faster."""
 
 GONE_MS: Final = 300
 """How long after a channel's last event its UUID may still be taken: uuid_exists denies it a moment before that ends,
@@ -33,11 +33,11 @@ and a second channel of that name is refused (switch_core_session.c, "Duplicate 
 
 FREE: Final = "dials_free_at"
 NEXT: Final = "dials_not_before"
-"""Fields of an account's tallies: the turn behind the last that was given; when its next call may be dialled (ms)."""
+"""Fields of an account's tallies: the slot behind the last that was given; when its next call may be dialled (ms)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class DialSlot:
     """When a call is dialled. `waits_ms` 0: now, by the request that creates it."""
 
     waits_ms: int
@@ -46,12 +46,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A call that waits: its turn comes at `turn_ms`, and not before its account's next call may be dialled."""
+    """A call that waits: its slot comes at `slot_ms`, and not before its account's next call may be dialled."""
 
     account_sid: str
     conference_sid: str
     call_sid: str
-    turn_ms: float
+    slot_ms: float
     not_before_ms: float = 0.0
 
     @property
@@ -74,14 +74,16 @@ class DialStore(LaneStore):
 
     # ------------------------------------------------------------ for whoever creates a call
 
-    def reserve(self, account_sid: str, conference_sid: str, call_sid: str, order: str, per_second: int) -> Turn:
-        """Give a call its turn."""
+    def reserve(
+        self, account_sid: str, conference_sid: str, call_sid: str, sealed_call: str, per_second: int
+    ) -> DialSlot:
+        """Give a call its slot."""
         with redis_errors():
             waits_ms, at_ms = self._reserve(
                 keys=self._keys(account_sid),
-                args=[f"{conference_sid}.{call_sid}", order, per_second, keys.RETENTION_SECONDS * 1000, SOON_MS],
+                args=[f"{conference_sid}.{call_sid}", sealed_call, per_second, keys.RETENTION_SECONDS * 1000, SOON_MS],
             )
-        return Turn(int(waits_ms), float(at_ms))
+        return DialSlot(int(waits_ms), float(at_ms))
 
     def is_free(self, account_sid: str) -> bool:
         """Return whether a call would be dialled now: nobody waits."""
@@ -92,11 +94,11 @@ class DialStore(LaneStore):
             waiting, free = pipe.execute()
         return not waiting and max(float(moment or 0) for moment in free) <= time.time() * 1000 + SOON_MS
 
-    def give_back(self, account_sid: str, conference_sid: str, call_sid: str, per_second: int, turn: Turn) -> None:
-        """Take back the turn of a call that was refused after all."""
+    def give_back(self, account_sid: str, conference_sid: str, call_sid: str, per_second: int, slot: DialSlot) -> None:
+        """Take back the slot of a call that was refused after all."""
         with redis_errors():
             self._give_back(
-                keys=self._keys(account_sid), args=[f"{conference_sid}.{call_sid}", per_second, f"{turn.at_ms:.3f}"]
+                keys=self._keys(account_sid), args=[f"{conference_sid}.{call_sid}", per_second, f"{slot.at_ms:.3f}"]
             )
 
     def list_soon(self, account_sid: str, now_ms: int) -> Lane:
@@ -109,14 +111,14 @@ class DialStore(LaneStore):
     # ------------------------------------------------------------ for whoever dials
 
     def head(self, account_sid: str, passed_over: Collection[str] = ()) -> Waiting | None:
-        """Return the call whose turn is next, but for those of nodes that are passed over."""
+        """Return the call whose slot is next, but for those of nodes that are passed over."""
         last = -1 if passed_over else 0
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.zrange(keys.account_dials(account_sid), 0, last, withscores=True)
             pipe.hget(keys.account_tallies(account_sid), NEXT)
             found, not_before = pipe.execute()
-            waiting = [_waiting(account_sid, member, turn_ms, float(not_before or 0)) for member, turn_ms in found]
+            waiting = [_waiting(account_sid, member, slot_ms, float(not_before or 0)) for member, slot_ms in found]
             if not passed_over:
                 return next(iter(waiting), None)
             pipe = self._redis.pipeline(transaction=False)
@@ -137,7 +139,7 @@ class DialStore(LaneStore):
         """List all of an account's calls that wait, in their order."""
         with redis_errors():
             found = self._redis.zrange(keys.account_dials(account_sid), 0, -1, withscores=True)
-        return [_waiting(account_sid, member, turn_ms) for member, turn_ms in found]
+        return [_waiting(account_sid, member, slot_ms) for member, slot_ms in found]
 
     def list_over(self, account_sid: str) -> list[Waiting]:
         """List the calls that wait for nothing: a client has removed them, or their conference ends."""
@@ -159,13 +161,13 @@ class DialStore(LaneStore):
         it before and has died, or could not tell what became of it, and when that was found first (ms, Redis' clock); 0
         if the call waits no more."""
         with redis_errors():
-            claim, order, found_ms = self._claim(keys=self._keys(call.account_sid)[:2], args=[call.member])
-        return int(claim), str(order), int(found_ms)
+            claim, sealed, found_ms = self._claim(keys=self._keys(call.account_sid)[:2], args=[call.member])
+        return int(claim), str(sealed), int(found_ms)
 
     def unclaim(self, call: Waiting) -> None:
         """Give a call back that was claimed and not dialled, so that it can be later."""
         with redis_errors():
-            self._redis.hdel(keys.account_dial_orders(call.account_sid), f"{call.member}:claimed")
+            self._redis.hdel(keys.account_queued_calls(call.account_sid), f"{call.member}:claimed")
 
     def finish(self, call: Waiting, dialled_at: datetime | None, gateways_left: int = 0) -> None:
         """Take a call out of the queue, after its record says when it was dialled, if it was. One whose gateway has
@@ -175,7 +177,7 @@ class DialStore(LaneStore):
             if dialled_at is not None:
                 key = keys.participant(call.conference_sid, call.call_sid)
                 self._note_dialled(keys=[key], args=[dialled_at.isoformat(), gateways_left], client=pipe)
-            self._finish(keys=self._keys(call.account_sid)[:2], args=[call.member, repr(call.turn_ms)], client=pipe)
+            self._finish(keys=self._keys(call.account_sid)[:2], args=[call.member, repr(call.slot_ms)], client=pipe)
             pipe.execute()
 
     def list_empty(self, lanes: Sequence[Lane]) -> set[Lane]:
@@ -204,7 +206,7 @@ class DialStore(LaneStore):
     def _keys(account_sid: str) -> list[str]:
         return [
             keys.account_dials(account_sid),
-            keys.account_dial_orders(account_sid),
+            keys.account_queued_calls(account_sid),
             keys.account_tallies(account_sid),
         ]
 
@@ -228,15 +230,15 @@ def queue_waiting(client: Any, waiting: Iterable[Participant]) -> None:
 def _queue_again(pipe: Any, participant: Participant, *, only_new: bool = False) -> None:
     """Put a call into its account's queue, due soon: what it is dialled with, and that a sweep looks at it."""
     account_sid, member = participant.account_sid, f"{participant.conference_sid}.{participant.call_sid}"
-    now_ms, orders = time.time() * 1000, keys.account_dial_orders(account_sid)
-    turn_ms = now_ms + GONE_MS
+    now_ms, queued_calls = time.time() * 1000, keys.account_queued_calls(account_sid)
+    slot_ms = now_ms + GONE_MS
     if not only_new:
-        pipe.hdel(orders, f"{member}:claimed")
-    pipe.hset(orders, member, participant.order)
-    pipe.zadd(keys.account_dials(account_sid), {member: f"{turn_ms:.3f}"}, nx=only_new)
+        pipe.hdel(queued_calls, f"{member}:claimed")
+    pipe.hset(queued_calls, member, participant.sealed_call)
+    pipe.zadd(keys.account_dials(account_sid), {member: f"{slot_ms:.3f}"}, nx=only_new)
     pipe.zadd(keys.lanes_due(KIND), {str(Lane(account_sid, LANE)): int(now_ms)}, nx=only_new)
 
 
-def _waiting(account_sid: str, member: str, turn_ms: float, not_before_ms: float = 0.0) -> Waiting:
+def _waiting(account_sid: str, member: str, slot_ms: float, not_before_ms: float = 0.0) -> Waiting:
     conference_sid, _, call_sid = member.partition(".")
-    return Waiting(account_sid, conference_sid, call_sid, float(turn_ms), not_before_ms)
+    return Waiting(account_sid, conference_sid, call_sid, float(slot_ms), not_before_ms)

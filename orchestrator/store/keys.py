@@ -74,7 +74,7 @@ def account_dials(account_sid: str) -> str:
     return f"account:{{{account_sid}}}:dials"
 
 
-def account_dial_orders(account_sid: str) -> str:
+def account_queued_calls(account_sid: str) -> str:
     return f"account:{{{account_sid}}}:dials:orders"
 
 

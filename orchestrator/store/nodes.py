@@ -79,7 +79,7 @@ class NodeStore:
             return dict(self._redis.hgetall(keys.node_detector(name)))
 
     def count_young(self, within_seconds: Mapping[str, float]) -> dict[str, int]:
-        """Count, by node, the calls of any process that were dialled in so many seconds, or wait for their turn."""
+        """Count, by node, the calls of any process that were dialled in so many seconds, or wait for their slot."""
         moment = time.time()
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
@@ -141,7 +141,7 @@ class NodeStore:
 
 
 def note_waiting(pipe: Any, node: str, call_sid: str, made_ms: int, waits_ms: int) -> None:
-    """Count a call that waits for its turn as its node's until then. Nobody has to take it out: once its turn has come
+    """Count a call that waits for its slot as its node's until then. Nobody has to take it out: once its slot has come
     it counts no more, whatever has become of it and of whoever made it."""
     waiting = keys.node_waiting(node)
     pipe.zremrangebyscore(waiting, 0, made_ms)

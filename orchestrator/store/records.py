@@ -38,33 +38,40 @@ Answer = Mapping[str, str] | Sequence[str]
 Codec = tuple[Callable[[Any], str], Callable[[str], Any]]
 
 
+_WRITTEN_AS: Final = {"sealed_call": "order"}
+"""Attribute -> the name of its field, where earlier releases have written another word than today's."""
+
+
 class Table:
-    """How each field of a record is written and read. Of functions in C where there are any: a record has forty fields,
-    and every request and every event reads one."""
+    """How each attribute of a record is written and read. Of functions in C where there are any: a record has forty
+    fields, and every request and every event reads one."""
 
     def __init__(self, record: Any) -> None:
         annotations = {field.name: str(field.type) for field in fields(record) if field.name != "switch"}
-        codecs = {name: _BY_ANNOTATION[text.removesuffix(" | None")] for name, text in annotations.items()}
-        self._values_of = attrgetter(*codecs)
-        self._encoders = [(name, encode) for name, (encode, _) in codecs.items()]
-        self._decoders = [(name, codecs[name][1], text.endswith(" | None")) for name, text in annotations.items()]
+        rows = [
+            (name, _WRITTEN_AS.get(name, name), *_BY_ANNOTATION[text.removesuffix(" | None")], text.endswith(" | None"))
+            for name, text in annotations.items()
+        ]
+        self._values_of = attrgetter(*annotations)
+        self._encoders = [(written, encode) for _, written, encode, _, _ in rows]
+        self._decoders = [(name, written, decode, may_be_none) for name, written, _, decode, may_be_none in rows]
 
     def encode_changes(self, before: object | None, after: object) -> list[str]:
         """Return the fields that differ from `before` (all without it), as name, value, name, value …"""
         flat: list[str] = []
         new_values = self._values_of(after)
         old_values = repeat(_NOTHING) if before is None else self._values_of(before)
-        for (name, encode), old, new in zip(self._encoders, old_values, new_values, strict=False):
+        for (written, encode), old, new in zip(self._encoders, old_values, new_values, strict=False):
             if new is not old and new != old:
-                flat += (name, "" if new is None else encode(new))
+                flat += (written, "" if new is None else encode(new))
         return flat
 
     def decode(self, raw: Mapping[str, str]) -> dict[str, Any]:
-        """Return the values of a record's fields. What an earlier release did not know has its default."""
+        """Return the values of a record's attributes. What an earlier release did not know has its default."""
         return {
-            name: decode(raw[name]) if raw[name] or not may_be_none else None
-            for name, decode, may_be_none in self._decoders
-            if name in raw
+            name: decode(raw[written]) if raw[written] or not may_be_none else None
+            for name, written, decode, may_be_none in self._decoders
+            if written in raw
         }
 
 

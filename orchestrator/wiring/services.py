@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from orchestrator.dialling.call_rate import CallRate
 from orchestrator.dialling.destinations import LOOKUP_SECONDS, Destinations
-from orchestrator.dialling.orders import Seal
+from orchestrator.dialling.queued_call import Seal
 from orchestrator.dialling.sessions import Sessions
-from orchestrator.dialling.turns import Turns
 from orchestrator.freeswitch.dial_string import Routes
 from orchestrator.freeswitch.nodes import Nodes
 from orchestrator.jobs.wakeups import CALLBACKS, DIALLING, PLAYBACK, RECORDINGS
@@ -45,7 +45,7 @@ def build_services(settings: Settings, nodes: Nodes) -> Services:
     callbacks = start_waker(settings, CALLBACKS)
     recorder = build_recorder(settings, client, callbacks, start_waker(settings, RECORDINGS))
     make_committer = committer_maker(settings, client, recorder, callbacks, sounds, give_up)
-    turns = Turns(DialStore(client), Seal(settings.freeswitch_password), start_waker(settings, DIALLING))
+    call_rate = CallRate(DialStore(client), Seal(settings.freeswitch_password), start_waker(settings, DIALLING))
     accounts, quotas, sound_store = AccountStore(client), QuotaStore(client, kept), PlaybackStore(client)
     placement = Placement(nodes, build_registry(settings), NodeStore(client))
     return Services(
@@ -56,7 +56,7 @@ def build_services(settings: Settings, nodes: Nodes) -> Services:
             _build_destinations(settings),
             quotas,
             Sessions(nodes, quotas),
-            turns,
+            call_rate,
             accounts,
             make_committer,
             placement,

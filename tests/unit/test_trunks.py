@@ -33,7 +33,7 @@ def test_a_trunk_is_read_as_it_was_written() -> None:
 
 def _calling(**more: object) -> Participant:
     return a_participant(
-        status=ParticipantStatus.CONNECTING, gateways_left=1, tried_left=1, order="sealed", dialled_at=at(0),
+        status=ParticipantStatus.CONNECTING, gateways_left=1, tried_left=1, sealed_call="sealed", dialled_at=at(0),
         **{"answered_at": None, "joined_at": None, **more},
     )  # fmt: skip
 
@@ -59,7 +59,7 @@ def test_what_has_not_reached_the_callee_goes_on_by_the_next_gateway(event: Even
     last = apply(conference, replace(participant, gateways_left=0, tried_left=0), event)
 
     assert last.participant.ended_at == at(1)
-    assert last.participant.order == ""
+    assert last.participant.sealed_call == ""
 
 
 @pytest.mark.parametrize("more", [{"answered_at": at(0.5)}, {"removal_requested": True}])

@@ -30,10 +30,10 @@ from orchestrator.dialects.base import Dialects
 from orchestrator.dialects.registry import DIALECTS
 from orchestrator.dialects.twilio import paging
 from orchestrator.dialects.twilio.callbacks import serialize_callback
+from orchestrator.dialling.call_rate import CallRate
 from orchestrator.dialling.destinations import Destinations
-from orchestrator.dialling.orders import Seal
+from orchestrator.dialling.queued_call import Seal
 from orchestrator.dialling.sessions import Sessions
-from orchestrator.dialling.turns import Turns
 from orchestrator.domain.conference import Participant
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.errors import Unavailable
@@ -138,7 +138,7 @@ def make_api(
             destinations,
             quotas,
             Sessions(nodes, quotas),
-            Turns(DialStore(client), Seal(PASSWORD), woken.extend),
+            CallRate(DialStore(client), Seal(PASSWORD), woken.extend),
             accounts,
             make_committer,
             Placement(nodes, registry, NodeStore(client)),

@@ -78,7 +78,7 @@ def test_a_gateway_that_fails_before_its_dialler_says_so_is_followed_by_the_next
     scene.store.finish(first, datetime.now(UTC), 1)
 
     assert scene.load(call_sid).is_waiting
-    assert scene.head().turn_ms > first.turn_ms
+    assert scene.head().slot_ms > first.slot_ms
     scene.dialler.take(scene.head())
     assert scene.store.head(ACCOUNT) is None
     assert not scene.load(call_sid).is_waiting

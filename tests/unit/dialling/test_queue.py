@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from orchestrator import logs
 from orchestrator.dialling import dialler as dialler_module
 from orchestrator.dialling.dialler import Dialler, NotNow
-from orchestrator.dialling.orders import Seal
 from orchestrator.dialling.queue import DialQueue
+from orchestrator.dialling.queued_call import Seal
 from orchestrator.dialling.sessions import Sessions
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import NodeFull
@@ -85,7 +85,7 @@ class Scene:
         client.hset(keys.participant(sid, call_sid), "node", node)
 
     def hurry(self) -> None:
-        """Have the turns of all that wait come now, in their order, and a hundred more a second."""
+        """Have the slots of all that wait come now, in their order, and a hundred more a second."""
         client: Any = self.api.redis
         for member in client.zrange(keys.account_dials(ACCOUNT), 0, -1):
             client.zincrby(keys.account_dials(ACCOUNT), -10_000, member)
@@ -112,7 +112,7 @@ def scene(redis_url: str) -> Iterator[Scene]:
 
 
 def test_creates_over_the_rate_are_queued_and_dialled_in_order(scene: Scene) -> None:
-    """201 at once, `queued`, with the time until their turn; each is dialled then, give or take little."""
+    """201 at once, `queued`, with the time until their slot; each is dialled then, give or take little."""
     started = time.time()
     answers = [scene.create() for _ in range(6)]
     scene.work()
@@ -131,12 +131,12 @@ def test_creates_over_the_rate_are_queued_and_dialled_in_order(scene: Scene) -> 
 
 
 def test_nothing_of_a_queued_call_is_known_to_the_switch_or_readable(scene: Scene) -> None:
-    """Until its turn; and what is kept of it then is gone when it is dialled."""
+    """Until its slot; and what is kept of it then is gone when it is dialled."""
     scene.rate(1)
     scene.create()
     body = scene.create(To="sip:a@8.8.8.8", SipAuthUsername="bob", SipAuthPassword="hunter2hunter2")
     client: Any = scene.api.redis
-    kept = str(client.hgetall(keys.account_dial_orders(ACCOUNT)))
+    kept = str(client.hgetall(keys.account_queued_calls(ACCOUNT)))
     assert scene.dialled() == scene.made[:1]
     scene.work()
 
@@ -411,7 +411,7 @@ def test_an_account_without_calls_is_refused(scene: Scene) -> None:
 
 
 def test_a_call_that_nobody_has_made_is_dropped(scene: Scene) -> None:
-    """Its create died between its turn and its record."""
+    """Its create died between its slot and its record."""
     scene.store.reserve(ACCOUNT, "CF" + "0" * 32, "CA" + "0" * 32, "x", 1)
     scene.store.reserve(ACCOUNT, "CF" + "0" * 32, "CA" + "1" * 32, "x", 1)
     head = scene.head()

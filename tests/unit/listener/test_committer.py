@@ -962,7 +962,7 @@ def test_a_conference_s_end_names_the_client_s_request(world: World) -> None:
     for request_id in (ended, again):
         with logs.bound(request_id=request_id):
             world.store.request_end(ACCOUNT, sid)
-    with capture_logs(processors=[merge_contextvars]) as lines:
+    with capture_logs(processors=[logs.add_names]) as lines:
         for person in (bert, carl, anna):
             world.apply(person, CallEnded(NOW, "NORMAL_CLEARING"))
     told = [removed, ended, ended, ended]

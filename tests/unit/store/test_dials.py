@@ -1,4 +1,4 @@
-"""Turns on a real Redis: in order, at the account's rate, given back when they are not taken."""
+"""CallRate on a real Redis: in order, at the account's rate, given back when they are not taken."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def store(client: redis.Redis) -> DialStore:
 
 def reserve(store: DialStore, per_second: int = 10, account_sid: str = ACCOUNT) -> tuple[str, int]:
     call_sid = mint_sid("CA")
-    return call_sid, store.reserve(account_sid, CF, call_sid, f"order of {call_sid}", per_second).waits_ms
+    return call_sid, store.reserve(account_sid, CF, call_sid, f"sealed {call_sid}", per_second).waits_ms
 
 
 def test_the_first_is_dialled_at_once_and_each_after_it_in_its_turn(store: DialStore) -> None:
     """Ten a second: 0.1 s apart. Another account's queue is none of its business."""
     begun = time.time() * 1000
     waits = [(reserve(store)[1], time.time() * 1000 - begun) for _ in range(31)]
-    turns = [wait + passed for wait, passed in waits]
-    apart = [later - turn for turn, later in pairwise(turns)]
+    slots = [wait + passed for wait, passed in waits]
+    apart = [later - slot for slot, later in pairwise(slots)]
 
     assert waits[0][0] == 0
-    assert 2_900 <= turns[-1] - turns[0] <= 3_000 + waits[-1][1]
+    assert 2_900 <= slots[-1] - slots[0] <= 3_000 + waits[-1][1]
     assert all(20 <= gap <= 180 for gap in apart[1:])
     assert reserve(store, account_sid=OTHER_ACCOUNT)[1] == 0
 
@@ -49,7 +49,7 @@ def test_they_are_dialled_in_the_order_in_which_they_came(store: DialStore) -> N
     seen = []
     while (head := store.head(ACCOUNT)) is not None:
         seen.append(head.call_sid)
-        assert store.claim(head) == (1, f"order of {head.call_sid}", 0)
+        assert store.claim(head) == (1, f"sealed {head.call_sid}", 0)
         store.finish(head, None)
 
     assert seen == [sid for sid in made if sid in seen]
@@ -70,9 +70,9 @@ def test_a_turn_that_is_not_taken_is_the_next_ones(store: DialStore) -> None:
     """A create that was refused costs nobody anything; asking twice for the same call is asking once."""
     reserve(store)
     refused, wait = reserve(store)
-    turn = store.reserve(ACCOUNT, CF, refused, "x", 10)
-    assert abs(turn.waits_ms - wait) <= 60
-    store.give_back(ACCOUNT, CF, refused, 10, turn)
+    slot = store.reserve(ACCOUNT, CF, refused, "x", 10)
+    assert abs(slot.waits_ms - wait) <= 60
+    store.give_back(ACCOUNT, CF, refused, 10, slot)
 
     assert abs(reserve(store)[1] - wait) <= 60
     head = store.head(ACCOUNT)
@@ -83,13 +83,13 @@ def test_a_turn_that_is_not_taken_is_the_next_ones(store: DialStore) -> None:
 def test_a_turn_that_came_at_once_is_given_back_like_any(store: DialStore) -> None:
     """Unless somebody has had the next one: then it has passed."""
     call_sid = mint_sid("CA")
-    turn = store.reserve(ACCOUNT, CF, call_sid, "x", 1)
-    store.give_back(ACCOUNT, CF, call_sid, 1, turn)
+    slot = store.reserve(ACCOUNT, CF, call_sid, "x", 1)
+    store.give_back(ACCOUNT, CF, call_sid, 1, slot)
     again = store.reserve(ACCOUNT, CF, call_sid, "x", 1)
     _, wait = reserve(store, 1)
     store.give_back(ACCOUNT, CF, call_sid, 1, again)
 
-    assert (turn.waits_ms, again.waits_ms) == (0, 0)
+    assert (slot.waits_ms, again.waits_ms) == (0, 0)
     assert 0 < wait <= 1_000
     assert reserve(store, 1)[1] > 1_000
 
@@ -111,7 +111,7 @@ def test_what_others_count_is_kept_as_long_as_they_say(store: DialStore, client:
 
 
 def test_who_comes_while_nobody_dials_is_told_to_wait_for_all_before(store: DialStore, client: redis.Redis) -> None:
-    """Turns that are long past are still taken one after the other: what is promised counts from now."""
+    """CallRate that are long past are still taken one after the other: what is promised counts from now."""
     for _ in range(6):
         reserve(store)
     any_client: Any = client

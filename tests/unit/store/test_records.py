@@ -34,7 +34,7 @@ FULL_PARTICIPANT = a_participant(
     progress_callbacks=PROGRESS, conference_callbacks=EVENTS, call_sequence_number=4, announced_id="one",
     detection_callbacks=PROGRESS, detection_seconds=30, answered_by="human",
     recording=RecordingSettings(2, "inbound", False, PROGRESS), conference_recording=RecordingSettings(),
-    gateways_left=2, tried_left=3, tried_at=at(0.7), order="sealed", options_json='{"a":1}',
+    gateways_left=2, tried_left=3, tried_at=at(0.7), sealed_call="sealed", options_json='{"a":1}',
     create_request="RQ1", removal_request="RQ2",
     switch=SwitchRef("n1", UUID, 7), updated_at=at(9),
 )  # fmt: skip
@@ -81,22 +81,24 @@ def test_only_what_has_changed_is_written(field: str) -> None:
     before = a_participant()
     after: Any = replace(before, **{field: getattr(FULL_PARTICIPANT, field)})
     names = encode_participant(after, before)[::2]
+    written = {"sealed_call": "order"}.get(field, field)  # today's word, and that of earlier releases
 
-    assert names == ([field] if after != before else [])
+    assert names == ([written] if after != before else [])
 
 
 NEW = {
     "hold_wanted", "hold_url", "hold_method", "hold_number", "wait_url", "wait_method", "talking",
     "hold_dialect", "wait_dialect",
     "beep_on_enter", "beep_on_exit", "announced_id", "recording", "conference_recording",
-    "gateways_left", "tried_left", "order", "create_request", "removal_request",
+    "gateways_left", "tried_left", "sealed_call", "create_request", "removal_request",
 }  # fmt: skip
 
 
 def test_a_record_of_an_earlier_release_has_the_defaults() -> None:
     """An upgrade in the middle of a conference: nobody is held."""
     flat = encode_participant(FULL_PARTICIPANT)
-    old = [text for pair in zip(flat[::2], flat[1::2], strict=True) if pair[0] not in NEW for text in pair]
+    written = {*NEW, "order"}
+    old = [text for pair in zip(flat[::2], flat[1::2], strict=True) if pair[0] not in written for text in pair]
     read = decode_participant(old)
     flat = [*encode_conference(FULL_CONFERENCE), "version", "3"]
     names = {"coaches", "announced_id", "ending_label", "recording", "recording_request", "end_request"}

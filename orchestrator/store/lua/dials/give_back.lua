@@ -1,11 +1,11 @@
--- Takes back the turn of a call that was not made after all, whether it waited for it or not; if it was the last one,
+-- Takes back the slot of a call that was not made after all, whether it waited for it or not; if it was the last one,
 -- the next call has it.
 -- KEYS[1] waiting
--- KEYS[2] orders
+-- KEYS[2] queued calls, sealed
 -- KEYS[3] tallies
 -- ARGV[1] 'ConferenceSid.CallSid'
 -- ARGV[2] calls a second
--- ARGV[3] its turn
+-- ARGV[3] its slot
 -- Returns nothing.
 
 redis.call('ZREM', KEYS[1], ARGV[1])

@@ -23,29 +23,29 @@ _COST: Final = 1 << 14
 
 
 class Unreadable(Exception):
-    """The order was sealed under another password, or not by us."""
+    """The queued call was sealed under another password, or not by us."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A call as it was asked for, and where it leads: what was looked up for it is not looked up again."""
+class QueuedCall:
+    """A call that waits, as it was asked for, and where it leads: what was looked up for it is not looked up again."""
 
     command: CreateParticipant
     destination: Destination
 
 
 class Seal:
-    """Seals and opens orders."""
+    """Seals and opens queued calls."""
 
     def __init__(self, password: str) -> None:
         key = hashlib.scrypt(password.encode(), salt=_SALT, n=_COST, r=8, p=1, dklen=32)
         self._fernet = Fernet(base64.urlsafe_b64encode(key))
 
-    def seal(self, order: Order) -> str:
-        """Encrypt an order into a text that says nothing."""
-        given = {name: getattr(order.command, name) for name in sorted(RENDERED_FIELDS)}
+    def seal(self, queued_call: QueuedCall) -> str:
+        """Encrypt a queued call into a text that says nothing."""
+        given = {name: getattr(queued_call.command, name) for name in sorted(RENDERED_FIELDS)}
         plain = {field.name: field.default for field in fields(CreateParticipant)}
-        destination = order.destination
+        destination = queued_call.destination
         body = {
             "command": {name: value for name, value in given.items() if value != plain[name]},
             "destination": [
@@ -58,8 +58,8 @@ class Seal:
         }
         return self._fernet.encrypt(orjson.dumps(body)).decode()
 
-    def open(self, text: str) -> Order:
-        """Decrypt an order. Raises Unreadable."""
+    def open(self, text: str) -> QueuedCall:
+        """Decrypt a queued call. Raises Unreadable."""
         try:
             body: dict[str, Any] = orjson.loads(self._fernet.decrypt(text.encode()))
         except (InvalidToken, orjson.JSONDecodeError) as error:
@@ -67,4 +67,4 @@ class Seal:
         command = CreateParticipant(**body["command"])
         dialled, behind_nat, is_direct, server, fallbacks = body["destination"]
         uri = parse_sip_uri(command.to) if command.to.startswith(("sip:", "sips:")) else None
-        return Order(command, Destination(dialled, behind_nat, uri, is_direct, server, tuple(fallbacks)))
+        return QueuedCall(command, Destination(dialled, behind_nat, uri, is_direct, server, tuple(fallbacks)))

@@ -1,4 +1,5 @@
-"""Whose turn it is: a call is dialled by the request that creates it, or waits in its account's queue for a worker."""
+"""When a call is dialled, so many a second: now, by the request that creates it, or later, by a worker, when it has
+waited in its account's queue."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
-from orchestrator.dialling.orders import Order, Seal
+from orchestrator.dialling.queued_call import QueuedCall, Seal
 from orchestrator.domain.conference import Participant
 from orchestrator.errors import Unavailable
 from orchestrator.limits import Limits
@@ -18,8 +19,8 @@ from orchestrator.store.quotas import reached
 log = structlog.get_logger("dialling")
 
 
-class Turns:
-    """Gives the API's calls their turns."""
+class CallRate:
+    """Keeps an account to its calls per second."""
 
     def __init__(self, store: DialStore, seal: Seal, wake: Callable[[Sequence[object]], None]) -> None:
         self._store = store
@@ -31,27 +32,27 @@ class Turns:
         _rate(limits)
         return self._store.is_free(account_sid)
 
-    def seal(self, order: Order) -> str:
+    def seal(self, queued_call: QueuedCall) -> str:
         """Seal what is needed to dial a call later, as it is kept until then."""
-        return self._seal.seal(order)
+        return self._seal.seal(queued_call)
 
     @contextlib.contextmanager
-    def taken(self, participant: Participant, order: str, limits: Limits) -> Iterator[int]:
-        """Give a call its turn: yields the ms until then, 0: now. `order` is sealed. The turn is given back if the call
-        is refused then.
+    def slot_for(self, participant: Participant, sealed_call: str, limits: Limits) -> Iterator[int]:
+        """Give a call its slot: yields the ms until then, 0: now. `sealed_call` is kept until then. The slot is given
+        back if the call is refused now.
 
         Raises QuotaReached, Unavailable.
         """
         per_second = _rate(limits)
         account_sid, sid, call_sid = participant.account_sid, participant.conference_sid, participant.call_sid
-        turn = self._store.reserve(account_sid, sid, call_sid, order, per_second)
+        slot = self._store.reserve(account_sid, sid, call_sid, sealed_call, per_second)
         try:
-            yield turn.waits_ms
+            yield slot.waits_ms
         except BaseException:
             with contextlib.suppress(Unavailable):  # a worker finds no record of it, and drops it
-                self._store.give_back(account_sid, sid, call_sid, per_second, turn)
+                self._store.give_back(account_sid, sid, call_sid, per_second, slot)
             raise
-        if turn.waits_ms:
+        if slot.waits_ms:
             self._announce(account_sid)
 
     def _announce(self, account_sid: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.dialling.orders import Order, Seal, Unreadable
+from orchestrator.dialling.queued_call import QueuedCall, Seal, Unreadable
 from orchestrator.freeswitch.dial_string import NOWHERE, Originate, Routes, destination_of
 from tests.unit.examples import a_create, a_participant
 
@@ -22,12 +22,12 @@ def test_a_call_is_dialled_later_as_it_would_have_been(to: str) -> None:
     )
     destination = replace(destination_of(to, ROUTES), server="sip:192.0.2.1:5060;transport=udp")
     seal = Seal("password")
-    text = seal.seal(Order(command, destination))
+    text = seal.seal(QueuedCall(command, destination))
     opened = seal.open(text)
 
     before, after = (
-        Originate(order.command, a_participant(), order.destination, started=True).render()
-        for order in (Order(command, destination), opened)
+        Originate(queued_call.command, a_participant(), queued_call.destination, started=True).render()
+        for queued_call in (QueuedCall(command, destination), opened)
     )
     assert before == after
     assert (SECRET in before) is to.startswith("sip:")
@@ -37,13 +37,13 @@ def test_a_call_is_dialled_later_as_it_would_have_been(to: str) -> None:
 def test_where_a_name_led_nowhere_it_still_does() -> None:
     """Nobody looks it up again."""
     destination = replace(destination_of("sip:a@b.example", ROUTES), dialled=NOWHERE)
-    opened = Seal("p").open(Seal("p").seal(Order(a_create(to="sip:a@b.example"), destination)))
+    opened = Seal("p").open(Seal("p").seal(QueuedCall(a_create(to="sip:a@b.example"), destination)))
 
     assert opened.destination.dialled == NOWHERE
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "gAAAA", Seal("another").seal(Order(a_create(), destination_of("+15550001000", ROUTES)))]
+    "text", ["", "x", "gAAAA", Seal("another").seal(QueuedCall(a_create(), destination_of("+15550001000", ROUTES)))]
 )
 def test_what_was_sealed_under_another_password_is_not_read(text: str) -> None:
     """And nothing else is."""
