@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import gevent
 import urllib3
@@ -17,7 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from orchestrator.callbacks.entry import Entry
 from orchestrator.callbacks.overrides import Failure, Overrides
 from orchestrator.outgoing import addressing
-from orchestrator.outgoing.pool import AddressRefused
+from orchestrator.outgoing.pool import AddressRefused, OutgoingPool
 
 MAX_REDIRECTS: Final = 5
 ANSWER_BYTES: Final = 2048
@@ -45,7 +45,7 @@ class Result:
 class Sender:
     """Sends callbacks; connections to a receiver are kept and used again."""
 
-    def __init__(self, pool: urllib3.PoolManager, sign: Sign, clock: Callable[[], float]) -> None:
+    def __init__(self, pool: OutgoingPool, sign: Sign, clock: Callable[[], float]) -> None:
         self._pool = pool
         self._sign = sign
         self._clock = clock
@@ -61,7 +61,7 @@ class Sender:
         deadline = gevent.Timeout(seconds)
         try:
             with deadline:
-                response = self._open(entry, url, headers, body, overrides)
+                response = self._open(url, headers, body, overrides)
                 status, retry_after = response.status, response.headers.get("Retry-After")
                 # The answer means nothing to us, but a connection whose answer was read can be used again.
                 start = response.read(ANSWER_BYTES + 1)
@@ -91,24 +91,18 @@ class Sender:
         if entry.method == "GET":
             return headers, None
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-        return headers, urlencode(posted).encode()
+        return headers, urlencode(posted, quote_via=_quoted).encode()
 
     def _open(
-        self, entry: Entry, url: str, headers: dict[str, str], body: bytes | None, overrides: Overrides
+        self, url: str, headers: dict[str, str], body: bytes | None, overrides: Overrides
     ) -> urllib3.BaseHTTPResponse:
         """Send the request, and follow redirects for GET only: Twilio follows all of them, but a followed POST loses
         its parameters (wire-contract section 8.8)."""
-        follows = entry.method == "GET"
-        return self._pool.request(
-            entry.method,
-            url,
-            body=body,
-            headers=headers,
-            redirect=follows,
-            retries=_FOLLOW if follows else False,
-            timeout=urllib3.Timeout(connect=overrides.connect_ms / 1000, read=overrides.read_ms / 1000),
-            preload_content=False,
-        )
+        connect, read = overrides.connect_ms / 1000, overrides.read_ms / 1000
+        if body is not None:
+            return self._pool.post(url, headers, body, connect=connect, read=read)
+        timeout = urllib3.Timeout(connect=connect, read=read)
+        return self._pool.request("GET", url, headers=headers, retries=_FOLLOW, timeout=timeout, preload_content=False)
 
 
 _FOLLOW: Final = urllib3.Retry(
@@ -129,6 +123,9 @@ def request_urls(entry: Entry) -> tuple[str, str]:
     """Return the URL to request and the URL to sign; a GET carries its parameters in the query."""
     return _urls(entry.url, entry.parameters if entry.method == "GET" else ())
 
+
+_quoted: Final = lru_cache(maxsize=4096)(quote_plus)
+"""Names of parameters and most of their values come again and again."""
 
 _urls: Final = lru_cache(maxsize=4096)(addressing.request_urls)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 import orjson
 
@@ -39,5 +40,8 @@ class Entry:
     def load(cls, text: str) -> Entry:
         """Read the entry from its JSON; fields that another release has written are passed over."""
         raw = orjson.loads(text)
-        raw["parameters"] = tuple((name, value) for name, value in raw["parameters"])
-        return cls(**{field.name: raw[field.name] for field in fields(cls) if field.name in raw})
+        raw["parameters"] = tuple([(name, value) for name, value in raw["parameters"]])
+        return cls(**{name: raw[name] for name in _FIELDS if name in raw})
+
+
+_FIELDS: Final = tuple(field.name for field in fields(Entry))

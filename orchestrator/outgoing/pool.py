@@ -12,12 +12,28 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from functools import lru_cache
+from http.client import HTTPException
+from typing import Any, Final
 
 import urllib3
+from urllib3 import HTTPHeaderDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+    URLSchemeUnknown,
+)
+from urllib3.poolmanager import PoolKey
+from urllib3.util import parse_url
 
 from orchestrator.outgoing.addressing import target_of
 from orchestrator.outgoing.networks import Address, Network, may_connect, unmapped
@@ -25,6 +41,9 @@ from orchestrator.outgoing.reading import YieldingResponse
 
 Resolve = Callable[[str], Sequence[Address]]
 """A host -> its addresses; raises socket.gaierror. `Resolver.resolve` is one."""
+
+ROUTES: Final = 4096
+"""URLs of which it is remembered where they lead."""
 
 Allowed = Callable[[str], Sequence[Address]]
 """A host -> those of its addresses that may be connected to; raises AddressRefused, socket.gaierror."""
@@ -118,6 +137,45 @@ class _HTTPPool(HTTPConnectionPool):
         connection.allowed = self.allowed  # type: ignore[attr-defined]  # it is a _Connection
         return connection
 
+    def exchange(self, url: str, request: bytes, connect: float, read: float) -> urllib3.BaseHTTPResponse:
+        """Send a request that is written out, and read how its answer begins. Raises what `urlopen` raises."""
+        connection: Any = self._get_conn()
+        try:
+            head = self._exchange(connection, request, connect, read)
+        except BaseException as error:  # also a deadline's
+            connection.close()
+            self._put_conn(None)
+            if isinstance(error, ssl.SSLError | ssl.CertificateError):
+                raise SSLError(error) from error
+            if isinstance(error, TimeoutError):
+                raise ReadTimeoutError(self, url, f"no answer in {read} s") from error
+            if isinstance(error, OSError | HTTPException):
+                raise ProtocolError("Connection aborted.", error) from error
+            raise
+        return urllib3.HTTPResponse(
+            head,
+            HTTPHeaderDict(head.headers.items()),
+            head.status,
+            preload_content=False,
+            original_response=head,
+            pool=self,
+            connection=connection,
+        )
+
+    @staticmethod
+    def _exchange(connection: Any, request: bytes, connect: float, read: float) -> YieldingResponse:
+        if connection.is_closed:
+            connection.timeout = connect
+            connection.connect()
+        connection.sock.settimeout(read)
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it hung up
+            connection.sock.sendall(request)
+        head = YieldingResponse(connection.sock, method="POST")
+        head.begin()
+        if head.will_close:
+            connection.close()  # the answer has the socket until it is read
+        return head
+
 
 class _HTTPSPool(_HTTPPool, HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
@@ -154,6 +212,7 @@ class OutgoingPool(urllib3.PoolManager):
         self.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
         self._resolve = resolve
         self._listed = tuple(listed)
+        self._route = lru_cache(ROUTES)(self._find_route)
 
     def allowed_addresses(self, host: str) -> list[Address]:
         """Return those addresses of a host that may be connected to, at least one. Raises AddressRefused,
@@ -168,6 +227,32 @@ class OutgoingPool(urllib3.PoolManager):
         """Request `url` as it stands, and each redirect's."""
         kw["headers"] = _Headers(kw.get("headers") or self.headers, target_of(url))
         return super().urlopen(method, url, redirect, **kw)
+
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, connect: float, read: float
+    ) -> urllib3.BaseHTTPResponse:
+        """Post to `url` as it stands, and follow nothing: as `request` does it with preload_content=False, for a third
+        of the work. `headers` are ours, and not looked at; `connect` and `read` are timeouts in seconds."""
+        key, context, start = self._route(url)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        request = f"{start}Content-Length: {len(body)}\r\n{lines}\r\n".encode("latin-1") + body
+        pool: _HTTPPool = self.connection_from_pool_key(key, context)  # type: ignore[assignment]  # of _new_pool
+        return pool.exchange(url, request, connect, read)
+
+    def _find_route(self, url: str) -> tuple[PoolKey, dict[str, Any], str]:
+        """Return the pool of a URL, and how a request to it begins."""
+        parts = parse_url(url)
+        scheme = parts.scheme or "http"
+        if scheme not in self.key_fn_by_scheme:
+            raise URLSchemeUnknown(scheme)
+        if not parts.host:
+            raise LocationValueError("No host specified.")
+        usual = 443 if scheme == "https" else 80
+        port = parts.port or usual
+        context = {**self.connection_pool_kw, "scheme": scheme, "host": parts.host, "port": port}
+        host = parts.host.rstrip(".") + ("" if port == usual else f":{port}")
+        start = f"POST {target_of(url)} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\n"
+        return self.key_fn_by_scheme[scheme](context), context, start
 
     def _new_pool(
         self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None

@@ -12,7 +12,7 @@ def sign(auth_token: str, url: str, parameters: Sequence[tuple[str, str]]) -> st
     """Sign the URL as configured, and for a POST its parameters: names in byte order, each with its distinct
     values sorted. A GET has its parameters in the URL: pass none."""
     distinct = sorted(set(parameters), key=lambda pair: (pair[0].encode(), pair[1].encode()))
-    text = url + "".join(name + value for name, value in distinct)
+    text = url + "".join([name + value for name, value in distinct])
     digest = hmac.new(auth_token.encode(), text.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
 

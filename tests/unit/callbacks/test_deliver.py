@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from ipaddress import ip_network
+from typing import NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -309,17 +311,13 @@ def test_nobody_listening_is_an_attempt(sender: Sender) -> None:
     st.sampled_from(["GET", "POST"]),
 )
 def test_no_url_that_a_client_can_set_raises(rest: str, userinfo: str, method: str) -> None:
-    """Every URL that the API accepts leads to an attempt. It is sent to a port of our own that refuses, or cannot be
-    reached at all: `request` of the pool is the only part that is replaced, by one that only parses."""
-    from urllib3.util import parse_url
+    """Every URL that the API accepts leads to an attempt. No host of it has an address, so nothing is sent."""
 
-    class Pool:
-        @staticmethod
-        def request(_: str, url: str, **__: object) -> object:
-            parse_url(url)
-            raise OSError("refused")
+    def refuse(_: str) -> NoReturn:
+        raise socket.gaierror("no such host")
 
-    sender = Sender(Pool(), DIALECTS.sign, time.monotonic)  # type: ignore[arg-type]  # all that is asked of a pool
+    pool = OutgoingPool(refuse, ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    sender = Sender(pool, DIALECTS.sign, time.monotonic)
     for url in (f"http://{userinfo}@h/{rest}", f"http://{rest}", f"http://{userinfo}@{rest}"):
         try:
             p.url("StatusCallback", [url])

@@ -427,7 +427,7 @@ def test_an_address_that_is_not_allowed_is_a_dead_letter_at_once(bench: Bench) -
         inside.settimeout(0.2)
         port = inside.getsockname()[1]
         guarded = make_drainer(bench.client)
-        guarded._sender._pool._listed = ()  # type: ignore[attr-defined]  # as without ALLOWED_PRIVATE_NETWORKS
+        guarded._sender._pool._listed = ()
         bench.put("1", "2", url=f"http://127.0.0.1:{port}/#rc=5&rp=all")
         make_engine(guarded, bench.wakeups).run(bench.lane)
         with pytest.raises(TimeoutError):

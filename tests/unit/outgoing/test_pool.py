@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import threading
+import zlib
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 import pytest
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 
 from orchestrator.outgoing import pool as pool_module
 from orchestrator.outgoing.networks import Address, parse_networks
 from orchestrator.outgoing.pool import AddressRefused, OutgoingPool
 from orchestrator.outgoing.resolver import Resolver
+from tests.harness.polling import eventually
 from tests.unit.outgoing.dns_server import DnsServer
 from tests.unit.outgoing.web import Web
 
 LOOPBACK = parse_networks("127.0.0.0/8,::1")
+UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 Start = Callable[..., Web]
 
 
@@ -225,6 +236,136 @@ def test_a_try_that_is_killed_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Killed):
         OutgoingPool(to("127.0.0.1"), LOOPBACK).request("GET", "http://a.test/")
     assert closed
+
+
+# ------------------------------------------------------------ post
+
+
+class Peer:
+    """Answers one connection after another with what it is told to say, hangs up, and keeps what came."""
+
+    def __init__(self, says: bytes = b"HTTP/1.1 204 No Content\r\n\r\n", address: str = "127.0.0.1") -> None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._listener = socket.create_server((address, 0), family=family)
+        self._says = says
+        self.port = int(self._listener.getsockname()[1])
+        self.came: list[bytes] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            peer, _ = self._listener.accept()
+            with peer, peer.makefile("rb") as stream:
+                head = b"".join(iter(stream.readline, b"\r\n"))
+                self.came.append(head + stream.read(4))
+                peer.sendall(self._says)
+
+
+def outcome(ask: Callable[[], urllib3.BaseHTTPResponse]) -> tuple[object, ...]:
+    try:
+        response = ask()
+    except urllib3.exceptions.HTTPError as error:
+        return (type(error),)
+    try:
+        return response.status, dict(response.headers), response.read(100)
+    except urllib3.exceptions.HTTPError as error:
+        return response.status, type(error)
+
+
+def both_ways(resolve: Callable[[str], Sequence[Address]], url: str) -> list[tuple[object, ...]]:
+    """By `post` and by urllib3's `request`, each on a connection of its own."""
+    one, other = (OutgoingPool(resolve, LOOPBACK, ssl_context=UNUSED) for _ in range(2))
+    headers, timeout = {"User-Agent": "x", "B": "2", "a": "1"}, urllib3.Timeout(connect=1, read=0.2)
+    return [
+        outcome(lambda: one.post(url, headers, b"x=%2", connect=1, read=0.2)),
+        outcome(
+            lambda: other.request(
+                "POST", url, headers=headers, body=b"x=%2", timeout=timeout, redirect=False, preload_content=False
+            )
+        ),
+    ]
+
+
+@pytest.mark.parametrize("host", ["a.test", "A.Test", "a.test.", "127.0.0.1", "user:word@a.test", "[::1]"])
+@pytest.mark.parametrize("target", ["", "/", "?a=b", "/a/../%7e?b[]=1#end", "/some file?ä"])
+def test_a_post_is_byte_for_byte_as_urllib3_sends_it(host: str, target: str) -> None:
+    address = "::1" if "[" in host else "127.0.0.1"
+    peer = Peer(address=address)
+
+    assert both_ways(to(address), f"http://{host}:{peer.port}{target}") == [(204, {}, b"")] * 2
+    posted, requested = peer.came
+    assert posted == requested
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA: 1\r\nA: 2\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\nto the end",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n" + zlib.compress(b"packed"),
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+    ],
+)
+def test_a_post_s_answer_is_as_urllib3_reads_it(says: bytes) -> None:
+    posted, requested = both_ways(to("127.0.0.1"), f"http://a.test:{Peer(says).port}/")
+
+    assert posted == requested
+
+
+def test_a_post_fails_as_urllib3_fails() -> None:
+    """Refused, not there, no answer in time, and no URL."""
+    silent, away = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    closed = away.getsockname()[1]
+    away.close()
+    hosts = {"a.test": "127.0.0.1", "inside.test": "10.0.0.1"}
+    urls = (
+        "http://inside.test/", f"http://a.test:{closed}/", f"http://a.test:{silent.getsockname()[1]}/", "http://",
+        "ftp://a.test/", f"https://a.test:{Peer(b'no TLS').port}/", "http://a.test:99999/",
+    )  # fmt: skip
+    outcomes = [both_ways(lambda host: [ip_address(hosts[host])], url) for url in urls]
+
+    assert [posted for posted, _ in outcomes] == [requested for _, requested in outcomes]
+    assert [posted for posted, _ in outcomes][:3] == [(AddressRefused,), (NewConnectionError,), (ReadTimeoutError,)]
+    silent.close()
+
+
+def test_a_post_keeps_its_connection(web: Start) -> None:
+    """One for three answers that were read."""
+    server = web()
+    pool = OutgoingPool(to("127.0.0.1"), LOOPBACK, ssl_context=UNUSED)
+    for _ in range(3):
+        response = pool.post(f"http://a.test:{server.port}/", {}, b"", connect=1, read=1)
+        assert response.read(100) == b"ok"
+        response.release_conn()
+    assert len(server.accepted) == 1
+
+
+def test_a_post_finds_that_its_connection_was_closed() -> None:
+    """It is made anew, and nothing is lost."""
+    peer = Peer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    pool = OutgoingPool(to("127.0.0.1"), LOOPBACK, ssl_context=UNUSED)
+    for _ in range(3):
+        response = pool.post(f"http://a.test:{peer.port}/", {}, b"1234", connect=1, read=1)
+        response.read()
+        response.release_conn()
+        eventually(lambda: len(peer.came) and is_hung_up(pool), "it has hung up")
+
+    assert len(peer.came) == 3
+
+
+def is_hung_up(pool: OutgoingPool) -> bool:
+    (kept,) = [pool.pools[key] for key in pool.pools.keys()]  # noqa: SIM118 -- it only has keys()
+    connection = kept._get_conn()
+    kept._put_conn(connection)
+    return bool(connection.is_closed)
 
 
 # ------------------------------------------------------------ bounds

@@ -34,6 +34,8 @@ class Web:
                 self.end_headers()
                 self.wfile.write(b"ok")
 
+            do_POST = do_GET
+
             def log_message(self, *_: Any) -> None:
                 pass
 
