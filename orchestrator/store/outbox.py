@@ -14,6 +14,7 @@ from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
 from orchestrator.store.lanes import LEASE_MS, Lane, LaneStore
 from orchestrator.store.scripts import Script
+from orchestrator.store.together import Together
 
 KIND = "callbacks"
 
@@ -55,6 +56,7 @@ class OutboxStore(LaneStore):
     def __init__(self, client: redis.Redis, retention_seconds: int = keys.RETENTION_SECONDS) -> None:
         super().__init__(client, KIND)
         self._retention_seconds = retention_seconds
+        self._together = Together(client)
         self._load = Script(client, "outbox/take")
         self._finish = Script(client, "outbox/finish_head")
         self._retry = Script(client, "outbox/retry_head")
@@ -67,32 +69,33 @@ class OutboxStore(LaneStore):
 
     def load_head(self, lane: Lane, owner: str, now_ms: int) -> Head:
         """Lease the lane and read its head, as `take`; if there is none to be had, say why."""
-        with redis_errors():
-            pipe = self._redis.pipeline(transaction=False)
+
+        def take(pipe: Any) -> None:
             self._load(keys=self._keys(lane), args=[owner, LEASE_MS, now_ms, lane.name], client=pipe)
             pipe.zadd(self._due, {str(lane): self._after_lease(now_ms)}, gt=True)
-            head = _head(pipe.execute()[0])
+
+        with redis_errors():
+            head = _head(self._together.run(take)[0])
             if head.verdict == "wait":  # nothing was leased: the sweep looks when it is due, as before
                 self._redis.zadd(self._due, {str(lane): head.due_ms})
             return head
 
     def commit_head(self, lane: Lane, owner: str, tried: Tried, state: State, reason: str) -> Head:
         """Remove the head, which is delivered or dead, keep what became of it, and read the next one."""
+        arguments = [
+            owner,
+            lane.name,
+            LEASE_MS,
+            tried.token,
+            state,
+            reason,
+            tried.dump(),
+            self._retention_seconds,
+        ]
         with redis_errors():
-            answer = self._finish(
-                keys=self._keys(lane),
-                args=[
-                    owner,
-                    lane.name,
-                    LEASE_MS,
-                    tried.token,
-                    state,
-                    reason,
-                    tried.dump(),
-                    self._retention_seconds,
-                ],
+            return _head(
+                self._together.run(lambda pipe: self._finish(keys=self._keys(lane), args=arguments, client=pipe))[0]
             )
-        return _head(answer)
 
     def save_retry(self, lane: Lane, owner: str, tried: Tried, due_ms: int) -> None:
         """Have the head tried again at `due_ms`; the lane is free until then, and keeps its order."""
