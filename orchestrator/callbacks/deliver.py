@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
-from urllib.parse import quote_plus, urlencode, urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 import gevent
 import urllib3
@@ -61,7 +61,7 @@ class Sender:
         deadline = gevent.Timeout(seconds)
         try:
             with deadline:
-                response = self._open(url, headers, body, overrides)
+                response = self._open(url, headers, body, overrides, seconds)
                 status, retry_after = response.status, response.headers.get("Retry-After")
                 # The answer means nothing to us, but a connection whose answer was read can be used again.
                 start = response.read(ANSWER_BYTES + 1)
@@ -86,19 +86,20 @@ class Sender:
             "Accept": "*/*",
             **self._sign(entry.dialect, auth_token, signed_url, posted),
             "I-Twilio-Idempotency-Token": entry.token,
-            **addressing.basic_auth(signed_url),
+            **_basic_auth(signed_url),
         }
         if entry.method == "GET":
             return headers, None
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-        return headers, urlencode(posted, quote_via=_quoted).encode()
+        return headers, "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in posted]).encode()
 
     def _open(
-        self, url: str, headers: dict[str, str], body: bytes | None, overrides: Overrides
+        self, url: str, headers: dict[str, str], body: bytes | None, overrides: Overrides, seconds: float
     ) -> urllib3.BaseHTTPResponse:
         """Send the request, and follow redirects for GET only: Twilio follows all of them, but a followed POST loses
         its parameters (wire-contract section 8.8)."""
-        connect, read = overrides.connect_ms / 1000, overrides.read_ms / 1000
+        connect = overrides.connect_ms / 1000
+        read = overrides.read_ms / 1000 if overrides.read_ms < seconds * 1000 else None  # or the deadline comes first
         if body is not None:
             return self._pool.post(url, headers, body, connect=connect, read=read)
         timeout = urllib3.Timeout(connect=connect, read=read)
@@ -128,6 +129,7 @@ _quoted: Final = lru_cache(maxsize=4096)(quote_plus)
 """Names of parameters and most of their values come again and again."""
 
 _urls: Final = lru_cache(maxsize=4096)(addressing.request_urls)
+_basic_auth: Final = lru_cache(maxsize=4096)(addressing.basic_auth)
 
 
 def receiver_of(entry: Entry) -> str:

@@ -137,7 +137,7 @@ class _HTTPPool(HTTPConnectionPool):
         connection.allowed = self.allowed  # type: ignore[attr-defined]  # it is a _Connection
         return connection
 
-    def exchange(self, url: str, request: bytes, connect: float, read: float) -> urllib3.BaseHTTPResponse:
+    def exchange(self, url: str, request: bytes, connect: float, read: float | None) -> urllib3.BaseHTTPResponse:
         """Send a request that is written out, and read how its answer begins. Raises what `urlopen` raises."""
         connection: Any = self._get_conn()
         try:
@@ -163,7 +163,7 @@ class _HTTPPool(HTTPConnectionPool):
         )
 
     @staticmethod
-    def _exchange(connection: Any, request: bytes, connect: float, read: float) -> YieldingResponse:
+    def _exchange(connection: Any, request: bytes, connect: float, read: float | None) -> YieldingResponse:
         if connection.is_closed:
             connection.timeout = connect
             connection.connect()
@@ -229,10 +229,10 @@ class OutgoingPool(urllib3.PoolManager):
         return super().urlopen(method, url, redirect, **kw)
 
     def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, connect: float, read: float
+        self, url: str, headers: Mapping[str, str], body: bytes, *, connect: float, read: float | None
     ) -> urllib3.BaseHTTPResponse:
         """Post to `url` as it stands, and follow nothing: as `request` does it with preload_content=False, for a third
-        of the work. `headers` are ours, and not looked at; `connect` and `read` are timeouts in seconds."""
+        of the work. `headers` are not looked at, as they are ours. `connect` and `read` are timeouts in seconds."""
         key, context, start = self._route(url)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         request = f"{start}Content-Length: {len(body)}\r\n{lines}\r\n".encode("latin-1") + body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Sequence
 
@@ -11,10 +10,8 @@ from collections.abc import Sequence
 def sign(auth_token: str, url: str, parameters: Sequence[tuple[str, str]]) -> str:
     """Sign the URL as configured, and for a POST its parameters: names in byte order, each with its distinct
     values sorted. A GET has its parameters in the URL: pass none."""
-    distinct = sorted(set(parameters), key=lambda pair: (pair[0].encode(), pair[1].encode()))
-    text = url + "".join([name + value for name, value in distinct])
-    digest = hmac.new(auth_token.encode(), text.encode(), hashlib.sha1).digest()
-    return base64.b64encode(digest).decode()
+    text = url + "".join([name + value for name, value in sorted(set(parameters))])  # in the order of UTF-8's bytes
+    return base64.b64encode(hmac.digest(auth_token.encode(), text.encode(), "sha1")).decode()
 
 
 def sign_request(auth_token: str, url: str, parameters: Sequence[tuple[str, str]]) -> dict[str, str]:
