@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from orchestrator.store.receivers import PROBE_MS, Receiver, ReceiverStore
+from orchestrator.store.shared_reads import SharedReads
 
 CACHE_SECONDS: Final = 1.0
 CACHED_RECEIVERS: Final = 10_000
@@ -22,6 +23,7 @@ class Breaker:
     def __init__(self, store: ReceiverStore) -> None:
         self._store = store
         self._known: dict[tuple[str, str], tuple[float, Receiver | None]] = {}
+        self._reads: SharedReads[Receiver | None] = SharedReads()
 
     def pause_ms(self, account_sid: str, host: str, now_ms: int) -> int:
         """Return how long to leave the receiver alone; 0: try it now. Of the callbacks that wait for a paused receiver,
@@ -63,6 +65,9 @@ class Breaker:
         known = self._known.get((account_sid, host))
         if known is not None and known[0] > time.monotonic():
             return known[1]
+        return self._reads.read((account_sid, host), lambda: self._read(account_sid, host))
+
+    def _read(self, account_sid: str, host: str) -> Receiver | None:
         receiver = self._store.load_receiver(account_sid, host)
         self._keep(account_sid, host, receiver)
         return receiver

@@ -18,6 +18,7 @@ from orchestrator.limits import Limits
 from orchestrator.policy import OutboundPolicy
 from orchestrator.store import keys
 from orchestrator.store.connection import redis_errors
+from orchestrator.store.shared_reads import SharedReads
 
 CACHE_SECONDS = 1.0
 """How long a process may act on what it last read of an account; a rotated token is refused after that."""
@@ -104,13 +105,17 @@ class AccountStore:
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client
         self._cache: dict[str, tuple[float, Account | None]] = {}
+        self._reads: SharedReads[Account | None] = SharedReads()
 
     def load_account(self, account_sid: str) -> Account | None:
         """Load an account; None if there is none."""
         cached = self._cache.get(account_sid)
-        now = time.monotonic()
-        if cached is not None and cached[0] > now:
+        if cached is not None and cached[0] > time.monotonic():
             return cached[1]
+        return self._reads.read(account_sid, lambda: self._read(account_sid))
+
+    def _read(self, account_sid: str) -> Account | None:
+        now = time.monotonic()
         with redis_errors():
             raw = self._redis.hgetall(keys.account(account_sid))
         account = _parse(account_sid, raw)
@@ -123,13 +128,13 @@ class AccountStore:
         """Add an API key; every process knows it within CACHE_SECONDS."""
         with redis_errors():
             self._redis.hset(keys.account(account_sid), _KEY + key.key_sid, orjson.dumps(key).decode())
-        self._cache.pop(account_sid, None)
+        self.forget(account_sid)
 
     def delete_key(self, account_sid: str, key_sid: str) -> bool:
         """Revoke an API key, within CACHE_SECONDS everywhere; False if there is none."""
         with redis_errors():
             deleted = self._redis.hdel(keys.account(account_sid), _KEY + key_sid)
-        self._cache.pop(account_sid, None)
+        self.forget(account_sid)
         return bool(deleted)
 
     def load_limits(self, account_sid: str) -> Limits:
@@ -161,7 +166,7 @@ class AccountStore:
         """Keep an account's new conferences to a group of nodes; '': to none."""
         with redis_errors():
             self._redis.hset(keys.account(account_sid), "node_group", group)
-        self._cache.pop(account_sid, None)
+        self.forget(account_sid)
 
     def load_trunk(self, account_sid: str, trunk_sid: str) -> trunks.Trunk | None:
         """Load the account's trunk of that SID."""
@@ -189,11 +194,12 @@ class AccountStore:
                 else:
                     pipe.hset(keys.account(account_sid), kind + name, value)
             pipe.execute()
-        self._cache.pop(account_sid, None)
+        self.forget(account_sid)
 
     def forget(self, account_sid: str) -> None:
-        """Read an account again before the next answer: it has been deleted."""
+        """Read an account again before the next answer: it has been changed, or deleted."""
         self._cache.pop(account_sid, None)
+        self._reads.forget(account_sid)
 
     def list_accounts(self) -> list[Account]:
         """List every account, by SID."""
@@ -216,7 +222,7 @@ class AccountStore:
 
         with redis_errors():
             changed: Account | None = self._redis.transaction(write, key, value_from_callable=True)
-        self._cache.pop(account_sid, None)
+        self.forget(account_sid)
         return changed
 
     def save_account(self, account: Account) -> None:
@@ -228,7 +234,7 @@ class AccountStore:
             pipe.hsetnx(key, "created_at", now)
             pipe.execute()
             self._redis.sadd(keys.ACCOUNTS, account.account_sid)
-        self._cache.pop(account.account_sid, None)
+        self.forget(account.account_sid)
 
 
 def list_account_sids(client: Any) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, Final
 
 import redis
 from redis.backoff import NoBackoff
@@ -50,15 +49,25 @@ def make_pool(url: str, **options: Any) -> redis.BlockingConnectionPool:
     return redis.BlockingConnectionPool.from_url(url, **options)
 
 
-@contextmanager
-def redis_errors() -> Iterator[None]:
+class _RedisErrors:
+    """A class, not a generator: it is entered a thousand times a second."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, redis.OutOfMemoryError):
+            raise StoreFull("The data store is full") from error
+        if isinstance(error, redis.RedisError | RedisClusterException):
+            raise Unavailable(f"The data store is not reachable: {type(error).__name__}") from error
+
+
+_REDIS_ERRORS: Final = _RedisErrors()
+
+
+def redis_errors() -> AbstractContextManager[None]:
     """Turn whatever Redis raises into `Unavailable` (503/20503)."""
-    try:
-        yield
-    except redis.OutOfMemoryError as error:
-        raise StoreFull("The data store is full") from error
-    except (redis.RedisError, RedisClusterException) as error:
-        raise Unavailable(f"The data store is not reachable: {type(error).__name__}") from error
+    return _REDIS_ERRORS
 
 
 def reason_of(error: BaseException) -> str:
