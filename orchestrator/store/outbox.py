@@ -68,14 +68,13 @@ class OutboxStore(LaneStore):
         return head if head.verdict == "ok" else None
 
     def load_head(self, lane: Lane, owner: str, now_ms: int) -> Head:
-        """Lease the lane and read its head, as `take`; if there is none to be had, say why."""
-
-        def take(pipe: Any) -> None:
+        """Lease the lane and read its head, as `take`; if there is none to be had, say why. By itself, not together with
+        others: outcomes would wait behind lanes that have just been woken, and the lanes under way pile up."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
             self._load(keys=self._keys(lane), args=[owner, LEASE_MS, now_ms, lane.name], client=pipe)
             pipe.zadd(self._due, {str(lane): self._after_lease(now_ms)}, gt=True)
-
-        with redis_errors():
-            head = _head(self._together.run(take)[0])
+            head = _head(pipe.execute()[0])
             if head.verdict == "wait":  # nothing was leased: the sweep looks when it is due, as before
                 self._redis.zadd(self._due, {str(lane): head.due_ms})
             return head

@@ -34,7 +34,7 @@ class _Call:
 class Together:
     """Runs calls, each some commands. One round trip is under way at a time, and what comes meanwhile goes with the
     next; on an idle system a call goes alone and at once. In a cluster every call does: one server that is away must
-    not hold up the others."""
+    not hold up the others. It is for what ends work: what begins it would fill the queue in which the ends wait."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis: Any = client

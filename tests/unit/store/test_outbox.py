@@ -81,6 +81,16 @@ def test_what_became_of_a_callback_is_kept_for_a_while(
     assert client.ttl(keys.callback(lane.sid, "2")) == -1
 
 
+def test_a_lane_that_is_taken_waits_for_no_outcomes(client: redis.Redis, outbox: OutboxStore, lane: Lane) -> None:
+    """Nor they for it: in one queue, thousands of lanes that are woken at once keep those under way from ending."""
+    put(client, lane, new("a"))
+    with outbox._together._turn:
+        taken = outbox.load_head(lane, "me", 0)
+
+    assert taken.token == "a"
+    assert not outbox._together._waiting
+
+
 def test_a_leased_lane_is_busy_for_everybody_else(client: redis.Redis, outbox: OutboxStore, lane: Lane) -> None:
     """Until its drain releases it; a release by somebody else is none."""
     put(client, lane, new("1"))
