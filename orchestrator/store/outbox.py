@@ -68,8 +68,8 @@ class OutboxStore(LaneStore):
         return head if head.verdict == "ok" else None
 
     def load_head(self, lane: Lane, owner: str, now_ms: int) -> Head:
-        """Lease the lane and read its head, as `take`; if there is none to be had, say why. By itself, not together with
-        others: outcomes would wait behind lanes that have just been woken, and the lanes under way pile up."""
+        """Lease the lane and read its head, as `take`; if there is none to be had, say why. By itself, not together
+        with others: outcomes would wait behind lanes that have just been woken, and the lanes under way pile up."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             self._load(keys=self._keys(lane), args=[owner, LEASE_MS, now_ms, lane.name], client=pipe)

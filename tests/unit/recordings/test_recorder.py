@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import redis
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from orchestrator import logs
@@ -214,7 +213,7 @@ def test_all_that_comes_of_a_recording_names_who_asked_for_it(scene: Scene) -> N
     scene.recording = replace(scene.recording, request_id=started)
     woken = list[str]()
     scene.recorder = replace(scene.recorder, wake_looks=lambda _: woken.append(logs.request_id()))
-    with capture_logs(processors=[merge_contextvars]) as lines, logs.bound(request_id=mint_sid("RQ")):
+    with capture_logs(processors=[logs.add_names]) as lines, logs.bound(request_id=mint_sid("RQ")):
         scene.begin()
         scene.apply(PartStarted(now(), 1), PauseRequested(now(), fills_gap=True, request_id=paused))
         scene.apply(PartEnded(now(), 1), ResumeRequested(now(), request_id=resumed))
