@@ -93,11 +93,13 @@ def test_calls_that_waited_name_their_own_requests(own_stack: Stack) -> None:
         asked[answer.json()["call_sid"]] = answer.headers["Twilio-Request-Id"]
         sid = answer.json()["conference_sid"]
 
-    def is_told(call_sid: str) -> bool:
-        return bool(_ids(_lines(stack, sid), "callback_attempt", call_sid=call_sid, callback="answered"))
+    def has_come(call_sid: str) -> bool:
+        rows = _lines(stack, sid)
+        is_told = _ids(rows, "callback_attempt", call_sid=call_sid, callback="answered")
+        return bool(is_told and _ids(rows, "transition", call_sid=call_sid, what="MemberAdded"))
 
     for call_sid in asked:
-        eventually(lambda: is_told(call_sid), "it is told to have answered")  # noqa: B023
+        eventually(lambda: has_come(call_sid), "it is told to have answered, and is a member")  # noqa: B023
     for call_sid, request_id in asked.items():
         rows = [row for row in _lines(stack, sid) if row.get("call_sid") == call_sid]
         assert _ids(rows, "participant_created") == _ids(rows, "callback_attempt") == [request_id]
