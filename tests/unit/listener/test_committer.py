@@ -743,7 +743,10 @@ def test_what_changes_during_an_audit_is_not_judged_by_its_snapshot(
     """An audit takes some conferences at once, and events have their turn in between: who has left meanwhile is no
     member again, a leg that has come is no stray, and who is not touched is looked at all the same."""
     monkeypatch.setattr("orchestrator.listener.reconciler.CONFERENCES_AT_ONCE", 1)
-    first, left, came, gone = (world.create(name) for name in ("first", "left", "came", "gone"))
+    names = ("first", "left", "came", "gone")  # looked at by the millisecond of their creation
+    first, left, came, gone = (
+        world.create(name, created_at=NOW - timedelta(milliseconds=10 - at)) for at, name in enumerate(names)
+    )
     for one in (first, left, gone):
         world.join(one)
     snapshot = held(first, left, came, members=(left,))
