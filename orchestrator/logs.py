@@ -95,12 +95,12 @@ def bind_asker(username: str | None) -> None:
 
 def start(*sids: str) -> None:
     """Have further lines of this greenlet name these requests, accounts, conferences and calls, and no others."""
-    _bound.set(_by_name(sids))
+    _bound.set(_with({}, sids))
 
 
 def bind(*sids: str) -> None:
     """Have further lines of this greenlet name these, too. What is no SID of such a thing is passed over."""
-    _bound.set({**_bound.get(), **_by_name(sids)})
+    _bound.set(_with(_bound.get(), sids))
 
 
 class bound:  # as a generator it takes five calls more, for every transition
@@ -109,7 +109,7 @@ class bound:  # as a generator it takes five calls more, for every transition
     __slots__ = ("_before", "_names")
 
     def __init__(self, *sids: str, request_id: str | None = None) -> None:
-        self._names = {**_bound.get(), **_by_name((*sids, request_id or ""))}
+        self._names = _with(_bound.get(), (*sids, request_id or ""))
         if request_id == "":
             self._names.pop("request_id", None)
 
@@ -130,5 +130,9 @@ def request_id() -> str:
     return _bound.get().get("request_id", "")
 
 
-def _by_name(sids: tuple[str, ...]) -> dict[str, str]:
-    return {_NAMES[sid[:2]]: sid for sid in sids if _SID.fullmatch(sid)}
+def _with(names: Mapping[str, str], sids: tuple[str, ...]) -> dict[str, str]:
+    known = dict(names)
+    for sid in sids:
+        if _SID.fullmatch(sid):
+            known[_NAMES[sid[:2]]] = sid
+    return known

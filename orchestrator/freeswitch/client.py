@@ -277,8 +277,8 @@ class EventSocket(InboundESL):  # type: ignore[misc]  # greenswitch ships no typ
 
 def _packet(line: str, headers: Mapping[str, str]) -> bytes:
     """A newline ends a command on the event socket, so none may be inside one."""
-    parts = [line, *(f"{name}: {value}" for name, value in headers.items())]
+    parts = [line, *[f"{name}: {value}" for name, value in headers.items()]]
     for part in parts:
-        if any(character in part for character in "\r\n\0"):
+        if "\n" in part or "\r" in part or "\0" in part:
             raise ValueError("a command for the event socket holds a line break")
     return ("\n".join(parts) + "\n\n").encode()
