@@ -26,10 +26,10 @@ class _Remembering:
     """Keeps for good what `labels` has returned: finding it anew takes a lock and ten calls, at every request."""
 
     def labels(self, *labelvalues: Any, **labelkwargs: Any) -> Self:
-        """Return the series with these labels, which are given in their order."""
+        """Return the series with these labels, which are given in their order, never by name."""
         series: dict[tuple[Any, ...], Self] = self.__dict__.setdefault("series", {})
         if labelvalues not in series:
-            made = super().labels(*labelvalues, **labelkwargs)  # type: ignore[misc]  # of the class beside this one
+            made = super().labels(*labelvalues)  # type: ignore[misc]  # of the class beside this one
             series[labelvalues] = made
         return series[labelvalues]
 

@@ -56,7 +56,9 @@ class _App(Flask):
         if request is None:
             return None
         host, query = request.headers.get("Host", ""), request.environ.get("QUERY_STRING", "")
-        return MapAdapter(self.url_map, host, "/", "", request.scheme, request.path, request.method, query)
+        return MapAdapter(
+            self.url_map, host if host.isascii() else "", "/", "", request.scheme, request.path, request.method, query
+        )
 
     def wsgi_app(self, environ: Any, start_response: Any) -> Any:
         """Answer a request in time, under a name that the client gets, and that every line of the log that the request
@@ -147,7 +149,10 @@ def _add_errors(app: Flask, pacing: Pacing) -> None:
 
     @app.errorhandler(HTTPException)
     def translate(error: HTTPException) -> Response:
-        """Put Werkzeug's own refusals into Twilio's words."""
+        """Put Werkzeug's own refusals into Twilio's words, and what was raised where Flask asks no handler of ours."""
+        if error.code is None or error.code >= 500:
+            cause = getattr(error, "original_exception", None)
+            return _answer_error(cause if isinstance(cause, ApiError) else ApiError("An internal error has occurred"))
         if error.code == 404:
             return _answer_error(routes.no_such_path())
         if error.code == 405:

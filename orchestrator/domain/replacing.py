@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 else:
 
     def replace(record: Any, /, **changes: Any) -> Any:
-        """Return a copy of a dataclass with slots, some fields of which are others.
+        """Return a copy of a dataclass with slots and without `__post_init__`, some fields of which are others.
 
         The standard library's goes through the fields in Python, and has a frozen one's `__init__` set each by
         `object.__setattr__`: for a participant, of 53 fields, 8.5 µs, where this takes 3.

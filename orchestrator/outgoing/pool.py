@@ -171,7 +171,11 @@ class _HTTPPool(HTTPConnectionPool):
         with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it hung up
             connection.sock.sendall(request)
         head = YieldingResponse(connection.sock, method="POST")
-        head.begin()
+        try:
+            head.begin()
+        except BaseException:
+            head.close()  # it has the socket, too
+            raise
         if head.will_close:
             connection.close()  # the answer has the socket until it is read
         return head
@@ -236,7 +240,8 @@ class OutgoingPool(urllib3.PoolManager):
         key, context, start = self._route(url)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         request = f"{start}Content-Length: {len(body)}\r\n{lines}\r\n".encode("latin-1") + body
-        pool: _HTTPPool = self.connection_from_pool_key(key, context)  # type: ignore[assignment]  # of _new_pool
+        # A copy: urllib3 takes what is not for the pool out of it.
+        pool: _HTTPPool = self.connection_from_pool_key(key, dict(context))  # type: ignore[assignment]  # of _new_pool
         return pool.exchange(url, request, connect, read)
 
     def _find_route(self, url: str) -> tuple[PoolKey, dict[str, Any], str]:

@@ -61,6 +61,7 @@ class _Api(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "keepalive": int(IDLE_SECONDS),
             "loglevel": "warning",
             "control_socket_disable": True,
+            "sendfile": False,  # it would send a file before the head that ApiWorker keeps for it
         }
         for name, value in options.items():
             if name in self.cfg.settings:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 import redis
@@ -47,10 +48,7 @@ class Together:
         error if Redis refuses one of them, whatever becomes of other calls."""
         call = _Call(put)
         if self._is_one_server:
-            self._waiting.append(call)
-            with self._turn:
-                while not call.is_done:
-                    self._send([self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))])
+            self._wait_and_send(call)
         else:
             self._send([call])
         if call.error is not None:
@@ -61,22 +59,47 @@ class Together:
                 raise answer
         return answers
 
+    def _wait_and_send(self, call: _Call) -> None:
+        self._waiting.append(call)
+        try:
+            with self._turn:
+                while not call.is_done:
+                    self._send([self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))])
+        except BaseException:  # whoever waited has been killed: nobody is to do it later
+            with suppress(ValueError):
+                self._waiting.remove(call)
+            raise
+
     def _send(self, calls: list[_Call]) -> None:
         pipe = self._redis.pipeline(transaction=False)
-        ends = []
+        ends = [self._put(call, pipe) for call in calls]
         try:
-            for call in calls:
-                call.put(pipe)
-                ends.append(len(pipe))
             answers = pipe.execute(raise_on_error=False)
-        except BaseException as error:  # Redis is away, also for those whose turn has not come; or we were killed
-            lost = error if isinstance(error, redis.RedisError) else redis.ConnectionError(f"not sent: {error!r}")
+        except redis.RedisError as error:  # it is away, also for those whose turn has not come
             while self._waiting:
                 calls.append(self._waiting.popleft())
-            for call in calls:
-                call.error = lost
+            _fail(calls, error)
+            return
+        except BaseException as error:  # we were killed; who waits goes on
+            _fail(calls, redis.ConnectionError(f"broken off: {error!r}"))
             raise
         start = 0
         for call, end in zip(calls, ends, strict=True):
             call.answers = answers[start:end]
             start = end
+
+    @staticmethod
+    def _put(call: _Call, pipe: Any) -> int:
+        """Put a call's commands on the pipeline, or none if that fails; returns how many there are now."""
+        before = len(pipe)
+        try:
+            call.put(pipe)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is raised to whom it belongs
+            call.error = error
+            del pipe.command_stack[before:]
+        return len(pipe)
+
+
+def _fail(calls: Iterable[_Call], error: Exception) -> None:
+    for call in calls:
+        call.error = call.error or error

@@ -174,6 +174,17 @@ def test_what_does_not_come_in_time_is_hung_up(stack: Stack) -> None:
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 408
 
 
+def test_a_file_comes_behind_its_head(stack: Stack) -> None:
+    """And the connection is good for the next request."""
+    with requests.Session() as session:
+        style = session.get(f"{stack.base_url}/openapi/swagger-ui.css", timeout=5)
+        again = session.get(f"{stack.base_url}/healthz", timeout=5)
+
+    assert (style.status_code, style.headers["Content-Type"].partition(";")[0]) == (200, "text/css")
+    assert len(style.content) > 100_000
+    assert (again.status_code, again.text) == (200, "ok\n")
+
+
 def _open(stack: Stack, text: bytes) -> socket.socket:
     host, _, port = stack.bind.rpartition(":")
     made = socket.create_connection((host, int(port)), PATIENCE_SECONDS)

@@ -541,6 +541,22 @@ def _every_write(made: Any) -> list[tuple[str, str, dict[str, str] | None]]:
     ]
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "code"), [(Unavailable("late"), 503, 20503), (ValueError("x"), 500, 20500)]
+)
+def test_what_is_raised_behind_the_handlers_is_answered_as_what_it_is(
+    api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: int
+) -> None:
+    """A deadline may fire after the answer has been made."""
+
+    def fail(*_: object) -> None:
+        monkeypatch.undo()
+        raise error
+
+    monkeypatch.setattr(metrics.REQUESTS, "labels", fail)
+    is_error(api.request("GET", "/Conferences.json"), status, code)
+
+
 def _unavailable_in_time(api: Api, requests: list[tuple[str, str, dict[str, str] | None]], seconds: float) -> None:
     for method, path, data in requests:
 

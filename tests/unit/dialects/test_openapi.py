@@ -135,6 +135,7 @@ def test_the_page_needs_nothing_but_us(api: Api) -> None:
     assert "evil" not in answer.text
     assert api.web.get("/openapi.json").get_json() == json.loads(json.dumps(DOCUMENT))
     assert api.web.get("/openapi").status_code in (301, 308)
+    assert api.web.get("/openapi", headers={"Host": "evil\x80"}).status_code in (301, 308)
 
 
 def test_random_requests_get_answers_of_the_document(api: Api) -> None:

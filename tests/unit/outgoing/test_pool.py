@@ -348,6 +348,16 @@ def test_a_post_keeps_its_connection(web: Start) -> None:
     assert len(server.accepted) == 1
 
 
+def test_a_post_goes_to_a_receiver_whose_connections_were_given_up(web: Start) -> None:
+    """Another host has taken its place meanwhile."""
+    server = web()
+    pool = OutgoingPool(to("127.0.0.1"), LOOPBACK, num_pools=1, ssl_context=UNUSED)
+    for host in ("a", "b", "a", "b"):
+        response = pool.post(f"http://{host}.test:{server.port}/", {}, b"", connect=1, read=1)
+        assert response.read(100) == b"ok"
+        response.release_conn()
+
+
 def test_a_post_finds_that_its_connection_was_closed() -> None:
     """It is made anew, and nothing is lost."""
     peer = Peer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
