@@ -7,6 +7,7 @@ changes nothing. The host's name stays what the Host header, SNI and the certifi
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import sys
@@ -44,6 +45,9 @@ Resolve = Callable[[str], Sequence[Address]]
 
 ROUTES: Final = 4096
 """URLs of which it is remembered where they lead."""
+
+_ZONE: Final = re.compile(r"%[^]]*]$")
+"""Where an IPv6 address leads on this machine: nothing to a server (RFC 6874, section 1)."""
 
 Allowed = Callable[[str], Sequence[Address]]
 """A host -> those of its addresses that may be connected to; raises AddressRefused, socket.gaierror."""
@@ -139,11 +143,13 @@ class _HTTPPool(HTTPConnectionPool):
 
     def exchange(self, url: str, request: bytes, connect: float, read: float | None) -> urllib3.BaseHTTPResponse:
         """Send a request that is written out, and read how its answer begins. Raises what `urlopen` raises."""
-        connection: Any = self._get_conn()
+        connection: Any = None
         try:
+            connection = self._get_conn()
             head = self._exchange(connection, request, connect, read)
         except BaseException as error:  # also a deadline's
-            connection.close()
+            if connection is not None:
+                connection.close()
             self._put_conn(None)
             if isinstance(error, ssl.SSLError | ssl.CertificateError):
                 raise SSLError(error) from error
@@ -255,7 +261,7 @@ class OutgoingPool(urllib3.PoolManager):
         usual = 443 if scheme == "https" else 80
         port = parts.port or usual
         context = {**self.connection_pool_kw, "scheme": scheme, "host": parts.host, "port": port}
-        host = parts.host.rstrip(".") + ("" if port == usual else f":{port}")
+        host = _ZONE.sub("]", parts.host.rstrip(".")) + ("" if port == usual else f":{port}")
         start = f"POST {target_of(url)} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\n"
         return self.key_fn_by_scheme[scheme](context), context, start
 

@@ -7,6 +7,7 @@ import ssl
 import threading
 import zlib
 from collections.abc import Callable, Sequence
+from http.client import InvalidURL
 from ipaddress import ip_address
 
 import pytest
@@ -16,6 +17,7 @@ from urllib3.exceptions import (
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
+    ProtocolError,
     ReadTimeoutError,
 )
 
@@ -286,7 +288,9 @@ def both_ways(resolve: Callable[[str], Sequence[Address]], url: str) -> list[tup
     ]
 
 
-@pytest.mark.parametrize("host", ["a.test", "A.Test", "a.test.", "127.0.0.1", "user:word@a.test", "[::1]"])
+@pytest.mark.parametrize(
+    "host", ["a.test", "A.Test", "a.test.", "127.0.0.1", "user:word@a.test", "[::1]", "[::1%25lo]"]
+)
 @pytest.mark.parametrize("target", ["", "/", "?a=b", "/a/../%7e?b[]=1#end", "/some file?ä"])
 def test_a_post_is_byte_for_byte_as_urllib3_sends_it(host: str, target: str) -> None:
     address = "::1" if "[" in host else "127.0.0.1"
@@ -369,6 +373,19 @@ def test_a_post_finds_that_its_connection_was_closed() -> None:
         eventually(lambda: len(peer.came) and is_hung_up(pool), "it has hung up")
 
     assert len(peer.came) == 3
+
+
+def test_a_post_to_a_host_that_no_connection_takes_fails_as_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a control character says http.client that it is none of a host's (urllib3 2.3 does not). It costs no place."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise InvalidURL("URL can't contain control characters")
+
+    monkeypatch.setattr(pool_module._HTTPPool, "ConnectionCls", refuse)
+    pool = OutgoingPool(to("127.0.0.1"), LOOPBACK, maxsize=1, ssl_context=UNUSED)
+    for _ in range(2):
+        with pytest.raises(ProtocolError):
+            pool.post("http://a.test/", {}, b"", connect=1, read=1)
 
 
 def is_hung_up(pool: OutgoingPool) -> bool:
