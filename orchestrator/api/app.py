@@ -55,10 +55,9 @@ class _App(Flask):
         times, which takes 25 calls."""
         if request is None:
             return None
-        host, query = request.headers.get("Host", ""), request.environ.get("QUERY_STRING", "")
-        return MapAdapter(
-            self.url_map, host if host.isascii() else "", "/", "", request.scheme, request.path, request.method, query
-        )
+        host, query = request.headers.get("Host", ""), request.query_string.decode("utf-8", "replace")
+        known, at = host if host.isascii() else "", request.root_path
+        return MapAdapter(self.url_map, known, at, "", request.scheme, request.path, request.method, query)
 
     def wsgi_app(self, environ: Any, start_response: Any) -> Any:
         """Answer a request in time, under a name that the client gets, and that every line of the log that the request

@@ -19,7 +19,7 @@ import structlog
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.test import TestResponse, create_environ
+from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 from werkzeug.wrappers import Response
 
 from orchestrator import metrics
@@ -289,6 +289,15 @@ def test_a_browser_asks_without_credentials(api: Api, path: str) -> None:
         assert "DELETE" in answer.headers["Access-Control-Allow-Methods"]
         assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
         assert answer.headers["Access-Control-Expose-Headers"] == "ETag"
+
+
+def test_a_redirect_keeps_the_query_and_where_the_application_is_mounted(api: Api) -> None:
+    """The query in UTF-8, encoded by the client or not."""
+    environ = create_environ("/openapi", query_string="a=%7e&b=ä")
+    environ["SCRIPT_NAME"] = "/behind"
+    _, status, headers = run_wsgi_app(api.web.application, environ)
+
+    assert (status[:3], headers["Location"]) == ("308", "http://localhost/behind/openapi/?a=%7e&b=%C3%A4")
 
 
 def _multipart(parts: dict[str, bytes]) -> dict[str, Any]:
