@@ -39,7 +39,7 @@ class Limits:
     live_conferences: int = _limit(200, LIVE, "conferences that have not ended")
     dialling: int = _limit(100, LIVE, "calls that have not been answered yet")
     calls_per_second: int = _limit(
-        1, None, "calls that are dialled in a second", "a create is `queued`, and its call dialled in its turn"
+        1, None, "calls that are dialled in a second", "a create is `queued`, and its call dialled at its slot"
     )
     creates_per_second: int = _limit(30, RATE, "creates of participants, those included that are refused then")
     kept_participants: int = _limit(

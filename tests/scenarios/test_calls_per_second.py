@@ -1,4 +1,4 @@
-"""Calls per second: creates over an account's rate are queued, and dialled in order, in their turn, exactly once."""
+"""Calls per second: creates over an account's rate are queued, and dialled in order, each at its slot, exactly once."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def create_all(stack: Stack, name: str, number: int) -> list[Made]:
         return list(pool.map(lambda index: create(stack, f"{name} {index % 2}", account), range(number)))
 
 
-class Turns:
-    """The queue as Redis has it while it is there: CallSid -> its turn."""
+class Queue:
+    """The queue as Redis has it while it is there: CallSid -> its slot."""
 
     def __init__(self, stack: Stack) -> None:
         self.seen: dict[str, float] = {}
@@ -106,12 +106,12 @@ class Turns:
         self._redis: Any = redis.Redis.from_url(stack.environment["REDIS_URL"], decode_responses=True)
 
     def of(self, call_sids: list[str]) -> list[str]:
-        """These by their turns. Who found the conference's name taken a moment ago had another turn before."""
+        """These by their slots. Who found the conference's name taken a moment ago had another slot before."""
         return sorted(self.seen.keys() & set(call_sids), key=lambda sid: self.seen[sid])
 
     def look(self) -> int:
         found = self._redis.zrange(self._key, 0, -1, withscores=True)
-        self.seen.update({member.partition(".")[2]: turn for member, turn in found})
+        self.seen.update({member.partition(".")[2]: slot for member, slot in found})
         return len(found)
 
 
@@ -127,23 +127,23 @@ def test_a_burst_is_dialled_in_order_at_the_accounts_rate(own_stack: Stack) -> N
     other = ("AC" + "e" * 32, "e" * 32)
     stack.orchestrator("account", "create", "--sid", other[0], "--token", other[1])
     stack.set_limits(stack.account_sid, calls_per_second=RATE)
-    turns = Turns(stack)
+    queue = Queue(stack)
     with watched(stack) as board, ThreadPoolExecutor(1) as beside:
         burst = beside.submit(create_all, stack, "burst", number)
         while not burst.done():
-            turns.look()
+            queue.look()
             time.sleep(0.05)
         made = burst.result()
-        turns.look()
+        queue.look()
         theirs = create(stack, "theirs", other)
         eventually(lambda: theirs.call_sid in board.dialled, "the other account's call is dialled", 2)
         sids = [one.call_sid for one in made]
         eventually(lambda: len(board.of(sids)) == number, "all are dialled", number / RATE + 15)
-        eventually(lambda: turns.look() == 0, "nobody waits any more")
+        eventually(lambda: queue.look() == 0, "nobody waits any more")
         at = board.of(sids)
         lasted = max(at.values()) - min(at.values())
         off = {one.call_sid: _off(one, at[one.call_sid]) for one in made}
-        in_order = turns.of(sids)
+        in_order = queue.of(sids)
         print(
             f"{number} creates in {max(one.answered_at for one in made) - min(one.asked_at for one in made):.2f} s, "
             f"slowest answer {max(one.answered_at - one.asked_at for one in made):.2f} s; dialled in {lasted:.2f} s, "
@@ -189,22 +189,22 @@ def test_kills_in_the_middle_lose_nobody_and_dial_nobody_twice(own_stack: Stack)
     in order, and told its end."""
     stack, number = own_stack, how_many(own_stack)
     stack.set_limits(stack.account_sid, calls_per_second=RATE)
-    turns = Turns(stack)
+    queue = Queue(stack)
     with watched(stack) as board:
         made = create_all(stack, "killed", number)
-        turns.look()
+        queue.look()
         sids = [one.call_sid for one in made]
         for share, kill in ((0.2, kill_workers), (0.4, kill_redis), (0.6, kill_the_rest)):
             eventually(partial(_are_dialled, board, sids, round(share * number)), f"{share} are dialled", 60)
             kill(stack)
         eventually(lambda: len(board.of(sids)) == number, "all are dialled", number / RATE + 60)
         eventually(lambda: all(FINAL & set(stack.receiver.kinds(sid)) for sid in sids), "each is told its end", 30)
-        eventually(lambda: turns.look() == 0, "nobody waits any more")
+        eventually(lambda: queue.look() == 0, "nobody waits any more")
         times = Counter({sid: len(found) for sid, found in board.dialled.items()})
         at = board.of(sids)
 
     assert times == Counter(dict.fromkeys(sids, 1))
-    in_order = turns.of(sids)
+    in_order = queue.of(sids)
     assert_in_order(in_order, at)
 
 

@@ -164,7 +164,7 @@ def _count(client: redis.Redis, participant: Participant) -> None:
 
 
 def _wait(client: redis.Redis, seen: set[str]) -> None:
-    """One call a second, and a few of them: the others wait for their turn, and are dialled in it."""
+    """One call a second, and a few of them: the others wait for their slot, and are dialled at it."""
     dials = DialStore(client)
     for _ in range(5):
         dials.reserve(ACCOUNT, mint_sid("CF"), mint_sid("CA"), "sealed", 1)
