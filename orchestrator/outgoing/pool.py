@@ -24,6 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    EmptyPoolError,
     HTTPError,
     LocationValueError,
     NameResolutionError,
@@ -147,6 +148,8 @@ class _HTTPPool(HTTPConnectionPool):
         try:
             connection = self._get_conn()
             head = self._exchange(connection, request, connect, read)
+        except EmptyPoolError:
+            raise  # it has no place to give back
         except BaseException as error:  # also a deadline's
             if connection is not None:
                 connection.close()
