@@ -120,11 +120,6 @@ class bound:  # as a generator it takes five calls more, for every transition
         _bound.reset(self._before)
 
 
-def names() -> Mapping[str, str]:
-    """Return what lines of this greenlet name: field -> SID."""
-    return _bound.get()
-
-
 def request_id() -> str:
     """Return the request that is being answered, or that has led to what is being done; '' if there is none."""
     return _bound.get().get("request_id", "")

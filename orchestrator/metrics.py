@@ -27,6 +27,8 @@ class _Remembering:
 
     def labels(self, *labelvalues: Any, **labelkwargs: Any) -> Self:
         """Return the series with these labels, which are given in their order, never by name."""
+        if labelkwargs:
+            raise TypeError("labels are given in their order")
         series: dict[tuple[Any, ...], Self] = self.__dict__.setdefault("series", {})
         if labelvalues not in series:
             made = super().labels(*labelvalues)  # type: ignore[misc]  # of the class beside this one

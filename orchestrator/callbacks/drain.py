@@ -201,10 +201,9 @@ class Drainer:
             at_ms = now_ms()
             seconds = max(ends_at - time.monotonic(), 0.1)
             about = entry.request_id or entry.call_sid or entry.conference_sid
-            with tracing.span(f"callback {entry.kind}", about, token=entry.token) as span:
+            with tracing.span(f"callback {entry.kind}", about, token=entry.token):
                 result = self._sender.deliver_callback(entry, auth_token, overrides, seconds)
-                if span is not None:
-                    span.set_attributes({"http.response.status_code": result.status, "error": result.error})
+                tracing.describe({"http.response.status_code": result.status, "error": result.error})
             number = attempts_before + len(attempts) + 1
             _log_attempt(entry, number, result)
             attempts.append(

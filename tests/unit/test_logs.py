@@ -32,7 +32,7 @@ def test_each_sid_is_named_by_its_kind() -> None:
     logs.bind(CALL, REQUEST)
     logs.bind(ACCOUNT, CONFERENCE, RECORDING)
 
-    assert logs.names() == ALL
+    assert logs.add_names(None, "", {}) == ALL
 
 
 @pytest.mark.parametrize("text", ["", "conference", CALL + "0", CALL[:-1] + "\n", "XX" + "0" * 32, CALL.upper()])
@@ -40,7 +40,7 @@ def test_what_is_no_sid_is_passed_over(text: str) -> None:
     """A label may look like anything."""
     logs.bind(text)
 
-    assert logs.names() == {}
+    assert logs.add_names(None, "", {}) == {}
 
 
 def test_the_next_request_of_a_connection_begins_anew() -> None:
@@ -48,17 +48,17 @@ def test_the_next_request_of_a_connection_begins_anew() -> None:
     logs.start(REQUEST, CALL)
     logs.start(other := mint_sid("RQ"))
 
-    assert logs.names() == {"request_id": other}
+    assert logs.add_names(None, "", {}) == {"request_id": other}
 
 
 def test_what_is_bound_for_a_block_ends_with_it() -> None:
     """Also that it is due to no request."""
     logs.bind(REQUEST, CALL)
     with logs.bound(CONFERENCE, mint_sid("CA"), request_id=""):
-        assert logs.names().keys() == {"conference_sid", "call_sid"}
+        assert logs.add_names(None, "", {}).keys() == {"conference_sid", "call_sid"}
         assert logs.request_id() == ""
 
-    assert logs.names() == {"request_id": REQUEST, "call_sid": CALL}
+    assert logs.add_names(None, "", {}) == {"request_id": REQUEST, "call_sid": CALL}
 
 
 def test_a_greenlet_names_nothing_unless_it_is_told_to() -> None:

@@ -203,7 +203,7 @@ def test_what_is_logged_of_a_lane_names_what_it_is_about_and_the_request_that_wo
     seen: list[dict[str, Any]] = []
 
     def step(_: LaneLease) -> None:
-        seen.append(dict(logs.names()))
+        seen.append(logs.add_names(None, "", {}))
 
     yard.engine(step, step).run_all([f"{conference_sid}:{call_sid}:note {request_id}", f"{conference_sid}:conference"])
 
